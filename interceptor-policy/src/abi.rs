@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The flat types that cross the kernel boundary. No padding, no `bool`, no enum with data: `zerocopy` refuses to compile those.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{Address, Reason};
+
+/// Changes whenever a type in this file or the meaning of a map changes; part of the pin path, so that two versions never share a map.
+pub const ABI_VERSION: u32 = 1;
+
+/// How many listening sockets of one port are remembered; any live one serves its whole `SO_REUSEPORT` group.
+pub const LISTENERS_PER_PORT: u32 = 128;
+
+macro_rules! bits {
+    ($(#[$meta:meta])* $name:ident { $($(#[$flag_meta:meta])* $flag:ident = $bit:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+        #[repr(transparent)]
+        pub struct $name(u32);
+
+        impl $name {
+            $($(#[$flag_meta])* pub const $flag: Self = Self(1 << $bit);)+
+
+            /// From the number in a map.
+            #[inline(always)]
+            pub const fn from_bits(bits: u32) -> Self {
+                Self(bits)
+            }
+
+            /// The number in a map.
+            pub const fn bits(self) -> u32 {
+                self.0
+            }
+
+            /// Whether all bits of `flag` are set.
+            #[inline(always)]
+            pub const fn has(self, flag: Self) -> bool {
+                self.0 & flag.0 == flag.0
+            }
+
+            /// The bits of both.
+            #[must_use]
+            pub const fn with(self, other: Self) -> Self {
+                Self(self.0 | other.0)
+            }
+        }
+    };
+}
+
+bits! {
+    /// Switches of a [`Policy`].
+    PolicyFlags {
+        /// Istio would have written rules for IPv6.
+        IPV6 = 0,
+        /// `-i '*'`.
+        OUTBOUND_ALL = 1,
+        /// Some outbound port is listed (`-o`, `-q`); without it no port is looked up.
+        OUTBOUND_PORTS = 2,
+        /// An included range (`-i`) is a loopback range: local destinations are then judged like any other.
+        LOOPBACK_INCLUDED = 3,
+        /// `-b` is not empty.
+        INBOUND = 4,
+        /// `-b '*'`.
+        INBOUND_ALL = 5,
+        /// Only the listed owner groups are intercepted, instead of all but them.
+        ONLY_LISTED_GROUPS = 6,
+    }
+}
+
+bits! {
+    /// What the tables say of an address.
+    AddressClass {
+        /// An address of this pod, on any interface: what `-o lo` means.
+        LOCAL = 0,
+        /// `ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR`, or `::1`.
+        LOOPBACK_EXEMPT = 1,
+        /// `-x`.
+        OUTBOUND_EXCLUDED = 2,
+        /// `-i`.
+        OUTBOUND_INCLUDED = 3,
+    }
+}
+
+bits! {
+    /// What the tables say of a port, a user or a group.
+    NumberClass {
+        /// `-o`.
+        OUTBOUND_EXCLUDED = 0,
+        /// `-q`.
+        OUTBOUND_INCLUDED = 1,
+        /// `-d`.
+        INBOUND_EXCLUDED = 2,
+        /// `-b`.
+        INBOUND_INCLUDED = 3,
+        /// `-u` or `-g`.
+        PROXY_ID = 4,
+        /// The first of `-u`.
+        FIRST_PROXY_ID = 5,
+        /// `ISTIO_OUTBOUND_OWNER_GROUPS` or `..._EXCLUDE`.
+        OWNER_GROUP = 6,
+    }
+}
+
+/// Everything about a pod that is not a list. Its lists stand in the tables under `generation`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct Policy {
+    /// Names this pod's entries in the tables; never used twice, so a new policy is complete before it is switched to.
+    pub generation: u32,
+    pub flags: PolicyFlags,
+    /// 15001; host byte order, as all ports here.
+    pub outbound_port: u16,
+    /// 15006.
+    pub inbound_port: u16,
+    /// 15008.
+    pub tunnel_port: u16,
+    /// 15053.
+    pub dns_port: u16,
+    /// The source of connections to the outside; unspecified when the pod has none.
+    pub pod_v4: Address,
+    pub pod_v6: Address,
+}
+
+impl Policy {
+    /// Whether a switch is on.
+    #[inline(always)]
+    pub const fn has(&self, flag: PolicyFlags) -> bool {
+        self.flags.has(flag)
+    }
+
+    /// IPv4 always has rules; IPv6 when the pod's addresses call for them.
+    #[inline(always)]
+    pub(crate) const fn intercepts_family_of(&self, address: Address) -> bool {
+        address.is_v4() || self.has(PolicyFlags::IPV6)
+    }
+
+    /// Whether `port` is one that connections are redirected to.
+    #[inline(always)]
+    pub const fn is_proxy_port(&self, port: u16) -> bool {
+        port == self.outbound_port || port == self.inbound_port
+    }
+}
+
+/// Where a redirected connection was going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct Destination {
+    pub address: Address,
+    /// Host byte order.
+    pub port: u16,
+    pub padding: u16,
+}
+
+impl Destination {
+    #[inline(always)]
+    pub const fn new(address: Address, port: u16) -> Self {
+        Self { address, port, padding: 0 }
+    }
+
+    /// Equality, word by word.
+    #[inline(always)]
+    pub const fn same(&self, other: &Self) -> bool {
+        self.address.same(other.address) && self.port == other.port
+    }
+}
+
+/// Key of the address tables; 32 bits of generation before the address, so one trie serves all pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct AddressKey {
+    pub generation_be: u32,
+    pub address: Address,
+}
+
+impl AddressKey {
+    /// Bits before the address in a trie key.
+    pub const PREFIX_BITS: u32 = 32;
+    /// Bits of the whole key.
+    pub const BITS: u32 = Self::PREFIX_BITS + 128;
+
+    #[inline(always)]
+    pub const fn new(generation: u32, address: Address) -> Self {
+        Self { generation_be: generation.to_be(), address }
+    }
+}
+
+/// What a number is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum NumberSpace {
+    Port = 0,
+    Uid = 1,
+    Gid = 2,
+}
+
+/// Key of the number table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct NumberKey {
+    pub generation_be: u32,
+    pub space_be: u32,
+    pub number_be: u32,
+}
+
+impl NumberKey {
+    /// Bits before the number in a trie key.
+    pub const PREFIX_BITS: u32 = 64;
+    /// Bits of the whole key.
+    pub const BITS: u32 = Self::PREFIX_BITS + 32;
+
+    #[inline(always)]
+    pub const fn new(generation: u32, space: NumberSpace, number: u32) -> Self {
+        Self { generation_be: generation.to_be(), space_be: (space as u32).to_be(), number_be: number.to_be() }
+    }
+}
+
+/// Key of the table of listening sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct ListenerKey {
+    /// The pod: the cookie of its network namespace (`SO_NETNS_COOKIE`), never reused while the node is up.
+    pub netns_cookie: u64,
+    /// Host byte order.
+    pub port: u32,
+    /// Below [`LISTENERS_PER_PORT`].
+    pub index: u32,
+}
+
+/// Marks a listening socket of the proxy and, by inheritance, every socket it accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct ProxyListener {
+    /// The port it listens on, host byte order.
+    pub port: u32,
+}
+
+/// One counter for each reason, per CPU.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct Counters(pub [u64; Reason::COUNT]);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self([0; Reason::COUNT])
+    }
+}

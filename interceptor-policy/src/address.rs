@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// An IP address of either family as it crosses the kernel boundary: four 32-bit words in network byte order, IPv4 in its
+/// IPv4-mapped form `::ffff:a.b.c.d` ([RFC 4291 §2.5.5.2](https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2)).
+///
+/// Words, not bytes, because the verifier tracks them one load at a time; equality is spelled out because `==` on an array may
+/// become a call to `memcmp`, which kernel programs do not have.
+#[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct Address(pub [u32; 4]);
+
+/// The third word of an IPv4-mapped address.
+const MAPPED: u32 = 0xffff_u32.to_be();
+
+impl Address {
+    /// `0.0.0.0`, mapped.
+    pub const UNSPECIFIED_V4: Self = Self::from_v4_be(0);
+    /// `127.0.0.1`, mapped.
+    pub const LOOPBACK_V4: Self = Self::from_v4_be(0x7f00_0001_u32.to_be());
+    /// `::1`.
+    pub const LOOPBACK_V6: Self = Self([0, 0, 0, 1_u32.to_be()]);
+    /// `127.0.0.6`: the source of connections that Envoy makes to its application, never redirected again.
+    pub const PASSTHROUGH_V4: Self = Self::from_v4_be(0x7f00_0006_u32.to_be());
+    /// `::6`: the same for IPv6.
+    pub const PASSTHROUGH_V6: Self = Self([0, 0, 0, 6_u32.to_be()]);
+
+    /// From an IPv4 address in network byte order, as in `struct sockaddr_in`.
+    #[inline(always)]
+    pub const fn from_v4_be(addr_be: u32) -> Self {
+        Self([0, 0, MAPPED, addr_be])
+    }
+
+    /// The IPv4 address in network byte order; only meaningful when [`Self::is_v4`].
+    #[inline(always)]
+    pub const fn v4_be(self) -> u32 {
+        self.0[3]
+    }
+
+    /// Whether this is an IPv4(-mapped) address: such connections are IPv4 on the wire, whatever the socket's family.
+    #[inline(always)]
+    pub const fn is_v4(self) -> bool {
+        self.0[0] == 0 && self.0[1] == 0 && self.0[2] == MAPPED
+    }
+
+    /// Whether this is `0.0.0.0` or `::`.
+    #[inline(always)]
+    pub const fn is_unspecified(self) -> bool {
+        (self.is_v4() && self.0[3] == 0) || (self.0[0] == 0 && self.0[1] == 0 && self.0[2] == 0 && self.0[3] == 0)
+    }
+
+    /// Whether this lies in `127.0.0.0/8` or is `::1`.
+    #[inline(always)]
+    pub const fn is_loopback(self) -> bool {
+        if self.is_v4() { u32::from_be(self.0[3]) >> 24 == 127 } else { self.same(Self::LOOPBACK_V6) }
+    }
+
+    /// Equality, word by word.
+    #[inline(always)]
+    pub const fn same(self, other: Self) -> bool {
+        self.0[0] == other.0[0] && self.0[1] == other.0[1] && self.0[2] == other.0[2] && self.0[3] == other.0[3]
+    }
+
+    /// What a connection to this address reaches: connecting to the unspecified address means the socket's own source address, or
+    /// loopback when it has none ([`ip_route_output_key_hash_rcu`]).
+    ///
+    /// [`ip_route_output_key_hash_rcu`]: https://github.com/torvalds/linux/blob/v6.12/net/ipv4/route.c#L2640
+    #[inline(always)]
+    #[must_use]
+    pub const fn as_reached_from(self, source: Self) -> Self {
+        if !self.is_unspecified() {
+            self
+        } else if !self.is_v4() {
+            Self::LOOPBACK_V6
+        } else if source.is_v4() && !source.is_unspecified() {
+            source
+        } else {
+            Self::LOOPBACK_V4
+        }
+    }
+}
+
+impl PartialEq for Address {
+    #[inline(always)]
+    fn eq(&self, other: &Self) -> bool {
+        self.same(*other)
+    }
+}
+
+impl Eq for Address {}
+
+impl From<IpAddr> for Address {
+    fn from(ip: IpAddr) -> Self {
+        let octets = match ip {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => v6.octets(),
+        };
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = octets;
+        let word = u32::from_ne_bytes;
+        Self([word([a, b, c, d]), word([e, f, g, h]), word([i, j, k, l]), word([m, n, o, p])])
+    }
+}
+
+impl From<Ipv4Addr> for Address {
+    fn from(v4: Ipv4Addr) -> Self {
+        Self::from(IpAddr::V4(v4))
+    }
+}
+
+impl From<Address> for IpAddr {
+    /// IPv4-mapped addresses come back as IPv4.
+    fn from(address: Address) -> Self {
+        let [a, b, c, d] = address.0.map(u32::from_be);
+        let v6 = Ipv6Addr::from((u128::from(a) << 96) | (u128::from(b) << 64) | (u128::from(c) << 32) | u128::from(d));
+        v6.to_ipv4_mapped().map_or(Self::V6(v6), Self::V4)
+    }
+}
+
+impl core::fmt::Display for Address {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        IpAddr::from(*self).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::from(text.parse::<IpAddr>().unwrap())
+    }
+
+    #[rstest]
+    #[case::v4("10.1.2.3")]
+    #[case::v6("2001:db8::1")]
+    #[case::loopback("::1")]
+    #[case::unspecified("0.0.0.0")]
+    fn survives_the_round_trip(#[case] text: &str) {
+        let ip: IpAddr = text.parse().unwrap();
+        assert_eq!(IpAddr::from(Address::from(ip)), ip);
+    }
+
+    #[test]
+    fn a_mapped_address_is_ipv4() {
+        assert!(address("::ffff:10.0.0.1").is_v4());
+        assert_eq!(address("::ffff:10.0.0.1"), address("10.0.0.1"));
+        assert!(!address("::10.0.0.1").is_v4());
+    }
+
+    #[rstest]
+    #[case::specified("10.0.0.9", "10.0.0.1", "10.0.0.9")]
+    #[case::any_unbound("0.0.0.0", "0.0.0.0", "127.0.0.1")]
+    #[case::any_bound("0.0.0.0", "10.0.0.1", "10.0.0.1")]
+    #[case::any_v6("::", "::", "::1")]
+    fn the_unspecified_destination_is_this_host(#[case] destination: &str, #[case] source: &str, #[case] reached: &str) {
+        assert_eq!(address(destination).as_reached_from(address(source)), address(reached));
+    }
+}

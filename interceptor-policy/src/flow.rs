@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use crate::{Address, Owner};
+
+/// The first packet of a connection, as far as the rules look at it.
+#[derive(Clone, Copy, Debug)]
+pub enum Flow {
+    /// Made by a socket of the pod.
+    Outbound(Outbound),
+    /// Arriving at the pod.
+    Inbound(Inbound),
+}
+
+/// A connection that a socket of the pod makes.
+#[derive(Clone, Copy, Debug)]
+pub struct Outbound {
+    pub protocol: Protocol,
+    /// What the socket is bound to; unspecified when it is not.
+    pub source: Address,
+    /// What the connection reaches (see [`Address::as_reached_from`]).
+    pub destination: Address,
+    /// Destination port, host byte order.
+    pub port: u16,
+    /// Who made the socket.
+    pub owner: Owner,
+}
+
+/// A connection that arrives at the pod.
+#[derive(Clone, Copy, Debug)]
+pub struct Inbound {
+    pub protocol: Protocol,
+    pub source: Address,
+    pub destination: Address,
+    /// Destination port, host byte order.
+    pub port: u16,
+}
+
+/// The transport protocol, as IP numbers it: MPTCP is TCP on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Tcp,
+    Udp,
+    Other,
+}
+
+impl Protocol {
+    /// From the number in a socket (`IPPROTO_MPTCP`, 262, included).
+    #[inline(always)]
+    pub const fn from_number(number: u32) -> Self {
+        match number {
+            6 | 262 => Self::Tcp,
+            17 => Self::Udp,
+            _ => Self::Other,
+        }
+    }
+}

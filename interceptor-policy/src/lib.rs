@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Which connection goes to the sidecar, and why.
+//!
+//! [`decide`] is the only place where the order of Istio's rules is written down. The kernel programs, `interceptor explain`, the
+//! property tests and the differential test all call it; they differ only in where their [`Tables`] come from.
+//!
+//! The crate knows nothing of eBPF, of an allocator or of the standard library, and has no `unsafe`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod abi;
+mod address;
+mod decide;
+mod flow;
+mod owner;
+mod reason;
+mod slot;
+
+pub use abi::{
+    ABI_VERSION, AddressClass, AddressKey, Counters, Destination, LISTENERS_PER_PORT, ListenerKey, NumberClass, NumberKey, NumberSpace,
+    Policy, PolicyFlags, ProxyListener,
+};
+pub use address::Address;
+pub use decide::{Tables, decide};
+pub use flow::{Flow, Inbound, Outbound, Protocol};
+pub use owner::Owner;
+pub use reason::{Action, Reason, Verdict};
+pub use slot::{SLOT_PROBES, Slot, SlotAddress, slot_candidate};

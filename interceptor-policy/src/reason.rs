@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+/// What happens to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It goes where it was going.
+    Pass,
+    /// It goes to the sidecar's outbound port (15001).
+    RedirectOutbound,
+    /// It goes to the sidecar's inbound port (15006).
+    RedirectInbound,
+    /// It ends with `ECONNREFUSED` (or `EPERM` where the kernel has nothing better): nothing passes because we failed.
+    Refuse,
+}
+
+/// What happens to a connection, and the rule that said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a verdict that nobody carries out lets traffic pass"]
+pub struct Verdict {
+    pub action: Action,
+    pub reason: Reason,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident => $action:ident, $label:literal, $sentence:literal;)+) => {
+        /// Why: the rule that decided, or what kept a decision from being carried out.
+        ///
+        /// Dense: the number is the index of the kernel's counter, [`Self::label`] the name in metrics, [`Self::sentence`] what
+        /// `interceptor explain` says.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        pub enum Reason { $($(#[doc = $doc])+ $name),+ }
+
+        impl Reason {
+            /// All reasons, each at its own index.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+            /// How many there are.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// What is done with a connection for this reason.
+            #[inline(always)]
+            pub const fn action(self) -> Action {
+                match self { $(Self::$name => Action::$action),+ }
+            }
+
+            /// A short name, fit for a metric's label.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$name => $label),+ }
+            }
+
+            /// One sentence for a person.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$name => $sentence),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// A family that Istio writes no rules for in this pod.
+    FamilyNotIntercepted => Pass, "family_not_intercepted", "IPv6 is not intercepted in this pod";
+    /// `-o`, before every other rule.
+    OutboundPortExcluded => Pass, "outbound_port_excluded", "the destination port is excluded (--istio-local-outbound-ports-exclude)";
+    /// `-o lo -s 127.0.0.6/32 -j RETURN`.
+    PassthroughSource => Pass, "passthrough_source", "the sidecar hands an inbound connection to its application (source 127.0.0.6 or ::6)";
+    /// The proxy dials an address of its own pod: its own inbound side takes it.
+    ProxyToOwnPod => RedirectInbound, "proxy_to_own_pod", "the sidecar connects to its own pod, which goes through its inbound side";
+    /// `-o lo ! --uid-owner 1337 -j RETURN`.
+    LocalDestination => Pass, "local_destination", "the destination is an address of this pod";
+    /// `--uid-owner 1337 -j RETURN` and its like.
+    ProxyOwner => Pass, "proxy_owner", "the socket was made by the sidecar (its user or group)";
+    /// Owner groups, `ISTIO_OUTBOUND_OWNER_GROUPS` and `..._EXCLUDE`.
+    OwnerGroup => Pass, "owner_group", "the group that made the socket is not intercepted (ISTIO_OUTBOUND_OWNER_GROUPS)";
+    /// `-d 127.0.0.1/32 -j RETURN`.
+    LoopbackDestination => Pass, "loopback_destination", "the destination is the loopback address";
+    /// `-x`.
+    OutboundCidrExcluded => Pass, "outbound_cidr_excluded", "the destination lies in an excluded range (--istio-service-exclude-cidr)";
+    /// `-q`.
+    OutboundPortIncluded => RedirectOutbound, "outbound_port_included", "the destination port is included (--istio-outbound-ports)";
+    /// `-i`.
+    OutboundCidrIncluded => RedirectOutbound, "outbound_cidr_included", "the destination lies in an included range (--istio-service-cidr)";
+    /// Nothing asked for it.
+    OutboundNotIncluded => Pass, "outbound_not_included", "no rule includes the destination (--istio-service-cidr, --istio-outbound-ports)";
+    /// REDIRECT works on TCP only.
+    NotTcp => Pass, "not_tcp", "only TCP is intercepted";
+    /// From an address of the pod itself; `PREROUTING` is not consulted for those.
+    FromInsidePod => Pass, "from_inside_pod", "the connection comes from inside the pod";
+    /// `-b` is empty.
+    InboundDisabled => Pass, "inbound_disabled", "inbound connections are not intercepted (--istio-inbound-ports is empty)";
+    /// Port 15008.
+    InboundTunnelPort => Pass, "inbound_tunnel_port", "the destination is the tunnel port (--inbound-tunnel-port)";
+    /// `-d`, with `-b '*'` only.
+    InboundPortExcluded => Pass, "inbound_port_excluded", "the destination port is excluded (--istio-local-exclude-ports)";
+    /// `-b`.
+    InboundPortIncluded => RedirectInbound, "inbound_port_included", "the destination port is intercepted (--istio-inbound-ports)";
+    /// Not in the list of `-b`.
+    InboundPortNotIncluded => Pass, "inbound_port_not_included", "the destination port is not in the list (--istio-inbound-ports)";
+    /// The connection was to be redirected, and all candidate slots hold other destinations.
+    NoSlot => Refuse, "no_slot", "no slot was free to remember the destination; refused";
+    /// The connection was to be redirected, and the sidecar does not listen.
+    NoListener => Refuse, "no_listener", "the sidecar does not listen on its port; refused";
+    /// More listening sockets on one port than the table holds.
+    ListenerNotRecorded => Refuse, "listener_not_recorded", "a listening socket of the sidecar found no room in the listener table";
+    /// A listening socket on a sidecar port whose maker is not the sidecar.
+    ForeignListener => Refuse, "foreign_listener", "a process that is not the sidecar listens on a sidecar port; it gets nothing";
+    /// SO_ORIGINAL_DST or getpeername asked for a slot that was recycled.
+    SlotForgotten => Refuse, "slot_forgotten", "the original destination of a connection was asked for after its slot had been recycled";
+}
+
+impl From<Reason> for Verdict {
+    #[inline(always)]
+    fn from(reason: Reason) -> Self {
+        Self { action: reason.action(), reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+
+    #[test]
+    fn every_reason_stands_at_its_own_index() {
+        for (index, reason) in Reason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, index, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn labels_are_unique_and_fit_a_metric() {
+        for (index, reason) in Reason::ALL.iter().enumerate() {
+            assert!(reason.label().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{reason:?}");
+            assert!(Reason::ALL.iter().skip(index + 1).all(|other| other.label() != reason.label()), "{reason:?}");
+        }
+    }
+}
