@@ -1,1 +1,100 @@
-fn main() {}
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The kernel programs. Each turns its context into a [`interceptor_policy::Flow`], asks [`interceptor_policy::decide`], carries the
+//! verdict out and counts its reason. None of them knows a rule.
+//!
+//! They are loaded once per node and attached to the cgroup (or the network namespace) of every enrolled pod. In a network namespace
+//! that is not enrolled they do nothing: the entry in [`maps::PODS`] is what puts a pod's interception in force.
+#![no_std]
+#![no_main]
+#![expect(clippy::needless_pass_by_value, reason = "the entry points get their contexts by value from aya's macros")]
+
+mod connect;
+mod credentials;
+mod inbound;
+mod listeners;
+mod maps;
+mod names;
+mod original_dst;
+mod pod;
+mod socket;
+mod trace;
+mod user_address;
+
+use aya_ebpf::{
+    macros::{cgroup_sock, cgroup_sock_addr, cgroup_sockopt, sk_lookup, sock_ops},
+    programs::{SkLookupContext, SockAddrContext, SockContext, SockOpsContext, SockoptContext},
+};
+
+use crate::user_address::{UserAddress, V4, V6};
+
+/// `socket()`: whose socket is this?
+#[cgroup_sock(sock_create)]
+fn on_sock_create(ctx: SockContext) -> i32 {
+    credentials::note(&ctx)
+}
+
+/// `connect()` of an `AF_INET` socket.
+#[cgroup_sock_addr(connect4)]
+fn on_connect4(ctx: SockAddrContext) -> i32 {
+    connect::connect(&UserAddress::<V4>::of(&ctx))
+}
+
+/// `connect()` of an `AF_INET6` socket, which may be to an IPv4-mapped address.
+#[cgroup_sock_addr(connect6)]
+fn on_connect6(ctx: SockAddrContext) -> i32 {
+    connect::connect(&UserAddress::<V6>::of(&ctx))
+}
+
+/// `getpeername()`, and the address that `accept()` returns.
+#[cgroup_sock_addr(getpeername4)]
+fn on_getpeername4(ctx: SockAddrContext) -> i32 {
+    names::peer(&UserAddress::<V4>::of(&ctx))
+}
+
+/// As [`on_getpeername4`], for an `AF_INET6` socket.
+#[cgroup_sock_addr(getpeername6)]
+fn on_getpeername6(ctx: SockAddrContext) -> i32 {
+    names::peer(&UserAddress::<V6>::of(&ctx))
+}
+
+/// `getsockname()`.
+#[cgroup_sock_addr(getsockname4)]
+fn on_getsockname4(ctx: SockAddrContext) -> i32 {
+    names::local(&UserAddress::<V4>::of(&ctx))
+}
+
+/// As [`on_getsockname4`], for an `AF_INET6` socket.
+#[cgroup_sock_addr(getsockname6)]
+fn on_getsockname6(ctx: SockAddrContext) -> i32 {
+    names::local(&UserAddress::<V6>::of(&ctx))
+}
+
+/// `getsockopt(SO_ORIGINAL_DST)`.
+#[cgroup_sockopt(getsockopt)]
+fn on_getsockopt(ctx: SockoptContext) -> i32 {
+    original_dst::answer(&ctx)
+}
+
+/// `listen()`: remembers the sidecar's listening sockets.
+#[sock_ops]
+fn on_sockops(ctx: SockOpsContext) -> u32 {
+    listeners::record(&ctx)
+}
+
+/// A connection request that arrives at the pod, or was redirected inside it.
+#[sk_lookup]
+fn on_sk_lookup(ctx: SkLookupContext) -> u32 {
+    inbound::steer(&ctx)
+}
+
+/// The helpers used are for GPL-compatible programs only.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+/// The verifier proves that nothing panics; the language still asks for this.
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

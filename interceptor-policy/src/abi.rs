@@ -141,6 +141,35 @@ impl Policy {
     }
 }
 
+/// A pod's entry in the table of pods: what the programs act on, and what the loader wants to know of it later. One entry, so that
+/// both change at the same instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct Enrolment {
+    pub policy: Policy,
+    /// Tells whether a new configuration differs from this one.
+    pub fingerprint: u64,
+    /// Inode number of the network namespace.
+    pub netns_inode: u64,
+    /// Inode number of the cgroup, which is its id.
+    pub cgroup_id: u64,
+    /// Entries in the address and number tables.
+    pub addresses: u32,
+    pub numbers: u32,
+}
+
+/// What the loader remembers between two runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct NodeState {
+    /// The last [`Policy::generation`] given out.
+    pub last_generation: u32,
+    /// Not zero while table entries may stand that no pod refers to: a run that finds it so sweeps first.
+    pub unfinished: u32,
+    /// Identifies the build of the programs that are loaded.
+    pub object: u64,
+}
+
 /// Where a redirected connection was going.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
@@ -193,6 +222,10 @@ pub enum NumberSpace {
     Gid = 2,
 }
 
+impl NumberSpace {
+    const ALL: [Self; 3] = [Self::Port, Self::Uid, Self::Gid];
+}
+
 /// Key of the number table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
@@ -211,6 +244,11 @@ impl NumberKey {
     #[inline(always)]
     pub const fn new(generation: u32, space: NumberSpace, number: u32) -> Self {
         Self { generation_be: generation.to_be(), space_be: (space as u32).to_be(), number_be: number.to_be() }
+    }
+
+    /// What the number is, if this version knows it.
+    pub fn space(&self) -> Option<NumberSpace> {
+        NumberSpace::ALL.into_iter().find(|space| (*space as u32).to_be() == self.space_be)
     }
 }
 

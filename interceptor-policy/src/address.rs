@@ -92,14 +92,13 @@ impl PartialEq for Address {
 impl Eq for Address {}
 
 impl From<IpAddr> for Address {
+    #[expect(clippy::cast_possible_truncation, reason = "one word of four is wanted")]
     fn from(ip: IpAddr) -> Self {
-        let octets = match ip {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-            IpAddr::V6(v6) => v6.octets(),
+        let v6 = match ip {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+            IpAddr::V6(v6) => v6,
         };
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = octets;
-        let word = u32::from_ne_bytes;
-        Self([word([a, b, c, d]), word([e, f, g, h]), word([i, j, k, l]), word([m, n, o, p])])
+        Self([96, 64, 32, 0].map(|shift| ((v6.to_bits() >> shift) as u32).to_be()))
     }
 }
 
@@ -112,8 +111,8 @@ impl From<Ipv4Addr> for Address {
 impl From<Address> for IpAddr {
     /// IPv4-mapped addresses come back as IPv4.
     fn from(address: Address) -> Self {
-        let [a, b, c, d] = address.0.map(u32::from_be);
-        let v6 = Ipv6Addr::from((u128::from(a) << 96) | (u128::from(b) << 64) | (u128::from(c) << 32) | u128::from(d));
+        let bits = address.0.iter().fold(0, |bits, word| (bits << 32) | u128::from(u32::from_be(*word)));
+        let v6 = Ipv6Addr::from_bits(bits);
         v6.to_ipv4_mapped().map_or(Self::V6(v6), Self::V4)
     }
 }

@@ -17,12 +17,12 @@ mod reason;
 mod slot;
 
 pub use abi::{
-    ABI_VERSION, AddressClass, AddressKey, Counters, Destination, LISTENERS_PER_PORT, ListenerKey, NumberClass, NumberKey, NumberSpace,
-    Policy, PolicyFlags, ProxyListener,
+    ABI_VERSION, AddressClass, AddressKey, Counters, Destination, Enrolment, LISTENERS_PER_PORT, ListenerKey, NodeState, NumberClass,
+    NumberKey, NumberSpace, Policy, PolicyFlags, ProxyListener,
 };
 pub use address::Address;
 pub use decide::{Tables, decide};
 pub use flow::{Flow, Inbound, Outbound, Protocol};
 pub use owner::Owner;
 pub use reason::{Action, Reason, Verdict};
-pub use slot::{SLOT_PROBES, Slot, SlotAddress, slot_candidate};
+pub use slot::{Slot, SlotAddress, SlotCandidates};

@@ -7,9 +7,6 @@ use crate::{Address, Destination};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(u32);
 
-/// How many candidate slots a destination has.
-pub const SLOT_PROBES: u32 = 8;
-
 const SLOT_BITS: u32 = 22;
 const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
 /// Set when the kernel chose `127.0.0.1` as the source although the application left it open: both ends are shown the pod's
@@ -53,20 +50,30 @@ impl SlotAddress {
     }
 }
 
-/// The `probe`-th candidate slot for `destination`. `seed` is chosen per boot so that nobody can prepare destinations that fill
-/// another's candidates.
-#[inline(always)]
-pub const fn slot_candidate(destination: &Destination, seed: u32, probe: u32) -> Slot {
-    let [a, b, c, d] = destination.address.0;
-    let mut hash = seed ^ probe.wrapping_mul(0x9e37_79b9);
-    hash = mix(hash ^ a);
-    hash = mix(hash ^ b);
-    hash = mix(hash ^ c);
-    hash = mix(hash ^ d);
-    hash = mix(hash ^ destination.port as u32);
-    let slot = hash & SLOT_MASK;
-    // 127.255.255.255 is a broadcast address; nobody can connect to it.
-    Slot(if slot == SLOT_MASK { 0 } else { slot })
+/// The slots in which a destination may stand, in the order to try them.
+#[derive(Clone, Copy, Debug)]
+pub struct SlotCandidates(u32);
+
+impl SlotCandidates {
+    /// How many there are.
+    pub const COUNT: u32 = 8;
+
+    /// `seed` is chosen whenever the programs are loaded, so that nobody can prepare destinations that fill another's candidates.
+    #[inline(always)]
+    pub const fn of(destination: &Destination, seed: u32) -> Self {
+        let [a, b, c, d] = destination.address.0;
+        // IPv4 differs in the last word only; the others are mixed in together.
+        let hash = mix(seed ^ a ^ b.rotate_left(11) ^ c.rotate_left(22));
+        Self(mix(mix(hash ^ d) ^ destination.port as u32))
+    }
+
+    /// The `probe`-th candidate, below [`Self::COUNT`].
+    #[inline(always)]
+    pub const fn nth(self, probe: u32) -> Slot {
+        let slot = mix(self.0 ^ probe.wrapping_mul(0x9e37_79b9)) & SLOT_MASK;
+        // 127.255.255.255 is a broadcast address; nobody can connect to it.
+        Slot(if slot == SLOT_MASK { 0 } else { slot })
+    }
 }
 
 /// The finalizer of [MurmurHash3](https://github.com/aappleby/smhasher/wiki/MurmurHash3), a bijection with full avalanche.
@@ -88,13 +95,13 @@ mod tests {
     use super::*;
 
     fn destination(ip: u32, port: u16) -> Destination {
-        Destination { address: Address::from(Ipv4Addr::from(ip)), port, padding: 0 }
+        Destination::new(Address::from(Ipv4Addr::from(ip)), port)
     }
 
     proptest! {
         #[test]
-        fn a_slot_survives_its_address(ip: u32, port: u16, seed: u32, probe in 0..SLOT_PROBES, source_is_pod: bool) {
-            let slot = slot_candidate(&destination(ip, port), seed, probe);
+        fn a_slot_survives_its_address(ip: u32, port: u16, seed: u32, probe in 0..SlotCandidates::COUNT, source_is_pod: bool) {
+            let slot = SlotCandidates::of(&destination(ip, port), seed).nth(probe);
             let address = SlotAddress { slot, source_is_pod }.encode();
             prop_assert!(address.is_loopback());
             prop_assert_ne!(address, Address::from(Ipv4Addr::new(127, 255, 255, 255)));
@@ -112,7 +119,7 @@ mod tests {
     fn neighbouring_destinations_spread() {
         let mut low = [0_u32; 16];
         for ip in 0..16_000_u32 {
-            let slot = slot_candidate(&destination(0x0a00_0000 + ip, 80), 7, 0);
+            let slot = SlotCandidates::of(&destination(0x0a00_0000 + ip, 80), 7).nth(0);
             low[(slot.key() % 16) as usize] += 1;
         }
         assert!(low.iter().all(|count| (800..1200).contains(count)), "{low:?}");

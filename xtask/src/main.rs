@@ -1,1 +1,52 @@
-fn main() {}
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The project's chores, as `cargo xtask <command>`: one file per command, and every program that is run is printed.
+
+mod build;
+mod demo;
+mod lint;
+mod run;
+mod setup;
+mod test;
+#[path = "../../interceptor/build/toolchain.rs"]
+mod toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Sets up, builds, checks and tests Interceptor.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find or install what building and testing need; do nothing when all of it is there
+    Setup(setup::Options),
+    /// Build the `interceptor` program with the kernel object inside
+    Build(build::Options),
+    /// Check the format, the lints, the documentation and the rules of this project
+    Lint,
+    /// Set up, lint, and run every test; the root suite needs root
+    Test(test::Options),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Setup(options) => setup::run(&options),
+        Command::Build(options) => build::run(&options),
+        Command::Lint => lint::run(),
+        Command::Test(options) => test::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            run::complain(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

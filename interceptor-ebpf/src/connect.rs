@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_set_retval};
+use interceptor_policy::{
+    Action, Address, AddressClass, Destination, Flow, Outbound, Owner, PolicyFlags, Protocol, Reason, Slot, SlotAddress, SlotCandidates,
+    Tables as _, decide,
+};
+
+use crate::{
+    maps::SLOTS,
+    pod::Pod,
+    user_address::{Family, UserAddress},
+};
+
+/// `connect()` goes on, to the address that stands in the context.
+const ALLOW: i32 = 1;
+/// `connect()` fails.
+const DENY: i32 = 0;
+
+const ECONNREFUSED: i32 = 111;
+
+/// Chosen at random by the loader; see [`SlotCandidates::of`].
+#[unsafe(no_mangle)]
+static SLOT_SEED: u32 = 0;
+
+/// Decides where a connection goes, and sends it there.
+#[inline(always)]
+pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
+    let Some(pod) = Pod::of(user.as_ptr()) else {
+        return ALLOW; // not enrolled
+    };
+    let (source, owner) =
+        user.socket().map_or((Address::UNSPECIFIED_V4, Owner::APPLICATION), |socket| (socket.local_address(), Pod::owner(socket)));
+    let dialled = Destination::new(user.address(), user.port());
+    let flow = Outbound {
+        protocol: Protocol::from_number(user.protocol()),
+        source,
+        destination: dialled.address.as_reached_from(source),
+        port: dialled.port,
+        owner,
+    };
+    let verdict = decide(&Flow::Outbound(flow), pod.policy, &pod);
+    pod.count(verdict.reason);
+    match verdict.action {
+        Action::Pass => {
+            if pod.slot_in(dialled.address, dialled.port).is_some() {
+                // Dialled by hand, the sidecar's port is reached without a destination, whichever loopback address was used. A slot
+                // is only ever entered through a verdict.
+                user.set_address(Address::LOOPBACK_V4);
+            }
+            ALLOW
+        }
+        Action::RedirectOutbound => redirect(user, pod, flow, verdict.reason, pod.policy.outbound_port),
+        Action::RedirectInbound => redirect(user, pod, flow, verdict.reason, pod.policy.inbound_port),
+        Action::Refuse => refuse(),
+    }
+}
+
+#[inline(always)]
+fn redirect<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: Outbound, reason: Reason, proxy_port: u16) -> i32 {
+    let destination = Destination::new(flow.destination, flow.port);
+    let Some(slot) = take_slot(&destination) else {
+        pod.count(Reason::NoSlot);
+        return refuse();
+    };
+    let source = source_under_iptables(pod, flow, reason);
+    // The source cannot be set on a socket with a port of its own: then both ends are told.
+    let source_is_pod = !source.is_unspecified() && !user.bind(source);
+    user.set_address(SlotAddress { slot, source_is_pod }.encode());
+    user.set_port(proxy_port);
+    ALLOW
+}
+
+/// The source address to give to a connection that goes over loopback only because we send it there; unspecified where the
+/// application has chosen one, or where loopback is right.
+#[inline(always)]
+fn source_under_iptables(pod: Pod<'_>, flow: Outbound, reason: Reason) -> Address {
+    if !flow.source.is_unspecified() || flow.destination.is_loopback() {
+        return Address::UNSPECIFIED_V4;
+    }
+    let to_own_address = matches!(reason, Reason::ProxyToOwnPod)
+        || (pod.policy.has(PolicyFlags::LOOPBACK_INCLUDED) && pod.address(flow.destination).has(AddressClass::LOCAL));
+    if to_own_address { flow.destination } else { pod.policy.pod_v4 }
+}
+
+/// The slot that holds `destination`, or a free one that will.
+#[inline(always)]
+fn take_slot(destination: &Destination) -> Option<Slot> {
+    // SAFETY: a read of a constant that the loader sets; volatile, because the compiler only knows its initial value.
+    let seed = unsafe { core::ptr::read_volatile(&raw const SLOT_SEED) };
+    let candidates = SlotCandidates::of(destination, seed);
+    for probe in 0..SlotCandidates::COUNT {
+        let slot = candidates.nth(probe);
+        let Some(held) = SLOTS.get_ptr(slot.key()) else {
+            if SLOTS.insert(slot.key(), destination, u64::from(BPF_NOEXIST)).is_ok() {
+                return Some(slot);
+            }
+            continue; // somebody else was faster; should it have been for the same destination, it will stand in two slots
+        };
+        // SAFETY: the entry was looked up a moment ago; the least recently used are recycled, not this one.
+        if unsafe { &*held }.same(destination) {
+            return Some(slot);
+        }
+    }
+    None
+}
+
+/// Refuses as a port would that nobody listens on.
+#[inline(always)]
+fn refuse() -> i32 {
+    // SAFETY: sets the result of the system call, nothing else. Were it to fail, `DENY` alone is EPERM.
+    unsafe { bpf_set_retval(-ECONNREFUSED) };
+    DENY
+}

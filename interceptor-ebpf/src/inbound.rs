@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use aya_ebpf::{
+    bindings::{
+        bpf_sk_lookup,
+        sk_action::{SK_DROP, SK_PASS},
+    },
+    programs::SkLookupContext,
+};
+use interceptor_policy::{Action, Address, Flow, Inbound, LISTENERS_PER_PORT, ListenerKey, Protocol, Reason, decide};
+
+use crate::{maps::LISTENERS, pod::Pod, socket::low_half};
+
+const AF_INET: u32 = 2;
+
+/// The pod that this instance of the program is attached to: `sk_lookup` programs cannot ask for the cookie of their network
+/// namespace, so each pod has its own instance, and the loader sets this.
+#[unsafe(no_mangle)]
+static NETNS_COOKIE: u64 = 0;
+
+macro_rules! field {
+    ($lookup:expr, $($field:tt)+) => {
+        // SAFETY: the context is valid while the program runs, and the verifier checks offset and size.
+        unsafe { core::ptr::read_volatile(&raw const (*$lookup).$($field)+) }
+    };
+}
+
+/// Chooses the socket for a new connection: the sidecar's, for those it intercepts.
+#[inline(always)]
+pub(crate) fn steer(ctx: &SkLookupContext) -> u32 {
+    // SAFETY: a read of a constant that the loader sets; volatile, because the compiler only knows its initial value.
+    let netns_cookie = unsafe { core::ptr::read_volatile(&raw const NETNS_COOKIE) };
+    let Some(pod) = Pod::enrolled(netns_cookie) else {
+        return SK_PASS; // not enrolled: neither are the programs on the cgroup in force
+    };
+    let (source, destination) = addresses(ctx.lookup);
+    let port = low_half(field!(ctx.lookup, local_port));
+    if pod.slot_in(destination, port).is_some() {
+        return to_sidecar(ctx, pod, port); // decided in connect()
+    }
+    let protocol = Protocol::from_number(field!(ctx.lookup, protocol));
+    let verdict = decide(&Flow::Inbound(Inbound { protocol, source, destination, port }), pod.policy, &pod);
+    pod.count(verdict.reason);
+    match verdict.action {
+        Action::Pass => SK_PASS,
+        Action::RedirectInbound => to_sidecar(ctx, pod, pod.policy.inbound_port),
+        Action::RedirectOutbound => to_sidecar(ctx, pod, pod.policy.outbound_port),
+        Action::Refuse => SK_DROP,
+    }
+}
+
+/// Source and destination of the packet.
+#[inline(always)]
+fn addresses(lookup: *mut bpf_sk_lookup) -> (Address, Address) {
+    if field!(lookup, family) == AF_INET {
+        (Address::from_v4_be(field!(lookup, remote_ip4)), Address::from_v4_be(field!(lookup, local_ip4)))
+    } else {
+        let remote =
+            [field!(lookup, remote_ip6[0]), field!(lookup, remote_ip6[1]), field!(lookup, remote_ip6[2]), field!(lookup, remote_ip6[3])];
+        let local =
+            [field!(lookup, local_ip6[0]), field!(lookup, local_ip6[1]), field!(lookup, local_ip6[2]), field!(lookup, local_ip6[3])];
+        (Address(remote), Address(local))
+    }
+}
+
+/// Gives the connection to a socket of the sidecar that listens on `port`; the kernel spreads it over the socket's `SO_REUSEPORT` group.
+#[inline(always)]
+fn to_sidecar(ctx: &SkLookupContext, pod: Pod<'_>, port: u16) -> u32 {
+    for index in 0..LISTENERS_PER_PORT {
+        let key = ListenerKey { netns_cookie: pod.netns_cookie, port: port.into(), index };
+        // An error means that no socket is there, or that it serves the other family only.
+        if LISTENERS.redirect_sk_lookup(SkLookupContext::new(ctx.lookup), key, 0).is_ok() {
+            return SK_PASS;
+        }
+    }
+    // Nobody listens: refused, never passed on to the application.
+    pod.count(Reason::NoListener);
+    SK_DROP
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::{BPF_NOEXIST, BPF_SOCK_OPS_TCP_LISTEN_CB},
+    helpers::generated::bpf_sock_hash_update,
+    programs::SockOpsContext,
+};
+use interceptor_policy::{LISTENERS_PER_PORT, ListenerKey, ProxyListener, Reason};
+
+use crate::{
+    maps::{LISTENERS, PROXY_SOCKETS},
+    pod::Pod,
+    socket::{Socket, low_half},
+};
+
+/// Nobody reads the answer to these callbacks.
+const DONE: u32 = 1;
+
+/// Remembers a socket that the sidecar starts to listen on, so that connections can be steered to it. Sockets of anybody else on the
+/// same port are not remembered, and so get none.
+#[inline(always)]
+pub(crate) fn record(ctx: &SockOpsContext) -> u32 {
+    if ctx.op() != BPF_SOCK_OPS_TCP_LISTEN_CB {
+        return DONE; // of no interest
+    }
+    let Some(pod) = Pod::of(ctx.as_ptr()) else {
+        return DONE; // not enrolled; should the pod be enrolled later, the loader adopts the sockets that already listen
+    };
+    let port = ctx.local_port();
+    if !pod.policy.is_proxy_port(low_half(port)) {
+        return DONE; // not a port that connections are redirected to
+    }
+    // SAFETY: the context is valid while the program runs.
+    let sk = unsafe { &raw const (*ctx.ops).__bindgen_anon_2 }.cast();
+    // SAFETY: the union holds a pointer, null when the callback is not for a full socket.
+    let Some(socket) = Socket::new(unsafe { core::ptr::read_volatile(sk) }) else {
+        return DONE; // not recorded means that nothing is redirected to it
+    };
+    if !Pod::owner(socket).is_proxy() {
+        pod.count(Reason::ForeignListener);
+        return DONE;
+    }
+    if !(PROXY_SOCKETS.set(socket, ProxyListener { port }) && remember(ctx, pod, port)) {
+        pod.count(Reason::ListenerNotRecorded);
+    }
+    DONE
+}
+
+/// Puts the socket into the first free place of its port.
+#[inline(always)]
+fn remember(ctx: &SockOpsContext, pod: Pod<'_>, port: u32) -> bool {
+    for index in 0..LISTENERS_PER_PORT {
+        let mut key = ListenerKey { netns_cookie: pod.netns_cookie, port, index };
+        let map = (&raw const LISTENERS).cast_mut().cast();
+        // SAFETY: the map takes keys of this type, and the callback's socket listens. An entry in use is never replaced.
+        if unsafe { bpf_sock_hash_update(ctx.ops, map, (&raw mut key).cast(), u64::from(BPF_NOEXIST)) } == 0 {
+            return true;
+        }
+    }
+    false
+}

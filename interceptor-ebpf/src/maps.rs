@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! All maps, shared by all pods of the node. `ARCHITECTURE.md` draws them.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    bindings::{BPF_F_CLONE, BPF_F_NO_PREALLOC, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE},
+    btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuHashMap, SockHash},
+    helpers::generated::bpf_sk_storage_get,
+    macros::btf_map,
+};
+use interceptor_policy::{
+    Address, AddressClass, AddressKey, Counters, Destination, Enrolment, ListenerKey, NodeState, NumberClass, NumberKey, Owner,
+    ProxyListener,
+};
+
+use crate::socket::Socket;
+
+/// Allocated entry by entry: a node has few pods.
+const SPARSE: usize = BPF_F_NO_PREALLOC as usize;
+
+/// Network namespace cookie → enrolment. The entry enrols the pod: written last, removed first.
+#[btf_map]
+pub(crate) static PODS: HashMap<u64, Enrolment, 4096, SPARSE> = HashMap::new();
+
+/// The loader's own notes; no program reads them, and they live and die with the other maps.
+#[btf_map]
+pub(crate) static NODE: Array<NodeState, 1> = Array::new();
+
+/// Reasons counted, by pod.
+#[btf_map]
+pub(crate) static COUNTERS: PerCpuHashMap<u64, Counters, 4096, SPARSE> = PerCpuHashMap::new();
+
+/// What the lists say of an address; a prefix carries the bits of all prefixes that cover it.
+#[btf_map]
+pub(crate) static ADDRESSES: LpmTrie<AddressKey, AddressClass, 4_194_304> = LpmTrie::new();
+
+/// What the lists say of a port, a user, a group.
+#[btf_map]
+pub(crate) static NUMBERS: LpmTrie<NumberKey, NumberClass, 4_194_304> = LpmTrie::new();
+
+/// Secondary address → first address of its interface: what REDIRECT makes of an inbound connection's local address.
+#[btf_map]
+pub(crate) static PRIMARIES: HashMap<AddressKey, Address, 65_536, SPARSE> = HashMap::new();
+
+/// Slot → destination. The same destination means the same thing in every pod, and nobody can connect to a slot that they were not
+/// given (see `connect`), so sharing the table shares nothing else.
+#[btf_map]
+pub(crate) static SLOTS: LruHashMap<u32, Destination, 65_536> = LruHashMap::new();
+
+/// The listening sockets of the sidecars. The kernel takes an entry out when its socket closes.
+#[btf_map]
+pub(crate) static LISTENERS: SockHash<ListenerKey, 65_536> = SockHash::new();
+
+/// Credentials, with the sockets that the rules treat specially.
+#[btf_map]
+pub(crate) static OWNERS: SkStorage<Owner, { BPF_F_NO_PREALLOC as usize }> = SkStorage::new();
+
+/// The sidecar's listening sockets and, inherited from them, all they accept.
+#[btf_map]
+pub(crate) static PROXY_SOCKETS: SkStorage<ProxyListener, { (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize }> = SkStorage::new();
+
+/// Socket storage with flags of our choice and for every kind of program; aya-ebpf's own fixes the flags and serves only
+/// `bpf_sock_addr` programs. Fields and order are those of libbpf's BTF map definitions.
+#[repr(C)]
+pub(crate) struct SkStorage<T, const FLAGS: usize> {
+    r#type: *const [i32; BPF_MAP_TYPE_SK_STORAGE as usize],
+    key: *const i32,
+    value: *const T,
+    max_entries: *const [i32; 0],
+    map_flags: *const [i32; FLAGS],
+}
+
+// SAFETY: the fields describe the map to the loader; nobody reads or writes them.
+unsafe impl<T, const FLAGS: usize> Sync for SkStorage<T, FLAGS> {}
+
+impl<T: Copy, const FLAGS: usize> SkStorage<T, FLAGS> {
+    const fn new() -> Self {
+        Self {
+            r#type: core::ptr::null(),
+            key: core::ptr::null(),
+            value: core::ptr::null(),
+            max_entries: core::ptr::null(),
+            map_flags: core::ptr::null(),
+        }
+    }
+
+    /// What is kept with the socket, if anything.
+    #[inline(always)]
+    pub(crate) fn get(&self, socket: Socket) -> Option<T> {
+        // SAFETY: the map outlives the program, `Socket` is never null, and a null value creates nothing.
+        let value = unsafe { bpf_sk_storage_get(self.map(), socket.as_ptr(), core::ptr::null_mut(), 0) }.cast::<T>();
+        // SAFETY: the helper returns null or the value of this map, alive as long as the socket.
+        unsafe { value.as_ref() }.copied()
+    }
+
+    /// Keeps `value` with the socket; false when there is no memory for it.
+    #[inline(always)]
+    pub(crate) fn set(&self, socket: Socket, mut value: T) -> bool {
+        let initial = (&raw mut value).cast::<c_void>();
+        // SAFETY: as in `get`; `initial` points to a `T` on the stack, which the helper copies.
+        let kept =
+            unsafe { bpf_sk_storage_get(self.map(), socket.as_ptr(), initial, u64::from(aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE)) };
+        !kept.is_null()
+    }
+
+    #[inline(always)]
+    const fn map(&self) -> *mut c_void {
+        core::ptr::from_ref(self).cast_mut().cast()
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use core::ffi::c_void;
+
+use aya_ebpf::{btf_maps::lpm_trie::Key, helpers::generated::bpf_get_netns_cookie};
+use interceptor_policy::{
+    Address, AddressClass, AddressKey, Destination, NumberClass, NumberKey, NumberSpace, Owner, Policy, Reason, Slot, SlotAddress, Tables,
+};
+
+use crate::{
+    maps::{ADDRESSES, COUNTERS, NUMBERS, OWNERS, PODS, PRIMARIES, SLOTS},
+    socket::Socket,
+};
+
+/// An enrolled pod: its policy, and its entries in the tables.
+#[derive(Clone, Copy)]
+pub(crate) struct Pod<'a> {
+    pub(crate) netns_cookie: u64,
+    pub(crate) policy: &'a Policy,
+}
+
+impl Pod<'_> {
+    /// The pod in whose network namespace the program runs. None means that interception is not in force there: the namespace is not
+    /// enrolled (another one on the same cgroup, or an enrolment that was not completed), or it is the host's own, which never is.
+    #[inline(always)]
+    pub(crate) fn of(ctx: *mut c_void) -> Option<Self> {
+        // SAFETY: the helper accepts the context of every program that calls this.
+        let netns_cookie = unsafe { bpf_get_netns_cookie(ctx) };
+        // SAFETY: with null the helper answers for the host's initial network namespace.
+        let host_cookie = unsafe { bpf_get_netns_cookie(core::ptr::null_mut()) };
+        if netns_cookie == host_cookie {
+            return None;
+        }
+        Self::enrolled(netns_cookie)
+    }
+
+    /// The pod with this cookie, if it is enrolled.
+    #[inline(always)]
+    pub(crate) fn enrolled(netns_cookie: u64) -> Option<Self> {
+        let enrolment = PODS.get_ptr(netns_cookie)?;
+        // SAFETY: the loader waits for a grace period before it writes to the map again, so the entry outlives this program run.
+        let enrolment = unsafe { &*enrolment };
+        Some(Self { netns_cookie, policy: &enrolment.policy })
+    }
+
+    /// Counts one event.
+    #[inline(always)]
+    pub(crate) fn count(self, reason: Reason) {
+        crate::trace::reason(self.netns_cookie, reason);
+        // No counters means that the pod is being removed; nobody will read them.
+        if let Some(counters) = COUNTERS.get_ptr_mut(self.netns_cookie) {
+            // SAFETY: the value belongs to this CPU, and the index is below the length.
+            let counter = unsafe { &raw mut (*counters).0[reason as usize] };
+            // SAFETY: as above; a cgroup program may be preempted by another on the same CPU, which can lose one count, never more.
+            unsafe { *counter += 1 };
+        }
+    }
+
+    /// Which owner matches the socket satisfies.
+    #[inline(always)]
+    pub(crate) fn owner(socket: Socket) -> Owner {
+        // Without a note: an application's socket, or one made before the pod was enrolled. Both are captured.
+        OWNERS.get(socket).unwrap_or(Owner::APPLICATION)
+    }
+
+    /// The slot in an address that leads to one of the sidecar's ports.
+    #[inline(always)]
+    pub(crate) fn slot_in(self, address: Address, port: u16) -> Option<SlotAddress> {
+        if self.policy.is_proxy_port(port) { SlotAddress::decode(address) } else { None }
+    }
+
+    /// The destination that a slot stands for.
+    #[inline(always)]
+    pub(crate) fn destination(self, slot: Slot) -> Option<Destination> {
+        let Some(destination) = SLOTS.get_ptr(slot.key()) else {
+            self.count(Reason::SlotForgotten);
+            return None;
+        };
+        // SAFETY: a recycled entry would be overwritten in place; entries looked up are the last to be recycled.
+        Some(unsafe { *destination })
+    }
+
+    /// The first address of the interface that has `address`.
+    #[inline(always)]
+    pub(crate) fn primary_of(self, address: Address) -> Address {
+        PRIMARIES.get_ptr(AddressKey::new(self.policy.generation, address)).map_or(address, |primary| {
+            // SAFETY: entries of a generation live as long as any program that can see its policy.
+            unsafe { *primary }
+        })
+    }
+}
+
+impl Tables for Pod<'_> {
+    #[inline(always)]
+    fn address(&self, address: Address) -> AddressClass {
+        let key = Key::new(AddressKey::BITS, AddressKey::new(self.policy.generation, address));
+        ADDRESSES.get(&key).copied().unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn number(&self, space: NumberSpace, number: u32) -> NumberClass {
+        let key = Key::new(NumberKey::BITS, NumberKey::new(self.policy.generation, space, number));
+        NUMBERS.get(&key).copied().unwrap_or_default()
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use core::{ffi::c_void, ptr::NonNull};
+
+use aya_ebpf::bindings::bpf_sock;
+use interceptor_policy::Address;
+
+const AF_INET6: u32 = 10;
+
+/// A full socket, as `struct bpf_sock` shows it. Every field is read on its own and at once: the verifier refuses pointer
+/// arithmetic that the compiler might choose instead.
+#[derive(Clone, Copy)]
+pub(crate) struct Socket(NonNull<bpf_sock>);
+
+macro_rules! field {
+    ($socket:expr, $($field:tt)+) => {{
+        let sock = $socket.0.as_ptr();
+        // SAFETY: the verifier checks the field's offset and size, and that the pointer is a socket.
+        unsafe { core::ptr::read_volatile(&raw const (*sock).$($field)+) }
+    }};
+}
+
+impl Socket {
+    /// None when the context has no full socket.
+    #[inline(always)]
+    pub(crate) const fn new(sock: *mut bpf_sock) -> Option<Self> {
+        match NonNull::new(sock) {
+            Some(sock) => Some(Self(sock)),
+            None => None,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn as_ptr(self) -> *mut c_void {
+        self.0.as_ptr().cast()
+    }
+
+    /// `IPPROTO_…`.
+    #[inline(always)]
+    pub(crate) fn protocol(self) -> u32 {
+        field!(self, protocol)
+    }
+
+    /// What the socket is bound to, or was accepted on.
+    #[inline(always)]
+    pub(crate) fn local_address(self) -> Address {
+        if field!(self, family) == AF_INET6 {
+            Address([field!(self, src_ip6[0]), field!(self, src_ip6[1]), field!(self, src_ip6[2]), field!(self, src_ip6[3])])
+        } else {
+            Address::from_v4_be(field!(self, src_ip4))
+        }
+    }
+
+    /// Host byte order.
+    #[inline(always)]
+    pub(crate) fn local_port(self) -> u16 {
+        low_half(field!(self, src_port))
+    }
+
+    /// What the socket is connected to.
+    #[inline(always)]
+    pub(crate) fn peer_address(self) -> Address {
+        if field!(self, family) == AF_INET6 {
+            Address([field!(self, dst_ip6[0]), field!(self, dst_ip6[1]), field!(self, dst_ip6[2]), field!(self, dst_ip6[3])])
+        } else {
+            Address::from_v4_be(field!(self, dst_ip4))
+        }
+    }
+
+    /// Host byte order.
+    #[inline(always)]
+    pub(crate) fn peer_port(self) -> u16 {
+        u16::from_be(field!(self, dst_port))
+    }
+}
+
+/// Ports come in the low half of a word.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the upper half is always zero")]
+pub(crate) const fn low_half(word: u32) -> u16 {
+    word as u16
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::output::{self, Format};
+use crate::kernel::probe::{self, Answer, Feature};
+
+/// Try whether this machine has what is needed
+///
+/// Everything is tried, in a network namespace made for the purpose; nothing is concluded from a version number, and nothing stays.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Exit status: 0 usable, 1 something needed is missing, or could not be told.")]
+pub(super) struct CheckArgs {
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+
+    /// A mounted BPF file system
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf")]
+    bpffs: PathBuf,
+}
+
+pub(super) fn run(args: &CheckArgs) -> Result<ExitCode> {
+    let features = probe::all(&args.bpffs);
+    match args.output {
+        Format::Json => output::json(&features)?,
+        Format::Text => print(&features),
+    }
+    let usable = features.iter().all(|feature| feature.answer == Answer::Yes);
+    Ok(if usable { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(features: &[Feature]) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header([
+        "feature",
+        "Linux",
+        "here",
+        "without it",
+    ]);
+    for Feature { name, since, without, answer } in features {
+        table.add_row([name, since, answer.word(), without]);
+    }
+    output::text(table);
+    let problems: Vec<(&str, &str, &str)> =
+        features.iter().filter_map(|feature| feature.answer.why().map(|why| (feature.name, feature.answer.word(), why))).collect();
+    for (name, word, why) in &problems {
+        output::text(format_args!("{name}: {word}: {why}"));
+    }
+    output::text(if problems.is_empty() { "Usable: everything needed is there" } else { "Not usable as things are" });
+}

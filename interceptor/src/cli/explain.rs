@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use interceptor_policy::{Action, Address, Flow, Inbound, Outbound, Owner, Policy, Protocol, Verdict, decide};
+use serde::Serialize;
+
+use super::output::{self, Format};
+use crate::{
+    kernel::{bpffs::Bpffs, netns::Netns, snapshot},
+    policy::{CompiledPolicy, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, SystemAccounts, compile},
+};
+
+/// Tell what happens to a connection, and which rule says so
+///
+/// With --netns, by the policy that is in force there; without, by the flags of istio-iptables given here, for which no privilege is
+/// needed.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  interceptor explain --netns /run/netns/web --uid 1000 10.1.2.3:443
+  interceptor explain --netns /run/netns/web --inbound --source 10.1.2.3 10.1.0.5:8080
+  interceptor explain -i '*' -x 10.96.0.0/12 --pod-ip 10.1.0.5 10.96.0.1:443")]
+pub(super) struct ExplainArgs {
+    /// Destination address and port
+    #[arg(value_name = "IP:PORT")]
+    destination: SocketAddr,
+
+    /// Network namespace of an enrolled pod
+    #[arg(long, value_name = "PATH")]
+    netns: Option<PathBuf>,
+
+    /// User that makes the socket, as a number in the pod
+    #[arg(long, default_value_t = 1000)]
+    uid: u32,
+
+    /// Its group [default: the same number as the user]
+    #[arg(long)]
+    gid: Option<u32>,
+
+    /// Source address: what the socket is bound to, or where an inbound connection comes from
+    #[arg(long, value_name = "IP")]
+    source: Option<IpAddr>,
+
+    /// The connection arrives at the pod, instead of being made by it
+    #[arg(long, requires = "source")]
+    inbound: bool,
+
+    /// UDP instead of TCP
+    #[arg(long)]
+    udp: bool,
+
+    /// An address of the pod, when there is no --netns to read them from; may be repeated
+    #[arg(long, value_name = "IP", conflicts_with = "netns", action = clap::ArgAction::Append)]
+    pod_ip: Vec<IpAddr>,
+
+    /// How to print
+    #[arg(short = 'O', long, value_enum, default_value_t)]
+    output: Format,
+
+    /// A mounted BPF file system
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf")]
+    bpffs: PathBuf,
+
+    #[command(flatten)]
+    istio: IstioFlags,
+}
+
+/// As `--output json` prints it.
+#[derive(Debug, Serialize)]
+struct Explanation {
+    connection: String,
+    verdict: String,
+    reason: &'static str,
+    sentence: &'static str,
+}
+
+pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
+    let policy = match &args.netns {
+        Some(path) => {
+            if args.istio != IstioFlags::default() {
+                bail!(
+                    "The policy is read from the pod (--netns), so flags of istio-iptables have no place here; leave one or the other out"
+                );
+            }
+            snapshot::in_force(&Bpffs::open(&args.bpffs)?, &Netns::open(path)?)?
+        }
+        None => policy_from_flags(args)?,
+    };
+    let (flow, connection) = flow(args, &policy);
+    let Verdict { action, reason } = decide(&flow, &policy.policy, &policy);
+    let explanation =
+        Explanation { connection, verdict: verdict(action, &policy.policy), reason: reason.label(), sentence: reason.sentence() };
+    match args.output {
+        Format::Json => output::json(&explanation)?,
+        Format::Text => {
+            let Explanation { connection, verdict, reason, sentence } = explanation;
+            output::text(format_args!("{connection}\n  {verdict}\n  because {sentence} [{reason}]"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn policy_from_flags(args: &ExplainArgs) -> Result<CompiledPolicy> {
+    let (config, _warnings) = IstioConfig::resolve(&args.istio, &|name| std::env::var(name).ok(), &SystemAccounts)?;
+    // Without addresses of its own, the pod gets one that nobody dials, so that only loopback is local.
+    let addresses = if args.pod_ip.is_empty() { vec![Ipv4Addr::new(192, 0, 2, 254).into()] } else { args.pod_ip.clone() };
+    let interfaces = vec![InterfaceFacts { name: "eth0".to_owned(), addresses }];
+    Ok(compile(&config, &PodFacts { interfaces, source_v4: None, source_v6: None })?)
+}
+
+fn flow(args: &ExplainArgs, policy: &CompiledPolicy) -> (Flow, String) {
+    let (protocol, name) = if args.udp { (Protocol::Udp, "UDP") } else { (Protocol::Tcp, "TCP") };
+    let (dialled, port) = (Address::from(args.destination.ip()), args.destination.port());
+    let destination = args.destination;
+    if let (true, Some(source)) = (args.inbound, args.source) {
+        let flow = Inbound { protocol, source: source.into(), destination: dialled, port };
+        return (Flow::Inbound(flow), format!("{name} from {source} to {destination}, arriving at the pod"));
+    }
+    let gid = args.gid.unwrap_or(args.uid);
+    let source = args.source.map_or(Address::UNSPECIFIED_V4, Address::from);
+    let owner = Owner::classify(args.uid, gid, &policy.policy, policy);
+    let flow = Outbound { protocol, source, destination: dialled.as_reached_from(source), port, owner };
+    let bound = args.source.map(|source| format!(" bound to {source}")).unwrap_or_default();
+    (Flow::Outbound(flow), format!("{name} to {destination}, from a socket{bound} made by uid {} gid {gid}", args.uid))
+}
+
+fn verdict(action: Action, policy: &Policy) -> String {
+    match action {
+        Action::Pass => "passes: it goes where it is sent".to_owned(),
+        Action::RedirectOutbound => format!("is redirected to the sidecar's outbound port {}", policy.outbound_port),
+        Action::RedirectInbound => format!("is redirected to the sidecar's inbound port {}", policy.inbound_port),
+        Action::Refuse => "is refused".to_owned(),
+    }
+}

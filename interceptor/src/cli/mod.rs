@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The command line: one file per command. Nouns read, verbs write.
+
+mod check;
+mod clean;
+mod explain;
+mod log;
+mod output;
+mod pod;
+mod status;
+mod validate;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Brings an application's sockets to its sidecar by eBPF: a drop-in for istio-init.
+#[derive(Debug, Parser)]
+#[command(name = "interceptor", version, max_term_width = 120, args_override_self = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(name = "istio-iptables", visible_alias = "pod", args_override_self = true)]
+    Pod(Box<pod::PodArgs>),
+    Clean(clean::CleanArgs),
+    Status(status::StatusArgs),
+    #[command(args_override_self = true)]
+    Explain(Box<explain::ExplainArgs>),
+    Check(check::CheckArgs),
+}
+
+/// What `pilot-agent istio-iptables` exits with after a mistake on its command line.
+const ISTIO_USAGE: u8 = 255;
+/// What everything else here exits with after one.
+const USAGE: u8 = 2;
+
+/// Runs one command, prints its errors, and says how it went: 0, or 1 for any error that has no number of its own.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &args),
+    };
+    let done = match cli.command {
+        Command::Pod(args) => pod::run(&args),
+        Command::Clean(args) => clean::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Check(args) => check::run(&args),
+    };
+    done.unwrap_or_else(|error| {
+        output::error(&error);
+        ExitCode::FAILURE
+    })
+}
+
+/// Prints a mistake, or the help that was asked for.
+fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
+    // Where standard output is gone, there is nobody to tell.
+    let _printed = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    let drop_in = args.get(1).is_some_and(|command| command == "istio-iptables" || command == "pod");
+    ExitCode::from(if drop_in { ISTIO_USAGE } else { USAGE })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

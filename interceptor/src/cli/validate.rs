@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `--run-validation`: proves that a redirection is in force by being redirected, as `istio-iptables` does
+//! ([`validation/validator.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/validation/validator.go)).
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, anyhow};
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::{sleep, timeout},
+};
+
+use crate::policy::IstioConfig;
+
+/// What `istio-iptables` exits with; Istio's repair controller looks for it.
+const VALIDATION_FAILED: u8 = 126;
+
+/// How long one attempt may take, and how long to wait before the next.
+const ATTEMPT: Duration = Duration::from_secs(1);
+
+/// Tells whether a connection of the sidecar to its own pod comes back to the sidecar's inbound port.
+pub(super) fn run(config: &IstioConfig) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("Failed to start the validation")?;
+    let validated = runtime.block_on(async { timeout(config.probe_timeout, validate(config)).await });
+    let error = match validated {
+        Ok(Ok(())) => {
+            tracing::info!("Validation passed: connections are redirected");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Ok(Err(error)) => error,
+        Err(elapsed) => anyhow!("nothing was redirected within {:?} ({elapsed})", config.probe_timeout),
+    };
+    tracing::error!(
+        "iptables validation failed; workload is not ready for Istio.\n\
+         When using Istio CNI, this can occur if a pod is scheduled before the node is ready.\n\
+         If installed with 'cni.repair.deletePods=true', this pod should automatically be deleted and retry.\n\
+         Otherwise, this pod will need to be manually removed so that it is scheduled on a node with the data path installed.\n\
+         Cause: {error:#}. The validation has to run in the pod, as the sidecar's user"
+    );
+    Ok(ExitCode::from(VALIDATION_FAILED))
+}
+
+async fn validate(config: &IstioConfig) -> Result<()> {
+    let outbound = listen(config.envoy_port)?;
+    let inbound = listen(config.inbound_capture_port)?;
+    let answer_all = async {
+        loop {
+            let accepted = tokio::select! { accepted = outbound.accept() => accepted, accepted = inbound.accept() => accepted };
+            let (stream, _peer) = accepted.context("Failed to accept a connection")?;
+            answer(stream).await?;
+        }
+    };
+    let ask_until_right = async {
+        loop {
+            match timeout(ATTEMPT, ask(config.probe_port)).await {
+                Ok(Ok(port)) if port == config.probe_port => return Ok(()),
+                Ok(Ok(port)) => tracing::warn!("The original destination had port {port}, not {}", config.probe_port),
+                Ok(Err(error)) => tracing::debug!("Not redirected yet: {error:#}"),
+                Err(_elapsed) => tracing::debug!("No answer yet"),
+            }
+            sleep(ATTEMPT).await;
+        }
+    };
+    tokio::select! { failed = answer_all => failed, done = ask_until_right => done }
+}
+
+fn listen(port: u16) -> Result<TcpListener> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let socket = TcpSocket::new_v4().context("Failed to make a socket")?;
+    socket.set_reuseaddr(true).context("Failed to set SO_REUSEADDR")?;
+    socket.set_reuseport(true).context("Failed to set SO_REUSEPORT")?;
+    socket.bind(address).and_then(|()| socket.listen(16)).with_context(|| format!("Failed to listen on {address}"))
+}
+
+/// Says where the connection was going: its original destination's port, as text.
+async fn answer(mut stream: TcpStream) -> Result<()> {
+    let original = SockRef::from(&stream).original_dst_v4().ok().and_then(|address| address.as_socket_ipv4());
+    if let Some(original) = original {
+        let port = original.port().to_string();
+        stream.write_all(port.as_bytes()).await.context("Failed to answer")?;
+    }
+    Ok(())
+}
+
+/// Makes the connection that has to be redirected: from the sidecar to an address of its own pod.
+async fn ask(port: u16) -> Result<u16> {
+    let socket = TcpSocket::new_v4().context("Failed to make a socket")?;
+    socket.bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into()).context("Failed to bind to 127.0.0.1")?;
+    let target = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 6), port);
+    let mut stream = socket.connect(target.into()).await.with_context(|| format!("Failed to connect to {target}"))?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.context("Failed to read the answer")?;
+    answer.parse().with_context(|| format!("The answer `{answer}` is not a port"))
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use std::{
+    fs::{self, File},
+    io,
+    os::fd::{AsFd as _, AsRawFd},
+    path::Path,
+};
+
+use anyhow::{Context as _, Result};
+
+use super::{
+    cgroup::Cgroup,
+    netns::Netns,
+    object::{self, CGROUP_PROGRAMS, ProgramInfo, SK_LOOKUP},
+    sys,
+};
+
+/// Attaches and pins what a pod does not have yet. Nothing of it is in force before the pod's entry is written.
+pub(super) fn attach_missing(version: &Path, pod: &Path, cgroup: &Cgroup, netns: &Netns) -> Result<()> {
+    fs::create_dir_all(pod).with_context(|| format!("Failed to create {}", pod.display()))?;
+    for info in CGROUP_PROGRAMS {
+        if !pod.join(info.name).exists() {
+            let path = version.join("programs").join(info.name);
+            let program = sys::bpf_obj_get(&path).with_context(|| format!("Failed to open {}", path.display()))?;
+            attach(info, &program, cgroup.file(), pod)?;
+        }
+    }
+    if !pod.join(SK_LOOKUP.name).exists() {
+        let mut loaded = object::load_inbound(&version.join("maps"), netns.cookie())?;
+        let program = SK_LOOKUP.of(&mut loaded)?.fd().context("Failed to use the inbound program")?;
+        attach(SK_LOOKUP, &program.as_fd(), netns.file(), pod)?;
+    }
+    Ok(())
+}
+
+fn attach(info: ProgramInfo, program: &impl AsRawFd, target: &File, pod: &Path) -> Result<()> {
+    let pin = pod.join(info.name);
+    let link = info.attach(program, target)?;
+    sys::bpf_obj_pin(&link, &pin).with_context(|| format!("Failed to pin {}", pin.display()))
+}
+
+/// The names of the programs that a pod has no pinned link of.
+pub(super) fn missing(pod: &Path) -> Vec<&'static str> {
+    all().filter(|name| !pod.join(name).exists()).collect()
+}
+
+/// The names of the programs that are attached for each pod.
+pub(super) fn all() -> impl Iterator<Item = &'static str> {
+    object::programs().map(|info| info.name)
+}
+
+/// Whether the pod's network namespace is gone: the kernel has then cut its link loose, which shows as a zero inode number.
+pub(super) fn namespace_is_gone(pod: &Path) -> Result<bool> {
+    let pin = pod.join(SK_LOOKUP.name);
+    let link = match sys::bpf_obj_get(&pin) {
+        Ok(link) => link,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error).with_context(|| format!("Failed to open {}", pin.display())),
+    };
+    let path = format!("/proc/self/fdinfo/{}", link.as_raw_fd());
+    let text = fs::read_to_string(&path).with_context(|| format!("Failed to read {path}"))?;
+    Ok(text.lines().any(|line| line.split_once(':').is_some_and(|(key, value)| key == "netns_ino" && value.trim() == "0")))
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use std::{
+    fs::File,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use nix::{
+    ifaddrs::getifaddrs,
+    sched::{CloneFlags, setns},
+};
+
+use super::sys;
+use crate::policy::{InterfaceFacts, PodFacts};
+
+/// The cookie of the initial network namespace: cookies count from one, and it is the first
+/// ([`net_namespace.c`](https://github.com/torvalds/linux/blob/v6.12/net/core/net_namespace.c#L432)). The kernel programs ask the
+/// kernel itself and refuse the namespace as well.
+const HOST_COOKIE: u64 = 1;
+
+/// A pod's network namespace.
+#[derive(Debug)]
+pub struct Netns {
+    path: PathBuf,
+    file: File,
+    inode: u64,
+    cookie: u64,
+}
+
+impl Netns {
+    /// Opens a namespace file, such as `/proc/<pid>/ns/net` or `/run/netns/<name>`. The host's own is refused.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).with_context(|| format!("Failed to open the network namespace {} (--netns)", path.display()))?;
+        let inode = file.metadata().with_context(|| format!("Failed to look at {}", path.display()))?.ino();
+        let cookie = inside(&file, path, || {
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("Failed to make a socket")?;
+            sys::netns_cookie(&socket).context("Failed to ask for the namespace's cookie (SO_NETNS_COOKIE, Linux 5.14)")
+        })??;
+        if cookie == HOST_COOKIE {
+            bail!(
+                "{} is the host's own network namespace; intercepting it would cut off the node. Run this inside the pod, or name the \
+                 pod's namespace with --netns",
+                path.display()
+            );
+        }
+        Ok(Self { path: path.to_path_buf(), file, inode, cookie })
+    }
+
+    /// Never reused while the node is up.
+    pub fn cookie(&self) -> u64 {
+        self.cookie
+    }
+
+    /// The inode number of the namespace, as `ls -i /proc/<pid>/ns/net` shows it.
+    pub fn inode(&self) -> u64 {
+        self.inode
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Whether this process lives in it.
+    pub fn is_own(&self) -> Result<bool> {
+        let own = std::fs::metadata("/proc/self/ns/net").context("Failed to look at /proc/self/ns/net")?;
+        Ok(own.ino() == self.inode)
+    }
+
+    /// The texts of files that differ from namespace to namespace.
+    pub(super) fn read_files(&self, paths: &[&str]) -> Result<Vec<String>> {
+        inside(&self.file, &self.path, || {
+            paths.iter().map(|path| std::fs::read_to_string(path).with_context(|| format!("Failed to read {path}"))).collect()
+        })?
+    }
+
+    /// The addresses that the rules depend on.
+    pub fn facts(&self) -> Result<PodFacts> {
+        inside(&self.file, &self.path, read_facts)?.with_context(|| format!("Failed to read the addresses of {}", self.path.display()))
+    }
+}
+
+/// Runs `work` on a thread of its own in the namespace; threads of a process may be in different ones.
+fn inside<T: Send>(namespace: &File, path: &Path, work: impl FnOnce() -> T + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            setns(namespace, CloneFlags::CLONE_NEWNET).map_err(|errno| match errno {
+                nix::Error::EPERM => anyhow!("Failed to enter the network namespace {}: {errno}; this needs CAP_SYS_ADMIN", path.display()),
+                nix::Error::EINVAL => anyhow!("{} is not a network namespace (--netns)", path.display()),
+                errno => anyhow!("Failed to enter the network namespace {}: {errno}", path.display()),
+            })?;
+            Ok(work())
+        });
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn read_facts() -> Result<PodFacts> {
+    let mut interfaces: Vec<InterfaceFacts> = Vec::new();
+    for entry in getifaddrs().context("Failed to list the interfaces")? {
+        let Some(storage) = entry.address else { continue }; // an interface without an address of any kind
+        let address = if let Some(v4) = storage.as_sockaddr_in() {
+            IpAddr::V4(v4.ip())
+        } else if let Some(v6) = storage.as_sockaddr_in6() {
+            IpAddr::V6(v6.ip())
+        } else {
+            continue; // a link-layer address
+        };
+        match interfaces.iter_mut().find(|interface| interface.name == entry.interface_name) {
+            Some(interface) => interface.addresses.push(address),
+            None => interfaces.push(InterfaceFacts { name: entry.interface_name, addresses: vec![address] }),
+        }
+    }
+    Ok(PodFacts {
+        source_v4: source_towards(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()).and_then(|ip| match ip {
+            IpAddr::V4(v4) => Some(v4),
+            IpAddr::V6(_) => None,
+        }),
+        source_v6: source_towards(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()).and_then(|ip| {
+            match ip {
+                IpAddr::V4(_) => None,
+                IpAddr::V6(v6) => Some(v6),
+            }
+        }),
+        interfaces,
+    })
+}
+
+/// The source address that the kernel would give to a connection to the outside; connecting a UDP socket asks and sends nothing.
+/// None without a route.
+fn source_towards(any: IpAddr, documentation_address: IpAddr) -> Option<IpAddr> {
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((documentation_address, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}

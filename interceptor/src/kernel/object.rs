@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use std::{
+    fs::File,
+    hash::{BuildHasher as _, RandomState},
+    os::fd::{AsRawFd, OwnedFd},
+    path::Path,
+};
+
+use anyhow::{Context as _, Result, anyhow};
+use aya::{
+    Ebpf, EbpfLoader,
+    programs::{Program, ProgramError},
+};
+
+use super::sys;
+
+/// The kernel programs, built by `build.rs`.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/interceptor-ebpf"));
+
+/// All maps of the object.
+const MAPS: [&str; 10] = ["PODS", "NODE", "COUNTERS", "ADDRESSES", "NUMBERS", "PRIMARIES", "SLOTS", "LISTENERS", "OWNERS", "PROXY_SOCKETS"];
+
+/// A program of the object, and where it attaches.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProgramInfo {
+    /// Its name in the object, and the name of its pins.
+    pub(super) name: &'static str,
+    /// `enum bpf_attach_type`.
+    attach_type: u32,
+    /// The first Linux version that has all it uses.
+    pub(super) since: &'static str,
+}
+
+/// The program that is attached to a pod's network namespace. Each pod has its own instance.
+pub(super) const SK_LOOKUP: ProgramInfo = ProgramInfo { name: "on_sk_lookup", attach_type: 36, since: "5.9" };
+
+/// The programs that are attached to a pod's cgroup, and shared by all pods.
+pub(super) const CGROUP_PROGRAMS: [ProgramInfo; 9] = [
+    ProgramInfo { name: "on_sock_create", attach_type: 2, since: "5.8" },
+    ProgramInfo { name: "on_sockops", attach_type: 3, since: "5.7" },
+    ProgramInfo { name: "on_getsockopt", attach_type: 21, since: "5.15" },
+    ProgramInfo { name: "on_getpeername4", attach_type: 29, since: "5.8" },
+    ProgramInfo { name: "on_getpeername6", attach_type: 30, since: "5.8" },
+    ProgramInfo { name: "on_getsockname4", attach_type: 31, since: "5.8" },
+    ProgramInfo { name: "on_getsockname6", attach_type: 32, since: "5.8" },
+    ProgramInfo { name: "on_connect4", attach_type: 10, since: "5.18" },
+    ProgramInfo { name: "on_connect6", attach_type: 11, since: "5.18" },
+];
+
+/// All programs.
+pub(super) fn programs() -> impl Iterator<Item = ProgramInfo> {
+    CGROUP_PROGRAMS.into_iter().chain([SK_LOOKUP])
+}
+
+impl ProgramInfo {
+    /// Attaches the program to a cgroup or, in the case of [`SK_LOOKUP`], to a network namespace.
+    pub(super) fn attach(self, program: &impl AsRawFd, target: &File) -> Result<OwnedFd> {
+        sys::bpf_link_create(program, target, self.attach_type).with_context(|| format!("Failed to attach {}", self.name))
+    }
+
+    /// The program in a loaded object.
+    pub(super) fn of(self, object: &mut Ebpf) -> Result<&mut Program> {
+        object.program_mut(self.name).with_context(|| format!("The kernel object has no program {}", self.name))
+    }
+}
+
+/// Identifies this build of the kernel programs.
+pub(super) fn fingerprint() -> u64 {
+    super::enrolment::fingerprint_of(&OBJECT)
+}
+
+/// Creates the maps, pinned in `maps`, and loads the programs for cgroups, pinned in `programs`.
+pub(super) fn load_node(maps: &Path, programs: &Path) -> Result<()> {
+    let mut object = pinned(maps, 0)?;
+    for info in CGROUP_PROGRAMS {
+        load(&mut object, info)?;
+        info.of(&mut object)?.pin(programs.join(info.name)).with_context(|| format!("Failed to pin {}", info.name))?;
+    }
+    Ok(())
+}
+
+/// Loads an instance of the inbound program for one pod.
+pub(super) fn load_inbound(maps: &Path, netns_cookie: u64) -> Result<Ebpf> {
+    let mut object = pinned(maps, netns_cookie)?;
+    load(&mut object, SK_LOOKUP)?;
+    Ok(object)
+}
+
+/// Loads programs without pinning anything.
+pub(super) fn load_unpinned(infos: impl IntoIterator<Item = ProgramInfo>, netns_cookie: u64) -> Result<Ebpf> {
+    let mut loader = EbpfLoader::new();
+    let mut object = loader.override_global("NETNS_COOKIE", &netns_cookie, true).load(OBJECT).context("Failed to create the maps")?;
+    infos.into_iter().try_for_each(|info| load(&mut object, info))?;
+    Ok(object)
+}
+
+fn pinned(maps: &Path, netns_cookie: u64) -> Result<Ebpf> {
+    let seed = seed();
+    let mut loader = EbpfLoader::new();
+    loader.override_global("SLOT_SEED", &seed, true).override_global("NETNS_COOKIE", &netns_cookie, true);
+    for name in MAPS {
+        loader.map_pin_path(name, maps.join(name));
+    }
+    loader.load(OBJECT).with_context(|| {
+        format!("Failed to create or open the maps in {}; `interceptor check` tells what the kernel lacks", maps.display())
+    })
+}
+
+/// A number that nobody can guess.
+#[expect(clippy::cast_possible_truncation, reason = "any 32 bits of it will do")]
+fn seed() -> u32 {
+    RandomState::new().hash_one(()) as u32
+}
+
+fn load(object: &mut Ebpf, info: ProgramInfo) -> Result<()> {
+    let loaded = match info.of(object)? {
+        Program::CgroupSock(program) => program.load(),
+        Program::CgroupSockAddr(program) => program.load(),
+        Program::CgroupSockopt(program) => program.load(),
+        Program::SockOps(program) => program.load(),
+        Program::SkLookup(program) => program.load(),
+        _ => Err(ProgramError::UnexpectedProgramType),
+    };
+    loaded.map_err(|error| explain(info.name, error))
+}
+
+/// The verifier's log can have thousands of lines; its end says what was wrong.
+fn explain(name: &str, error: ProgramError) -> anyhow::Error {
+    let what = format!("The kernel refused the program {name}; `interceptor check` tells what the kernel lacks");
+    match error {
+        ProgramError::LoadError { io_error, verifier_log } => {
+            let log = verifier_log.to_string();
+            let start = log.lines().count().saturating_sub(8);
+            let end: Vec<&str> = log.lines().skip(start).collect();
+            anyhow!(io_error).context(format!("{what}\n{}\n", end.join("\n")))
+        }
+        error => anyhow!(error).context(what),
+    }
+}

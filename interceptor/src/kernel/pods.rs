@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Reading the state of the node.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use interceptor_policy::{Enrolment, Reason};
+
+use super::{bpffs::Bpffs, cgroup, links, node::Node};
+
+/// An enrolled pod.
+#[derive(Clone, Debug)]
+pub struct PodState {
+    /// The cookie of its network namespace.
+    pub cookie: u64,
+    pub enrolment: Enrolment,
+    /// Its cgroup, if that is still there and visible.
+    pub cgroup: Option<PathBuf>,
+    /// Whether its network namespace still exists.
+    pub alive: bool,
+    /// The programs that are attached.
+    pub attached: Vec<&'static str>,
+    /// The programs that should be attached and are not.
+    pub missing: Vec<&'static str>,
+    /// How often each reason was counted; those that never were are left out.
+    pub counters: Vec<(Reason, u64)>,
+}
+
+/// All enrolled pods.
+pub fn list(bpffs: &Bpffs) -> Result<Vec<PodState>> {
+    let Some(node) = Node::open(bpffs)? else { return Ok(Vec::new()) };
+    let pods = node.tables.pods()?;
+    pods.into_iter()
+        .map(|(cookie, enrolment)| {
+            let directory = node.pod_directory(cookie);
+            let missing = links::missing(&directory);
+            Ok(PodState {
+                cookie,
+                enrolment,
+                cgroup: cgroup::path_of(enrolment.cgroup_id),
+                alive: !links::namespace_is_gone(&directory)?,
+                attached: links::all().filter(|name| !missing.contains(name)).collect(),
+                missing,
+                counters: node.tables.reasons(cookie)?,
+            })
+        })
+        .collect()
+}

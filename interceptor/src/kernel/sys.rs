@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! System calls that no crate in use wraps.
+
+use std::{
+    ffi::CString,
+    io,
+    os::{
+        fd::{AsRawFd, FromRawFd as _, OwnedFd, RawFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::Path,
+};
+
+use nix::libc;
+
+const BPF_OBJ_PIN: libc::c_int = 6;
+const BPF_OBJ_GET: libc::c_int = 7;
+const BPF_LINK_CREATE: libc::c_int = 28;
+
+/// `union bpf_attr` as `BPF_OBJ_PIN` and `BPF_OBJ_GET` read it
+/// ([`bpf.h`](https://github.com/torvalds/linux/blob/v6.12/include/uapi/linux/bpf.h#L1610)).
+#[repr(C)]
+struct ObjAttr {
+    pathname: u64,
+    bpf_fd: u32,
+    file_flags: u32,
+}
+
+/// As `BPF_LINK_CREATE` reads it.
+#[repr(C)]
+struct LinkCreateAttr {
+    prog_fd: u32,
+    target_fd: u32,
+    attach_type: u32,
+    flags: u32,
+}
+
+/// Opens what is pinned at `path`, of whatever kind it is. Linux 4.4.
+pub(super) fn bpf_obj_get(path: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let attr = ObjAttr { pathname: path.as_ptr().addr() as u64, bpf_fd: 0, file_flags: 0 };
+    owned(bpf(BPF_OBJ_GET, &attr))
+}
+
+/// Pins a program, map or link. Linux 4.4.
+pub(super) fn bpf_obj_pin(object: &impl AsRawFd, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let attr = ObjAttr { pathname: path.as_ptr().addr() as u64, bpf_fd: object.as_raw_fd().cast_unsigned(), file_flags: 0 };
+    if bpf(BPF_OBJ_PIN, &attr) == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Attaches a program to a cgroup or a network namespace for as long as the link lives. aya attaches as well, but keeps some of its
+/// links to itself, so that they cannot be pinned. Linux 5.7.
+pub(super) fn bpf_link_create(program: &impl AsRawFd, target: &impl AsRawFd, attach_type: u32) -> io::Result<OwnedFd> {
+    let [prog_fd, target_fd] = [program.as_raw_fd(), target.as_raw_fd()].map(RawFd::cast_unsigned);
+    owned(bpf(BPF_LINK_CREATE, &LinkCreateAttr { prog_fd, target_fd, attach_type, flags: 0 }))
+}
+
+fn bpf<T>(command: libc::c_int, attr: &T) -> libc::c_long {
+    // SAFETY: the attribute is one of the above, its true size is passed, and what it points to outlives the call.
+    unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attr), size_of::<T>()) }
+}
+
+/// Waits until every kernel program that was running has ended (`MEMBARRIER_CMD_GLOBAL`, Linux 4.3, is `synchronize_rcu()`,
+/// [`membarrier.c`](https://github.com/torvalds/linux/blob/v6.12/kernel/sched/membarrier.c#L617)).
+pub(super) fn wait_for_programs() -> io::Result<()> {
+    const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
+    // SAFETY: takes no pointers.
+    let result = unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The cookie of the network namespace that a socket was made in (`SO_NETNS_COOKIE`, Linux 5.14).
+pub(super) fn netns_cookie(socket: &impl AsRawFd) -> io::Result<u64> {
+    const SO_NETNS_COOKIE: libc::c_int = 71;
+    let mut cookie = 0_u64;
+    let mut length: libc::socklen_t = 8;
+    // SAFETY: the kernel writes at most `length` bytes into `cookie`.
+    let result =
+        unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, SO_NETNS_COOKIE, (&raw mut cookie).cast(), &raw mut length) };
+    if result == 0 { Ok(cookie) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A duplicate of another process's file descriptor (`pidfd_getfd`, Linux 5.6; needs `CAP_SYS_PTRACE`).
+pub(super) fn borrow_fd(pid: i32, fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointers.
+    let process = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    // SAFETY: takes no pointers.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), fd, 0) })
+}
+
+/// Brings up `lo` in the calling thread's network namespace, where it is down at first.
+pub(super) fn bring_loopback_up() -> io::Result<()> {
+    let socket = std::net::UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0))?;
+    // SAFETY: all bytes zero is a valid `struct ifreq`.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_name[0] = libc::c_char::try_from(b'l').unwrap_or_default();
+    request.ifr_name[1] = libc::c_char::try_from(b'o').unwrap_or_default();
+    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_UP).unwrap_or_default();
+    // SAFETY: the kernel reads the name and the flags, both of which are set.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn owned(fd: libc::c_long) -> io::Result<OwnedFd> {
+    match i32::try_from(fd) {
+        // SAFETY: the kernel has just returned this descriptor, and nobody else has it.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuHashMap, PerCpuValues, SkStorage, SockHash, lpm_trie::Key};
+use interceptor_policy::{
+    Address, AddressClass, AddressKey, Counters, Enrolment, ListenerKey, NodeState, NumberClass, NumberKey, ProxyListener, Reason,
+};
+
+use super::raw::Raw;
+use crate::policy::{AddressPrefix, CompiledPolicy, NumberPrefix};
+
+/// The pinned maps. One process writes at a time, holding the lock.
+pub(super) struct Tables {
+    pods: HashMap<MapData, u64, Raw<Enrolment>>,
+    node: Array<MapData, Raw<NodeState>>,
+    counters: PerCpuHashMap<MapData, u64, Raw<Counters>>,
+    addresses: LpmTrie<MapData, Raw<AddressKey>, Raw<AddressClass>>,
+    numbers: LpmTrie<MapData, Raw<NumberKey>, Raw<NumberClass>>,
+    primaries: HashMap<MapData, Raw<AddressKey>, Raw<Address>>,
+    pub(super) listeners: SockHash<MapData, Raw<ListenerKey>>,
+    pub(super) proxy_sockets: SkStorage<MapData, Raw<ProxyListener>>,
+}
+
+impl Tables {
+    /// Opens the maps pinned in `directory`.
+    pub(super) fn open(directory: &Path) -> Result<Self> {
+        Self::take(|name| {
+            let path = directory.join(name);
+            let data = MapData::from_pin(&path).with_context(|| format!("Failed to open the map {}", path.display()))?;
+            Map::from_map_data(data).with_context(|| format!("Failed to make sense of the map {}", path.display()))
+        })
+    }
+
+    /// Takes each map by its name.
+    pub(super) fn take(mut map: impl FnMut(&str) -> Result<Map>) -> Result<Self> {
+        Ok(Self {
+            pods: map("PODS")?.try_into()?,
+            node: map("NODE")?.try_into()?,
+            counters: map("COUNTERS")?.try_into()?,
+            addresses: map("ADDRESSES")?.try_into()?,
+            numbers: map("NUMBERS")?.try_into()?,
+            primaries: map("PRIMARIES")?.try_into()?,
+            listeners: map("LISTENERS")?.try_into()?,
+            proxy_sockets: map("PROXY_SOCKETS")?.try_into()?,
+        })
+    }
+
+    pub(super) fn node(&self) -> Result<NodeState> {
+        Ok(self.node.get(&0, 0).context("Failed to read the node's state")?.0)
+    }
+
+    pub(super) fn set_node(&mut self, state: NodeState) -> Result<()> {
+        self.node.set(0, Raw(state), 0).context("Failed to write the node's state")
+    }
+
+    /// The pod's entry, if it is enrolled.
+    pub(super) fn pod(&self, cookie: u64) -> Result<Option<Enrolment>> {
+        match self.pods.get(&cookie, 0) {
+            Ok(Raw(enrolment)) => Ok(Some(enrolment)),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(error) => Err(error).context("Failed to read the table of pods"),
+        }
+    }
+
+    /// All enrolled pods.
+    pub(super) fn pods(&self) -> Result<Vec<(u64, Enrolment)>> {
+        let pods: Result<Vec<_>, _> = self.pods.iter().map(|entry| entry.map(|(cookie, Raw(enrolment))| (cookie, enrolment))).collect();
+        pods.context("Failed to read the table of pods")
+    }
+
+    /// Puts the pod's interception in force, or replaces it, in one step.
+    pub(super) fn set_pod(&mut self, cookie: u64, enrolment: Enrolment) -> Result<()> {
+        self.pods.insert(cookie, Raw(enrolment), 0).context("Failed to write the table of pods")
+    }
+
+    /// Ends the pod's interception, in one step.
+    pub(super) fn remove_pod(&mut self, cookie: u64) -> Result<()> {
+        absent_is_fine(self.pods.remove(&cookie)).context("Failed to write the table of pods")
+    }
+
+    /// Gives the pod counters, unless it has some.
+    pub(super) fn add_counters(&mut self, cookie: u64) -> Result<()> {
+        const BPF_NOEXIST: u64 = 1;
+        let cpus = aya::util::nr_cpus().map_err(|(path, error)| anyhow::anyhow!("Failed to count the processors ({path}): {error}"))?;
+        let zero = PerCpuValues::try_from(vec![Raw(Counters::default()); cpus]).context("Failed to make counters")?;
+        match self.counters.insert(cookie, zero, BPF_NOEXIST) {
+            Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(nix::libc::EEXIST) => Ok(()),
+            result => result.context("Failed to write the counters"),
+        }
+    }
+
+    pub(super) fn remove_counters(&mut self, cookie: u64) -> Result<()> {
+        absent_is_fine(self.counters.remove(&cookie)).context("Failed to remove the counters")
+    }
+
+    /// The pod's counters, summed over all processors.
+    pub(super) fn counters(&self, cookie: u64) -> Result<Counters> {
+        let mut sum = Counters::default();
+        match self.counters.get(&cookie, 0) {
+            Ok(values) => {
+                for Raw(Counters(counts)) in values.iter() {
+                    for (total, count) in sum.0.iter_mut().zip(counts) {
+                        *total += count;
+                    }
+                }
+                Ok(sum)
+            }
+            Err(MapError::KeyNotFound) => Ok(sum),
+            Err(error) => Err(error).context("Failed to read the counters"),
+        }
+    }
+
+    /// Writes a policy's lists under a new generation.
+    pub(super) fn write_lists(&mut self, generation: u32, policy: &CompiledPolicy) -> Result<()> {
+        for AddressPrefix { address, prefix_len, class } in &policy.addresses {
+            let key = Key::new(AddressKey::PREFIX_BITS + prefix_len, Raw(AddressKey::new(generation, *address)));
+            self.addresses.insert(&key, Raw(*class), 0).with_context(|| format!("Failed to write the range {address}/{prefix_len}"))?;
+        }
+        for NumberPrefix { space, number, prefix_len, class } in &policy.numbers {
+            let key = Key::new(NumberKey::PREFIX_BITS + prefix_len, Raw(NumberKey::new(generation, *space, *number)));
+            self.numbers.insert(&key, Raw(*class), 0).with_context(|| format!("Failed to write the {space:?} {number}/{prefix_len}"))?;
+        }
+        for (secondary, primary) in &policy.primaries {
+            let key = Raw(AddressKey::new(generation, *secondary));
+            self.primaries.insert(key, Raw(*primary), 0).with_context(|| format!("Failed to write the address {secondary}"))?;
+        }
+        Ok(())
+    }
+
+    /// Removes all list entries of generations that `keep` does not want.
+    pub(super) fn sweep(&mut self, keep: impl Fn(u32) -> bool) -> Result<()> {
+        let stale = |generation_be: u32| !keep(u32::from_be(generation_be));
+        let keys: Vec<_> = self.addresses.keys().filter(|key| key.as_ref().map_or(true, |key| stale(key.data().0.generation_be))).collect();
+        for key in keys {
+            absent_is_fine(self.addresses.remove(&key.context("Failed to read the addresses")?)).context("Failed to remove an address")?;
+        }
+        let keys: Vec<_> = self.numbers.keys().filter(|key| key.as_ref().map_or(true, |key| stale(key.data().0.generation_be))).collect();
+        for key in keys {
+            absent_is_fine(self.numbers.remove(&key.context("Failed to read the numbers")?)).context("Failed to remove a number")?;
+        }
+        let keys: Vec<_> = self.primaries.keys().filter(|key| key.as_ref().map_or(true, |key| stale(key.0.generation_be))).collect();
+        for key in keys {
+            absent_is_fine(self.primaries.remove(&key.context("Failed to read the primaries")?)).context("Failed to remove a primary")?;
+        }
+        Ok(())
+    }
+
+    /// A policy's lists, as they stand.
+    pub(super) fn read_lists(&self, generation: u32) -> Result<CompiledPolicy> {
+        let mut policy = CompiledPolicy {
+            policy: interceptor_policy::Policy::default(),
+            addresses: Vec::new(),
+            numbers: Vec::new(),
+            primaries: Vec::new(),
+        };
+        for entry in self.addresses.iter() {
+            let (key, Raw(class)) = entry.context("Failed to read the addresses")?;
+            let AddressKey { generation_be, address } = key.data().0;
+            if u32::from_be(generation_be) == generation {
+                policy.addresses.push(AddressPrefix { address, prefix_len: key.prefix_len() - AddressKey::PREFIX_BITS, class });
+            }
+        }
+        for entry in self.numbers.iter() {
+            let (key, Raw(class)) = entry.context("Failed to read the numbers")?;
+            let key_data = key.data().0;
+            if u32::from_be(key_data.generation_be) == generation
+                && let Some(space) = key_data.space()
+            {
+                let prefix_len = key.prefix_len() - NumberKey::PREFIX_BITS;
+                policy.numbers.push(NumberPrefix { space, number: u32::from_be(key_data.number_be), prefix_len, class });
+            }
+        }
+        for entry in self.primaries.iter() {
+            let (Raw(AddressKey { generation_be, address }), Raw(primary)) = entry.context("Failed to read the primaries")?;
+            if u32::from_be(generation_be) == generation {
+                policy.primaries.push((address, primary));
+            }
+        }
+        Ok(policy)
+    }
+
+    /// How often each reason was counted, those that never were left out.
+    pub(super) fn reasons(&self, cookie: u64) -> Result<Vec<(Reason, u64)>> {
+        let Counters(counts) = self.counters(cookie)?;
+        Ok(Reason::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0).collect())
+    }
+}
+
+fn absent_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
+    match result {
+        Err(MapError::KeyNotFound) => Ok(()),
+        Err(MapError::SyscallError(error)) if error.io_error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! An interception that lasts as long as a value: nothing is pinned.
+
+use std::{
+    fs::File,
+    net::{Ipv4Addr, UdpSocket},
+    os::fd::{AsFd as _, OwnedFd},
+};
+
+use anyhow::{Context as _, Result};
+use aya::Ebpf;
+use interceptor_policy::Enrolment;
+use nix::unistd::{getgid, getuid};
+
+use super::{
+    cgroup,
+    object::{self, SK_LOOKUP},
+    sys,
+    tables::Tables,
+};
+use crate::policy::{InterfaceFacts, IstioConfig, IstioFlags, PodFacts, SystemAccounts, compile};
+
+/// Ends the interception when dropped.
+pub(super) struct Interception {
+    _links: Vec<OwnedFd>,
+    _object: Ebpf,
+}
+
+/// Intercepts the network namespace of the calling thread, with this process in the part of the sidecar.
+///
+/// The programs are attached to this process's own cgroup; in other namespaces they do nothing.
+pub(super) fn intercept_this_thread() -> Result<Interception> {
+    let namespace = File::open("/proc/thread-self/ns/net").context("Failed to open the trial's network namespace")?;
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("Failed to make a socket")?;
+    let cookie = sys::netns_cookie(&socket).context("Failed to ask for the trial's cookie")?;
+    let directory = cgroup::own_directory()?;
+    let cgroup = File::open(&directory).with_context(|| format!("Failed to open {}", directory.display()))?;
+
+    let policy = sidecar_is_this_process()?;
+    let mut object = object::load_unpinned(object::programs(), cookie)?;
+    let mut tables = Tables::take(|name| object.take_map(name).with_context(|| format!("The kernel object has no map {name}")))?;
+    let mut links = Vec::new();
+    for info in object::programs() {
+        let target = if info.name == SK_LOOKUP.name { &namespace } else { &cgroup };
+        let program = info.of(&mut object)?.fd().with_context(|| format!("Failed to use {}", info.name))?;
+        links.push(info.attach(&program.as_fd(), target)?);
+    }
+    tables.write_lists(1, &policy)?;
+    let mut scalars = policy.policy;
+    scalars.generation = 1;
+    let enrolment = Enrolment { policy: scalars, fingerprint: 0, netns_inode: 0, cgroup_id: 0, addresses: 0, numbers: 0 };
+    tables.set_pod(cookie, enrolment)?;
+    Ok(Interception { _links: links, _object: object })
+}
+
+fn sidecar_is_this_process() -> Result<crate::policy::CompiledPolicy> {
+    let flags = IstioFlags { proxy_uid: Some(getuid().to_string()), proxy_gid: Some(getgid().to_string()), ..IstioFlags::default() };
+    let (config, _warnings) = IstioConfig::resolve(&flags, &|_name| None, &SystemAccounts)?;
+    let facts = PodFacts {
+        interfaces: vec![InterfaceFacts { name: "eth0".to_owned(), addresses: vec![Ipv4Addr::new(192, 0, 2, 1).into()] }],
+        source_v4: None,
+        source_v6: None,
+    };
+    Ok(compile(&config, &facts)?)
+}

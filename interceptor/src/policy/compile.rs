@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From a configuration and the facts of a pod to its policy.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use interceptor_policy::{Address, AddressClass, NumberClass, NumberSpace, Policy, PolicyFlags};
+
+use super::{
+    AddressPrefix, Cidr, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, NumberPrefix, NumberRange, PodFacts, Selection,
+    prefixes::{Prefix, flatten},
+    tables::{address_bits, number_bits},
+};
+
+/// How many address prefixes, and how many number prefixes, one pod may have. Far more than any list by hand; less than would let
+/// one pod fill the table that all pods of a node share.
+pub const MAX_PREFIXES_PER_POD: usize = 65_536;
+
+/// Where the agent answers DNS; Istio has no flag for it.
+const DNS_PORT: u16 = 15_053;
+/// How far an IPv4 address stands from the front of its mapped form.
+const MAPPED_BITS: u32 = 96;
+
+/// Writes the policy of a pod. Pure: what cannot be carried out is refused here, before anything is touched.
+pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy, ConfigError> {
+    let IstioConfig {
+        envoy_port,
+        inbound_capture_port,
+        inbound_tunnel_port,
+        proxy_uids,
+        proxy_gids,
+        inbound_ports,
+        inbound_ports_excluded,
+        owner_groups,
+        owner_groups_excluded,
+        outbound_ranges,
+        outbound_ranges_excluded,
+        outbound_ports,
+        outbound_ports_excluded,
+        loopback_range,
+        dual_stack,
+        // Refused earlier, or without a part in any decision.
+        interception_mode: _,
+        tproxy_mark: _,
+        tproxy_route_table: _,
+        virtual_interfaces: _,
+        redirect_dns: _,
+        drop_invalid: _,
+        capture_all_dns: _,
+        network_namespace: _,
+        cni_mode: _,
+        excluded_interfaces: _,
+        reconcile: _,
+        cleanup_only: _,
+        force_apply: _,
+        native_nftables: _,
+        force_iptables_binary: _,
+        dry_run: _,
+        dry_run_file: _,
+        skip_rule_apply: _,
+        run_validation: _,
+        probe_port: _,
+        probe_timeout: _,
+    } = config;
+    let PodFacts { interfaces, source_v4, source_v6 } = facts;
+    if facts.ipv6_enabled(*dual_stack)? {
+        return Err(ConfigError::Ipv6NotAvailable);
+    }
+
+    let flags = PolicyFlags::default()
+        .with_if(*outbound_ranges == Selection::All, PolicyFlags::OUTBOUND_ALL)
+        .with_if(!(outbound_ports.is_empty() && outbound_ports_excluded.is_empty()), PolicyFlags::OUTBOUND_PORTS)
+        // The address as written decides, and one of either family lifts the rules of both.
+        .with_if(outbound_ranges.listed().iter().any(|cidr| cidr.address().is_loopback()), PolicyFlags::LOOPBACK_INCLUDED)
+        .with_if(*inbound_ports != Selection::Listed(Vec::new()), PolicyFlags::INBOUND)
+        .with_if(*inbound_ports == Selection::All, PolicyFlags::INBOUND_ALL)
+        .with_if(*owner_groups != Selection::All, PolicyFlags::ONLY_LISTED_GROUPS);
+    let ranges: [(&[Cidr], AddressClass); 3] = [
+        (std::slice::from_ref(loopback_range), AddressClass::LOOPBACK_EXEMPT),
+        (outbound_ranges_excluded, AddressClass::OUTBOUND_EXCLUDED),
+        (outbound_ranges.listed(), AddressClass::OUTBOUND_INCLUDED),
+    ];
+    let ports: [(&[NumberRange], NumberClass); 4] = [
+        (outbound_ports_excluded, NumberClass::OUTBOUND_EXCLUDED),
+        (outbound_ports, NumberClass::OUTBOUND_INCLUDED),
+        // `-d` lists exceptions from `-b '*'`; without it, Istio writes no rule for them.
+        (if *inbound_ports == Selection::All { inbound_ports_excluded } else { &[] }, NumberClass::INBOUND_EXCLUDED),
+        (inbound_ports.listed(), NumberClass::INBOUND_INCLUDED),
+    ];
+    let users: [(&[NumberRange], NumberClass); 2] =
+        [(proxy_uids, NumberClass::PROXY_ID), (proxy_uids.get(..1).unwrap_or_default(), NumberClass::FIRST_PROXY_ID)];
+    let groups: [(&[NumberRange], NumberClass); 2] = [
+        (proxy_gids, NumberClass::PROXY_ID),
+        // Only one of the two lists is in force, and `ONLY_LISTED_GROUPS` says which.
+        (if *owner_groups == Selection::All { owner_groups_excluded } else { owner_groups.listed() }, NumberClass::OWNER_GROUP),
+    ];
+
+    let mut numbers = in_space(NumberSpace::Port, &ports);
+    numbers.extend(in_space(NumberSpace::Uid, &users));
+    numbers.extend(in_space(NumberSpace::Gid, &groups));
+    let addresses = addresses(facts, &ranges);
+    within_limit("addresses", addresses.len())?;
+    within_limit("ports, users and groups", numbers.len())?;
+
+    Ok(CompiledPolicy {
+        policy: Policy {
+            generation: 0,
+            flags,
+            outbound_port: *envoy_port,
+            inbound_port: *inbound_capture_port,
+            tunnel_port: *inbound_tunnel_port,
+            dns_port: DNS_PORT,
+            pod_v4: Address::from(source_v4.unwrap_or(Ipv4Addr::UNSPECIFIED)),
+            pod_v6: Address::from(IpAddr::V6(source_v6.unwrap_or(Ipv6Addr::UNSPECIFIED))),
+        },
+        addresses,
+        numbers,
+        primaries: interfaces.iter().flat_map(primaries).collect(),
+    })
+}
+
+fn addresses(facts: &PodFacts, ranges: &[(&[Cidr], AddressClass)]) -> Vec<AddressPrefix> {
+    let own = facts.addresses().map(|address| Prefix::new(address_bits(Address::from(address)), u128::BITS, AddressClass::LOCAL));
+    let loopback = [
+        v4_prefix(Ipv4Addr::LOCALHOST, 8, AddressClass::LOCAL),
+        Prefix::new(address_bits(Address::LOOPBACK_V6), u128::BITS, AddressClass::LOCAL.with(AddressClass::LOOPBACK_EXEMPT)),
+    ];
+    let listed = ranges.iter().flat_map(|(cidrs, class)| cidrs.iter().filter_map(|cidr| v4_range(*cidr, *class)));
+    let prefixes = own.chain(loopback).chain(listed).collect();
+    flatten(prefixes, AddressClass::with).into_iter().map(AddressPrefix::from).collect()
+}
+
+/// An IPv6 range says nothing in a pod whose IPv6 is not intercepted, and must not be in the table: `::/0` would hold all mapped
+/// IPv4 addresses.
+fn v4_range(cidr: Cidr, class: AddressClass) -> Option<Prefix<AddressClass>> {
+    match cidr.address() {
+        IpAddr::V4(v4) => Some(v4_prefix(v4, cidr.prefix_len(), class)),
+        IpAddr::V6(_) => None,
+    }
+}
+
+fn v4_prefix(address: Ipv4Addr, len: u8, class: AddressClass) -> Prefix<AddressClass> {
+    Prefix::new(address_bits(Address::from(address)), MAPPED_BITS + u32::from(len), class)
+}
+
+fn in_space(space: NumberSpace, lists: &[(&[NumberRange], NumberClass)]) -> Vec<NumberPrefix> {
+    let blocks = |range: &NumberRange, class| range.prefixes().map(move |(number, len)| Prefix::new(number_bits(number), len, class));
+    let prefixes = lists.iter().flat_map(|(ranges, class)| ranges.iter().flat_map(|range| blocks(range, *class))).collect();
+    flatten(prefixes, NumberClass::with).into_iter().map(|prefix| NumberPrefix::new(space, prefix)).collect()
+}
+
+fn within_limit(what: &'static str, count: usize) -> Result<(), ConfigError> {
+    if count > MAX_PREFIXES_PER_POD { Err(ConfigError::TooManyPrefixes { what, count }) } else { Ok(()) }
+}
+
+/// Loopback interfaces have none: no connection from the outside arrives on them.
+fn primaries(interface: &InterfaceFacts) -> Vec<(Address, Address)> {
+    let of_family =
+        |is_v4| interface.addresses.iter().map(|address| Address::from(*address)).filter(move |address| address.is_v4() == is_v4);
+    let pairs = |is_v4| {
+        let primary = of_family(is_v4).next().filter(|primary| !primary.is_loopback());
+        primary.into_iter().flat_map(move |primary| of_family(is_v4).skip(1).map(move |secondary| (secondary, primary)))
+    };
+    pairs(true).chain(pairs(false)).collect()
+}
+
+/// [`PolicyFlags::with`], under a condition.
+trait WithIf {
+    fn with_if(self, condition: bool, flag: Self) -> Self;
+}
+
+impl WithIf for PolicyFlags {
+    fn with_if(self, condition: bool, flag: Self) -> Self {
+        if condition { self.with(flag) } else { self }
+    }
+}

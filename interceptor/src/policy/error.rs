@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Why a configuration is refused: which setting, what was wrong with it, and what to write instead.
+
+use thiserror::Error;
+
+use super::{Cidr, MAX_PREFIXES_PER_POD, NumberRange, Setting};
+
+/// A configuration that Istio would refuse too, or that this version cannot carry out in full.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    #[error("{setting}: `{item}` is not a port; write a number from 0 to 65535, a range such as 8000:8080 or a name from /etc/services")]
+    NotAPort { setting: Setting, item: String },
+
+    #[error("{setting}: `{value}` is not one port; write a number from 1 to 65535 or a name from /etc/services")]
+    NotOnePort { setting: Setting, value: String },
+
+    #[error("{setting}: `{item}` is not a user; write a number up to 4294967294, a range such as 1000-2000 or the name of a user here")]
+    NotAUser { setting: Setting, item: String },
+
+    #[error("{setting}: `{item}` is not a group; write a number up to 4294967294, a range such as 1000-2000 or the name of a group here")]
+    NotAGroup { setting: Setting, item: String },
+
+    #[error("{setting}: the range `{item}` runs backwards; write {turned}")]
+    BackwardRange { setting: Setting, item: String, turned: NumberRange },
+
+    #[error("{setting}: `*` is an item of the list `{value}`; write `*` alone for all, or a list without it")]
+    StarInList { setting: Setting, value: String },
+
+    #[error("{setting}: `{value}` names no user; write the sidecar's user ID, or leave the value empty for the default")]
+    NoProxyUser { setting: Setting, value: String },
+
+    #[error("{setting}: `{item}` is not an IP range; write an address and a prefix length without blanks, such as 10.0.0.0/8")]
+    NotACidr { setting: Setting, item: String },
+
+    #[error("{setting}: `{}` has no prefix length; write {host} for the one address", .host.address())]
+    CidrWithoutLength { setting: Setting, host: Cidr },
+
+    #[error("{setting}: `{item}` is an IPv4 range in IPv6 form, in which no packet falls; write it as IPv4, such as 10.0.0.0/8")]
+    MappedCidr { setting: Setting, item: String },
+
+    #[error(
+        "{setting}: invalid value for OUTBOUND_IP_RANGES_EXCLUDE: `*` cannot be excluded; \
+         to intercept nothing outbound, leave --istio-service-cidr and --istio-outbound-ports empty"
+    )]
+    EverythingExcluded { setting: Setting },
+
+    #[error(
+        "{setting}: number of owner groups whose outgoing traffic should be redirected to Envoy cannot exceed {max}, got {count}; \
+         list fewer groups, or list those to leave out in ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE"
+    )]
+    TooManyOwnerGroups { setting: Setting, max: usize, count: usize },
+
+    #[error("{setting}: failed to parse CIDR `{value}`; write an IPv4 loopback range, such as 127.0.0.1/32")]
+    LoopbackCidr { setting: Setting, value: String },
+
+    #[error("{setting}: expected valid IPv4 loopback address in CIDR {cidr}; found {}; write one such as 127.0.0.1/32", .cidr.address())]
+    NotLoopback { setting: Setting, cidr: Cidr },
+
+    #[error(
+        "{setting}: expected CIDR {cidr} to have mask in range [8, 32]; found {}; write one such as 127.0.0.1/32", .cidr.prefix_len()
+    )]
+    LoopbackMask { setting: Setting, cidr: Cidr },
+
+    #[error("{setting}: invalid FORCE_IPTABLES_BINARY value `{value}`; write legacy or nft, or leave it empty")]
+    IptablesBinary { setting: Setting, value: String },
+
+    #[error("{setting}: `{value}` is not an integer; write one from 0 to 4294967295")]
+    NotAnInteger { setting: Setting, value: String },
+
+    #[error("{setting}: `{value}` asks for {feature}, which this version does not have; {advice}")]
+    Unsupported { setting: Setting, value: String, feature: &'static str, advice: &'static str },
+
+    #[error("no valid local IP address found; wait for the pod's network to be set up, then run this again")]
+    NoLocalAddress,
+
+    #[error(
+        "the pod's address is IPv6 and Istio would intercept IPv6, which this version does not; \
+         give the pod an IPv4 address first, or use istio-iptables for it"
+    )]
+    Ipv6NotAvailable,
+
+    #[error("the lists of {what} make {count} prefixes, more than the {MAX_PREFIXES_PER_POD} a pod may have; write fewer or wider ranges")]
+    TooManyPrefixes { what: &'static str, count: usize },
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From the command line of `istio-iptables` to the tables that the kernel programs look up.
+//!
+//! ```text
+//! IstioFlags, environment ──IstioConfig::resolve──▶ IstioConfig ──compile (with PodFacts)──▶ CompiledPolicy
+//! ```
+//!
+//! Two pure steps, and every refusal happens in them, before anything is touched. Nothing here talks to the kernel, prints or
+//! exits; the environment and the account database come in as arguments.
+
+mod accounts;
+mod cidr;
+mod compile;
+mod config;
+mod error;
+mod facts;
+mod flags;
+mod go;
+mod list;
+mod log_flags;
+mod numbers;
+mod prefixes;
+mod ranges;
+mod settings;
+mod sources;
+mod tables;
+mod unsupported;
+
+#[cfg(test)]
+mod tests;
+
+pub use accounts::{Accounts, SystemAccounts};
+pub use cidr::Cidr;
+pub use compile::{MAX_PREFIXES_PER_POD, compile};
+pub use config::{InterceptionMode, IptablesBinary, IstioConfig};
+pub use error::ConfigError;
+pub use facts::{InterfaceFacts, PodFacts};
+pub use flags::IstioFlags;
+pub use list::Selection;
+pub use log_flags::LogFlags;
+pub use ranges::NumberRange;
+pub use settings::Setting;
+pub use sources::Environment;
+pub use tables::{AddressPrefix, CompiledPolicy, NumberPrefix};

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The compiled policy: what stands in the kernel's maps for one pod, as plain data.
+
+use interceptor_policy::{Address, AddressClass, NumberClass, NumberSpace, Policy, Tables};
+
+use super::prefixes::Prefix;
+
+/// A pod's policy, complete. Among its prefixes the longest match says all: no shorter one adds to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompiledPolicy {
+    /// Its generation is 0 until it is written to the kernel.
+    pub policy: Policy,
+    /// What the lists say of addresses.
+    pub addresses: Vec<AddressPrefix>,
+    /// What the lists say of ports, users and groups.
+    pub numbers: Vec<NumberPrefix>,
+    /// Each secondary address, with the first address of the same family on its interface: the one that REDIRECT would have sent
+    /// inbound connections to.
+    pub primaries: Vec<(Address, Address)>,
+}
+
+/// An address range and what is said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressPrefix {
+    /// Zero behind the prefix.
+    pub address: Address,
+    /// 0 to 128, of the mapped form: 96 more for IPv4.
+    pub prefix_len: u32,
+    pub class: AddressClass,
+}
+
+/// A block of numbers and what is said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NumberPrefix {
+    pub space: NumberSpace,
+    /// Zero behind the prefix.
+    pub number: u32,
+    /// 0 to 32.
+    pub prefix_len: u32,
+    pub class: NumberClass,
+}
+
+impl Tables for CompiledPolicy {
+    fn address(&self, address: Address) -> AddressClass {
+        let bits = address_bits(address);
+        let matching = self.addresses.iter().filter(|entry| Prefix::new(address_bits(entry.address), entry.prefix_len, ()).holds(bits));
+        matching.max_by_key(|entry| entry.prefix_len).map_or_else(AddressClass::default, |entry| entry.class)
+    }
+
+    fn number(&self, space: NumberSpace, number: u32) -> NumberClass {
+        let bits = number_bits(number);
+        let matching = self
+            .numbers
+            .iter()
+            .filter(|entry| entry.space == space && Prefix::new(number_bits(entry.number), entry.prefix_len, ()).holds(bits));
+        matching.max_by_key(|entry| entry.prefix_len).map_or_else(NumberClass::default, |entry| entry.class)
+    }
+}
+
+impl From<Prefix<AddressClass>> for AddressPrefix {
+    fn from(Prefix { bits, len, class }: Prefix<AddressClass>) -> Self {
+        Self { address: Address::from(std::net::IpAddr::V6(bits.into())), prefix_len: len, class }
+    }
+}
+
+impl NumberPrefix {
+    pub(super) fn new(space: NumberSpace, Prefix { bits, len, class }: Prefix<NumberClass>) -> Self {
+        Self { space, number: (bits >> (u128::BITS - u32::BITS)) as u32, prefix_len: len, class }
+    }
+}
+
+/// The address as a number.
+pub(super) fn address_bits(address: Address) -> u128 {
+    address.0.iter().fold(0, |bits, word| (bits << u32::BITS) | u128::from(u32::from_be(*word)))
+}
+
+/// The number, moved to where prefixes begin.
+pub(super) fn number_bits(number: u32) -> u128 {
+    u128::from(number) << (u128::BITS - u32::BITS)
+}

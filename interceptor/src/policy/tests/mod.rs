@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The whole way from a command line to a verdict.
+
+mod configuration;
+mod laws;
+mod verdicts;
+
+use clap::Parser;
+use interceptor_policy::{Address, Flow, Inbound, Outbound, Owner, Protocol, Reason, decide};
+
+use super::{Accounts, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, compile};
+
+/// What the injector passes.
+const INJECTED: &[&str] =
+    &["-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT", "-i", "*", "-x", "", "-b", "*", "-d", "15090,15021,15020"];
+
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(flatten)]
+    flags: IstioFlags,
+}
+
+/// A container with a few names.
+struct Names;
+
+impl Accounts for Names {
+    fn uid(&self, name: &str) -> Option<u32> {
+        [("envoy", 4242), ("root", 0)].iter().find(|(known, _id)| *known == name).map(|(_known, id)| *id)
+    }
+
+    fn gid(&self, name: &str) -> Option<u32> {
+        [("java", 300), ("ftp", 301), ("envoy", 4243)].iter().find(|(known, _id)| *known == name).map(|(_known, id)| *id)
+    }
+
+    fn service(&self, name: &str) -> Option<u16> {
+        [("http", 80), ("https", 443), ("http-alt", 8080)].iter().find(|(known, _port)| *known == name).map(|(_known, port)| *port)
+    }
+}
+
+fn resolve(args: &[&str], variables: &[(&str, &str)]) -> Result<(IstioConfig, Vec<String>), ConfigError> {
+    let flags = Cli::try_parse_from([&["istio-iptables"], args].concat()).unwrap().flags;
+    let environment = |name: &str| variables.iter().find(|(set, _value)| *set == name).map(|(_set, value)| (*value).to_owned());
+    IstioConfig::resolve(&flags, &environment, &Names)
+}
+
+/// `10.1.1.5` is the pod; it has a secondary address and a second interface.
+fn pod() -> PodFacts {
+    let interface = |name: &str, addresses: &[&str]| InterfaceFacts {
+        name: name.to_owned(),
+        addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+    };
+    PodFacts {
+        interfaces: vec![
+            interface("lo", &["127.0.0.1", "127.9.9.9", "::1"]),
+            interface("eth0", &["10.1.1.5", "10.1.1.6", "10.1.1.7", "fe80::5", "fe80::6"]),
+            interface("eth1", &["192.168.7.2"]),
+        ],
+        source_v4: Some("10.1.1.5".parse().unwrap()),
+        source_v6: None,
+    }
+}
+
+/// The injected flags, overridden by `args`.
+fn policy(args: &[&str], variables: &[(&str, &str)]) -> CompiledPolicy {
+    compile(&resolve(&[INJECTED, args].concat(), variables).unwrap().0, &pod()).unwrap()
+}
+
+fn address(text: &str) -> Address {
+    Address::from(text.parse::<std::net::IpAddr>().unwrap())
+}
+
+/// Who makes a socket.
+#[derive(Clone, Copy, Debug)]
+struct By {
+    user: u32,
+    group: u32,
+}
+
+const APP: By = By { user: 1000, group: 1000 };
+const PROXY: By = By { user: 1337, group: 1337 };
+/// A sidecar that runs as root to bind low ports.
+const PROXY_BY_GROUP: By = By { user: 0, group: 1337 };
+
+/// An unbound socket connects.
+fn outbound(policy: &CompiledPolicy, by: By, protocol: Protocol, destination: &str) -> Reason {
+    outbound_from(policy, by, protocol, "0.0.0.0", destination)
+}
+
+fn outbound_from(policy: &CompiledPolicy, by: By, protocol: Protocol, source: &str, destination: &str) -> Reason {
+    let (ip, port) = destination.rsplit_once(':').unwrap();
+    let source = address(source);
+    let flow = Outbound {
+        protocol,
+        source,
+        destination: address(ip).as_reached_from(source),
+        port: port.parse().unwrap(),
+        owner: Owner::classify(by.user, by.group, &policy.policy, policy),
+    };
+    decide(&Flow::Outbound(flow), &policy.policy, policy).reason
+}
+
+/// A connection arrives from another pod.
+fn inbound(policy: &CompiledPolicy, protocol: Protocol, port: u16) -> Reason {
+    let flow = Inbound { protocol, source: address("10.2.0.9"), destination: address("10.1.1.5"), port };
+    decide(&Flow::Inbound(flow), &policy.policy, policy).reason
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What this version does not do. A setting that would change where a connection goes is refused, never ignored; a setting that has
+//! nothing to act on is accepted, with a note that says so.
+
+use super::{ConfigError, InterceptionMode, IptablesBinary, IstioConfig, NumberRange, Selection, Setting, settings};
+
+/// Refuses what comes in later versions.
+pub(super) fn refuse(config: &IstioConfig) -> Result<(), ConfigError> {
+    let refusal = |setting: Setting, value: &str, feature, advice| {
+        Err(ConfigError::Unsupported { setting, value: value.to_owned(), feature, advice })
+    };
+    match config.interception_mode {
+        InterceptionMode::Redirect => {}
+        InterceptionMode::Tproxy => {
+            return refusal(
+                settings::INTERCEPTION_MODE,
+                "TPROXY",
+                "interception that keeps the client's address",
+                "write REDIRECT, or use istio-iptables for this pod",
+            );
+        }
+    }
+    if config.redirect_dns {
+        return refusal(settings::REDIRECT_DNS, "true", "DNS capture", "write false, or use istio-iptables for this pod");
+    }
+    if config.dual_stack {
+        return refusal(settings::DUAL_STACK, "true", "interception of IPv6", "write false, or use istio-iptables for this pod");
+    }
+    if !config.excluded_interfaces.is_empty() {
+        return refusal(
+            settings::EXCLUDE_INTERFACES,
+            &config.excluded_interfaces.join(","),
+            "excluded interfaces",
+            "exclude the ranges behind them with --istio-service-exclude-cidr, or use istio-iptables for this pod",
+        );
+    }
+    if !config.virtual_interfaces.is_empty() {
+        return refusal(
+            settings::KUBE_VIRT_INTERFACES,
+            &config.virtual_interfaces.join(","),
+            "interception of virtual machines",
+            "leave it empty, or use istio-iptables for this pod",
+        );
+    }
+    Ok(())
+}
+
+/// Names what is accepted and has no effect.
+pub(super) fn notes(config: &IstioConfig) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut note = |setting: Setting, value: &str, note: &str| notes.push(format!("{setting}: `{value}` has no effect: {note}"));
+    let no_rules = "no rules of iptables or nftables are written";
+    if config.native_nftables {
+        note(settings::NATIVE_NFTABLES, "true", no_rules);
+    }
+    match config.force_iptables_binary {
+        None => {}
+        Some(IptablesBinary::Legacy) => note(settings::FORCE_IPTABLES_BINARY, "legacy", no_rules),
+        Some(IptablesBinary::Nft) => note(settings::FORCE_IPTABLES_BINARY, "nft", no_rules),
+    }
+    if config.capture_all_dns && !config.redirect_dns {
+        note(settings::CAPTURE_ALL_DNS, "true", "DNS is not captured without --redirect-dns");
+    }
+    if config.drop_invalid {
+        note(
+            settings::DROP_INVALID,
+            "true",
+            "sockets are redirected, not packets, so no address is translated and no packet is INVALID for want of it",
+        );
+    }
+    if config.cni_mode {
+        note(settings::CNI_MODE, "true", "there is no lock file and no name service of the host to keep away from");
+    }
+    if !config.network_namespace.is_empty() {
+        note(settings::NETWORK_NAMESPACE, &config.network_namespace, "as in Istio it does not choose the network namespace; --netns does");
+    }
+    if !config.inbound_ports_excluded.is_empty() && config.inbound_ports != Selection::All {
+        note(
+            settings::LOCAL_EXCLUDE_PORTS,
+            &joined(&config.inbound_ports_excluded),
+            "inbound ports are excluded only where --istio-inbound-ports is `*`",
+        );
+    }
+    if !config.owner_groups_excluded.is_empty() && config.owner_groups != Selection::All {
+        note(
+            settings::OWNER_GROUPS_EXCLUDE,
+            &joined(&config.owner_groups_excluded),
+            "groups are excluded only where ISTIO_OUTBOUND_OWNER_GROUPS is `*`",
+        );
+    }
+    notes
+}
+
+fn joined(ranges: &[NumberRange]) -> String {
+    ranges.iter().map(NumberRange::to_string).collect::<Vec<_>>().join(",")
+}

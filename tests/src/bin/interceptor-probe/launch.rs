@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Where, and as whom, a process runs.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use nix::{
+    sched::{CloneFlags, setns},
+    sys::{
+        prctl::set_pdeathsig,
+        resource::{Resource, getrlimit, setrlimit},
+        signal::Signal,
+    },
+    unistd::{Gid, Uid, setegid, seteuid, setgroups, setresgid, setresuid},
+};
+
+#[derive(Args)]
+pub(crate) struct Launch {
+    /// Network namespace: a path, or a name of `ip netns`
+    #[arg(long, value_name = "NAME|PATH")]
+    netns: Option<PathBuf>,
+    /// cgroup2 directory to move to
+    #[arg(long, value_name = "DIR")]
+    cgroup: Option<PathBuf>,
+    /// User to become
+    #[arg(long)]
+    uid: Option<u32>,
+    /// Group to become
+    #[arg(long)]
+    gid: Option<u32>,
+    /// Supplementary group; without any, all are given up
+    #[arg(long = "group", value_name = "GID")]
+    groups: Vec<u32>,
+}
+
+impl Launch {
+    /// Goes to the cgroup and the namespace, still as root.
+    pub(crate) fn enter(&self) -> anyhow::Result<()> {
+        if let Some(cgroup) = &self.cgroup {
+            let members = cgroup.join("cgroup.procs");
+            fs::write(&members, process::id().to_string()).with_context(|| format!("move to {}", members.display()))?;
+        }
+        if let Some(netns) = &self.netns {
+            // A name without a slash is one of `ip netns`; an absolute path replaces the base.
+            let path = Path::new("/run/netns").join(netns);
+            let file = File::open(&path).with_context(|| format!("open {}", path.display()))?;
+            setns(file, CloneFlags::CLONE_NEWNET).with_context(|| format!("enter {}", path.display()))?;
+        }
+        // As many connections as root allows.
+        let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).context("ask for the limit of open files")?;
+        setrlimit(Resource::RLIMIT_NOFILE, most, most).context("raise the limit of open files")
+    }
+
+    /// Becomes the user for good, and ends when the parent does.
+    pub(crate) fn assume_user(&self) -> anyhow::Result<()> {
+        if self.uid.is_some() || self.gid.is_some() || !self.groups.is_empty() {
+            let groups: Vec<Gid> = self.groups.iter().copied().map(Gid::from_raw).collect();
+            setgroups(&groups).context("set the supplementary groups")?;
+        }
+        if let Some(gid) = self.gid.map(Gid::from_raw) {
+            setresgid(gid, gid, gid).with_context(|| format!("become group {gid}"))?;
+        }
+        if let Some(uid) = self.uid.map(Uid::from_raw) {
+            setresuid(uid, uid, uid).with_context(|| format!("become user {uid}"))?;
+        }
+        // Changing user clears it, so it comes last.
+        set_pdeathsig(Signal::SIGKILL).context("tie this process to its parent")
+    }
+}
+
+/// Does `action` with another effective user and group: what the kernel notes in a socket made meanwhile.
+pub(crate) fn as_user<T>(uid: u32, gid: u32, action: impl FnOnce() -> T) -> anyhow::Result<T> {
+    setegid(Gid::from_raw(gid)).with_context(|| format!("act as group {gid}"))?;
+    seteuid(Uid::from_raw(uid)).with_context(|| format!("act as user {uid}"))?;
+    let result = action();
+    seteuid(Uid::from_raw(0)).context("act as root again")?;
+    setegid(Gid::from_raw(0)).context("act as group 0 again")?;
+    Ok(result)
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Goes into a namespace and a cgroup, becomes a user, and then runs a program or a probe. Answers in JSON, one object per line.
+
+mod connect;
+mod datagram;
+mod launch;
+mod mass;
+mod serve;
+mod socket;
+
+use std::{os::unix::process::CommandExt as _, process::Command};
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+use crate::{connect::Connect, datagram::Datagram, launch::Launch, serve::Serve};
+
+/// Starts a program or a network probe in a namespace, in a cgroup, as a user.
+#[derive(Parser)]
+#[command(version, after_help = "Example:\n  interceptor-probe --netns demo --uid 1000 --gid 1000 connect 10.0.0.1:80")]
+struct Arguments {
+    #[command(flatten)]
+    launch: Launch,
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Replaces itself by a program
+    Exec {
+        #[arg(required = true, last = true, value_name = "COMMAND")]
+        line: Vec<String>,
+    },
+    /// Connects by TCP and says what both ends see
+    Connect(Connect),
+    /// Sends a UDP datagram and says who answers
+    Datagram(Datagram),
+    /// Listens, and tells every client who it is and whom it sees
+    Serve(Serve),
+    /// Listens, takes connections, and neither says nor does anything with them
+    ListenOnly(serve::ListenOnly),
+}
+
+fn main() -> anyhow::Result<()> {
+    let Arguments { launch, command } = Arguments::parse();
+    launch.enter()?;
+    match command {
+        Action::Exec { line } => {
+            launch.assume_user()?;
+            let (program, arguments) = line.split_first().context("a command to run")?;
+            Err(Command::new(program).args(arguments).exec()).with_context(|| format!("run {program}"))
+        }
+        Action::Connect(connect) => connect.run(&launch),
+        Action::Datagram(datagram) => datagram.run(&launch),
+        Action::Serve(serve) => serve.run(&launch),
+        Action::ListenOnly(listen) => listen.run(&launch),
+    }
+}

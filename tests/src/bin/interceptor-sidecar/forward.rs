@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From an accepted connection to the one onward.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use interceptor_tests::records::{Connection, Listener, canonical};
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+};
+
+use crate::write_line;
+
+/// Istio's rules let connections from here reach the application.
+const PASSTHROUGH_V4: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 6);
+const PASSTHROUGH_V6: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6);
+
+const BUFFER: usize = 64 * 1024;
+
+pub(crate) struct Forwarder {
+    endpoints: BTreeMap<SocketAddr, SocketAddr>,
+    source: Option<IpAddr>,
+}
+
+impl Forwarder {
+    pub(crate) fn new(endpoints: Vec<(SocketAddr, SocketAddr)>, source: Option<IpAddr>) -> Self {
+        Self { endpoints: endpoints.into_iter().collect(), source }
+    }
+
+    /// Connects onward, writes the connection's line, and copies both ways until both sides are done.
+    pub(crate) async fn forward(&self, listener: Listener, downstream: TcpStream, peer: SocketAddr) -> anyhow::Result<()> {
+        let local = downstream.local_addr()?;
+        let original_destination = original_destination(&downstream);
+        let upstream = match destination(original_destination, local) {
+            Ok(destination) => self.connect(listener, destination).await.map_err(|error| error.to_string()),
+            Err(reason) => Err(reason.to_owned()),
+        };
+        let upstream_local = upstream.as_ref().ok().and_then(|stream| stream.local_addr().ok());
+        let refused = upstream.as_ref().err().cloned();
+        write_line(&Connection {
+            listener,
+            peer: canonical(peer),
+            local: canonical(local),
+            original_destination: original_destination.map(canonical),
+            upstream_local,
+            refused,
+        })?;
+        match upstream {
+            Ok(upstream) => Ok(copy(downstream, upstream).await?),
+            Err(_) => Ok(reset(&downstream)?),
+        }
+    }
+
+    async fn connect(&self, listener: Listener, destination: SocketAddr) -> io::Result<TcpStream> {
+        let destination = self.endpoints.get(&destination).copied().unwrap_or(destination);
+        let (socket, passthrough) = match destination {
+            SocketAddr::V4(_) => (TcpSocket::new_v4()?, IpAddr::V4(PASSTHROUGH_V4)),
+            SocketAddr::V6(_) => (TcpSocket::new_v6()?, IpAddr::V6(PASSTHROUGH_V6)),
+        };
+        let source = match listener {
+            Listener::Inbound => Some(passthrough),
+            Listener::Outbound => self.source,
+        };
+        if let Some(source) = source {
+            socket.bind(SocketAddr::new(source, 0))?;
+        }
+        socket.connect(destination).await
+    }
+}
+
+/// `SO_ORIGINAL_DST`, by the family of the connection.
+fn original_destination(stream: &TcpStream) -> Option<SocketAddr> {
+    let socket = SockRef::from(stream);
+    socket.original_dst_v4().or_else(|_| socket.original_dst_v6()).ok()?.as_socket()
+}
+
+/// Where to go, unless that is the sidecar's own port: then nobody redirected this connection, or it would run in circles.
+fn destination(original: Option<SocketAddr>, local: SocketAddr) -> Result<SocketAddr, &'static str> {
+    match original {
+        None => Err("no original destination"),
+        Some(original) if original.port() == local.port() => Err("the original destination is the sidecar itself"),
+        Some(original) => Ok(canonical(original)),
+    }
+}
+
+/// Copies both ways; the end of one direction is passed on while the other goes on. A broken side breaks the other.
+async fn copy(mut downstream: TcpStream, mut upstream: TcpStream) -> io::Result<()> {
+    let copied = {
+        let (mut from_client, mut to_client) = downstream.split();
+        let (mut from_server, mut to_server) = upstream.split();
+        tokio::try_join!(pump(&mut from_client, &mut to_server), pump(&mut from_server, &mut to_client))
+    };
+    if copied.is_err() {
+        reset(&downstream)?;
+        reset(&upstream)?;
+    }
+    copied.map(drop)
+}
+
+async fn pump(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    let mut buffer = BytesMut::with_capacity(BUFFER);
+    while from.read_buf(&mut buffer).await? > 0 {
+        to.write_all_buf(&mut buffer).await?;
+    }
+    to.shutdown().await
+}
+
+/// The connection ends with an RST when it is dropped.
+fn reset(stream: &TcpStream) -> io::Result<()> {
+    SockRef::from(stream).set_linger(Some(Duration::ZERO))
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Listening sockets.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use socket2::{Domain, Socket, Type};
+use tokio::net::TcpListener;
+
+const BACKLOG: i32 = 4096;
+
+/// Listens on `address`, together with others if `reuse_port`.
+pub(crate) fn listen(address: SocketAddr, reuse_port: bool) -> anyhow::Result<TcpListener> {
+    let open = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(reuse_port)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        TcpListener::from_std(socket.into())
+    };
+    open().with_context(|| format!("listen on {address}"))
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A node: the owner of everything that one test leaves in the kernel.
+
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Command, id},
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use nix::{
+    mount::{MntFlags, MsFlags, mount, umount2},
+    unistd::geteuid,
+};
+use tempfile::TempDir;
+
+use crate::{
+    cgroup,
+    interceptor::{self, Run},
+    pod::{Namespace, Pod},
+};
+
+/// Leaves everything in place when a test fails.
+const KEEP: &str = "INTERCEPTOR_TEST_KEEP";
+
+/// The binaries that other users than root run: copied to where those may go.
+const TOOLS: [&str; 2] = ["interceptor-probe", "interceptor-sidecar"];
+
+/// A node of its own, made for one test: a bpffs, a cgroup and namespaces. All of it goes with the value.
+///
+/// One bpffs each means one set of maps each: tests on different nodes share nothing.
+pub struct Node {
+    name: String,
+    work: TempDir,
+    cgroup: PathBuf,
+    interceptor: OnceLock<PathBuf>,
+    namespaces: Mutex<Vec<String>>,
+}
+
+impl Node {
+    pub fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        assert!(geteuid().is_root(), "these tests need root: they make namespaces, cgroups and eBPF programs of their own");
+
+        let name = format!("interceptor-test-{}-{}", id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let work = tempfile::Builder::new().prefix(&name).tempdir().expect("a temporary directory");
+        let node =
+            Self { cgroup: cgroup::mount_point().join(&name), name, work, interceptor: OnceLock::new(), namespaces: Mutex::default() };
+        // From here on the drop below takes away what has been made, whatever fails.
+        fs::set_permissions(node.work.path(), fs::Permissions::from_mode(0o755)).expect("open the temporary directory to all users");
+        for tool in TOOLS {
+            fs::copy(profile_directory().join(tool), node.work.path().join(tool)).unwrap_or_else(|error| panic!("copy {tool}: {error}"));
+        }
+        fs::create_dir(node.bpffs()).expect("a mount point for bpffs");
+        mount(Some("bpf"), &node.bpffs(), Some("bpf"), MsFlags::empty(), None::<&str>).expect("mount a bpffs");
+        fs::create_dir(&node.cgroup).unwrap_or_else(|error| panic!("make {}: {error}", node.cgroup.display()));
+        node
+    }
+
+    /// The bpffs of this node, for `--bpffs`.
+    pub fn bpffs(&self) -> PathBuf {
+        self.work.path().join("bpffs")
+    }
+
+    /// A directory that every user may read.
+    pub fn work(&self) -> &Path {
+        self.work.path()
+    }
+
+    /// A namespace outside of any mesh.
+    pub fn outside(&self, name: &str) -> Namespace {
+        let cgroup = self.cgroup.join(name);
+        fs::create_dir(&cgroup).unwrap_or_else(|error| panic!("make {}: {error}", cgroup.display()));
+        let namespace = Namespace::new(format!("{}-{name}", self.name.replace("interceptor-test", "ict")), cgroup, self.work.path());
+        self.namespaces.lock().expect("no test thread panicked here").push(namespace.name().to_owned());
+        namespace.create();
+        namespace
+    }
+
+    /// A pod: a namespace, and a cgroup with one below it for each of its two containers. Not enrolled, and not connected.
+    pub fn pod(&self, name: &str) -> Pod<'_> {
+        Pod::new(self, self.outside(name))
+    }
+
+    /// The `interceptor` binary, where every user may run it.
+    pub fn interceptor(&self) -> &Path {
+        self.interceptor.get_or_init(|| {
+            let copy = self.work.path().join("interceptor");
+            fs::copy(interceptor::binary(), &copy).expect("copy the interceptor binary");
+            copy
+        })
+    }
+
+    /// Runs `interceptor ARGUMENTS --bpffs <this node's>` to its end.
+    pub fn run<S: AsRef<str>>(&self, arguments: &[S]) -> Run {
+        let mut command = Command::new(self.interceptor());
+        command.args(arguments.iter().map(AsRef::as_ref)).arg("--bpffs").arg(self.bpffs());
+        Run::of(command)
+    }
+
+    /// Every path in this node's bpffs, sorted: what is pinned.
+    pub fn pins(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut directories = vec![self.bpffs()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    directories.push(entry.path());
+                }
+                found.push(entry.path());
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// What is pinned for pods, that is below a directory `pods`.
+    pub fn enrolled(&self) -> Vec<PathBuf> {
+        self.pins().into_iter().filter(|path| path.parent().is_some_and(|parent| parent.ends_with("pods"))).collect()
+    }
+
+    fn remove(&self) -> Vec<String> {
+        let mut failed = Vec::new();
+        let mut attempt = |what: String, result: Result<(), String>| {
+            if let Err(error) = result {
+                failed.push(format!("{what}: {error}"));
+            }
+        };
+        cgroup::kill_all(&self.cgroup);
+        if self.interceptor.get().is_some() {
+            let run = self.run(&["clean", "--all"]);
+            attempt("interceptor clean --all".to_owned(), if run.code == Some(0) { Ok(()) } else { Err(run.to_string()) });
+        }
+        if self.bpffs().exists() {
+            attempt("unmount bpffs".to_owned(), umount2(&self.bpffs(), MntFlags::MNT_DETACH).map_err(|error| error.to_string()));
+        }
+        attempt(format!("remove {}", self.cgroup.display()), cgroup::remove(&self.cgroup).map_err(|error| error.to_string()));
+        for namespace in self.namespaces.lock().map(|mut names| std::mem::take(&mut *names)).unwrap_or_default() {
+            let run = Run::of_line(&["ip", "netns", "del", &namespace]);
+            attempt(format!("delete namespace {namespace}"), if run.code == Some(0) { Ok(()) } else { Err(run.to_string()) });
+        }
+        failed
+    }
+
+    #[expect(clippy::print_stderr, reason = "how to look around after a failure")]
+    fn say_how_to_enter(&self) {
+        let namespaces = self.namespaces.lock().map(|names| names.clone()).unwrap_or_default();
+        for namespace in namespaces {
+            eprintln!("to look around: nsenter --net=/run/netns/{namespace} ({KEEP}=1 keeps it; bpffs {})", self.bpffs().display());
+        }
+    }
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.say_how_to_enter();
+            if env::var_os(KEEP).is_some() {
+                self.work.disable_cleanup(true);
+                return;
+            }
+        }
+        let failed = self.remove();
+        assert!(failed.is_empty() || thread::panicking(), "left behind: {failed:#?}");
+    }
+}
+
+/// Where cargo puts the binaries that belong to the running test: `target/debug` of `target/debug/deps/rows-0123`.
+pub(crate) fn profile_directory() -> PathBuf {
+    let test = env::current_exe().expect("the path of the running test");
+    let directory = test.parent().expect("a directory");
+    if directory.ends_with("deps") { directory.parent().expect("a directory").to_owned() } else { directory.to_owned() }
+}

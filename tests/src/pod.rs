@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Namespaces and pods, connected by veth pairs.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use crate::{
+    interceptor::Run,
+    istio_rules::DEFAULT_FLAGS,
+    launcher::{APP_UID, Launcher, PROXY_UID},
+    node::Node,
+};
+
+/// A network namespace, and a cgroup for the processes in it.
+#[derive(Clone)]
+pub struct Namespace {
+    name: String,
+    cgroup: PathBuf,
+    tools: PathBuf,
+}
+
+impl Namespace {
+    pub(crate) fn new(name: String, cgroup: PathBuf, tools: &Path) -> Self {
+        Self { name, cgroup, tools: tools.to_owned() }
+    }
+
+    pub(crate) fn create(&self) {
+        // The first `ip netns add` of a machine makes /run/netns a mount of its own, and two at once trip over each other.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Run::of_line(&["ip", "netns", "add", &self.name]).expect_success();
+        self.ip("link set lo up");
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// For `--netns`.
+    pub fn path(&self) -> PathBuf {
+        Path::new("/run/netns").join(&self.name)
+    }
+
+    pub fn cgroup(&self) -> &Path {
+        &self.cgroup
+    }
+
+    /// Runs `ip` commands in the namespace, one per line.
+    pub fn ip(&self, batch: &str) {
+        let mut command = Command::new("ip");
+        command.args(["-n", &self.name, "-batch", "-"]);
+        Run::with_input(command, batch).expect_success();
+    }
+
+    /// Sets a sysctl of the namespace: `net.ipv4.ip_local_port_range`.
+    pub fn sysctl(&self, name: &str, value: &str) {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        let mut command = self.launcher(0, 0).command("/bin/sh");
+        command.args(["-c", "echo \"$1\" > \"$0\"", &path, value]);
+        Run::of(command).expect_success();
+    }
+
+    /// Starts processes in the namespace as a user.
+    pub fn launcher(&self, uid: u32, gid: u32) -> Launcher {
+        Launcher::new(self, uid, gid)
+    }
+
+    /// As root: for whoever is not the point of the test.
+    pub fn root(&self) -> Launcher {
+        self.launcher(0, 0)
+    }
+
+    pub(crate) fn tools(&self) -> &Path {
+        &self.tools
+    }
+
+    /// Lays a cable to `other`. Addresses are `10.99.0.2/24`; the first is the primary one.
+    pub fn connect(&self, interface: &str, addresses: &[&str], other: &Self, other_addresses: &[&str]) {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let other_interface = format!("to{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        self.ip(&format!("link add {interface} type veth peer name {other_interface} netns {}", other.name));
+        self.bring_up(interface, addresses);
+        other.bring_up(&other_interface, other_addresses);
+    }
+
+    fn bring_up(&self, interface: &str, addresses: &[&str]) {
+        let mut batch = format!("link set {interface} up\n");
+        for address in addresses {
+            writeln!(batch, "addr add {address} dev {interface}").expect("write to a string");
+        }
+        self.ip(&batch);
+    }
+}
+
+/// A pod: a namespace, its cgroup, and one cgroup below it for each of its two containers.
+pub struct Pod<'node> {
+    node: &'node Node,
+    namespace: Namespace,
+}
+
+impl<'node> Pod<'node> {
+    pub(crate) fn new(node: &'node Node, namespace: Namespace) -> Self {
+        for container in ["app", "sidecar"] {
+            fs::create_dir(namespace.cgroup().join(container)).expect("a cgroup for a container");
+        }
+        Self { node, namespace }
+    }
+
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    pub fn node(&self) -> &'node Node {
+        self.node
+    }
+
+    /// Starts processes in the application's container.
+    pub fn app(&self) -> Launcher {
+        self.app_as(APP_UID, APP_UID)
+    }
+
+    pub fn app_as(&self, uid: u32, gid: u32) -> Launcher {
+        self.namespace.launcher(uid, gid).cgroup(self.namespace.cgroup().join("app"))
+    }
+
+    /// Starts processes in the sidecar's container, as its user and group.
+    pub fn proxy(&self) -> Launcher {
+        self.proxy_as(PROXY_UID, PROXY_UID)
+    }
+
+    pub fn proxy_as(&self, uid: u32, gid: u32) -> Launcher {
+        self.namespace.launcher(uid, gid).cgroup(self.namespace.cgroup().join("sidecar"))
+    }
+
+    /// `--netns PATH --cgroup DIR`
+    pub fn place(&self) -> [String; 4] {
+        let [netns, cgroup] = [self.namespace.path(), self.namespace.cgroup().to_owned()].map(|path| path.display().to_string());
+        ["--netns".to_owned(), netns, "--cgroup".to_owned(), cgroup]
+    }
+
+    /// The command line that enrols the pod with `flags`, to be started by the caller.
+    pub fn enrol_command(&self, flags: &[&str]) -> Command {
+        let mut command = Command::new(self.node.interceptor());
+        command.arg("istio-iptables").args(flags).args(self.place()).arg("--bpffs").arg(self.node.bpffs());
+        command
+    }
+
+    /// Runs `interceptor istio-iptables FLAGS` for the pod.
+    pub fn try_enrol(&self, flags: &[&str]) -> Run {
+        Run::of(self.enrol_command(flags))
+    }
+
+    /// Enrols the pod with Istio's default flags and `more`; a flag given again counts.
+    pub fn enrol(&self, more: &[&str]) {
+        self.try_enrol(&[DEFAULT_FLAGS, more].concat()).expect_success();
+    }
+
+    /// Runs `interceptor clean` for the pod.
+    pub fn clean(&self) {
+        self.node.run(&["clean", "--netns", &self.namespace.path().display().to_string()]).expect_success();
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the sidecar and the probes write: one JSON object per line.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// Which of the sidecar's two ports took a connection.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Listener {
+    Outbound,
+    Inbound,
+}
+
+/// One connection, as the sidecar saw it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Connection {
+    pub listener: Listener,
+    /// getpeername
+    pub peer: SocketAddr,
+    /// getsockname
+    pub local: SocketAddr,
+    /// `SO_ORIGINAL_DST`
+    pub original_destination: Option<SocketAddr>,
+    /// getsockname of the connection onward, if there is one.
+    pub upstream_local: Option<SocketAddr>,
+    /// Why there is no connection onward; the connection is then reset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// First line of the sidecar and of `interceptor-probe serve`: every socket listens.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Ready {
+    pub ready: Vec<SocketAddr>,
+}
+
+/// What `interceptor-probe serve` tells its client, and writes.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Greeting {
+    pub name: String,
+    pub uid: u32,
+    pub local: SocketAddr,
+    pub peer: SocketAddr,
+    pub original_destination: Option<SocketAddr>,
+}
+
+/// What `interceptor-probe connect` found.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// getsockname, after connect
+    pub local: Option<SocketAddr>,
+    /// getpeername
+    pub peer: Option<SocketAddr>,
+    /// `SO_ORIGINAL_DST` at level `SOL_IP`
+    pub original_destination: Option<SocketAddr>,
+    /// First line received
+    pub received: Option<String>,
+    /// What went wrong, if anything
+    pub error: Option<Failure>,
+}
+
+/// A system call that failed.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// `socket`, `bind`, `connect`, `send`, `receive`
+    pub step: String,
+    /// `ECONNREFUSED` and the like
+    pub errno: String,
+}
+
+/// What `interceptor-probe connect --count` found.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// How many connections succeeded, and were answered where an answer was waited for.
+    pub succeeded: usize,
+    /// How many failed, by `step:errno`.
+    pub failed: BTreeMap<String, usize>,
+}
+
+impl Report {
+    /// The errno's name at `connect`, or nothing when it succeeded.
+    pub fn connect_error(&self) -> Option<&str> {
+        self.error.as_ref().filter(|failure| failure.step == "connect").map(|failure| failure.errno.as_str())
+    }
+
+    /// The server's view. Panics when no server answered.
+    pub fn greeting(&self) -> Greeting {
+        let received = self.received.as_deref().unwrap_or_else(|| panic!("no server answered: {self:?}"));
+        serde_json::from_str(received).unwrap_or_else(|error| panic!("not a greeting: {received:?}: {error}"))
+    }
+
+    /// Whether the server that answered sees the client's own address: nobody stands between them.
+    pub fn is_direct(&self) -> bool {
+        self.local.map(canonical) == Some(self.greeting().peer)
+    }
+}
+
+/// `[::ffff:10.0.0.1]:80` is `10.0.0.1:80`.
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Connections outlive the enrolment of their pod, and its end. Under iptables they are reset.
+
+use interceptor_tests::{
+    Node,
+    scene::{APP, SERVER, Scene, Way, way_of},
+};
+
+#[test]
+fn enrolling_leaves_established_connections_alone() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    let mut outbound = scene.pod.app().hold(SERVER, &[]);
+    let mut inbound = scene.outside.root().hold(APP, &[]);
+
+    scene.pod.enrol(&[]);
+    outbound.expect_echo("after enrolling");
+    inbound.expect_echo("after enrolling");
+    assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()], "new connections wait for the sidecar");
+
+    let _sidecar = scene.sidecar(&[]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
+    outbound.expect_echo("beside the sidecar");
+    inbound.expect_echo("beside the sidecar");
+}
+
+#[test]
+fn cleaning_leaves_established_connections_alone_and_lets_new_ones_pass() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    scene.pod.enrol(&[]);
+    let _sidecar = scene.sidecar(&[]);
+    let mut outbound = scene.pod.app().hold(SERVER, &[]);
+    let mut inbound = scene.outside.root().hold(APP, &[]);
+    assert_eq!([way_of(outbound.report()), way_of(inbound.report())], [Way::ThroughSidecar, Way::ThroughSidecar]);
+
+    scene.pod.clean();
+    outbound.expect_echo("after cleaning");
+    inbound.expect_echo("after cleaning");
+    assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `kill -9` at any moment leaves the old state or the new one, in both directions alike.
+
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use interceptor_tests::{
+    Node, Process,
+    istio_rules::DEFAULT_FLAGS,
+    scene::{Scene, Way, way},
+};
+
+/// The loader gets this much more time with every attempt, until it ends by itself.
+const STEP: Duration = Duration::from_millis(1);
+/// So often in a row it must have ended by itself before we believe that all its moments have been tried.
+const ENOUGH: u32 = 5;
+
+/// Port 9443 is exempt, in both directions.
+const EXEMPT: &[&str] = &["-o", "9443", "-d", "15090,15021,15020,9443"];
+const NOT_EXEMPT: &[&str] = &["-o", "", "-d", "15090,15021,15020"];
+
+#[test]
+fn while_switching_flags() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(9443);
+    scene.pod.enrol(NOT_EXEMPT);
+    let _sidecar = scene.sidecar(&[]);
+    let look = || [way(&scene.pod.app(), "10.99.0.1:9443"), way(&scene.outside.root(), "10.99.0.2:9443")];
+    let (old, new) = ([Way::ThroughSidecar, Way::ThroughSidecar], [Way::Direct, Way::Direct]);
+    assert_eq!(look(), old);
+
+    let mut exempt = false;
+    at_growing_moments(|grace| {
+        let flags = [DEFAULT_FLAGS, &["--reconcile"], if exempt { NOT_EXEMPT } else { EXEMPT }].concat();
+        let killed = kill_after(scene.pod.enrol_command(&flags), grace);
+        let seen = look();
+        assert!(seen == old || seen == new, "killed after {grace:?} while switching from exempt={exempt}: {seen:?}");
+        assert!(killed || (seen == new) != exempt, "not switched from exempt={exempt}: {seen:?}");
+        exempt = seen == new;
+        killed
+    });
+}
+
+#[test]
+fn while_enrolling_and_cleaning() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    // No sidecar: whatever is intercepted is refused.
+    let (out, in_) = ([Way::Direct, Way::Direct], [Way::refused(), Way::refused()]);
+    let look = || [scene.outbound(), scene.inbound()];
+    assert_eq!(look(), out);
+
+    at_growing_moments(|grace| {
+        let killed = kill_after(scene.pod.enrol_command(DEFAULT_FLAGS), grace);
+        let seen = look();
+        assert!(seen == out || seen == in_, "killed after {grace:?} while enrolling: {seen:?}");
+        assert!(killed || seen == in_, "not enrolled: {seen:?}");
+
+        scene.pod.enrol(&[]);
+        assert_eq!(look(), in_, "enrolled again after a kill");
+        let mut clean = Command::new(node.interceptor());
+        clean.arg("clean").arg("--netns").arg(scene.pod.namespace().path()).arg("--bpffs").arg(node.bpffs());
+        let clean_killed = kill_after(clean, grace);
+        let seen = look();
+        assert!(seen == out || seen == in_, "killed after {grace:?} while cleaning: {seen:?}");
+        assert!(clean_killed || seen == out, "not cleaned: {seen:?}");
+
+        scene.pod.clean();
+        assert_eq!(look(), out, "cleaned after a kill");
+        assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
+        killed || clean_killed
+    });
+}
+
+/// Calls `attempt` with more and more time, until it says several times that nothing was killed.
+fn at_growing_moments(mut attempt: impl FnMut(Duration) -> bool) {
+    let (mut grace, mut by_itself) = (Duration::ZERO, 0);
+    while by_itself < ENOUGH {
+        by_itself = if attempt(grace) { 0 } else { by_itself + 1 };
+        grace += STEP;
+    }
+}
+
+fn kill_after(mut command: Command, grace: Duration) -> bool {
+    Process::spawn("interceptor", command.stderr(Stdio::null())).kill_after(grace)
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What `interceptor` promises beyond Istio's verdict table, one file per story.
+
+mod bad_input;
+mod established;
+mod explain;
+mod foreign_listener;
+mod host_namespace;
+mod killed_loader;
+mod loopback_listener;
+mod ports;
+mod rerun;
+mod sidecar_first;
+mod sidecar_restart;
+mod twins;
+mod validation;

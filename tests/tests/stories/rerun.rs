@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Running again changes nothing, or what has been asked for, while the sidecar goes on.
+
+use interceptor_tests::{
+    Node,
+    istio_rules::DEFAULT_FLAGS,
+    scene::{Scene, Way, way},
+};
+
+#[test]
+fn with_the_same_flags_nothing_changes() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    scene.pod.enrol(&[]);
+    let _sidecar = scene.sidecar(&[]);
+    let pins = node.pins();
+    for more in [&[][..], &["--reconcile"], &[]] {
+        scene.pod.enrol(more);
+        assert_eq!(node.pins(), pins);
+        assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
+    }
+}
+
+#[test]
+fn other_flags_take_over() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(9443);
+    let look = || [way(&scene.pod.app(), "10.99.0.1:9443"), way(&scene.outside.root(), "10.99.0.2:9443")];
+    scene.pod.enrol(&[]);
+    let _sidecar = scene.sidecar(&[]);
+    assert_eq!(look(), [Way::ThroughSidecar, Way::ThroughSidecar]);
+
+    let mut held = scene.pod.app().hold("10.99.0.1:9443", &[]);
+    scene.pod.enrol(&["--reconcile", "-o", "9443", "-d", "15090,15021,15020,9443"]);
+    assert_eq!(look(), [Way::Direct, Way::Direct], "excluded");
+    assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar], "the others are not");
+    held.expect_echo("the connection that was redirected stays so");
+
+    scene.pod.enrol(&["--reconcile"]);
+    assert_eq!(look(), [Way::ThroughSidecar, Way::ThroughSidecar], "included again");
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    scene.pod.enrol(&["--dry-run"]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
+    assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
+}
+
+#[test]
+fn cleanup_only_ends_the_enrolment() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    scene.pod.enrol(&[]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()]);
+    scene.pod.try_enrol(&[DEFAULT_FLAGS, &["--cleanup-only"]].concat()).expect_success();
+    assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
+    assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
+}

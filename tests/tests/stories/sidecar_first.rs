@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A sidecar that listened before its pod was enrolled gets what comes after.
+
+use interceptor_tests::{
+    Node,
+    scene::{Scene, Way},
+};
+use rstest::rstest;
+
+const REDIRECTED: [Way; 2] = [Way::ThroughSidecar, Way::ThroughSidecar];
+
+#[rstest]
+#[case::one_socket(&[])]
+#[case::a_group(&["--reuse-port", "3"])]
+fn enrolling_finds_the_sidecar(#[case] flags: &[&str]) {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    let sidecar = scene.sidecar(flags);
+    assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
+    scene.pod.enrol(&[]);
+    assert_eq!([scene.outbound(), scene.inbound()], REDIRECTED);
+
+    scene.pod.clean();
+    scene.pod.enrol(&[]);
+    assert_eq!([scene.outbound(), scene.inbound()], REDIRECTED, "enrolled again");
+
+    sidecar.kill();
+    assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()]);
+}
+
+#[test]
+fn enrolling_does_not_take_a_foreign_listener_for_it() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    let foreign = scene.pod.app().serve("foreign", &["0.0.0.0:15001", "0.0.0.0:15006"]);
+    scene.pod.enrol(&[]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()]);
+    assert!(foreign.stop().lines.is_empty(), "the foreign process took connections");
+}

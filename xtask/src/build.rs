@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `cargo xtask build`.
+
+use anyhow::Result;
+
+use crate::run::{cargo, exec, say};
+use crate::setup::{self, Purpose};
+use crate::workspace::{Workspace, root};
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Optimise the program too; the kernel object is optimised either way
+    #[arg(long)]
+    release: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    setup::check(Purpose::Build)?;
+    let mut command = cargo(["build", "--package", "interceptor"]);
+    if options.release {
+        command.arg("--release");
+    }
+    exec(command.current_dir(root()))?;
+    let (folder, remark) = if options.release { ("release", "") } else { ("debug", " (a debug build; --release optimises it)") };
+    let program = Workspace::load()?.target_dir.join(folder).join("interceptor");
+    say(&format!("built {}{remark}", program.display()));
+    Ok(())
+}

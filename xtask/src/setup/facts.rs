@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What this machine has. Looks, and changes nothing.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use super::linker::{self, Linker};
+use super::plan::{BPF_LINKER_LLVMS, ITEMS, Need};
+use crate::test::is_root;
+use crate::toolchain::{Compiler, kernel_compiler};
+
+/// Everything a plan depends on.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) system: System,
+    pub(crate) root: bool,
+    /// The compiler in use is one of rustup's, so rustup can add components to it.
+    pub(crate) rustup: bool,
+    pub(crate) in_use: Compiler,
+    /// The compiler that builds of the kernel object choose; `None` when no compiler has the source of `core`.
+    pub(crate) kernel: Option<Compiler>,
+    /// Of rustfmt, clippy and the clippy of the kernel's compiler, those that are missing.
+    pub(crate) missing_lints: Vec<String>,
+    pub(crate) linker: Linker,
+    /// Major versions of the LLVM libraries, of those that bpf-linker can be built with, installed as Debian does.
+    pub(crate) llvms: Vec<u32>,
+    pub(crate) missing_programs: Vec<&'static str>,
+}
+
+/// Whose package manager this machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum System {
+    Debian,
+    Fedora,
+    Arch,
+    Other,
+}
+
+impl Facts {
+    pub(crate) fn gather() -> Result<Self> {
+        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
+        let in_use = Compiler::ask(&rustc).with_context(|| format!("cannot ask `{}` for its version", rustc.display()))?;
+        let kernel = kernel_compiler(&in_use);
+        let linker = linker::find(kernel.as_ref().unwrap_or(&in_use))?;
+        Ok(Self {
+            system: System::from_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default()),
+            root: is_root()?,
+            rustup: has_program("rustup") && in_use.sysroot.components().any(|part| part.as_os_str() == "toolchains"),
+            missing_lints: missing_lints(&in_use, kernel.as_ref()),
+            in_use,
+            kernel,
+            linker,
+            llvms: BPF_LINKER_LLVMS.into_iter().filter(|llvm| has_llvm(*llvm)).collect(),
+            missing_programs: required_programs().filter(|program| !has_program(program)).collect(),
+        })
+    }
+}
+
+impl System {
+    fn from_os_release(text: &str) -> Self {
+        let fields = text.lines().filter_map(|line| line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE=")));
+        let ids: Vec<_> = fields.flat_map(|value| value.trim_matches('"').split(' ')).collect();
+        match () {
+            () if ids.contains(&"debian") => Self::Debian,
+            () if ids.contains(&"fedora") => Self::Fedora,
+            () if ids.contains(&"arch") => Self::Arch,
+            () => Self::Other,
+        }
+    }
+}
+
+/// rustup puts stand-ins for all tools into the search path, whether or not they are installed: look where they really are.
+fn missing_lints(in_use: &Compiler, kernel: Option<&Compiler>) -> Vec<String> {
+    let wanted = [(Some(in_use), "rustfmt"), (Some(in_use), "cargo-clippy"), (kernel.filter(|kernel| *kernel != in_use), "cargo-clippy")];
+    let tools = wanted.into_iter().filter_map(|(compiler, tool)| Some((compiler?, tool)));
+    let missing = tools.filter(|(compiler, tool)| !compiler.sysroot.join("bin").join(tool).exists());
+    missing.map(|(compiler, tool)| format!("{tool} of rustc {}", compiler.release)).collect()
+}
+
+fn has_llvm(llvm: u32) -> bool {
+    Path::new(&format!("/usr/lib/llvm-{llvm}/lib/libLLVM.so")).exists()
+}
+
+fn required_programs() -> impl Iterator<Item = &'static str> {
+    ITEMS.iter().flat_map(|item| if let Need::Programs(programs) = item.need { programs } else { &[] }).copied()
+}
+
+/// Administrators' programs are not in the search path of every user.
+fn has_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    folders.map(|folder| folder.join(name)).any(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systems_are_known_by_their_family() {
+        let of = System::from_os_release;
+        assert_eq!(of("NAME=\"Debian\"\nID=debian\n"), System::Debian);
+        assert_eq!(of("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"), System::Debian);
+        assert_eq!(of("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n"), System::Fedora);
+        assert_eq!(of("ID=arch\n"), System::Arch);
+        assert_eq!(of("VERSION_ID=debian\n"), System::Other);
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `cargo xtask setup`: finds what building and testing need, and installs what is missing where that is possible.
+//!
+//! `facts` looks at the machine, `plan` says what is missing and which commands would install it, and this file runs them.
+
+mod facts;
+mod linker;
+mod plan;
+
+use anyhow::{Result, bail};
+use facts::Facts;
+use plan::{ITEMS, Item, Way};
+
+pub(crate) use plan::Purpose;
+
+use crate::run::{say, shell};
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Say what would be installed, and how, but install nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Install nothing, and fail when something is missing
+    #[arg(long)]
+    pub(crate) no_install: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let mut facts = Facts::gather()?;
+    let mut missing = Vec::new();
+    let mut ran = Vec::new();
+    for item in ITEMS {
+        if let Some(found) = item.found(&facts) {
+            say(&format!("{:<15} found: {found}", item.name));
+            continue;
+        }
+        say(&format!("{:<15} missing: {}; needed {}", item.name, item.lack(&facts), item.why));
+        let ways = item.ways(&facts);
+        if options.dry_run && ways.iter().any(|way| way.automatic) {
+            say("  would install it, trying these ways in turn:");
+            ways.iter().filter(|way| way.automatic).for_each(show);
+        } else if options.dry_run || options.no_install || !install(item, &ways, &mut facts, &mut ran)? {
+            missing.push((item, ways));
+        }
+    }
+    report(&missing, options.no_install)
+}
+
+/// Fails when something that `purpose` needs is missing, and installs nothing.
+pub(crate) fn check(purpose: Purpose) -> Result<()> {
+    let facts = Facts::gather()?;
+    let needed = ITEMS.iter().filter(|item| item.purpose <= purpose);
+    let missing: Vec<_> = needed.filter(|item| item.found(&facts).is_none()).collect();
+    if let [first, ..] = missing.as_slice() {
+        bail!("missing: {} ({}). Run `cargo xtask setup`", names(&missing), first.lack(&facts));
+    }
+    Ok(())
+}
+
+/// Tries one way after the other until the item is there. `ran` holds what has succeeded before: package lists are updated once.
+fn install(item: &Item, ways: &[Way], facts: &mut Facts, ran: &mut Vec<String>) -> Result<bool> {
+    for way in ways.iter().filter(|way| way.automatic) {
+        let result = way.commands.iter().filter(|line| !plan::is_preparation(line) || !ran.contains(line)).try_for_each(|line| shell(line));
+        match result {
+            Ok(()) => ran.extend(way.commands.iter().cloned()),
+            Err(error) => say(&format!("{:<15} {error:#}", item.name)),
+        }
+        *facts = Facts::gather()?;
+        if let Some(found) = item.found(facts) {
+            say(&format!("{:<15} installed: {found}", item.name));
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn report(missing: &[(&Item, Vec<Way>)], may_install: bool) -> Result<()> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for (item, ways) in missing {
+        say(&format!("\nto get {}:", item.name));
+        ways.iter().for_each(show);
+        if ways.is_empty() {
+            say(&format!("    {}", item.advice()));
+        }
+    }
+    let items: Vec<_> = missing.iter().map(|(item, _)| *item).collect();
+    let reason = if may_install { "and nothing may be installed (--no-install)" } else { "and cannot be installed from here" };
+    bail!("still missing: {}, {reason}. Use one of the ways above for each, then run `cargo xtask setup` again", names(&items));
+}
+
+fn show(way: &Way) {
+    say(&format!("  {}:", way.name));
+    for line in &way.commands {
+        say(&format!("    {line}"));
+    }
+}
+
+fn names(items: &[&Item]) -> String {
+    items.iter().map(|item| item.name).collect::<Vec<_>>().join(", ")
+}
