@@ -8,9 +8,11 @@ use aya_ebpf::{
 };
 use interceptor_policy::{Action, Address, Flow, Inbound, LISTENERS_PER_PORT, ListenerKey, Protocol, Reason, decide};
 
-use crate::{maps::LISTENERS, pod::Pod, socket::low_half};
-
-const AF_INET: u32 = 2;
+use crate::{
+    maps::LISTENERS,
+    pod::Pod,
+    socket::{address, low_half},
+};
 
 /// The pod that this instance of the program is attached to: `sk_lookup` programs cannot ask for the cookie of their network
 /// namespace, so each pod has its own instance, and the loader sets this.
@@ -51,15 +53,13 @@ pub(crate) fn steer(ctx: &SkLookupContext) -> u32 {
 /// Source and destination of the packet.
 #[inline(always)]
 fn addresses(lookup: *mut bpf_sk_lookup) -> (Address, Address) {
-    if field!(lookup, family) == AF_INET {
-        (Address::from_v4_be(field!(lookup, remote_ip4)), Address::from_v4_be(field!(lookup, local_ip4)))
-    } else {
-        let remote =
-            [field!(lookup, remote_ip6[0]), field!(lookup, remote_ip6[1]), field!(lookup, remote_ip6[2]), field!(lookup, remote_ip6[3])];
-        let local =
-            [field!(lookup, local_ip6[0]), field!(lookup, local_ip6[1]), field!(lookup, local_ip6[2]), field!(lookup, local_ip6[3])];
-        (Address(remote), Address(local))
-    }
+    let remote_v4 = field!(lookup, remote_ip4);
+    let local_v4 = field!(lookup, local_ip4);
+    let remote_v6 =
+        [field!(lookup, remote_ip6[0]), field!(lookup, remote_ip6[1]), field!(lookup, remote_ip6[2]), field!(lookup, remote_ip6[3])];
+    let local_v6 = [field!(lookup, local_ip6[0]), field!(lookup, local_ip6[1]), field!(lookup, local_ip6[2]), field!(lookup, local_ip6[3])];
+    let family = field!(lookup, family);
+    (address(family, remote_v4, remote_v6), address(family, local_v4, local_v6))
 }
 
 /// Gives the connection to a socket of the sidecar that listens on `port`; the kernel spreads it over the socket's `SO_REUSEPORT` group.

@@ -2,7 +2,7 @@
 //! What this machine can do, found out by trying.
 
 use std::{
-    io::{ErrorKind, Read as _},
+    io::{self, Read as _},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
     path::Path,
     time::Duration,
@@ -67,9 +67,10 @@ impl From<Result<()>> for Answer {
     /// What a lack of privilege prevented was not tried.
     fn from(tried: Result<()>) -> Self {
         let Err(error) = tried else { return Self::Yes };
+        // The verifier refuses with EACCES, the kernel's gatekeepers with EPERM.
         let forbidden = error.chain().any(|cause| {
-            cause.downcast_ref::<std::io::Error>().is_some_and(|cause| cause.kind() == ErrorKind::PermissionDenied)
-                || matches!(cause.downcast_ref::<nix::Error>(), Some(nix::Error::EPERM | nix::Error::EACCES))
+            cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.raw_os_error() == Some(nix::libc::EPERM))
+                || cause.downcast_ref() == Some(&nix::Error::EPERM)
         });
         let why = format!("{error:#}");
         if forbidden { Self::Unknown(why) } else { Self::No(why) }
