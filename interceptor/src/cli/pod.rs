@@ -119,7 +119,12 @@ fn print_config(config: &IstioConfig) -> Result<()> {
     let serde_json::Value::Object(settings) = serde_json::to_value(config).context("Failed to print the configuration")? else {
         anyhow::bail!("Failed to print the configuration: it is not a set of settings");
     };
-    let lines: Vec<String> = settings.iter().map(|(name, value)| format!("{}={value}", name.to_uppercase())).collect();
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => text.clone(),
+        value => value.to_string(),
+    };
+    let lines: Vec<String> = settings.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
     tracing::info!("Istio config:\n{}", lines.join("\n"));
     Ok(())
 }

@@ -58,9 +58,9 @@ impl Bpffs {
         self.home().join(format!("v{ABI_VERSION}"))
     }
 
-    /// Where the pins of this version are put together.
+    /// Where the pins of this version are put together. (No name in a BPF file system may have a dot.)
     pub(super) fn staging(&self) -> PathBuf {
-        self.home().join(format!("v{ABI_VERSION}.new"))
+        self.home().join(format!("v{ABI_VERSION}-new"))
     }
 
     /// Removes all pins, of all versions; attachments end with their pins. Returns whether there were any.
