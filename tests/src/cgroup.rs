@@ -11,7 +11,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::wait::wait_until;
+use crate::wait::try_wait_until;
 
 /// Where cgroup2 is mounted: on hybrid systems not at `/sys/fs/cgroup`.
 pub(crate) fn mount_point() -> PathBuf {
@@ -26,15 +26,15 @@ fn cgroup2_mount(line: &str) -> Option<PathBuf> {
 }
 
 /// Kills every process in `directory` and below, and returns when none is left.
-pub(crate) fn kill_all(directory: &Path) {
-    wait_until("the processes of a cgroup end", || {
+pub(crate) fn kill_all(directory: &Path) -> Result<(), String> {
+    try_wait_until("the processes of a cgroup end", || {
         let pids = processes(directory);
         for pid in &pids {
             // It may have ended since; the next look tells.
             kill(*pid, Signal::SIGKILL).unwrap_or_default();
         }
         pids.is_empty()
-    });
+    })
 }
 
 /// Removes `directory` and everything below it.

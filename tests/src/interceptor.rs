@@ -36,10 +36,15 @@ impl Run {
         Self::of(command)
     }
 
-    pub fn with_input(mut command: Command, input: &str) -> Self {
+    pub fn with_input(command: Command, input: &str) -> Self {
+        Self::attempt(command, input).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Says what went wrong instead of panicking, for those that clean up after a panic.
+    pub(crate) fn attempt(mut command: Command, input: &str) -> Result<Self, String> {
         let line = format!("{command:?}");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("start {line}: {error}"));
+        let mut child = command.spawn().map_err(|error| format!("start {line}: {error}"))?;
         // Input is small, so it fits the pipe before anyone reads; who ends without reading it is judged by the exit code.
         let mut stdin = child.stdin.take().expect("a pipe");
         stdin.write_all(input.as_bytes()).unwrap_or_default();
@@ -52,10 +57,15 @@ impl Run {
         let Ok((stdout, stderr)) = output else {
             child.kill().unwrap_or_default();
             child.wait().map(drop).unwrap_or_default();
-            panic!("{line} did not end within {PATIENCE:?}");
+            return Err(format!("{line} did not end within {PATIENCE:?}"));
         };
-        let status = child.wait().unwrap_or_else(|error| panic!("wait for {line}: {error}"));
-        Self { line, code: status.code(), stdout: stdout.join("\n"), stderr: stderr.join("\n") }
+        let status = child.wait().map_err(|error| format!("wait for {line}: {error}"))?;
+        Ok(Self { line, code: status.code(), stdout: stdout.join("\n"), stderr: stderr.join("\n") })
+    }
+
+    /// An error unless it ended with exit code 0.
+    pub(crate) fn successful(self) -> Result<(), String> {
+        if self.code == Some(0) { Ok(()) } else { Err(self.to_string()) }
     }
 
     #[track_caller]

@@ -54,7 +54,7 @@ impl Node {
         // From here on the drop below takes away what has been made, whatever fails.
         fs::set_permissions(node.work.path(), fs::Permissions::from_mode(0o755)).expect("open the temporary directory to all users");
         for tool in TOOLS {
-            fs::copy(profile_directory().join(tool), node.work.path().join(tool)).unwrap_or_else(|error| panic!("copy {tool}: {error}"));
+            copy(&profile_directory().join(tool), &node.work.path().join(tool));
         }
         fs::create_dir(node.bpffs()).expect("a mount point for bpffs");
         mount(Some("bpf"), &node.bpffs(), Some("bpf"), MsFlags::empty(), None::<&str>).expect("mount a bpffs");
@@ -90,17 +90,22 @@ impl Node {
     /// The `interceptor` binary, where every user may run it.
     pub fn interceptor(&self) -> &Path {
         self.interceptor.get_or_init(|| {
-            let copy = self.work.path().join("interceptor");
-            fs::copy(interceptor::binary(), &copy).expect("copy the interceptor binary");
-            copy
+            let path = self.work.path().join("interceptor");
+            copy(interceptor::binary(), &path);
+            path
         })
     }
 
     /// Runs `interceptor ARGUMENTS --bpffs <this node's>` to its end.
     pub fn run<S: AsRef<str>>(&self, arguments: &[S]) -> Run {
+        Run::of(self.command(arguments))
+    }
+
+    /// `interceptor ARGUMENTS --bpffs <this node's>`, to be started by the caller.
+    pub fn command<S: AsRef<str>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(self.interceptor());
         command.args(arguments.iter().map(AsRef::as_ref)).arg("--bpffs").arg(self.bpffs());
-        Run::of(command)
+        command
     }
 
     /// Every path in this node's bpffs, sorted: what is pinned.
@@ -131,18 +136,19 @@ impl Node {
                 failed.push(format!("{what}: {error}"));
             }
         };
-        cgroup::kill_all(&self.cgroup);
+        attempt("end the processes".to_owned(), cgroup::kill_all(&self.cgroup));
         if self.interceptor.get().is_some() {
-            let run = self.run(&["clean", "--all"]);
-            attempt("interceptor clean --all".to_owned(), if run.code == Some(0) { Ok(()) } else { Err(run.to_string()) });
+            let cleaned = Run::attempt(self.command(&["clean", "--all"]), "").and_then(Run::successful);
+            attempt("interceptor clean --all".to_owned(), cleaned);
         }
         if self.bpffs().exists() {
             attempt("unmount bpffs".to_owned(), umount2(&self.bpffs(), MntFlags::MNT_DETACH).map_err(|error| error.to_string()));
         }
         attempt(format!("remove {}", self.cgroup.display()), cgroup::remove(&self.cgroup).map_err(|error| error.to_string()));
         for namespace in self.namespaces.lock().map(|mut names| std::mem::take(&mut *names)).unwrap_or_default() {
-            let run = Run::of_line(&["ip", "netns", "del", &namespace]);
-            attempt(format!("delete namespace {namespace}"), if run.code == Some(0) { Ok(()) } else { Err(run.to_string()) });
+            let mut delete = Command::new("ip");
+            delete.args(["netns", "del", &namespace]);
+            attempt(format!("delete namespace {namespace}"), Run::attempt(delete, "").and_then(Run::successful));
         }
         failed
     }
@@ -174,6 +180,12 @@ impl Drop for Node {
         let failed = self.remove();
         assert!(failed.is_empty() || thread::panicking(), "left behind: {failed:#?}");
     }
+}
+
+/// In a process of its own: a file that is open for writing here could not be run while some other thread's child, started
+/// meanwhile, has not yet closed what it inherited (ETXTBSY).
+fn copy(from: &Path, to: &Path) {
+    Run::of_line(&["cp", &from.display().to_string(), &to.display().to_string()]).expect_success();
 }
 
 /// Where cargo puts the binaries that belong to the running test: `target/debug` of `target/debug/deps/rows-0123`.

@@ -12,17 +12,25 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Returns as soon as `condition` holds; panics, naming it, when it does not within [`PATIENCE`].
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
-        pause(PAUSE);
-    }
+pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
+    try_wait_until(what, condition).unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// Lets other processes run for about `duration`.
-pub(crate) fn pause(duration: Duration) {
-    let timeout = PollTimeout::try_from(duration).unwrap_or(PollTimeout::MAX);
+/// Says that it was in vain instead of panicking, for those that clean up after a panic.
+pub(crate) fn try_wait_until(what: &str, mut condition: impl FnMut() -> bool) -> Result<(), String> {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        if Instant::now() >= deadline {
+            return Err(format!("waited {PATIENCE:?} in vain: {what}"));
+        }
+        pause();
+    }
+    Ok(())
+}
+
+/// Lets other processes run.
+fn pause() {
+    let timeout = PollTimeout::try_from(PAUSE).unwrap_or(PollTimeout::ZERO);
     // Woken early by a signal is as good: every caller looks again.
     poll(&mut [], timeout).unwrap_or_default();
 }

@@ -27,7 +27,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         say("note: not root, so the last stage will fail; the stages before it do not need root");
     }
     let filter = options.filter.as_deref();
-    let mut stages = Stages::default();
+    let mut stages = Stages { say, done: Vec::new() };
     stages.run("setup", || setup::run(&setup::Options { dry_run: false, no_install: options.no_install }))?;
     stages.run("lint", lint::run)?;
     stages.run("unit and property tests", || test(&["interceptor-policy", "interceptor", "xtask"], filter))?;
@@ -57,14 +57,14 @@ pub(crate) fn is_root() -> Result<bool> {
 }
 
 /// Names each stage, times it, and stops at the first that fails.
-#[derive(Default)]
 struct Stages {
+    say: fn(&str),
     done: Vec<(&'static str, Duration)>,
 }
 
 impl Stages {
     fn run(&mut self, name: &'static str, stage: impl FnOnce() -> Result<()>) -> Result<()> {
-        say(&format!("\n== {name}"));
+        (self.say)(&format!("\n== {name}"));
         let start = Instant::now();
         let result = stage();
         self.done.push((name, start.elapsed()));
@@ -75,9 +75,9 @@ impl Stages {
     }
 
     fn report(&self) {
-        say("\n== time");
+        (self.say)("\n== time");
         for (name, time) in &self.done {
-            say(&format!("{name:<24} {:>7.1} s", time.as_secs_f64()));
+            (self.say)(&format!("{name:<24} {:>7.1} s", time.as_secs_f64()));
         }
     }
 }
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_failing_stage_is_timed_and_named() {
-        let mut stages = Stages::default();
+        let mut stages = Stages { say: |_| {}, done: Vec::new() };
         stages.run("first", || Ok(())).unwrap();
         let error = stages.run("second", || bail!("because")).unwrap_err();
         assert_eq!(format!("{error:#}"), "stage `second` failed: because");

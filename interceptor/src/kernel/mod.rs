@@ -14,6 +14,7 @@
 //! a run leaves the old state or the new one.
 
 pub mod bpffs;
+mod btf;
 pub mod cgroup;
 pub mod enrolment;
 mod links;

@@ -12,7 +12,7 @@ use aya::{
     programs::{Program, ProgramError},
 };
 
-use super::sys;
+use super::{btf, sys};
 
 /// The kernel programs, built by `build.rs`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/interceptor-ebpf"));
@@ -36,7 +36,7 @@ pub(super) const SK_LOOKUP: ProgramInfo = ProgramInfo { name: "on_sk_lookup", at
 
 /// The programs that are attached to a pod's cgroup, and shared by all pods.
 pub(super) const CGROUP_PROGRAMS: [ProgramInfo; 9] = [
-    ProgramInfo { name: "on_sock_create", attach_type: 2, since: "5.8" },
+    ProgramInfo { name: "on_sock_create", attach_type: 2, since: "5.11" },
     ProgramInfo { name: "on_sockops", attach_type: 3, since: "5.7" },
     ProgramInfo { name: "on_getsockopt", attach_type: 21, since: "5.15" },
     ProgramInfo { name: "on_getpeername4", attach_type: 29, since: "5.8" },
@@ -71,7 +71,7 @@ pub(super) fn fingerprint() -> u64 {
 
 /// Creates the maps, pinned in `maps`, and loads the programs for cgroups, pinned in `programs`.
 pub(super) fn load_node(maps: &Path, programs: &Path) -> Result<()> {
-    let mut object = pinned(maps, 0)?;
+    let mut object = open(0, Some(maps))?;
     for info in CGROUP_PROGRAMS {
         load(&mut object, info)?;
         info.of(&mut object)?.pin(programs.join(info.name)).with_context(|| format!("Failed to pin {}", info.name))?;
@@ -81,29 +81,33 @@ pub(super) fn load_node(maps: &Path, programs: &Path) -> Result<()> {
 
 /// Loads an instance of the inbound program for one pod.
 pub(super) fn load_inbound(maps: &Path, netns_cookie: u64) -> Result<Ebpf> {
-    let mut object = pinned(maps, netns_cookie)?;
+    let mut object = open(netns_cookie, Some(maps))?;
     load(&mut object, SK_LOOKUP)?;
     Ok(object)
 }
 
 /// Loads programs without pinning anything.
 pub(super) fn load_unpinned(infos: impl IntoIterator<Item = ProgramInfo>, netns_cookie: u64) -> Result<Ebpf> {
-    let mut loader = EbpfLoader::new();
-    let mut object = loader.override_global("NETNS_COOKIE", &netns_cookie, true).load(OBJECT).context("Failed to create the maps")?;
+    let mut object = open(netns_cookie, None)?;
     infos.into_iter().try_for_each(|info| load(&mut object, info))?;
     Ok(object)
 }
 
-fn pinned(maps: &Path, netns_cookie: u64) -> Result<Ebpf> {
+/// Makes the maps, or opens those pinned in `maps`, and gives the programs their constants.
+fn open(netns_cookie: u64, maps: Option<&Path>) -> Result<Ebpf> {
     let seed = seed();
+    let offsets = btf::credential_offsets()?;
     let mut loader = EbpfLoader::new();
     loader.override_global("SLOT_SEED", &seed, true).override_global("NETNS_COOKIE", &netns_cookie, true);
-    for name in MAPS {
-        loader.map_pin_path(name, maps.join(name));
+    for (name, offset) in &offsets {
+        loader.override_global(name, offset, true);
     }
-    loader.load(OBJECT).with_context(|| {
-        format!("Failed to create or open the maps in {}; `interceptor check` tells what the kernel lacks", maps.display())
-    })
+    for name in MAPS {
+        if let Some(maps) = maps {
+            loader.map_pin_path(name, maps.join(name));
+        }
+    }
+    loader.load(OBJECT).context("Failed to create or open the maps; `interceptor check` tells what the kernel lacks")
 }
 
 /// A number that nobody can guess.

@@ -26,7 +26,7 @@ fn a_path_to_it_does_not_help() {
     let path = node.work().join("alias");
     fs::write(&path, "").expect("a file to mount on");
     let path = path.display().to_string();
-    Run::of_line(&["mount", "--bind", "/proc/1/ns/net", &path]).expect_success();
+    Run::of_line(&["mount", "--bind", "/proc/self/ns/net", &path]).expect_success();
     let run = node.run(&[&["istio-iptables"], DEFAULT_FLAGS, &["--netns", &path, "--cgroup", &cgroup]].concat());
     Run::of_line(&["umount", &path]).expect_success();
     assert_eq!(run.code, Some(1), "{run}");

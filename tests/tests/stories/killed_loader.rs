@@ -49,6 +49,7 @@ fn while_enrolling_and_cleaning() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
+    let netns = scene.pod.namespace().path().display().to_string();
     // No sidecar: whatever is intercepted is refused.
     let (out, in_) = ([Way::Direct, Way::Direct], [Way::refused(), Way::refused()]);
     let look = || [scene.outbound(), scene.inbound()];
@@ -62,9 +63,7 @@ fn while_enrolling_and_cleaning() {
 
         scene.pod.enrol(&[]);
         assert_eq!(look(), in_, "enrolled again after a kill");
-        let mut clean = Command::new(node.interceptor());
-        clean.arg("clean").arg("--netns").arg(scene.pod.namespace().path()).arg("--bpffs").arg(node.bpffs());
-        let clean_killed = kill_after(clean, grace);
+        let clean_killed = kill_after(node.command(&["clean", "--netns", &netns]), grace);
         let seen = look();
         assert!(seen == out || seen == in_, "killed after {grace:?} while cleaning: {seen:?}");
         assert!(clean_killed || seen == out, "not cleaned: {seen:?}");

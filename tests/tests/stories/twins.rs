@@ -11,7 +11,7 @@ use interceptor_tests::{
 fn pods_with_the_same_addresses_do_not_meet() {
     let node = Node::new();
     let [left, right] = ["left", "right"].map(|name| Scene::new(&node, name));
-    let _servers = [left.serve(8081), right.serve(81)];
+    let _servers = [left.serve(8081), right.serve(8081)];
     left.pod.enrol(&[]);
     assert_eq!([right.outbound(), right.inbound()], [Way::Direct, Way::Direct], "the other pod is not enrolled");
     right.pod.enrol(&["-o", "8081"]);

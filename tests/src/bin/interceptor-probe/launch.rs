@@ -16,7 +16,7 @@ use nix::{
         resource::{Resource, getrlimit, setrlimit},
         signal::Signal,
     },
-    unistd::{Gid, Uid, setegid, seteuid, setgroups, setresgid, setresuid},
+    unistd::{Gid, Uid, setgroups, setresgid, setresuid},
 };
 
 #[derive(Args)]
@@ -73,12 +73,15 @@ impl Launch {
     }
 }
 
-/// Does `action` with another effective user and group: what the kernel notes in a socket made meanwhile.
+/// Does `action` as another user and group, and returns to be root.
 pub(crate) fn as_user<T>(uid: u32, gid: u32, action: impl FnOnce() -> T) -> anyhow::Result<T> {
-    setegid(Gid::from_raw(gid)).with_context(|| format!("act as group {gid}"))?;
-    seteuid(Uid::from_raw(uid)).with_context(|| format!("act as user {uid}"))?;
+    let (root, wheel) = (Uid::from_raw(0), Gid::from_raw(0));
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    // The saved ids are the way back.
+    setresgid(gid, gid, wheel).with_context(|| format!("act as group {gid}"))?;
+    setresuid(uid, uid, root).with_context(|| format!("act as user {uid}"))?;
     let result = action();
-    seteuid(Uid::from_raw(0)).context("act as root again")?;
-    setegid(Gid::from_raw(0)).context("act as group 0 again")?;
+    setresuid(root, root, root).context("act as root again")?;
+    setresgid(wheel, wheel, wheel).context("act as group 0 again")?;
     Ok(result)
 }
