@@ -79,7 +79,7 @@ fn source_under_iptables(pod: Pod<'_>, flow: Outbound, reason: Reason) -> Addres
     }
     let to_own_address = matches!(reason, Reason::ProxyToOwnPod)
         || (pod.policy.has(PolicyFlags::LOOPBACK_INCLUDED) && pod.address(flow.destination).has(AddressClass::LOCAL));
-    if to_own_address { flow.destination } else { pod.policy.pod_v4 }
+    if to_own_address { pod.primary_of(flow.destination) } else { pod.policy.pod_v4 }
 }
 
 /// The slot that holds `destination`, or a free one that will.

@@ -6,7 +6,7 @@ use aya_ebpf::{
     },
     programs::SkLookupContext,
 };
-use interceptor_policy::{Action, Address, Flow, Inbound, LISTENERS_PER_PORT, ListenerKey, Protocol, Reason, decide};
+use interceptor_policy::{Action, Address, Flow, Inbound, LISTENERS_PER_PORT, ListenerKey, ListenerScope, Protocol, Reason, decide};
 
 use crate::{
     maps::LISTENERS,
@@ -37,15 +37,15 @@ pub(crate) fn steer(ctx: &SkLookupContext) -> u32 {
     let (source, destination) = addresses(ctx.lookup);
     let port = low_half(field!(ctx.lookup, local_port));
     if pod.slot_in(destination, port).is_some() {
-        return to_sidecar(ctx, pod, port); // decided in connect()
+        return to_sidecar(ctx, pod, port, ListenerScope::INSIDE); // decided in connect()
     }
     let protocol = Protocol::from_number(field!(ctx.lookup, protocol));
     let verdict = decide(&Flow::Inbound(Inbound { protocol, source, destination, port }), pod.policy, &pod);
     pod.count(verdict.reason);
     match verdict.action {
         Action::Pass => SK_PASS,
-        Action::RedirectInbound => to_sidecar(ctx, pod, pod.policy.inbound_port),
-        Action::RedirectOutbound => to_sidecar(ctx, pod, pod.policy.outbound_port),
+        Action::RedirectInbound => to_sidecar(ctx, pod, pod.policy.inbound_port, ListenerScope::OUTSIDE),
+        Action::RedirectOutbound => to_sidecar(ctx, pod, pod.policy.outbound_port, ListenerScope::OUTSIDE),
         Action::Refuse => SK_DROP,
     }
 }
@@ -62,14 +62,17 @@ fn addresses(lookup: *mut bpf_sk_lookup) -> (Address, Address) {
     (address(family, remote_v4, remote_v6), address(family, local_v4, local_v6))
 }
 
-/// Gives the connection to a socket of the sidecar that listens on `port`; the kernel spreads it over the socket's `SO_REUSEPORT` group.
+/// Gives the connection to a socket of the sidecar that listens on `port`, on all addresses or on those of `scope`; the kernel spreads
+/// it over the socket's `SO_REUSEPORT` group.
 #[inline(always)]
-fn to_sidecar(ctx: &SkLookupContext, pod: Pod<'_>, port: u16) -> u32 {
-    for index in 0..LISTENERS_PER_PORT {
-        let key = ListenerKey { netns_cookie: pod.netns_cookie, port: port.into(), index };
-        // An error means that no socket is there, or that it serves the other family only.
-        if LISTENERS.redirect_sk_lookup(SkLookupContext::new(ctx.lookup), key, 0).is_ok() {
-            return SK_PASS;
+fn to_sidecar(ctx: &SkLookupContext, pod: Pod<'_>, port: u16, scope: ListenerScope) -> u32 {
+    for scope in [ListenerScope::ANY, scope] {
+        for index in 0..LISTENERS_PER_PORT {
+            let key = ListenerKey::new(pod.netns_cookie, port, scope, index);
+            // An error means that no socket is there, or that it serves the other family only.
+            if LISTENERS.redirect_sk_lookup(SkLookupContext::new(ctx.lookup), key, 0).is_ok() {
+                return SK_PASS;
+            }
         }
     }
     // Nobody listens: refused, never passed on to the application.

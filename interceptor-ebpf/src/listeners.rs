@@ -5,7 +5,7 @@ use aya_ebpf::{
     helpers::generated::bpf_sock_hash_update,
     programs::SockOpsContext,
 };
-use interceptor_policy::{LISTENERS_PER_PORT, ListenerKey, ProxyListener, Reason};
+use interceptor_policy::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, ProxyListener, Reason};
 
 use crate::{
     maps::{LISTENERS, PROXY_SOCKETS},
@@ -26,8 +26,8 @@ pub(crate) fn record(ctx: &SockOpsContext) -> u32 {
     let Some(pod) = Pod::of(ctx.as_ptr()) else {
         return DONE; // not enrolled; should the pod be enrolled later, the loader adopts the sockets that already listen
     };
-    let port = ctx.local_port();
-    if !pod.policy.is_proxy_port(low_half(port)) {
+    let port = low_half(ctx.local_port());
+    if !pod.policy.is_proxy_port(port) {
         return DONE; // not a port that connections are redirected to
     }
     // SAFETY: the context is valid while the program runs.
@@ -40,17 +40,18 @@ pub(crate) fn record(ctx: &SockOpsContext) -> u32 {
         pod.count(Reason::ForeignListener);
         return DONE;
     }
-    if !(PROXY_SOCKETS.set(socket, ProxyListener { port }) && remember(ctx, pod, port)) {
+    let scope = ListenerScope::of(socket.local_address());
+    if !(PROXY_SOCKETS.set(socket, ProxyListener { port: port.into() }) && remember(ctx, pod, port, scope)) {
         pod.count(Reason::ListenerNotRecorded);
     }
     DONE
 }
 
-/// Puts the socket into the first free place of its port.
+/// Puts the socket into the first free place of its port and scope.
 #[inline(always)]
-fn remember(ctx: &SockOpsContext, pod: Pod<'_>, port: u32) -> bool {
+fn remember(ctx: &SockOpsContext, pod: Pod<'_>, port: u16, scope: ListenerScope) -> bool {
     for index in 0..LISTENERS_PER_PORT {
-        let mut key = ListenerKey { netns_cookie: pod.netns_cookie, port, index };
+        let mut key = ListenerKey::new(pod.netns_cookie, port, scope, index);
         let map = (&raw const LISTENERS).cast_mut().cast();
         // SAFETY: the map takes keys of this type, and the callback's socket listens. An entry in use is never replaced.
         if unsafe { bpf_sock_hash_update(ctx.ops, map, (&raw mut key).cast(), u64::from(BPF_NOEXIST)) } == 0 {

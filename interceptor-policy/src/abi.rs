@@ -8,7 +8,7 @@ use crate::{Address, Reason};
 /// Changes whenever a type in this file or the meaning of a map changes; part of the pin path, so that two versions never share a map.
 pub const ABI_VERSION: u32 = 1;
 
-/// How many listening sockets of one port are remembered; any live one serves its whole `SO_REUSEPORT` group.
+/// How many listening sockets of one port and scope are remembered; any live one serves its whole `SO_REUSEPORT` group.
 pub const LISTENERS_PER_PORT: u32 = 128;
 
 macro_rules! bits {
@@ -259,9 +259,44 @@ pub struct ListenerKey {
     /// The pod: the cookie of its network namespace (`SO_NETNS_COOKIE`), never reused while the node is up.
     pub netns_cookie: u64,
     /// Host byte order.
-    pub port: u32,
+    pub port: u16,
+    pub scope: ListenerScope,
     /// Below [`LISTENERS_PER_PORT`].
     pub index: u32,
+}
+
+impl ListenerKey {
+    #[inline(always)]
+    pub const fn new(netns_cookie: u64, port: u16, scope: ListenerScope, index: u32) -> Self {
+        Self { netns_cookie, port, scope, index }
+    }
+}
+
+/// Which redirected connections a listening socket may have. REDIRECT sends those from inside the pod to `127.0.0.1` and those from
+/// outside to an address of the pod, and a socket that is bound to one does not get what is sent to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(transparent)]
+pub struct ListenerScope(u16);
+
+impl ListenerScope {
+    /// Bound to no address.
+    pub const ANY: Self = Self(0);
+    /// Bound to a loopback address: connections from inside the pod.
+    pub const INSIDE: Self = Self(1);
+    /// Bound to an address of the pod: connections from outside.
+    pub const OUTSIDE: Self = Self(2);
+
+    /// The scope of a socket that is bound to `address`.
+    #[inline(always)]
+    pub const fn of(address: Address) -> Self {
+        if address.is_unspecified() {
+            Self::ANY
+        } else if address.is_loopback() {
+            Self::INSIDE
+        } else {
+            Self::OUTSIDE
+        }
+    }
 }
 
 /// Marks a listening socket of the proxy and, by inheritance, every socket it accepts.

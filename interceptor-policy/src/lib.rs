@@ -17,8 +17,8 @@ mod reason;
 mod slot;
 
 pub use abi::{
-    ABI_VERSION, AddressClass, AddressKey, Counters, Destination, Enrolment, LISTENERS_PER_PORT, ListenerKey, NodeState, NumberClass,
-    NumberKey, NumberSpace, Policy, PolicyFlags, ProxyListener,
+    ABI_VERSION, AddressClass, AddressKey, Counters, Destination, Enrolment, LISTENERS_PER_PORT, ListenerKey, ListenerScope, NodeState,
+    NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags, ProxyListener,
 };
 pub use address::Address;
 pub use decide::{Tables, decide};

@@ -51,8 +51,8 @@ impl Run {
         drop(stdin);
 
         let deadline = Instant::now() + PATIENCE;
-        let mut stdout = Lines::new(child.stdout.take().expect("a pipe"));
-        let mut stderr = Lines::new(child.stderr.take().expect("a pipe"));
+        let stdout = Lines::new(child.stdout.take().expect("a pipe"));
+        let stderr = Lines::new(child.stderr.take().expect("a pipe"));
         let output = stdout.rest(deadline).and_then(|stdout| Ok((stdout, stderr.rest(deadline)?)));
         let Ok((stdout, stderr)) = output else {
             child.kill().unwrap_or_default();

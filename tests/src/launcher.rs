@@ -92,6 +92,13 @@ impl Launcher {
         ready(Process::spawn(format!("server {name}"), &mut command))
     }
 
+    /// A web application: answers every HTTP request with `page`, and writes whom it sees. Listens when this returns.
+    pub fn web(&self, name: &str, page: &str, address: &str) -> Process {
+        let mut command = self.probe();
+        command.args(["web", "--name", name, "--page", page, address]);
+        ready(Process::spawn(format!("web application {name}"), &mut command))
+    }
+
     /// A server that takes connections, and neither says nor does anything with them.
     pub fn listen_only(&self, addresses: &[&str]) -> Process {
         let mut command = self.probe();

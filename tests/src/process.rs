@@ -3,7 +3,7 @@
 
 use std::{
     io::Write as _,
-    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,7 @@ use crate::{
 pub struct Process {
     what: String,
     child: Child,
-    stdout: Lines<ChildStdout>,
+    stdout: Lines,
 }
 
 /// What a process said until it ended.

@@ -8,7 +8,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use interceptor_policy::{LISTENERS_PER_PORT, ListenerKey, Owner, ProxyListener};
+use interceptor_policy::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, Owner, ProxyListener};
+use socket2::SockRef;
 
 use super::{netns::Netns, raw::Raw, sys, tables::Tables};
 use crate::policy::CompiledPolicy;
@@ -46,10 +47,12 @@ pub(super) fn adopt(tables: &mut Tables, netns: &Netns, policy: &CompiledPolicy)
 
 fn record(tables: &mut Tables, netns: &Netns, port: u16, socket: &OwnedFd) -> Result<()> {
     const BPF_NOEXIST: u64 = 1;
-    let port = u32::from(port);
-    tables.proxy_sockets.insert(socket, Raw(ProxyListener { port }), 0).context("Failed to mark a listening socket")?;
+    let bound = SockRef::from(socket).local_addr().context("Failed to ask a listening socket for its address")?;
+    let bound = bound.as_socket().context("A listening TCP socket has no IP address")?;
+    let scope = ListenerScope::of(bound.ip().into());
+    tables.proxy_sockets.insert(socket, Raw(ProxyListener { port: port.into() }), 0).context("Failed to mark a listening socket")?;
     for index in 0..LISTENERS_PER_PORT {
-        let key = Raw(ListenerKey { netns_cookie: netns.cookie(), port, index });
+        let key = Raw(ListenerKey::new(netns.cookie(), port, scope, index));
         match tables.listeners.insert(key, socket.as_fd(), BPF_NOEXIST) {
             Ok(()) => return Ok(()),
             Err(aya::maps::MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(nix::libc::EEXIST) => {}

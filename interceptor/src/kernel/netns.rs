@@ -15,10 +15,12 @@ use nix::{
 use super::sys;
 use crate::policy::{InterfaceFacts, PodFacts};
 
-/// The cookie of the initial network namespace: cookies count from one, and it is the first
-/// ([`net_namespace.c`](https://github.com/torvalds/linux/blob/v6.12/net/core/net_namespace.c#L432)). The kernel programs ask the
-/// kernel itself and refuse the namespace as well.
+/// The initial network namespace, by its cookie: cookies count from one, and it is the first
+/// ([`net_namespace.c`](https://github.com/torvalds/linux/blob/v6.12/net/core/net_namespace.c#L432)).
 const HOST_COOKIE: u64 = 1;
+/// The same, by its inode number, since Linux 6.18, where cookies count over namespaces of all kinds
+/// ([`nsfs.h`](https://github.com/torvalds/linux/blob/v6.18/include/uapi/linux/nsfs.h)).
+const HOST_INODE: u64 = 0xefff_fff9;
 
 /// A pod's network namespace.
 #[derive(Debug)]
@@ -38,7 +40,8 @@ impl Netns {
             let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("Failed to make a socket")?;
             sys::netns_cookie(&socket).context("Failed to ask for the namespace's cookie (SO_NETNS_COOKIE, Linux 5.14)")
         })??;
-        if cookie == HOST_COOKIE {
+        // The kernel programs ask the kernel, and refuse it as well.
+        if cookie == HOST_COOKIE || inode == HOST_INODE {
             bail!(
                 "{} is the host's own network namespace; intercepting it would cut off the node. Run this inside the pod, or name the \
                  pod's namespace with --netns",

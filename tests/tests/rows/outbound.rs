@@ -69,6 +69,7 @@ fn from_the_proxy() -> Vec<Row> {
         row("row_05_proxy_uid_only_to_outside", Who::ProxyUidOnly),
         row("row_05_proxy_gid_only_to_outside", Who::ProxyGidOnly),
         row("row_05_socket_of_proxy_used_by_app", Who::App).flags(&["--socket-owner", "1337"]),
+        row("row_05_socket_of_effective_proxy_used_by_app", Who::App).flags(&["--socket-effective-owner", "1337"]),
     ]
 }
 

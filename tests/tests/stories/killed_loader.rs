@@ -3,7 +3,7 @@
 
 use std::{
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use interceptor_tests::{
@@ -12,10 +12,10 @@ use interceptor_tests::{
     scene::{Scene, Way, way},
 };
 
-/// The loader gets this much more time with every attempt, until it ends by itself.
-const STEP: Duration = Duration::from_millis(1);
+/// With every attempt the loader gets this part more of the time that it takes undisturbed, until it ends by itself.
+const MOMENTS: u32 = 50;
 /// So often in a row it must have ended by itself before we believe that all its moments have been tried.
-const ENOUGH: u32 = 5;
+const ENOUGH: u32 = 3;
 
 /// Port 9443 is exempt, in both directions.
 const EXEMPT: &[&str] = &["-o", "9443", "-d", "15090,15021,15020,9443"];
@@ -26,14 +26,15 @@ fn while_switching_flags() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(9443);
-    scene.pod.enrol(NOT_EXEMPT);
+    scene.pod.enrol(EXEMPT);
+    let undisturbed = duration_of(|| scene.pod.enrol(NOT_EXEMPT));
     let _sidecar = scene.sidecar(&[]);
     let look = || [way(&scene.pod.app(), "10.99.0.1:9443"), way(&scene.outside.root(), "10.99.0.2:9443")];
     let (old, new) = ([Way::ThroughSidecar, Way::ThroughSidecar], [Way::Direct, Way::Direct]);
     assert_eq!(look(), old);
 
     let mut exempt = false;
-    at_growing_moments(|grace| {
+    at_growing_moments(undisturbed, |grace| {
         let flags = [DEFAULT_FLAGS, &["--reconcile"], if exempt { NOT_EXEMPT } else { EXEMPT }].concat();
         let killed = kill_after(scene.pod.enrol_command(&flags), grace);
         let seen = look();
@@ -54,8 +55,10 @@ fn while_enrolling_and_cleaning() {
     let (out, in_) = ([Way::Direct, Way::Direct], [Way::refused(), Way::refused()]);
     let look = || [scene.outbound(), scene.inbound()];
     assert_eq!(look(), out);
+    let undisturbed = duration_of(|| scene.pod.enrol(&[]));
+    scene.pod.clean();
 
-    at_growing_moments(|grace| {
+    at_growing_moments(undisturbed, |grace| {
         let killed = kill_after(scene.pod.enrol_command(DEFAULT_FLAGS), grace);
         let seen = look();
         assert!(seen == out || seen == in_, "killed after {grace:?} while enrolling: {seen:?}");
@@ -76,12 +79,18 @@ fn while_enrolling_and_cleaning() {
 }
 
 /// Calls `attempt` with more and more time, until it says several times that nothing was killed.
-fn at_growing_moments(mut attempt: impl FnMut(Duration) -> bool) {
+fn at_growing_moments(undisturbed: Duration, mut attempt: impl FnMut(Duration) -> bool) {
     let (mut grace, mut by_itself) = (Duration::ZERO, 0);
     while by_itself < ENOUGH {
         by_itself = if attempt(grace) { 0 } else { by_itself + 1 };
-        grace += STEP;
+        grace += undisturbed / MOMENTS;
     }
+}
+
+fn duration_of(action: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    action();
+    start.elapsed()
 }
 
 fn kill_after(mut command: Command, grace: Duration) -> bool {

@@ -73,15 +73,17 @@ impl Launch {
     }
 }
 
-/// Does `action` as another user and group, and returns to be root.
-pub(crate) fn as_user<T>(uid: u32, gid: u32, action: impl FnOnce() -> T) -> anyhow::Result<T> {
-    let (root, wheel) = (Uid::from_raw(0), Gid::from_raw(0));
-    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-    // The saved ids are the way back.
-    setresgid(gid, gid, wheel).with_context(|| format!("act as group {gid}"))?;
-    setresuid(uid, uid, root).with_context(|| format!("act as user {uid}"))?;
+/// Does `action` with other real and effective ids, the same for user and group, and returns to be root.
+pub(crate) fn as_user<T>(real: u32, effective: u32, action: impl FnOnce() -> T) -> anyhow::Result<T> {
+    let become_ids = |real, effective| {
+        // The saved ids are the way back.
+        setresgid(Gid::from_raw(real), Gid::from_raw(effective), Gid::from_raw(0))?;
+        setresuid(Uid::from_raw(real), Uid::from_raw(effective), Uid::from_raw(0))
+    };
+    become_ids(real, effective).with_context(|| format!("act as user and group {effective}"))?;
     let result = action();
-    setresuid(root, root, root).context("act as root again")?;
-    setresgid(wheel, wheel, wheel).context("act as group 0 again")?;
+    // The user first: only root may choose its groups.
+    let root = Uid::from_raw(0);
+    setresuid(root, root, root).and_then(|()| become_ids(0, 0)).context("act as root again")?;
     Ok(result)
 }

@@ -7,13 +7,14 @@ mod launch;
 mod mass;
 mod serve;
 mod socket;
+mod web;
 
 use std::{os::unix::process::CommandExt as _, process::Command};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
-use crate::{connect::Connect, datagram::Datagram, launch::Launch, serve::Serve};
+use crate::{connect::Connect, datagram::Datagram, launch::Launch, serve::Serve, web::Web};
 
 /// Starts a program or a network probe in a namespace, in a cgroup, as a user.
 #[derive(Parser)]
@@ -38,6 +39,8 @@ enum Action {
     Datagram(Datagram),
     /// Listens, and tells every client who it is and whom it sees
     Serve(Serve),
+    /// Listens, and answers every HTTP request with one page
+    Web(Web),
     /// Listens, takes connections, and neither says nor does anything with them
     ListenOnly(serve::ListenOnly),
 }
@@ -54,6 +57,7 @@ fn main() -> anyhow::Result<()> {
         Action::Connect(connect) => connect.run(&launch),
         Action::Datagram(datagram) => datagram.run(&launch),
         Action::Serve(serve) => serve.run(&launch),
+        Action::Web(web) => web.run(&launch),
         Action::ListenOnly(listen) => listen.run(&launch),
     }
 }

@@ -84,7 +84,7 @@ impl ListenOnly {
     }
 }
 
-fn until_terminated(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+pub(crate) fn until_terminated(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
@@ -95,7 +95,7 @@ fn until_terminated(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::R
     })
 }
 
-fn listen(address: SocketAddr, reuse_port: bool) -> anyhow::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr, reuse_port: bool) -> anyhow::Result<TcpListener> {
     let open = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
@@ -118,16 +118,21 @@ async fn hold_all(listener: TcpListener) -> anyhow::Result<()> {
 async fn greet_all(listener: TcpListener, name: String) -> anyhow::Result<()> {
     loop {
         let (stream, peer) = listener.accept().await?;
-        let greeting = Greeting {
-            name: name.clone(),
-            uid: getuid().as_raw(),
-            local: stream.local_addr()?,
-            peer,
-            original_destination: SockRef::from(&stream).original_dst_v4().ok().and_then(|address| address.as_socket()),
-        };
+        let greeting = greeting(&name, &stream, peer)?;
         write_line(&greeting)?;
         tokio::spawn(greet(stream, greeting));
     }
+}
+
+/// Who serves, and whom it sees.
+pub(crate) fn greeting(name: &str, stream: &TcpStream, peer: SocketAddr) -> anyhow::Result<Greeting> {
+    Ok(Greeting {
+        name: name.to_owned(),
+        uid: getuid().as_raw(),
+        local: stream.local_addr()?,
+        peer,
+        original_destination: SockRef::from(stream).original_dst_v4().ok().and_then(|address| address.as_socket()),
+    })
 }
 
 /// Says who it is, and then repeats what it is told. A client that breaks the connection off ends it.

@@ -34,6 +34,9 @@ pub(crate) struct SocketOptions {
     /// Make the socket as this user and group, before becoming the user
     #[arg(long, value_name = "UID", conflicts_with = "socket_before_setuid")]
     socket_owner: Option<u32>,
+    /// As --socket-owner, but stay root in the real ids, as a set-uid program does
+    #[arg(long, value_name = "UID", conflicts_with_all = ["socket_before_setuid", "socket_owner"])]
+    socket_effective_owner: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -53,10 +56,11 @@ pub(crate) type Step<T> = Result<T, Failure>;
 impl SocketOptions {
     /// Becomes the user of `launch`, and makes the socket at the moment that the options ask for.
     pub(crate) fn make(&self, launch: &Launch, kind: Type) -> anyhow::Result<Step<Socket>> {
-        let early = match self.socket_owner {
-            Some(owner) => Some(as_user(owner, owner, || self.socket(kind))?),
-            None if self.socket_before_setuid => Some(self.socket(kind)),
-            None => None,
+        let early = match (self.socket_owner, self.socket_effective_owner) {
+            (Some(owner), _) => Some(as_user(owner, owner, || self.socket(kind))?),
+            (_, Some(owner)) => Some(as_user(0, owner, || self.socket(kind))?),
+            _ if self.socket_before_setuid => Some(self.socket(kind)),
+            _ => None,
         };
         launch.assume_user()?;
         Ok(early.unwrap_or_else(|| self.socket(kind)))
