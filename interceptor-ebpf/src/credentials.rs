@@ -36,27 +36,24 @@ static CRED_FSUID: u64 = 0;
 #[unsafe(no_mangle)]
 static CRED_FSGID: u64 = 0;
 
-macro_rules! constant {
-    ($name:ident) => {
-        // SAFETY: a read of a constant that the loader sets; volatile, because the compiler only knows its initial value.
-        unsafe { core::ptr::read_volatile(&raw const $name) } as usize
-    };
+/// Adds an offset that the loader has set to a pointer into the kernel's memory.
+macro_rules! field {
+    ($base:expr, $offset:ident) => {{
+        // SAFETY: a read of a constant; volatile, because the compiler only knows its initial value.
+        let offset = unsafe { core::ptr::read_volatile(&raw const $offset) };
+        let field = $base.wrapping_byte_add(offset as usize);
+        // SAFETY: the verifier checks the offset against the kernel's type information.
+        unsafe { field.read_volatile() }
+    }};
 }
 
 /// The user and group that the socket's file gets: `fsuid` and `fsgid`, which are those that `-m owner` compares. The helper
 /// `bpf_get_current_uid_gid` tells the real ones, which differ after `seteuid()`.
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the kernel's words have 64 bits")]
 fn maker() -> (u32, u32) {
     // SAFETY: returns the current task.
-    let task = unsafe { bpf_get_current_task_btf() }.cast::<u8>();
-    let field = task.wrapping_add(constant!(TASK_CRED)).cast::<*const u8>();
-    // SAFETY: a field of the current task; the verifier checks its offset against the kernel's type information.
-    let cred = unsafe { field.read_volatile() };
-    let field = cred.wrapping_add(constant!(CRED_FSUID)).cast::<u32>();
-    // SAFETY: a field of the task's credentials, checked likewise.
-    let uid = unsafe { field.read_volatile() };
-    let field = cred.wrapping_add(constant!(CRED_FSGID)).cast::<u32>();
-    // SAFETY: as above.
-    let gid = unsafe { field.read_volatile() };
-    (uid, gid)
+    let task = unsafe { bpf_get_current_task_btf() }.cast::<*const u32>();
+    let cred: *const u32 = field!(task, TASK_CRED);
+    (field!(cred, CRED_FSUID), field!(cred, CRED_FSGID))
 }

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Debug output of the kernel programs. It exists in builds with the feature `log` only: otherwise nothing is compiled in.
+//! Debug output of the kernel programs, in builds with the feature `log` only: otherwise nothing of it is compiled in.
 
 use interceptor_policy::Reason;
 
-/// Says which reason was counted.
+/// Says which reason was counted for which pod.
+#[cfg(feature = "log")]
 #[inline(always)]
 pub(crate) fn reason(netns_cookie: u64, reason: Reason) {
-    let _ = (netns_cookie, reason);
+    aya_log_ebpf::info!((), "{} {}", netns_cookie, reason as u32);
 }
+
+/// Does nothing.
+#[cfg(not(feature = "log"))]
+#[inline(always)]
+pub(crate) const fn reason(_netns_cookie: u64, _reason: Reason) {}

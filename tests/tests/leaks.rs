@@ -5,42 +5,58 @@
 
 use std::collections::BTreeSet;
 
-use aya::{maps::loaded_maps, programs::loaded_programs};
-use interceptor_tests::{Node, scene::Scene, wait_until};
+use aya::{
+    maps::loaded_maps,
+    programs::{loaded_links, loaded_programs},
+};
+use interceptor_tests::{Node, Pod, scene::Scene, wait_until};
 
-const CYCLES: usize = 500;
+/// The only pod of its node comes and goes, and everything with it.
+const ALONE: usize = 100;
+/// It comes and goes beside another one, which keeps what they share.
+const BESIDE_ANOTHER: usize = 400;
 
 #[test]
 fn five_hundred_enrolments_leave_nothing() {
     let node = Node::new();
-    let scene = Scene::new(&node, "pod");
-    let before = loaded();
-
-    scene.pod.enrol(&[]);
+    let [pod, neighbour] = ["pod", "neighbour"].map(|name| Scene::new(&node, name).pod);
+    let (before, pins) = (loaded(), node.pins());
+    pod.enrol(&[]);
     // What is loaded now and was not before is ours; its names tell what to count.
     let names: BTreeSet<String> = loaded().difference(&before).map(|(_, name)| name.clone()).collect();
     assert!(!names.is_empty(), "nothing was loaded");
-    scene.pod.clean();
-    let shared = node.pins();
+    let count = || loaded().iter().filter(|(_, name)| names.contains(name)).count();
+    let none = before.iter().filter(|(_, name)| names.contains(name)).count();
+    pod.clean();
 
-    for _ in 1..CYCLES {
-        scene.pod.enrol(&[]);
-        scene.pod.clean();
-    }
-    assert_eq!(node.pins(), shared, "pins");
+    come_and_go(&pod, ALONE, &count);
+
+    neighbour.enrol(&[]);
+    come_and_go(&pod, BESIDE_ANOTHER, &count);
 
     node.run(&["clean", "--all"]).expect_success();
-    assert_eq!(node.pins(), Vec::<std::path::PathBuf>::new(), "pins after clean --all");
-    let count = |loaded: &BTreeSet<(u32, String)>| loaded.iter().filter(|(_, name)| names.contains(name)).count();
+    assert_eq!(node.pins(), pins, "pins after clean --all");
     // The kernel frees what nobody holds a little later.
-    wait_until("programs and maps are freed", || count(&loaded()) <= count(&before));
+    wait_until("all programs, maps and links are freed", || count() <= none);
 }
 
-/// The ids and names of all programs and maps on this machine. Ids of programs and maps are counted separately, so the kind is in the name.
+/// Enrols and cleans `pod` so often, and compares what there is before and after.
+fn come_and_go(pod: &Pod<'_>, cycles: usize, count: &impl Fn() -> usize) {
+    let (pins, loaded) = (pod.node().pins(), count());
+    for _ in 0..cycles {
+        pod.enrol(&[]);
+        pod.clean();
+    }
+    assert_eq!(pod.node().pins(), pins, "pins after {cycles} cycles");
+    wait_until("programs, maps and links of the cycles are freed", || count() <= loaded);
+}
+
+/// The ids and names of all programs and maps on this machine, and its links. Each kind has ids of its own, so it is in the name.
 fn loaded() -> BTreeSet<(u32, String)> {
     // One that is freed between listing and asking is no longer there to count.
     let programs =
         loaded_programs().flatten().map(|program| (program.id(), format!("program {}", program.name_as_str().unwrap_or_default())));
     let maps = loaded_maps().flatten().map(|map| (map.id(), format!("map {}", map.name_as_str().unwrap_or_default())));
-    programs.chain(maps).collect()
+    let links = loaded_links().flatten().map(|link| (link.id(), "link".to_owned()));
+    programs.chain(maps).chain(links).collect()
 }

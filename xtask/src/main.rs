@@ -29,6 +29,8 @@ enum Command {
     Setup(setup::Options),
     /// Build the `interceptor` program with the kernel object inside
     Build(build::Options),
+    /// Show two pods with sidecars and no iptables rule, and check every sentence of it; needs root
+    Demo(demo::Options),
     /// Check the format, the lints, the documentation and the rules of this project
     Lint,
     /// Set up, lint, and run every test; the root suite needs root
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Setup(options) => setup::run(&options),
         Command::Build(options) => build::run(&options),
+        Command::Demo(options) => demo::run(&options),
         Command::Lint => lint::run(),
         Command::Test(options) => test::run(&options),
     };

@@ -8,6 +8,8 @@ mod log;
 mod output;
 mod pod;
 mod status;
+#[cfg(feature = "kernel-log")]
+mod trace;
 mod validate;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -31,6 +33,8 @@ enum Command {
     #[command(args_override_self = true)]
     Explain(Box<explain::ExplainArgs>),
     Check(check::CheckArgs),
+    #[cfg(feature = "kernel-log")]
+    Trace(trace::TraceArgs),
 }
 
 /// What `pilot-agent istio-iptables` exits with after a mistake on its command line.
@@ -51,6 +55,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(&args),
+        #[cfg(feature = "kernel-log")]
+        Command::Trace(args) => trace::run(&args),
     };
     done.unwrap_or_else(|error| {
         output::error(&error);

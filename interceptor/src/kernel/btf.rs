@@ -138,7 +138,8 @@ mod tests {
             &[5, (STRUCT << 24) | 2, 12, 11, 1, 0, 0, 2, 32],     // 3: outer
         ];
         let types: Vec<u32> = types.concat();
-        let header = [0x0001_eb9f, 24, 0, types.len() as u32 * 4, types.len() as u32 * 4, strings.len() as u32];
+        let types_len = u32::try_from(types.len() * 4).unwrap();
+        let header = [0x0001_eb9f, 24, 0, types_len, types_len, u32::try_from(strings.len()).unwrap()];
         header.iter().chain(&types).flat_map(|word| word.to_ne_bytes()).chain(strings.iter().copied()).collect()
     }
 

@@ -28,4 +28,6 @@ mod raw;
 pub mod snapshot;
 mod sys;
 mod tables;
+#[cfg(feature = "kernel-log")]
+pub mod trace;
 mod trial;

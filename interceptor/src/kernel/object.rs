@@ -102,7 +102,7 @@ fn open(netns_cookie: u64, maps: Option<&Path>) -> Result<Ebpf> {
     for (name, offset) in &offsets {
         loader.override_global(name, offset, true);
     }
-    for name in MAPS {
+    for name in MAPS.into_iter().chain(cfg!(feature = "kernel-log").then_some("AYA_LOGS")) {
         if let Some(maps) = maps {
             loader.map_pin_path(name, maps.join(name));
         }

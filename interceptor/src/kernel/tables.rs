@@ -154,14 +154,14 @@ impl Tables {
             numbers: Vec::new(),
             primaries: Vec::new(),
         };
-        for entry in self.addresses.iter() {
+        for entry in &self.addresses {
             let (key, Raw(class)) = entry.context("Failed to read the addresses")?;
             let AddressKey { generation_be, address } = key.data().0;
             if u32::from_be(generation_be) == generation {
                 policy.addresses.push(AddressPrefix { address, prefix_len: key.prefix_len() - AddressKey::PREFIX_BITS, class });
             }
         }
-        for entry in self.numbers.iter() {
+        for entry in &self.numbers {
             let (key, Raw(class)) = entry.context("Failed to read the numbers")?;
             let key_data = key.data().0;
             if u32::from_be(key_data.generation_be) == generation
@@ -171,7 +171,7 @@ impl Tables {
                 policy.numbers.push(NumberPrefix { space, number: u32::from_be(key_data.number_be), prefix_len, class });
             }
         }
-        for entry in self.primaries.iter() {
+        for entry in &self.primaries {
             let (Raw(AddressKey { generation_be, address }), Raw(primary)) = entry.context("Failed to read the primaries")?;
             if u32::from_be(generation_be) == generation {
                 policy.primaries.push((address, primary));

@@ -23,6 +23,8 @@ pub(crate) fn run() -> Result<()> {
     exec(cargo(["fmt", "--all", "--check"]).current_dir(root))?;
     let host = ["--workspace", "--exclude", "interceptor-ebpf"];
     exec(cargo(["clippy"]).args(host).args(["--all-targets", "--", "-D", "warnings"]).current_dir(root))?;
+    let debug_build = ["--package", "interceptor", "--features", "kernel-log"];
+    exec(cargo(["clippy"]).args(debug_build).args(["--", "-D", "warnings"]).current_dir(root))?;
     exec(&mut kernel_clippy(&workspace)?)?;
     exec(cargo(["doc", "--no-deps"]).args(host).env("RUSTDOCFLAGS", "-Dwarnings").current_dir(root))
 }

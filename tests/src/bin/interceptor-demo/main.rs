@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Shows what Interceptor does, on two pods made for the purpose, and checks every sentence that it prints about them.
+//!
+//! Exits with 1 as soon as anything differs from what it says. Takes everything away again, also then, and after Ctrl-C.
+
+mod chain;
+mod interrupt;
+mod rules;
+mod stage;
+mod status;
+mod story;
+mod tell;
+
+use std::{path::PathBuf, process::ExitCode, time::Instant};
+
+use interceptor_tests::Node;
+use nix::unistd::geteuid;
+
+use crate::{interrupt::Interrupt, stage::Stage, tell::Tell};
+
+const NEEDS_ROOT: &str = "the demo makes network namespaces and loads kernel programs, so it needs root: run \
+                          `sudo -E env \"PATH=$PATH\" cargo xtask demo`";
+
+#[expect(clippy::print_stderr, reason = "the last words of a program that fails")]
+fn main() -> ExitCode {
+    let told = if geteuid().is_root() { run() } else { Err(anyhow::anyhow!(NEEDS_ROOT)) };
+    match told {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let start = Instant::now();
+    let mut tell = Tell::new(Interrupt::watch()?);
+    let made = on_stage(&mut tell)?;
+    tell.step("Everything is taken away")?;
+    for path in made {
+        tell.holds(format!("{} is gone", path.display()), &path.exists(), &false)?;
+    }
+    tell.end(start.elapsed())
+}
+
+/// What the stage was made of: all of it is gone when this returns, however it returns.
+fn on_stage(tell: &mut Tell) -> anyhow::Result<Vec<PathBuf>> {
+    let node = Node::new();
+    let mut stage = Stage::new(&node);
+    story::tell(tell, &mut stage)?;
+    Ok(stage.made())
+}
