@@ -38,7 +38,7 @@ impl Cgroup {
     /// Finds the pod's cgroup from inside one of its containers: the parent of this process's own.
     ///
     /// A container usually has a cgroup namespace and sees its own cgroup as the root. Then the host's hierarchy must be mounted
-    /// somewhere too (a `hostPath` volume of `/sys/fs/cgroup`), and the own cgroup is recognised in it by its inode number.
+    /// somewhere too (a `hostPath` volume of `/sys/fs/cgroup`), and the own cgroup is recognised in it by this process's id.
     pub fn of_this_pod() -> Result<Self> {
         let own = own_directory_below_parent().map_err(|error| {
             anyhow!(
@@ -68,7 +68,8 @@ impl Cgroup {
 
 /// The directory of the cgroup with this id, if it is still there.
 pub fn path_of(id: u64) -> Option<PathBuf> {
-    mounts().ok()?.into_iter().find_map(|mount| find_inode(&mount, id))
+    let has_id = |directory: &Path| fs::metadata(directory).is_ok_and(|metadata| metadata.ino() == id);
+    mounts().ok()?.iter().find_map(|mount| find(mount, &has_id))
 }
 
 /// All places where a cgroup2 hierarchy is mounted.
@@ -96,31 +97,37 @@ fn unescape(text: &str) -> String {
         .fold(text.to_owned(), |text, (escape, character)| text.replace(escape, character))
 }
 
-/// The directory of this process's own cgroup. In a cgroup namespace that is the root of what is mounted.
+/// The directory of this process's own cgroup.
 pub(super) fn own_directory() -> Result<PathBuf> {
-    let text = fs::read_to_string("/proc/self/cgroup").context("Failed to read /proc/self/cgroup")?;
-    let relative = text.lines().find_map(|line| line.strip_prefix("0::/")).context("this process is in no cgroup2 hierarchy")?;
-    let directory = mounts()?.into_iter().map(|mount| mount.join(relative)).find(|directory| directory.is_dir());
-    directory.with_context(|| format!("the cgroup /{relative} of this process is in no cgroup2 file system that is mounted here"))
-}
-
-/// The same directory, where its parent is visible too.
-fn own_directory_below_parent() -> Result<PathBuf> {
-    let own_id = fs::metadata(own_directory()?).context("Failed to look at the own cgroup")?.ino();
     mounts()?
         .iter()
-        .filter(|mount| fs::metadata(mount).is_ok_and(|root| root.ino() != own_id))
-        .find_map(|mount| find_inode(mount, own_id))
-        .context("only the container's own cgroup is visible, not its parent")
+        .find_map(|mount| find(mount, &holds_this_process))
+        .context("this process is in no cgroup2 file system that is mounted here")
 }
 
-/// The directory below `root` with this inode number.
-fn find_inode(root: &Path, inode: u64) -> Option<PathBuf> {
+/// The same, where its parent is visible too.
+fn own_directory_below_parent() -> Result<PathBuf> {
+    mounts()?
+        .iter()
+        .find_map(|mount| find(mount, &holds_this_process).filter(|own| own != mount))
+        .context("the parent of this process's own cgroup is in no cgroup2 file system that is mounted here")
+}
+
+/// Process ids in these files are those of the reader's PID namespace, so this works in any container. A cgroup of threads has no such
+/// list, and is none that a container lives in.
+fn holds_this_process(directory: &Path) -> bool {
+    let own = std::process::id().to_string();
+    fs::read_to_string(directory.join("cgroup.procs")).is_ok_and(|ids| ids.lines().any(|id| id == own))
+}
+
+/// The first directory at or below `root` that is the one.
+fn find(root: &Path, is_it: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
     let mut unvisited = vec![root.to_path_buf()];
     while let Some(directory) = unvisited.pop() {
-        if fs::metadata(&directory).is_ok_and(|metadata| metadata.ino() == inode) {
+        if is_it(&directory) {
             return Some(directory);
         }
+        // A cgroup may go at any moment.
         unvisited.extend(subdirectories(&directory).unwrap_or_default());
     }
     None

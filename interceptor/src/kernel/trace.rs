@@ -35,9 +35,10 @@ impl<F: Fn(u64, Reason) + Send + Sync> Log for Reader<F> {
         let parsed = message
             .split_once(' ')
             .and_then(|(cookie, reason)| Some((cookie.parse().ok()?, *Reason::ALL.get(reason.parse::<usize>().ok()?)?)));
-        match parsed {
-            Some((cookie, reason)) => self.0(cookie, reason),
-            None => tracing::warn!("A kernel program said something unknown: {message}"),
+        if let Some((cookie, reason)) = parsed {
+            self.0(cookie, reason);
+        } else {
+            tracing::warn!("A kernel program said something unknown: {message}");
         }
     }
 

@@ -14,7 +14,6 @@ pub(super) fn with_curl(tell: &mut Tell, stage: &mut Stage<'_>, sidecars: &mut S
     let before = [counters(stage.node, &stage.client)?, counters(stage.node, &stage.web)?];
     let run = curl(tell, &stage.client, "client")?;
     tell.holds(format!("curl of uid {USER} gets the page"), run.stdout.as_str(), PAGE)?;
-    chain::show(tell, Seen::next(&mut sidecars.client, &mut sidecars.web, &mut stage.application), None)?;
 
     stage.interceptor(tell, &["status"])?;
     let moved = [since(&before[0], &counters(stage.node, &stage.client)?), since(&before[1], &counters(stage.node, &stage.web)?)];
@@ -28,7 +27,9 @@ pub(super) fn with_curl(tell: &mut Tell, stage: &mut Stage<'_>, sidecars: &mut S
          (passthrough_source, from_inside_pod)",
         &moved[1],
         &times(1, &["inbound_port_included", "passthrough_source", "from_inside_pod"]),
-    )
+    )?;
+    tell.say("What each of them saw:")?;
+    chain::show(tell, Seen::next(&mut sidecars.client, &mut sidecars.web, &mut stage.application), None)
 }
 
 pub(super) fn from_inside(tell: &mut Tell, stage: &mut Stage<'_>, sidecars: &mut Sidecars) -> anyhow::Result<()> {
