@@ -26,7 +26,7 @@ fn five_hundred_enrolments_leave_nothing() {
     let names: BTreeSet<String> = loaded().difference(&before).map(|(_, name)| name.clone()).collect();
     assert!(!names.is_empty(), "nothing was loaded");
     let count = || loaded().iter().filter(|(_, name)| names.contains(name)).count();
-    let none = before.iter().filter(|(_, name)| names.contains(name)).count();
+    let at_first = before.iter().filter(|(_, name)| names.contains(name)).count();
     pod.clean();
 
     come_and_go(&pod, ALONE, &count);
@@ -37,7 +37,7 @@ fn five_hundred_enrolments_leave_nothing() {
     node.run(&["clean", "--all"]).expect_success();
     assert_eq!(node.pins(), pins, "pins after clean --all");
     // The kernel frees what nobody holds a little later.
-    wait_until("all programs, maps and links are freed", || count() <= none);
+    wait_until("all programs, maps and links are freed", || count() <= at_first);
 }
 
 /// Enrols and cleans `pod` so often, and compares what there is before and after.

@@ -119,19 +119,27 @@ fn read_facts() -> Result<PodFacts> {
             None => interfaces.push(InterfaceFacts { name: entry.interface_name, addresses: vec![address] }),
         }
     }
-    Ok(PodFacts {
-        source_v4: source_towards(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()).and_then(|ip| match ip {
-            IpAddr::V4(v4) => Some(v4),
-            IpAddr::V6(_) => None,
-        }),
-        source_v6: source_towards(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()).and_then(|ip| {
-            match ip {
-                IpAddr::V4(_) => None,
-                IpAddr::V6(v6) => Some(v6),
-            }
-        }),
-        interfaces,
-    })
+    let source_v4 = source_towards(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into());
+    let source_v6 = source_towards(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into());
+    // A pod without a default route reaches its neighbours from its first address.
+    let mut addresses = interfaces.iter().flat_map(|interface| &interface.addresses).copied().filter(|ip| !ip.is_loopback());
+    let first_v4 = addresses.clone().find(IpAddr::is_ipv4);
+    let first_v6 = addresses.find(|ip| matches!(ip, IpAddr::V6(v6) if !v6.is_unicast_link_local()));
+    Ok(PodFacts { source_v4: source_v4.or(first_v4).and_then(as_v4), source_v6: source_v6.or(first_v6).and_then(as_v6), interfaces })
+}
+
+const fn as_v4(ip: IpAddr) -> Option<Ipv4Addr> {
+    match ip {
+        IpAddr::V4(v4) => Some(v4),
+        IpAddr::V6(_) => None,
+    }
+}
+
+const fn as_v6(ip: IpAddr) -> Option<Ipv6Addr> {
+    match ip {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => Some(v6),
+    }
 }
 
 /// The source address that the kernel would give to a connection to the outside; connecting a UDP socket asks and sends nothing.

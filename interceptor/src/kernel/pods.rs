@@ -26,10 +26,11 @@ pub struct PodState {
     pub counters: Vec<(Reason, u64)>,
 }
 
-/// All enrolled pods.
+/// All enrolled pods, the oldest network namespace first.
 pub fn list(bpffs: &Bpffs) -> Result<Vec<PodState>> {
     let Some(node) = Node::open(bpffs)? else { return Ok(Vec::new()) };
-    let pods = node.tables.pods()?;
+    let mut pods = node.tables.pods()?;
+    pods.sort_by_key(|(cookie, _)| *cookie);
     pods.into_iter()
         .map(|(cookie, enrolment)| {
             let directory = node.pod_directory(cookie);

@@ -116,3 +116,59 @@ async fn pump(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + U
 fn reset(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_linger(Some(Duration::ZERO))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    /// Both ends of a connection.
+    async fn connection() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
+        (client.unwrap(), server.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn the_end_of_one_direction_leaves_the_other_open() {
+        let (mut client, downstream) = connection().await;
+        let (upstream, mut server) = connection().await;
+        let copying = tokio::spawn(copy(downstream, upstream));
+
+        client.write_all(b"question").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut question = String::new();
+        server.read_to_string(&mut question).await.unwrap();
+        assert_eq!(question, "question");
+
+        server.write_all(b"answer").await.unwrap();
+        drop(server);
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "answer");
+        copying.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_reset_on_one_side_resets_the_other() {
+        let (mut client, downstream) = connection().await;
+        let (upstream, server) = connection().await;
+        let copying = tokio::spawn(copy(downstream, upstream));
+        reset(&server).unwrap();
+        drop(server);
+        let error = client.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        copying.await.unwrap().unwrap_err();
+    }
+
+    #[test]
+    fn the_sidecars_own_port_is_no_destination() {
+        let local: SocketAddr = "127.0.0.1:15001".parse().unwrap();
+        let far: SocketAddr = "10.1.2.3:80".parse().unwrap();
+        assert_eq!(destination(Some(far), local), Ok(far));
+        assert!(destination(Some(local), local).is_err());
+        assert!(destination(Some("10.1.2.3:15001".parse().unwrap()), local).is_err());
+        assert!(destination(None, local).is_err());
+    }
+}
