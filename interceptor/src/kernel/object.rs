@@ -17,6 +17,9 @@ use super::{btf, sys};
 /// The kernel programs, built by `build.rs`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/interceptor-ebpf"));
 
+/// What to do when the kernel refuses.
+const HINT: &str = "this needs root or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and `interceptor check` tells what the kernel lacks";
+
 /// All maps of the object.
 const MAPS: [&str; 10] = ["PODS", "NODE", "COUNTERS", "ADDRESSES", "NUMBERS", "PRIMARIES", "SLOTS", "LISTENERS", "OWNERS", "PROXY_SOCKETS"];
 
@@ -107,7 +110,7 @@ fn open(netns_cookie: u64, maps: Option<&Path>) -> Result<Ebpf> {
             loader.map_pin_path(name, maps.join(name));
         }
     }
-    loader.load(OBJECT).context("Failed to create or open the maps; `interceptor check` tells what the kernel lacks")
+    loader.load(OBJECT).with_context(|| format!("Failed to create or open the maps; {HINT}"))
 }
 
 /// A number that nobody can guess.
@@ -130,7 +133,7 @@ fn load(object: &mut Ebpf, info: ProgramInfo) -> Result<()> {
 
 /// The verifier's log can have thousands of lines; its end says what was wrong.
 fn explain(name: &str, error: ProgramError) -> anyhow::Error {
-    let what = format!("The kernel refused the program {name}; `interceptor check` tells what the kernel lacks");
+    let what = format!("The kernel refused the program {name}; {HINT}");
     match error {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();

@@ -2,6 +2,8 @@
 //! What `interceptor` promises beyond Istio's verdict table, one file per story.
 
 mod bad_input;
+mod container;
+mod dead_namespace;
 mod established;
 mod explain;
 mod foreign_listener;
