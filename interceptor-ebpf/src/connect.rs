@@ -45,7 +45,7 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
             if pod.slot_in(dialled.address, dialled.port).is_some() {
                 // Dialled by hand, the sidecar's port is reached without a destination, whichever loopback address was used. A slot
                 // is only ever entered through a verdict.
-                user.set_address(Address::LOOPBACK_V4);
+                user.set_address(dialled.address.loopback());
             }
             ALLOW
         }
@@ -65,7 +65,7 @@ fn redirect<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: Outbound, 
     let source = source_under_iptables(pod, flow, reason);
     // The source cannot be set on a socket with a port of its own: then both ends are told.
     let source_is_pod = !source.is_unspecified() && !user.bind(source);
-    user.set_address(SlotAddress { slot, source_is_pod }.encode());
+    user.set_address(SlotAddress { slot, source_is_pod }.encode(destination.address));
     user.set_port(proxy_port);
     ALLOW
 }
@@ -79,7 +79,11 @@ fn source_under_iptables(pod: Pod<'_>, flow: Outbound, reason: Reason) -> Addres
     }
     let to_own_address = matches!(reason, Reason::ProxyToOwnPod)
         || (pod.policy.has(PolicyFlags::LOOPBACK_INCLUDED) && pod.address(flow.destination).has(AddressClass::LOCAL));
-    if to_own_address { pod.primary_of(flow.destination) } else { pod.policy.pod_v4 }
+    match (to_own_address, flow.destination.is_v4()) {
+        (true, true) => pod.primary_of(flow.destination),
+        (true, false) => flow.destination,
+        (false, _) => pod.policy.pod_address(flow.destination),
+    }
 }
 
 /// The slot that holds `destination`, or a free one that will.

@@ -6,7 +6,10 @@ use aya_ebpf::{
     },
     programs::SkLookupContext,
 };
-use interceptor_policy::{Action, Address, Flow, Inbound, LISTENERS_PER_PORT, ListenerKey, ListenerScope, Protocol, Reason, decide};
+use interceptor_policy::{
+    Action, Address, AddressClass, Flow, Inbound, LISTENERS_PER_PORT, ListenerKey, ListenerScope, Protocol, Reason, SlotAddress,
+    Tables as _, decide,
+};
 
 use crate::{
     maps::LISTENERS,
@@ -36,6 +39,10 @@ pub(crate) fn steer(ctx: &SkLookupContext) -> u32 {
     };
     let (source, destination) = addresses(ctx.lookup);
     let port = low_half(field!(ctx.lookup, local_port));
+    if SlotAddress::is_in_network_v6(destination) && !pod.address(source).has(AddressClass::LOCAL) {
+        pod.count(Reason::SlotFromOutside);
+        return SK_DROP; // a slot is only ever entered through a verdict on a connection of the pod
+    }
     if pod.slot_in(destination, port).is_some() {
         return to_sidecar(ctx, pod, port, ListenerScope::INSIDE); // decided in connect()
     }

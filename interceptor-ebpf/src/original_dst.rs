@@ -7,12 +7,14 @@ use crate::{maps::PROXY_SOCKETS, pod::Pod, socket::Socket};
 /// The only answer that does not replace the call's result with `EPERM`: the context says what the result is.
 const DONE: i32 = 1;
 
-/// `SOL_IP`, `SO_ORIGINAL_DST`: the call that iptables' connection tracking answers
-/// ([`nf_conntrack_proto.c`](https://github.com/torvalds/linux/blob/v6.12/net/netfilter/nf_conntrack_proto.c#L255)).
-const SOL_IP: i32 = 0;
+/// `SO_ORIGINAL_DST` at level `SOL_IP`, and at `SOL_IPV6`, where it is also called `IP6T_SO_ORIGINAL_DST`: the call that connection
+/// tracking answers ([`nf_conntrack_proto.c`](https://github.com/torvalds/linux/blob/v6.12/net/netfilter/nf_conntrack_proto.c#L255)).
 const SO_ORIGINAL_DST: i32 = 80;
+const SOL_IP: i32 = 0;
+const SOL_IPV6: i32 = 41;
 
 const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
 const ENOENT: i32 = 2;
 const EINVAL: i32 = 22;
 
@@ -25,8 +27,15 @@ struct SockaddrIn {
     zero: [u32; 2],
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "16")]
-const SOCKADDR_IN_LEN: i32 = size_of::<SockaddrIn>() as i32;
+/// `struct sockaddr_in6`.
+#[repr(C)]
+struct SockaddrIn6 {
+    family: u16,
+    port_be: u16,
+    flow_info: u32,
+    address: [u32; 4],
+    scope_id: u32,
+}
 
 macro_rules! field {
     ($sockopt:expr, $field:ident) => {
@@ -60,7 +69,7 @@ macro_rules! set_field {
 pub(crate) fn answer(ctx: &SockoptContext) -> i32 {
     let sockopt = ctx.sockopt;
     let (level, name) = (field!(sockopt, level), field!(sockopt, optname));
-    if level != SOL_IP || name != SO_ORIGINAL_DST {
+    if name != SO_ORIGINAL_DST || !(level == SOL_IP || level == SOL_IPV6) {
         return DONE; // not ours to answer
     }
     let Some(socket) = Socket::new(pointer!(sockopt, __bindgen_anon_1)) else {
@@ -73,7 +82,15 @@ pub(crate) fn answer(ctx: &SockoptContext) -> i32 {
         return DONE; // not enrolled
     };
     match original_destination(pod, socket) {
-        Known(destination) => respond(sockopt, &destination),
+        Known(Destination { address, port, .. }) if level == SOL_IP && address.is_v4() => {
+            respond(sockopt, SockaddrIn { family: AF_INET, port_be: port.to_be(), address_be: address.v4_be(), zero: [0; 2] });
+        }
+        Known(Destination { address, port, .. }) if level == SOL_IPV6 && !address.is_v4() => {
+            let answer = SockaddrIn6 { family: AF_INET6, port_be: port.to_be(), flow_info: 0, address: address.0, scope_id: 0 };
+            respond(sockopt, answer);
+        }
+        // Asked at the level of the other family: connection tracking knows no such connection either.
+        Known(_) => {}
         Forgotten => set_result(sockopt, -ENOENT),
         NotOurs => {}
     }
@@ -97,8 +114,7 @@ fn original_destination(pod: Pod<'_>, socket: Socket) -> OriginalDestination {
         match pod.slot_in(local.address, local.port) {
             Some(slot_address) => slot_address,
             // Steered here by `sk_lookup`, or dialled directly: the packet still says where it was going.
-            None if local.address.is_v4() => return Known(local),
-            None => return NotOurs,
+            None => return Known(local),
         }
     } else {
         // The application may ask as well, on its own end.
@@ -111,17 +127,17 @@ fn original_destination(pod: Pod<'_>, socket: Socket) -> OriginalDestination {
 }
 
 #[inline(always)]
-fn respond(sockopt: *mut bpf_sockopt, destination: &Destination) {
-    let value: *mut SockaddrIn = pointer!(sockopt, __bindgen_anon_2);
-    let end: *mut SockaddrIn = pointer!(sockopt, __bindgen_anon_3);
+#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "socket addresses are a few bytes long")]
+fn respond<T>(sockopt: *mut bpf_sockopt, answer: T) {
+    let value: *mut T = pointer!(sockopt, __bindgen_anon_2);
+    let end: *mut T = pointer!(sockopt, __bindgen_anon_3);
     // The second comparison is the first one's consequence, spelled out for the verifier.
-    if field!(sockopt, optlen) < SOCKADDR_IN_LEN || value.wrapping_add(1) > end {
+    if field!(sockopt, optlen) < size_of::<T>() as i32 || value.wrapping_add(1) > end {
         return set_result(sockopt, -EINVAL);
     }
-    let answer = SockaddrIn { family: AF_INET, port_be: destination.port.to_be(), address_be: destination.address.v4_be(), zero: [0; 2] };
     // SAFETY: there is room for it, as was just checked.
     unsafe { value.write_unaligned(answer) };
-    set_field!(sockopt, optlen, SOCKADDR_IN_LEN);
+    set_field!(sockopt, optlen, size_of::<T>() as i32);
     set_result(sockopt, 0);
 }
 

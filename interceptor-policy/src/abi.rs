@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::{Address, Reason};
 
 /// Changes whenever a type in this file or the meaning of a map changes; part of the pin path, so that two versions never share a map.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// How many listening sockets of one port and scope are remembered; any live one serves its whole `SO_REUSEPORT` group.
 pub const LISTENERS_PER_PORT: u32 = 128;
@@ -105,7 +105,8 @@ bits! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Policy {
-    /// Names this pod's entries in the tables; never used twice, so a new policy is complete before it is switched to.
+    /// Names this pod's entries in the tables; never used twice, so a new policy is complete before it is switched to. Below
+    /// [`Policy::MAX_GENERATION`].
     pub generation: u32,
     pub flags: PolicyFlags,
     /// 15001; host byte order, as all ports here.
@@ -122,6 +123,9 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// One bit of a table's name is the family.
+    pub const MAX_GENERATION: u32 = u32::MAX >> 1;
+
     /// Whether a switch is on.
     #[inline(always)]
     pub const fn has(&self, flag: PolicyFlags) -> bool {
@@ -132,6 +136,12 @@ impl Policy {
     #[inline(always)]
     pub(crate) const fn intercepts_family_of(&self, address: Address) -> bool {
         address.is_v4() || self.has(PolicyFlags::IPV6)
+    }
+
+    /// The pod's source address towards the outside, of the family of `like`.
+    #[inline(always)]
+    pub const fn pod_address(&self, like: Address) -> Address {
+        if like.is_v4() { self.pod_v4 } else { self.pod_v6 }
     }
 
     /// Whether `port` is one that connections are redirected to.
@@ -193,11 +203,13 @@ impl Destination {
     }
 }
 
-/// Key of the address tables; 32 bits of generation before the address, so one trie serves all pods.
+/// Key of the address tables: the pod's generation and the family before the address, so one trie serves all pods, and a short
+/// IPv6 prefix does not cover the IPv4-mapped addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct AddressKey {
-    pub generation_be: u32,
+    /// Twice the generation, and one more for IPv6.
+    table_be: u32,
     pub address: Address,
 }
 
@@ -209,7 +221,13 @@ impl AddressKey {
 
     #[inline(always)]
     pub const fn new(generation: u32, address: Address) -> Self {
-        Self { generation_be: generation.to_be(), address }
+        let family = if address.is_v4() { 0 } else { 1 };
+        Self { table_be: (generation << 1 | family).to_be(), address }
+    }
+
+    /// Whose entry this is.
+    pub const fn generation(&self) -> u32 {
+        u32::from_be(self.table_be) >> 1
     }
 }
 
@@ -230,9 +248,9 @@ impl NumberSpace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct NumberKey {
-    pub generation_be: u32,
-    pub space_be: u32,
-    pub number_be: u32,
+    generation_be: u32,
+    space_be: u32,
+    number_be: u32,
 }
 
 impl NumberKey {
@@ -244,6 +262,16 @@ impl NumberKey {
     #[inline(always)]
     pub const fn new(generation: u32, space: NumberSpace, number: u32) -> Self {
         Self { generation_be: generation.to_be(), space_be: (space as u32).to_be(), number_be: number.to_be() }
+    }
+
+    /// Whose entry this is.
+    pub const fn generation(&self) -> u32 {
+        u32::from_be(self.generation_be)
+    }
+
+    /// The number, in host byte order.
+    pub const fn number(&self) -> u32 {
+        u32::from_be(self.number_be)
     }
 
     /// What the number is, if this version knows it.

@@ -57,6 +57,13 @@ impl Address {
         if self.is_v4() { u32::from_be(self.0[3]) >> 24 == 127 } else { self.same(Self::LOOPBACK_V6) }
     }
 
+    /// `127.0.0.1` or `::1`, of the same family.
+    #[inline(always)]
+    #[must_use]
+    pub const fn loopback(self) -> Self {
+        if self.is_v4() { Self::LOOPBACK_V4 } else { Self::LOOPBACK_V6 }
+    }
+
     /// Equality, word by word.
     #[inline(always)]
     pub const fn same(self, other: Self) -> bool {

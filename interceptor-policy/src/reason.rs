@@ -102,6 +102,8 @@ reasons! {
     ListenerNotRecorded => Refuse, "listener_not_recorded", "a listening socket of the sidecar found no room in the listener table";
     /// A listening socket on a sidecar port whose maker is not the sidecar.
     ForeignListener => Refuse, "foreign_listener", "a process that is not the sidecar listens on a sidecar port; it gets nothing";
+    /// From outside to the IPv6 network of the slots, which only we send connections to, from inside.
+    SlotFromOutside => Refuse, "slot_from_outside", "a connection from outside to an address that only redirection uses; refused";
     /// SO_ORIGINAL_DST or getpeername asked for a slot that was recycled.
     SlotForgotten => Refuse, "slot_forgotten", "the original destination of a connection was asked for after its slot had been recycled";
 }

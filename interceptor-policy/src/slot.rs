@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use crate::{Address, Destination};
 
-/// A number that stands for a destination while a redirected connection lasts. It travels as the low 22 bits of the loopback
-/// address that the connection really goes to, so no state per connection is needed to find the destination again, and every
-/// destination has the whole range of ephemeral ports.
+/// A number that stands for a destination while a redirected connection lasts. It travels in the low bits of the local address that
+/// the connection really goes to, so no state per connection is needed to find the destination again, and every destination has the
+/// whole range of ephemeral ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(u32);
 
 const SLOT_BITS: u32 = 22;
 const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
-/// Set when the kernel chose `127.0.0.1` as the source although the application left it open: both ends are shown the pod's
-/// address instead, which is what they see under iptables.
+/// Set when the kernel chose the source although the application left it open: both ends are shown the pod's address instead, which
+/// is what they see under iptables.
 const SOURCE_IS_POD: u32 = 1 << SLOT_BITS;
 /// `127.128.0.0/9`.
 const RANGE_V4: u32 = 0x7f80_0000;
+/// `fd69:6e74:6572:6365::/64`, a unique local prefix that the loader makes local in pods with IPv6.
+const PREFIX_V6: [u32; 2] = [0xfd69_6e74_u32.to_be(), 0x6572_6365_u32.to_be()];
+/// Keeps slot 0 from being the prefix's anycast address.
+const RANGE_V6: u32 = 0x8000_0000;
 
 impl Slot {
     /// The key in the slot table.
@@ -23,30 +27,43 @@ impl Slot {
     }
 }
 
-/// A slot as it stands in a packet: `127.128.0.0/9 | source is pod << 22 | slot`.
+/// A slot as it stands in a packet: `127.128.0.0/9` or `fd69:6e74:6572:6365::8000:0/105`, and `source is pod << 22 | slot`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotAddress {
     pub slot: Slot,
-    /// See [`SlotAddress::encode`].
+    /// Both ends are to be shown the pod's address as the source.
     pub source_is_pod: bool,
 }
 
 impl SlotAddress {
-    /// The loopback address of the slot.
+    /// The /64 that has to be local in a pod with IPv6.
+    pub const NETWORK_V6: Address = Address([PREFIX_V6[0], PREFIX_V6[1], 0, 0]);
+
+    /// The local address of the slot, of the family of its destination.
     #[inline(always)]
-    pub const fn encode(self) -> Address {
-        let flag = if self.source_is_pod { SOURCE_IS_POD } else { 0 };
-        Address::from_v4_be((RANGE_V4 | flag | self.slot.0).to_be())
+    pub const fn encode(self, destination: Address) -> Address {
+        let low = if self.source_is_pod { SOURCE_IS_POD | self.slot.0 } else { self.slot.0 };
+        if destination.is_v4() {
+            Address::from_v4_be((RANGE_V4 | low).to_be())
+        } else {
+            Address([PREFIX_V6[0], PREFIX_V6[1], 0, (RANGE_V6 | low).to_be()])
+        }
+    }
+
+    /// Whether the address lies in [`Self::NETWORK_V6`]. Unlike `127.0.0.0/8`, the kernel lets it in from outside.
+    #[inline(always)]
+    pub const fn is_in_network_v6(address: Address) -> bool {
+        address.0[0] == PREFIX_V6[0] && address.0[1] == PREFIX_V6[1]
     }
 
     /// The slot in an address, if it has one.
     #[inline(always)]
     pub const fn decode(address: Address) -> Option<Self> {
-        let host = u32::from_be(address.v4_be());
-        if !address.is_v4() || host & !(SLOT_MASK | SOURCE_IS_POD) != RANGE_V4 {
-            return None;
-        }
-        Some(Self { slot: Slot(host & SLOT_MASK), source_is_pod: host & SOURCE_IS_POD != 0 })
+        let low = u32::from_be(address.0[3]);
+        let range = low & !(SLOT_MASK | SOURCE_IS_POD);
+        let of_v4 = address.is_v4() && range == RANGE_V4;
+        let of_v6 = Self::is_in_network_v6(address) && address.0[2] == 0 && range == RANGE_V6;
+        if of_v4 || of_v6 { Some(Self { slot: Slot(low & SLOT_MASK), source_is_pod: low & SOURCE_IS_POD != 0 }) } else { None }
     }
 }
 
@@ -100,18 +117,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_slot_survives_its_address(ip: u32, port: u16, seed: u32, probe in 0..SlotCandidates::COUNT, source_is_pod: bool) {
-            let slot = SlotCandidates::of(&destination(ip, port), seed).nth(probe);
-            let address = SlotAddress { slot, source_is_pod }.encode();
-            prop_assert!(address.is_loopback());
-            prop_assert_ne!(address, Address::from(Ipv4Addr::new(127, 255, 255, 255)));
-            prop_assert_eq!(SlotAddress::decode(address), Some(SlotAddress { slot, source_is_pod }));
+        fn a_slot_survives_its_address(words: [u32; 4], port: u16, seed: u32, probe in 0..SlotCandidates::COUNT, source_is_pod: bool) {
+            for destination in [destination(words[3], port), Destination::new(Address(words), port)] {
+                let slot = SlotCandidates::of(&destination, seed).nth(probe);
+                let address = SlotAddress { slot, source_is_pod }.encode(destination.address);
+                prop_assert_eq!(address.is_v4(), destination.address.is_v4());
+                prop_assert_ne!(address, Address::from(Ipv4Addr::new(127, 255, 255, 255)));
+                prop_assert_eq!(SlotAddress::decode(address), Some(SlotAddress { slot, source_is_pod }));
+            }
         }
 
         #[test]
         fn only_the_upper_half_of_loopback_holds_slots(ip: u32) {
             let inside = ip >> 23 == 0x7f80_0000 >> 23;
             prop_assert_eq!(SlotAddress::decode(Address::from(Ipv4Addr::from(ip))).is_some(), inside);
+        }
+
+        #[test]
+        fn other_ipv6_addresses_hold_none(words: [u32; 4]) {
+            prop_assume!(words[..2] != PREFIX_V6);
+            prop_assert_eq!(SlotAddress::decode(Address(words)), SlotAddress::decode(Address(words)).filter(|_| Address(words).is_v4()));
         }
     }
 

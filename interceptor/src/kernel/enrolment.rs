@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use interceptor_policy::{Enrolment, NodeState};
+use interceptor_policy::{Enrolment, NodeState, Policy, PolicyFlags};
 use zerocopy::IntoBytes as _;
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     links, listeners,
     netns::Netns,
     node::Node,
+    routes,
 };
 use crate::policy::{AddressPrefix, CompiledPolicy, NumberPrefix};
 
@@ -50,6 +51,7 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     LoadPrograms,
+    PrepareIpv6,
     WriteLists { addresses: usize, numbers: usize, primaries: usize },
     Attach { programs: Vec<&'static str>, cgroup: PathBuf, netns: PathBuf },
     AdoptListeners { ports: [u16; 2] },
@@ -140,6 +142,9 @@ fn draw(bpffs: &Bpffs, node: Option<&Node>, request: Request<'_>) -> Result<Plan
         steps.push(Step::LoadPrograms);
     }
     let CompiledPolicy { policy: scalars, addresses, numbers, primaries } = policy;
+    if scalars.has(PolicyFlags::IPV6) {
+        steps.push(Step::PrepareIpv6);
+    }
     steps.push(Step::WriteLists { addresses: addresses.len(), numbers: numbers.len(), primaries: primaries.len() });
     if !missing.is_empty() {
         steps.push(Step::Attach { programs: missing, cgroup: cgroup.path().to_path_buf(), netns: netns.path().to_path_buf() });
@@ -164,6 +169,7 @@ fn execute(bpffs: &Bpffs, lock: &Lock, node: &mut Option<Node>, plan: &Plan, req
         let node = node.as_mut().context("The programs are not loaded")?;
         match step {
             Step::LoadPrograms => {}
+            Step::PrepareIpv6 => routes::prepare_ipv6(netns)?,
             Step::WriteLists { .. } => {
                 if node.is_of_another_build()? {
                     tracing::warn!(
@@ -171,7 +177,10 @@ fn execute(bpffs: &Bpffs, lock: &Lock, node: &mut Option<Node>, plan: &Plan, req
                     );
                 }
                 let state = node.tables.node()?;
-                generation = state.last_generation.checked_add(1).context("No generation is left; run `interceptor clean --all`")?;
+                generation = state.last_generation + 1;
+                if generation > Policy::MAX_GENERATION {
+                    bail!("No name is left for another configuration on this node; run `interceptor clean --all` and enrol the pods anew");
+                }
                 node.tables.set_node(NodeState { last_generation: generation, unfinished: 1, ..state })?;
                 node.tables.write_lists(generation, policy)?;
             }
@@ -247,6 +256,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LoadPrograms => f.write_str("load the kernel programs and create the maps"),
+            Self::PrepareIpv6 => f.write_str("make ::6 and the network of the IPv6 slots local in the pod"),
             Self::WriteLists { addresses, numbers, primaries } => {
                 write!(f, "write the lists: {addresses} address ranges, {numbers} ranges of ports and ids, {primaries} secondary addresses")
             }

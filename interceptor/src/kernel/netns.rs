@@ -75,16 +75,19 @@ impl Netns {
         Ok(own.ino() == self.inode)
     }
 
+    /// Does something in the namespace.
+    pub(super) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        inside(&self.file, &self.path, work)
+    }
+
     /// The texts of files that differ from namespace to namespace.
     pub(super) fn read_files(&self, paths: &[&str]) -> Result<Vec<String>> {
-        inside(&self.file, &self.path, || {
-            paths.iter().map(|path| std::fs::read_to_string(path).with_context(|| format!("Failed to read {path}"))).collect()
-        })?
+        self.run(|| paths.iter().map(|path| std::fs::read_to_string(path).with_context(|| format!("Failed to read {path}"))).collect())?
     }
 
     /// The addresses that the rules depend on.
     pub fn facts(&self) -> Result<PodFacts> {
-        inside(&self.file, &self.path, read_facts)?.with_context(|| format!("Failed to read the addresses of {}", self.path.display()))
+        self.run(read_facts)?.with_context(|| format!("Failed to read the addresses of {}", self.path.display()))
     }
 }
 
@@ -127,7 +130,8 @@ fn read_facts() -> Result<PodFacts> {
     let source_v4 = source_towards(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into());
     let source_v6 = source_towards(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into());
     // A pod without a default route reaches its neighbours from its first address.
-    let mut addresses = interfaces.iter().flat_map(|interface| &interface.addresses).copied().filter(|ip| !ip.is_loopback());
+    let outward = interfaces.iter().filter(|interface| !interface.addresses.iter().any(IpAddr::is_loopback));
+    let mut addresses = outward.flat_map(|interface| &interface.addresses).copied();
     let first_v4 = addresses.clone().find(IpAddr::is_ipv4);
     let first_v6 = addresses.find(|ip| matches!(ip, IpAddr::V6(v6) if !v6.is_unicast_link_local()));
     Ok(PodFacts { source_v4: source_v4.or(first_v4).and_then(as_v4), source_v6: source_v6.or(first_v6).and_then(as_v6), interfaces })

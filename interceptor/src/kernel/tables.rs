@@ -130,16 +130,16 @@ impl Tables {
 
     /// Removes all list entries of generations that `keep` does not want.
     pub(super) fn sweep(&mut self, keep: impl Fn(u32) -> bool) -> Result<()> {
-        let stale = |generation_be: u32| !keep(u32::from_be(generation_be));
-        let keys: Vec<_> = self.addresses.keys().filter(|key| key.as_ref().map_or(true, |key| stale(key.data().0.generation_be))).collect();
+        let stale = |generation: u32| !keep(generation);
+        let keys: Vec<_> = self.addresses.keys().filter(|key| key.as_ref().map_or(true, |key| stale(key.data().0.generation()))).collect();
         for key in keys {
             absent_is_fine(self.addresses.remove(&key.context("Failed to read the addresses")?)).context("Failed to remove an address")?;
         }
-        let keys: Vec<_> = self.numbers.keys().filter(|key| key.as_ref().map_or(true, |key| stale(key.data().0.generation_be))).collect();
+        let keys: Vec<_> = self.numbers.keys().filter(|key| key.as_ref().map_or(true, |key| stale(key.data().0.generation()))).collect();
         for key in keys {
             absent_is_fine(self.numbers.remove(&key.context("Failed to read the numbers")?)).context("Failed to remove a number")?;
         }
-        let keys: Vec<_> = self.primaries.keys().filter(|key| key.as_ref().map_or(true, |key| stale(key.0.generation_be))).collect();
+        let keys: Vec<_> = self.primaries.keys().filter(|key| key.as_ref().map_or(true, |key| stale(key.0.generation()))).collect();
         for key in keys {
             absent_is_fine(self.primaries.remove(&key.context("Failed to read the primaries")?)).context("Failed to remove a primary")?;
         }
@@ -156,25 +156,26 @@ impl Tables {
         };
         for entry in &self.addresses {
             let (key, Raw(class)) = entry.context("Failed to read the addresses")?;
-            let AddressKey { generation_be, address } = key.data().0;
-            if u32::from_be(generation_be) == generation {
-                policy.addresses.push(AddressPrefix { address, prefix_len: key.prefix_len() - AddressKey::PREFIX_BITS, class });
+            let Raw(of) = key.data();
+            if of.generation() == generation {
+                let prefix_len = key.prefix_len() - AddressKey::PREFIX_BITS;
+                policy.addresses.push(AddressPrefix { address: of.address, prefix_len, class });
             }
         }
         for entry in &self.numbers {
             let (key, Raw(class)) = entry.context("Failed to read the numbers")?;
             let key_data = key.data().0;
-            if u32::from_be(key_data.generation_be) == generation
+            if key_data.generation() == generation
                 && let Some(space) = key_data.space()
             {
                 let prefix_len = key.prefix_len() - NumberKey::PREFIX_BITS;
-                policy.numbers.push(NumberPrefix { space, number: u32::from_be(key_data.number_be), prefix_len, class });
+                policy.numbers.push(NumberPrefix { space, number: key_data.number(), prefix_len, class });
             }
         }
         for entry in &self.primaries {
-            let (Raw(AddressKey { generation_be, address }), Raw(primary)) = entry.context("Failed to read the primaries")?;
-            if u32::from_be(generation_be) == generation {
-                policy.primaries.push((address, primary));
+            let (Raw(of), Raw(primary)) = entry.context("Failed to read the primaries")?;
+            if of.generation() == generation {
+                policy.primaries.push((of.address, primary));
             }
         }
         Ok(policy)

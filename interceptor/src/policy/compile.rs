@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use interceptor_policy::{Address, AddressClass, NumberClass, NumberSpace, Policy, PolicyFlags};
+use interceptor_policy::{Address, AddressClass, NumberClass, NumberSpace, Policy, PolicyFlags, SlotAddress};
 
 use super::{
     AddressPrefix, Cidr, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, NumberPrefix, NumberRange, PodFacts, Selection,
@@ -62,11 +62,10 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
         probe_timeout: _,
     } = config;
     let PodFacts { interfaces, source_v4, source_v6 } = facts;
-    if facts.ipv6_enabled(*dual_stack)? {
-        return Err(ConfigError::Ipv6NotAvailable);
-    }
+    let ipv6 = facts.ipv6_enabled(*dual_stack)?;
 
     let flags = PolicyFlags::default()
+        .with_if(ipv6, PolicyFlags::IPV6)
         .with_if(*outbound_ranges == Selection::All, PolicyFlags::OUTBOUND_ALL)
         .with_if(!(outbound_ports.is_empty() && outbound_ports_excluded.is_empty()), PolicyFlags::OUTBOUND_PORTS)
         // The address as written decides, and one of either family lifts the rules of both.
@@ -97,7 +96,7 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
     let mut numbers = in_space(NumberSpace::Port, &ports);
     numbers.extend(in_space(NumberSpace::Uid, &users));
     numbers.extend(in_space(NumberSpace::Gid, &groups));
-    let addresses = addresses(facts, &ranges);
+    let addresses = addresses(facts, &ranges, ipv6);
     within_limit("addresses", addresses.len())?;
     within_limit("ports, users and groups", numbers.len())?;
 
@@ -118,28 +117,45 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
     })
 }
 
-fn addresses(facts: &PodFacts, ranges: &[(&[Cidr], AddressClass)]) -> Vec<AddressPrefix> {
-    let own = facts.addresses().map(|address| Prefix::new(address_bits(Address::from(address)), u128::BITS, AddressClass::LOCAL));
+fn addresses(facts: &PodFacts, ranges: &[(&[Cidr], AddressClass)], ipv6: bool) -> Vec<AddressPrefix> {
+    let own = facts.addresses().map(|address| Entry::host(address, AddressClass::LOCAL));
     let loopback = [
-        v4_prefix(Ipv4Addr::LOCALHOST, 8, AddressClass::LOCAL),
-        Prefix::new(address_bits(Address::LOOPBACK_V6), u128::BITS, AddressClass::LOCAL.with(AddressClass::LOOPBACK_EXEMPT)),
+        Entry { address: Ipv4Addr::LOCALHOST.into(), len: 8, class: AddressClass::LOCAL },
+        Entry::host(Ipv6Addr::LOCALHOST.into(), AddressClass::LOCAL.with(AddressClass::LOOPBACK_EXEMPT)),
     ];
-    let listed = ranges.iter().flat_map(|(cidrs, class)| cidrs.iter().filter_map(|cidr| v4_range(*cidr, *class)));
-    let prefixes = own.chain(loopback).chain(listed).collect();
-    flatten(prefixes, AddressClass::with).into_iter().map(AddressPrefix::from).collect()
+    // The loader makes these local in a pod with IPv6.
+    let made_local = [
+        Entry::host(Address::PASSTHROUGH_V6.into(), AddressClass::LOCAL),
+        Entry { address: SlotAddress::NETWORK_V6.into(), len: 64, class: AddressClass::LOCAL },
+    ];
+    let listed = ranges
+        .iter()
+        .flat_map(|(cidrs, class)| cidrs.iter().map(|cidr| Entry { address: cidr.address(), len: cidr.prefix_len(), class: *class }));
+    let entries = own.chain(loopback).chain(made_local.into_iter().filter(|_| ipv6)).chain(listed);
+    // Each family is a table of its own: `::/0` does not hold the mapped IPv4 addresses.
+    let (v4, v6): (Vec<Entry>, Vec<Entry>) = entries.partition(|entry| entry.address.is_ipv4());
+    let flat = |entries: Vec<Entry>| flatten(entries.into_iter().map(Prefix::from).collect(), AddressClass::with);
+    flat(v4).into_iter().chain(flat(v6)).map(AddressPrefix::from).collect()
 }
 
-/// An IPv6 range says nothing in a pod whose IPv6 is not intercepted, and must not be in the table: `::/0` would hold all mapped
-/// IPv4 addresses.
-fn v4_range(cidr: Cidr, class: AddressClass) -> Option<Prefix<AddressClass>> {
-    match cidr.address() {
-        IpAddr::V4(v4) => Some(v4_prefix(v4, cidr.prefix_len(), class)),
-        IpAddr::V6(_) => None,
+/// A range of addresses, before it is made a prefix.
+struct Entry {
+    address: IpAddr,
+    len: u8,
+    class: AddressClass,
+}
+
+impl Entry {
+    const fn host(address: IpAddr, class: AddressClass) -> Self {
+        Self { address, len: if address.is_ipv4() { 32 } else { 128 }, class }
     }
 }
 
-fn v4_prefix(address: Ipv4Addr, len: u8, class: AddressClass) -> Prefix<AddressClass> {
-    Prefix::new(address_bits(Address::from(address)), MAPPED_BITS + u32::from(len), class)
+impl From<Entry> for Prefix<AddressClass> {
+    fn from(Entry { address, len, class }: Entry) -> Self {
+        let front = if address.is_ipv4() { MAPPED_BITS } else { 0 };
+        Self::new(address_bits(Address::from(address)), front + u32::from(len), class)
+    }
 }
 
 fn in_space(space: NumberSpace, lists: &[(&[NumberRange], NumberClass)]) -> Vec<NumberPrefix> {

@@ -73,12 +73,6 @@ pub enum ConfigError {
     #[error("no valid local IP address found; wait for the pod's network to be set up, then run this again")]
     NoLocalAddress,
 
-    #[error(
-        "the pod's address is IPv6 and Istio would intercept IPv6, which this version does not; \
-         give the pod an IPv4 address first, or use istio-iptables for it"
-    )]
-    Ipv6NotAvailable,
-
     #[error("the lists of {what} make {count} prefixes, more than the {MAX_PREFIXES_PER_POD} a pod may have; write fewer or wider ranges")]
     TooManyPrefixes { what: &'static str, count: usize },
 }

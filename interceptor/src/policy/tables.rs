@@ -19,7 +19,7 @@ pub struct CompiledPolicy {
     pub primaries: Vec<(Address, Address)>,
 }
 
-/// An address range and what is said of it.
+/// An address range and what is said of it. Each family is a table of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressPrefix {
     /// Zero behind the prefix.
@@ -43,7 +43,8 @@ pub struct NumberPrefix {
 impl Tables for CompiledPolicy {
     fn address(&self, address: Address) -> AddressClass {
         let bits = address_bits(address);
-        let matching = self.addresses.iter().filter(|entry| Prefix::new(address_bits(entry.address), entry.prefix_len, ()).holds(bits));
+        let of_family = self.addresses.iter().filter(|entry| entry.address.is_v4() == address.is_v4());
+        let matching = of_family.filter(|entry| Prefix::new(address_bits(entry.address), entry.prefix_len, ()).holds(bits));
         matching.max_by_key(|entry| entry.prefix_len).map_or_else(AddressClass::default, |entry| entry.class)
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Who goes where, under the configurations in use. The rows are those that istio-iptables' rules were measured with.
 
-use interceptor_policy::{Action, Protocol::*, Reason::*};
+use interceptor_policy::{Action, AddressClass, Owner, Protocol::*, Reason, Reason::*, Tables as _};
 use rstest::rstest;
 
 use super::*;
@@ -245,11 +245,39 @@ fn the_source_to_the_outside_is_known() {
     assert_eq!(nowhere.pod_v4, Address::UNSPECIFIED_V4);
 }
 
-#[test]
-fn a_pod_whose_ipv6_istio_would_intercept_is_refused() {
+/// Of a pod without a usable IPv4 address.
+fn ipv6_only() -> PodFacts {
     let addresses = vec!["fd00::5".parse().unwrap()];
-    let facts = PodFacts { interfaces: vec![InterfaceFacts { name: "eth0".to_owned(), addresses }], source_v4: None, source_v6: None };
-    assert_eq!(compile(&resolve(INJECTED, &[]).unwrap().0, &facts), Err(ConfigError::Ipv6NotAvailable));
+    let source_v6 = Some("fd00::5".parse().unwrap());
+    PodFacts { interfaces: vec![InterfaceFacts { name: "eth0".to_owned(), addresses }], source_v4: None, source_v6 }
+}
+
+#[rstest]
+#[case::to_the_outside("2001:db8::1", 80, OutboundCidrIncluded)]
+#[case::excluded_range("2001:db8:bad::1", 80, OutboundCidrExcluded)]
+#[case::own_address("fd00::5", 80, LocalDestination)]
+#[case::loopback("::1", 80, LocalDestination)]
+#[case::slots_are_local("fd69:6e74:6572:6365::8000:1", 80, LocalDestination)]
+#[case::ipv4_has_rules_too("10.9.9.9", 80, OutboundCidrIncluded)]
+fn ipv6_is_intercepted_where_istio_would(#[case] destination: &str, #[case] port: u16, #[case] reason: Reason) {
+    let (config, _warnings) = resolve(&["-i", "*", "-x", "2001:db8:bad::/48", "-b", "*"], &[]).unwrap();
+    let policy = compile(&config, &ipv6_only()).unwrap();
+    let flow = Outbound {
+        protocol: Tcp,
+        source: address("::"),
+        destination: address(destination),
+        port,
+        owner: Owner::classify(1000, 1000, &policy.policy, &policy),
+    };
+    assert_eq!(decide(&Flow::Outbound(flow), &policy.policy, &policy).reason, reason);
+}
+
+#[test]
+fn an_ipv6_range_says_nothing_of_ipv4() {
+    let (config, _warnings) = resolve(&["-x", "::/0"], &[]).unwrap();
+    let policy = compile(&config, &ipv6_only()).unwrap();
+    assert!(policy.address(address("2001:db8::1")).has(AddressClass::OUTBOUND_EXCLUDED));
+    assert!(!policy.address(address("10.1.2.3")).has(AddressClass::OUTBOUND_EXCLUDED));
 }
 
 #[test]
