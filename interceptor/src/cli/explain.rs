@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use interceptor_policy::{Action, Address, Flow, Inbound, Outbound, Owner, Policy, Protocol, Verdict, decide};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::output::{self, Format};
 use crate::{
     kernel::{bpffs::Bpffs, netns::Netns, snapshot},
-    policy::{CompiledPolicy, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, SystemAccounts, compile},
+    policy::{CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, IstioFlags, NumberRange, PodFacts, SystemAccounts, compile},
 };
 
 /// Tell what happens to a connection, and which rule says so
@@ -81,18 +81,19 @@ struct Explanation {
 }
 
 pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
-    let policy = match &args.netns {
+    let (policy, ids) = match &args.netns {
         Some(path) => {
             if args.istio != IstioFlags::default() {
                 bail!(
                     "The policy is read from the pod (--netns), so flags of istio-iptables have no place here; leave one or the other out"
                 );
             }
-            snapshot::in_force(&Bpffs::open(&args.bpffs)?, &Netns::open(path)?)?
+            let netns = Netns::open(path)?;
+            (snapshot::in_force(&Bpffs::open(&args.bpffs)?, &netns)?, netns.id_maps()?)
         }
-        None => policy_from_flags(args)?,
+        None => (policy_from_flags(args)?, IdMaps::default()),
     };
-    let (flow, connection) = flow(args, &policy);
+    let (flow, connection) = flow(args, &policy, &ids)?;
     let Verdict { action, reason } = decide(&flow, &policy.policy, &policy);
     let explanation =
         Explanation { connection, verdict: verdict(action, &policy.policy), reason: reason.label(), sentence: reason.sentence() };
@@ -111,23 +112,26 @@ fn policy_from_flags(args: &ExplainArgs) -> Result<CompiledPolicy> {
     // Without addresses of its own, the pod gets one that nobody dials, so that only loopback is local.
     let addresses = if args.pod_ip.is_empty() { vec![Ipv4Addr::new(192, 0, 2, 254).into()] } else { args.pod_ip.clone() };
     let interfaces = vec![InterfaceFacts { name: "eth0".to_owned(), addresses }];
-    Ok(compile(&config, &PodFacts { interfaces, source_v4: None, source_v6: None })?)
+    Ok(compile(&config, &PodFacts { interfaces, ..PodFacts::default() })?)
 }
 
-fn flow(args: &ExplainArgs, policy: &CompiledPolicy) -> (Flow, String) {
+fn flow(args: &ExplainArgs, policy: &CompiledPolicy, ids: &IdMaps) -> Result<(Flow, String)> {
     let (protocol, name) = if args.udp { (Protocol::Udp, "UDP") } else { (Protocol::Tcp, "TCP") };
     let (dialled, port) = (Address::from(args.destination.ip()), args.destination.port());
     let destination = args.destination;
     if let (true, Some(source)) = (args.inbound, args.source) {
         let flow = Inbound { protocol, source: source.into(), destination: dialled, port };
-        return (Flow::Inbound(flow), format!("{name} from {source} to {destination}, arriving at the pod"));
+        return Ok((Flow::Inbound(flow), format!("{name} from {source} to {destination}, arriving at the pod")));
     }
     let gid = args.gid.unwrap_or(args.uid);
     let source = args.source.map_or(Address::UNSPECIFIED_V4, Address::from);
-    let owner = Owner::classify(args.uid, gid, &policy.policy, policy);
+    let as_the_kernel_sees = |map: &IdMap, id| map.outside(NumberRange::one(id)).and_then(|ids| ids.first().map(|ids| ids.first));
+    let uid = as_the_kernel_sees(&ids.users, args.uid).with_context(|| format!("The pod has no user {} (--uid)", args.uid))?;
+    let group = as_the_kernel_sees(&ids.groups, gid).with_context(|| format!("The pod has no group {gid} (--gid)"))?;
+    let owner = Owner::classify(uid, group, &policy.policy, policy);
     let flow = Outbound { protocol, source, destination: dialled.as_reached_from(source), port, owner };
     let bound = args.source.map(|source| format!(" bound to {source}")).unwrap_or_default();
-    (Flow::Outbound(flow), format!("{name} to {destination}, from a socket{bound} made by uid {} gid {gid}", args.uid))
+    Ok((Flow::Outbound(flow), format!("{name} to {destination}, from a socket{bound} made by uid {} gid {gid}", args.uid)))
 }
 
 fn verdict(action: Action, policy: &Policy) -> String {

@@ -32,3 +32,4 @@ mod tables;
 #[cfg(feature = "kernel-log")]
 pub mod trace;
 mod trial;
+mod userns;

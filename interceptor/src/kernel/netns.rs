@@ -12,8 +12,8 @@ use nix::{
     sched::{CloneFlags, setns},
 };
 
-use super::sys;
-use crate::policy::{InterfaceFacts, PodFacts};
+use super::{sys, userns};
+use crate::policy::{IdMaps, InterfaceFacts, PodFacts};
 
 /// The initial network namespace, by its cookie: cookies count from one, and it is the first
 /// ([`net_namespace.c`](https://github.com/torvalds/linux/blob/v6.12/net/core/net_namespace.c#L432)).
@@ -87,7 +87,15 @@ impl Netns {
 
     /// The addresses that the rules depend on.
     pub fn facts(&self) -> Result<PodFacts> {
-        self.run(read_facts)?.with_context(|| format!("Failed to read the addresses of {}", self.path.display()))
+        let ids = self.id_maps()?;
+        let facts = self.run(read_facts)?;
+        let facts = facts.with_context(|| format!("Failed to read the addresses of {}", self.path.display()))?;
+        Ok(PodFacts { ids, ..facts })
+    }
+
+    /// How its users and groups are numbered.
+    pub fn id_maps(&self) -> Result<IdMaps> {
+        userns::id_maps(&self.file)
     }
 }
 
@@ -134,7 +142,12 @@ fn read_facts() -> Result<PodFacts> {
     let mut addresses = outward.flat_map(|interface| &interface.addresses).copied();
     let first_v4 = addresses.clone().find(IpAddr::is_ipv4);
     let first_v6 = addresses.find(|ip| matches!(ip, IpAddr::V6(v6) if !v6.is_unicast_link_local()));
-    Ok(PodFacts { source_v4: source_v4.or(first_v4).and_then(as_v4), source_v6: source_v6.or(first_v6).and_then(as_v6), interfaces })
+    Ok(PodFacts {
+        source_v4: source_v4.or(first_v4).and_then(as_v4),
+        source_v6: source_v6.or(first_v6).and_then(as_v6),
+        interfaces,
+        ..PodFacts::default()
+    })
 }
 
 const fn as_v4(ip: IpAddr) -> Option<Ipv4Addr> {

@@ -81,6 +81,13 @@ pub(super) fn netns_cookie(socket: &impl AsRawFd) -> io::Result<u64> {
     if result == 0 { Ok(cookie) } else { Err(io::Error::last_os_error()) }
 }
 
+/// The user namespace that owns a namespace (`NS_GET_USERNS`, Linux 4.9; not from within a user namespace below it).
+pub(super) fn owning_user_namespace(namespace: &impl AsRawFd) -> io::Result<OwnedFd> {
+    const NS_GET_USERNS: libc::Ioctl = 0xb701;
+    // SAFETY: takes no argument.
+    owned(unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_USERNS) }.into())
+}
+
 /// A duplicate of another process's file descriptor (`pidfd_getfd`, Linux 5.6; needs `CAP_SYS_PTRACE`).
 pub(super) fn borrow_fd(pid: i32, fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: takes no pointers.

@@ -58,8 +58,7 @@ fn sidecar_is_this_process() -> Result<crate::policy::CompiledPolicy> {
     let (config, _warnings) = IstioConfig::resolve(&flags, &|_name| None, &SystemAccounts)?;
     let facts = PodFacts {
         interfaces: vec![InterfaceFacts { name: "eth0".to_owned(), addresses: vec![Ipv4Addr::new(192, 0, 2, 1).into()] }],
-        source_v4: None,
-        source_v6: None,
+        ..PodFacts::default()
     };
     Ok(compile(&config, &facts)?)
 }

@@ -6,8 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use interceptor_policy::{Address, AddressClass, NumberClass, NumberSpace, Policy, PolicyFlags, SlotAddress};
 
 use super::{
-    AddressPrefix, Cidr, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, NumberPrefix, NumberRange, PodFacts, Selection,
+    AddressPrefix, Cidr, CompiledPolicy, ConfigError, IdMap, InterfaceFacts, IstioConfig, NumberPrefix, NumberRange, PodFacts, Selection,
+    Setting,
     prefixes::{Prefix, flatten},
+    settings,
     tables::{address_bits, number_bits},
 };
 
@@ -61,7 +63,7 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
         probe_port: _,
         probe_timeout: _,
     } = config;
-    let PodFacts { interfaces, source_v4, source_v6 } = facts;
+    let PodFacts { interfaces, source_v4, source_v6, ids } = facts;
     let ipv6 = facts.ipv6_enabled(*dual_stack)?;
 
     let flags = PolicyFlags::default()
@@ -85,13 +87,17 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
         (if *inbound_ports == Selection::All { inbound_ports_excluded } else { &[] }, NumberClass::INBOUND_EXCLUDED),
         (inbound_ports.listed(), NumberClass::INBOUND_INCLUDED),
     ];
+    let proxy_users = outside(&ids.users, settings::PROXY_UID, proxy_uids)?;
+    let first_proxy_user = outside(&ids.users, settings::PROXY_UID, proxy_uids.get(..1).unwrap_or_default())?;
     let users: [(&[NumberRange], NumberClass); 2] =
-        [(proxy_uids, NumberClass::PROXY_ID), (proxy_uids.get(..1).unwrap_or_default(), NumberClass::FIRST_PROXY_ID)];
-    let groups: [(&[NumberRange], NumberClass); 2] = [
-        (proxy_gids, NumberClass::PROXY_ID),
-        // Only one of the two lists is in force, and `ONLY_LISTED_GROUPS` says which.
-        (if *owner_groups == Selection::All { owner_groups_excluded } else { owner_groups.listed() }, NumberClass::OWNER_GROUP),
-    ];
+        [(&proxy_users, NumberClass::PROXY_ID), (&first_proxy_user, NumberClass::FIRST_PROXY_ID)];
+    let proxy_groups = outside(&ids.groups, settings::PROXY_GID, proxy_gids)?;
+    // Only one of the two lists is in force, and `ONLY_LISTED_GROUPS` says which.
+    let owner_groups = match owner_groups {
+        Selection::All => outside(&ids.groups, settings::OWNER_GROUPS_EXCLUDE, owner_groups_excluded)?,
+        Selection::Listed(listed) => outside(&ids.groups, settings::OWNER_GROUPS, listed)?,
+    };
+    let groups: [(&[NumberRange], NumberClass); 2] = [(&proxy_groups, NumberClass::PROXY_ID), (&owner_groups, NumberClass::OWNER_GROUP)];
 
     let mut numbers = in_space(NumberSpace::Port, &ports);
     numbers.extend(in_space(NumberSpace::Uid, &users));
@@ -156,6 +162,12 @@ impl From<Entry> for Prefix<AddressClass> {
         let front = if address.is_ipv4() { MAPPED_BITS } else { 0 };
         Self::new(address_bits(Address::from(address)), front + u32::from(len), class)
     }
+}
+
+/// The ids as the kernel programs see them.
+fn outside(map: &IdMap, setting: Setting, ids: &[NumberRange]) -> Result<Vec<NumberRange>, ConfigError> {
+    let ranges: Result<Vec<_>, _> = ids.iter().map(|ids| map.outside(*ids).ok_or(ConfigError::UnmappedId { setting, ids: *ids })).collect();
+    Ok(ranges?.concat())
 }
 
 fn in_space(space: NumberSpace, lists: &[(&[NumberRange], NumberClass)]) -> Vec<NumberPrefix> {

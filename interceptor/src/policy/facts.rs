@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::ConfigError;
+use super::{ConfigError, IdMaps};
 
 /// The addresses of a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct PodFacts {
     pub source_v4: Option<Ipv4Addr>,
     /// The same for IPv6.
     pub source_v6: Option<Ipv6Addr>,
+    /// Of the user namespace that owns the pod's network namespace: what `-m owner` compares in.
+    pub ids: IdMaps,
 }
 
 /// The addresses of one interface.
@@ -66,7 +68,7 @@ mod tests {
             name: format!("eth{index}"),
             addresses: addresses.split_whitespace().map(|address| address.parse().unwrap()).collect(),
         });
-        PodFacts { interfaces: interfaces.collect(), source_v4: None, source_v6: None }
+        PodFacts { interfaces: interfaces.collect(), ..PodFacts::default() }
     }
 
     #[rstest]

@@ -57,6 +57,7 @@ fn pod() -> PodFacts {
         ],
         source_v4: Some("10.1.1.5".parse().unwrap()),
         source_v6: None,
+        ids: crate::policy::IdMaps::default(),
     }
 }
 

@@ -249,7 +249,7 @@ fn the_source_to_the_outside_is_known() {
 fn ipv6_only() -> PodFacts {
     let addresses = vec!["fd00::5".parse().unwrap()];
     let source_v6 = Some("fd00::5".parse().unwrap());
-    PodFacts { interfaces: vec![InterfaceFacts { name: "eth0".to_owned(), addresses }], source_v4: None, source_v6 }
+    PodFacts { interfaces: vec![InterfaceFacts { name: "eth0".to_owned(), addresses }], source_v6, ..PodFacts::default() }
 }
 
 #[rstest]
