@@ -6,13 +6,14 @@ use interceptor_policy::{
 };
 
 use crate::{
+    dns,
     maps::SLOTS,
     pod::Pod,
     user_address::{Family, UserAddress},
 };
 
 /// `connect()` goes on, to the address that stands in the context.
-const ALLOW: i32 = 1;
+pub(crate) const ALLOW: i32 = 1;
 /// `connect()` fails.
 const DENY: i32 = 0;
 
@@ -51,6 +52,8 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         }
         Action::RedirectOutbound => redirect(user, pod, flow, verdict.reason, pod.policy.outbound_port),
         Action::RedirectInbound => redirect(user, pod, flow, verdict.reason, pod.policy.inbound_port),
+        Action::RedirectDns if flow.protocol == Protocol::Udp => dns::connect(user, pod, &flow),
+        Action::RedirectDns => redirect(user, pod, flow, verdict.reason, pod.policy.dns_port),
         Action::Refuse => refuse(),
     }
 }
@@ -88,7 +91,7 @@ fn source_under_iptables(pod: Pod<'_>, flow: Outbound, reason: Reason) -> Addres
 
 /// The slot that holds `destination`, or a free one that will.
 #[inline(always)]
-fn take_slot(destination: &Destination) -> Option<Slot> {
+pub(crate) fn take_slot(destination: &Destination) -> Option<Slot> {
     // SAFETY: a read of a constant that the loader sets; volatile, because the compiler only knows its initial value.
     let seed = unsafe { core::ptr::read_volatile(&raw const SLOT_SEED) };
     let candidates = SlotCandidates::of(destination, seed);
@@ -110,7 +113,7 @@ fn take_slot(destination: &Destination) -> Option<Slot> {
 
 /// Refuses as a port would that nobody listens on.
 #[inline(always)]
-fn refuse() -> i32 {
+pub(crate) fn refuse() -> i32 {
     // SAFETY: sets the result of the system call, nothing else. Were it to fail, `DENY` alone is EPERM.
     unsafe { bpf_set_retval(-ECONNREFUSED) };
     DENY

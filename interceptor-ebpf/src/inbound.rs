@@ -52,6 +52,7 @@ pub(crate) fn steer(ctx: &SkLookupContext) -> u32 {
     match verdict.action {
         Action::Pass => SK_PASS,
         Action::RedirectInbound => to_sidecar(ctx, pod, pod.policy.inbound_port, ListenerScope::OUTSIDE),
+        Action::RedirectDns => to_sidecar(ctx, pod, pod.policy.dns_port, ListenerScope::OUTSIDE),
         Action::RedirectOutbound => to_sidecar(ctx, pod, pod.policy.outbound_port, ListenerScope::OUTSIDE),
         Action::Refuse => SK_DROP,
     }

@@ -10,6 +10,7 @@
 
 mod connect;
 mod credentials;
+mod dns;
 mod inbound;
 mod listeners;
 mod maps;
@@ -43,6 +44,30 @@ fn on_connect4(ctx: SockAddrContext) -> i32 {
 #[cgroup_sock_addr(connect6)]
 fn on_connect6(ctx: SockAddrContext) -> i32 {
     connect::connect(&UserAddress::<V6>::of(&ctx))
+}
+
+/// `sendto()` of an `AF_INET` socket, or of an `AF_INET6` one to an IPv4-mapped address.
+#[cgroup_sock_addr(sendmsg4)]
+fn on_sendmsg4(ctx: SockAddrContext) -> i32 {
+    dns::send(&UserAddress::<V4>::of(&ctx))
+}
+
+/// `sendto()` of an `AF_INET6` socket.
+#[cgroup_sock_addr(sendmsg6)]
+fn on_sendmsg6(ctx: SockAddrContext) -> i32 {
+    dns::send(&UserAddress::<V6>::of(&ctx))
+}
+
+/// `recvfrom()` of an `AF_INET` socket.
+#[cgroup_sock_addr(recvmsg4)]
+fn on_recvmsg4(ctx: SockAddrContext) -> i32 {
+    dns::receive(&UserAddress::<V4>::of(&ctx))
+}
+
+/// `recvfrom()` of an `AF_INET6` socket, from an IPv4-mapped address too.
+#[cgroup_sock_addr(recvmsg6)]
+fn on_recvmsg6(ctx: SockAddrContext) -> i32 {
+    dns::receive(&UserAddress::<V6>::of(&ctx))
 }
 
 /// `getpeername()`, and the address that `accept()` returns.

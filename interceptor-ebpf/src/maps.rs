@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! All maps, shared by all pods of the node. `ARCHITECTURE.md` draws them.
 
-use core::ffi::c_void;
+use core::{ffi::c_void, ptr::NonNull};
 
 use aya_ebpf::{
-    bindings::{BPF_F_CLONE, BPF_F_NO_PREALLOC, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE},
+    bindings::{BPF_F_CLONE, BPF_F_NO_PREALLOC, BPF_SK_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE},
     btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuHashMap, SockHash},
     helpers::generated::bpf_sk_storage_get,
     macros::btf_map,
@@ -60,6 +60,10 @@ pub(crate) static OWNERS: SkStorage<Owner, { BPF_F_NO_PREALLOC as usize }> = SkS
 #[btf_map]
 pub(crate) static PROXY_SOCKETS: SkStorage<ProxyListener, { (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize }> = SkStorage::new();
 
+/// The DNS server that a UDP socket asked first, and is answered by.
+#[btf_map]
+pub(crate) static DNS_SERVERS: SkStorage<Destination, { BPF_F_NO_PREALLOC as usize }> = SkStorage::new();
+
 /// Socket storage with flags of our choice and for every kind of program; aya-ebpf's own fixes the flags and serves only
 /// `bpf_sock_addr` programs. Fields and order are those of libbpf's BTF map definitions.
 #[repr(C)]
@@ -94,14 +98,30 @@ impl<T: Copy, const FLAGS: usize> SkStorage<T, FLAGS> {
         unsafe { value.as_ref() }.copied()
     }
 
-    /// Keeps `value` with the socket; false when there is no memory for it.
+    /// Keeps `value` with the socket, unless something is kept already; false when there is no memory for it.
     #[inline(always)]
-    pub(crate) fn set(&self, socket: Socket, mut value: T) -> bool {
+    pub(crate) fn set(&self, socket: Socket, value: T) -> bool {
+        self.get_or_insert(socket, value).is_some()
+    }
+
+    /// Keeps `value` with the socket, instead of what may be kept; false when there is no memory for it.
+    #[inline(always)]
+    pub(crate) fn replace(&self, socket: Socket, value: T) -> bool {
+        let Some(kept) = self.get_or_insert(socket, value) else {
+            return false;
+        };
+        // SAFETY: the value belongs to this socket, whose owner is in a system call on it.
+        unsafe { kept.write(value) };
+        true
+    }
+
+    /// What is kept with the socket, which is `value` if nothing was before.
+    #[inline(always)]
+    pub(crate) fn get_or_insert(&self, socket: Socket, mut value: T) -> Option<NonNull<T>> {
         let initial = (&raw mut value).cast::<c_void>();
         // SAFETY: as in `get`; `initial` points to a `T` on the stack, which the helper copies.
-        let kept =
-            unsafe { bpf_sk_storage_get(self.map(), socket.as_ptr(), initial, u64::from(aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE)) };
-        !kept.is_null()
+        let kept = unsafe { bpf_sk_storage_get(self.map(), socket.as_ptr(), initial, u64::from(BPF_SK_STORAGE_GET_F_CREATE)) };
+        NonNull::new(kept.cast())
     }
 
     #[inline(always)]

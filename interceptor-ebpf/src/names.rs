@@ -2,6 +2,7 @@
 use interceptor_policy::{AddressClass, SlotAddress, Tables as _};
 
 use crate::{
+    dns,
     maps::PROXY_SOCKETS,
     pod::Pod,
     socket::low_half,
@@ -26,6 +27,13 @@ pub(crate) fn peer<F: Family>(user: &UserAddress<'_, F>) -> i32 {
             user.set_address(dialled.address);
             user.set_port(dialled.port);
         }
+    } else if peer.is_loopback()
+        && let Some(socket) = user.socket()
+        && let Some(pod) = Pod::of(user.as_ptr())
+        && let Some(server) = dns::server_behind(pod, socket, peer, port)
+    {
+        user.set_address(server.address);
+        user.set_port(server.port);
     } else if let Some(socket) = user.socket()
         && SlotAddress::decode(socket.local_address()).is_some_and(|local| local.source_is_pod)
         && let Some(pod) = Pod::of(user.as_ptr())

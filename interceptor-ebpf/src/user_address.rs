@@ -21,6 +21,7 @@ pub(crate) struct V6;
 pub(crate) trait Family {
     fn read(sock_addr: *mut bpf_sock_addr) -> Address;
     fn write(sock_addr: *mut bpf_sock_addr, address: Address);
+    fn write_message_source(sock_addr: *mut bpf_sock_addr, address: Address);
     fn bind(sock_addr: *mut bpf_sock_addr, address: Address) -> bool;
 }
 
@@ -79,6 +80,11 @@ impl Family for V4 {
     }
 
     #[inline(always)]
+    fn write_message_source(sock_addr: *mut bpf_sock_addr, address: Address) {
+        set_field!(address.v4_be() => sock_addr, msg_src_ip4);
+    }
+
+    #[inline(always)]
     fn bind(sock_addr: *mut bpf_sock_addr, address: Address) -> bool {
         bpf_bind_to(sock_addr, SockaddrIn { family: AF_INET, port: 0, address: address.v4_be(), zero: [0; 2] })
     }
@@ -102,6 +108,15 @@ impl Family for V6 {
         set_field!(b => sock_addr, user_ip6[1]);
         set_field!(c => sock_addr, user_ip6[2]);
         set_field!(d => sock_addr, user_ip6[3]);
+    }
+
+    #[inline(always)]
+    fn write_message_source(sock_addr: *mut bpf_sock_addr, address: Address) {
+        let [a, b, c, d] = address.0;
+        set_field!(a => sock_addr, msg_src_ip6[0]);
+        set_field!(b => sock_addr, msg_src_ip6[1]);
+        set_field!(c => sock_addr, msg_src_ip6[2]);
+        set_field!(d => sock_addr, msg_src_ip6[3]);
     }
 
     #[inline(always)]
@@ -149,6 +164,12 @@ impl<'a, F: Family> UserAddress<'a, F> {
     #[inline(always)]
     pub(crate) fn set_port(&self, port: u16) {
         set_field!(u32::from(port.to_be()) => self.ctx.sock_addr, user_port);
+    }
+
+    /// Gives the message that is sent a source address.
+    #[inline(always)]
+    pub(crate) fn set_message_source(&self, address: Address) {
+        F::write_message_source(self.ctx.sock_addr, address);
     }
 
     /// Binds the socket to `address` and leaves the port to `connect()`, so that a port only has to be unique per destination. False

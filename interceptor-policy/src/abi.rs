@@ -64,6 +64,10 @@ bits! {
         INBOUND_ALL = 5,
         /// Only the listed owner groups are intercepted, instead of all but them.
         ONLY_LISTED_GROUPS = 6,
+        /// `--redirect-dns`, with a server to capture.
+        DNS = 7,
+        /// `--capture-all-dns`.
+        DNS_ALL = 8,
     }
 }
 
@@ -78,6 +82,8 @@ bits! {
         OUTBOUND_EXCLUDED = 2,
         /// `-i`.
         OUTBOUND_INCLUDED = 3,
+        /// A DNS server whose questions are captured.
+        DNS_SERVER = 4,
     }
 }
 
@@ -147,7 +153,7 @@ impl Policy {
     /// Whether `port` is one that connections are redirected to.
     #[inline(always)]
     pub const fn is_proxy_port(&self, port: u16) -> bool {
-        port == self.outbound_port || port == self.inbound_port
+        port == self.outbound_port || port == self.inbound_port || (port == self.dns_port && self.has(PolicyFlags::DNS))
     }
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use crate::{Address, AddressClass, Flow, Inbound, NumberClass, NumberSpace, Outbound, Policy, PolicyFlags, Protocol, Reason, Verdict};
 
+/// The port of DNS.
+const DNS: u16 = 53;
+
 /// What the operator's lists say of an address or a number: maps in the kernel, a snapshot of them in `explain`, memory in tests.
 pub trait Tables {
     /// The union of what is said of all ranges that hold `address`.
@@ -43,18 +46,24 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Reason {
     }
 
     // The rules for one proxy identity are: to itself (a), not from it to a local address (b), from it (c). Where (b) applies, the
-    // first identity settles every local connection; the others are looked at only where it does not.
-    let settles_local = local && !policy.has(PolicyFlags::LOOPBACK_INCLUDED);
+    // first identity settles every local connection; the others are looked at only where it does not. Users come before groups.
+    let dns = policy.has(PolicyFlags::DNS);
+    let to_port_53 = ported && port == DNS;
+    let settles_local = local && !policy.has(PolicyFlags::LOOPBACK_INCLUDED) && (!dns || (tcp && !to_port_53));
     if settles_local && !owner.is_first_proxy_id() {
         return Reason::LocalDestination;
     }
     if owner.is_proxy() {
-        let to_own_pod = local && tcp && !by_address.has(AddressClass::LOOPBACK_EXEMPT) && port != policy.tunnel_port;
+        let left_to_dns = dns && to_port_53 && owner.is_proxy_uid();
+        let to_own_pod = local && tcp && !by_address.has(AddressClass::LOOPBACK_EXEMPT) && port != policy.tunnel_port && !left_to_dns;
         return if to_own_pod { Reason::ProxyToOwnPod } else { Reason::ProxyOwner };
     }
 
     if owner.group_is_not_intercepted() {
         return Reason::OwnerGroup;
+    }
+    if dns && to_port_53 && (policy.has(PolicyFlags::DNS_ALL) || by_address.has(AddressClass::DNS_SERVER)) {
+        return Reason::DnsCaptured;
     }
     if by_address.has(AddressClass::LOOPBACK_EXEMPT) {
         return Reason::LoopbackDestination;

@@ -18,8 +18,9 @@ impl Owner {
     pub const APPLICATION: Self = Self(0);
     /// The first identity of the proxy's list; the order matters, see [`crate::decide`].
     const FIRST_PROXY_ID: u32 = 1;
-    const PROXY_ID: u32 = 1 << 1;
-    const GROUP_NOT_INTERCEPTED: u32 = 1 << 2;
+    const PROXY_UID: u32 = 1 << 1;
+    const PROXY_GID: u32 = 1 << 2;
+    const GROUP_NOT_INTERCEPTED: u32 = 1 << 3;
 
     /// Evaluates the owner matches for the credentials that make a socket (in the user namespace that owns the pod).
     #[inline(always)]
@@ -30,8 +31,11 @@ impl Owner {
         if user.has(NumberClass::FIRST_PROXY_ID) {
             bits |= Self::FIRST_PROXY_ID;
         }
-        if user.has(NumberClass::PROXY_ID) || group.has(NumberClass::PROXY_ID) {
-            bits |= Self::PROXY_ID;
+        if user.has(NumberClass::PROXY_ID) {
+            bits |= Self::PROXY_UID;
+        }
+        if group.has(NumberClass::PROXY_ID) {
+            bits |= Self::PROXY_GID;
         }
         // One list serves both variables: with a list of included groups the others are left alone, without one the excluded.
         if group.has(NumberClass::OWNER_GROUP) != policy.has(PolicyFlags::ONLY_LISTED_GROUPS) {
@@ -43,12 +47,17 @@ impl Owner {
     /// Whether the proxy made the socket, by user or by group.
     #[inline(always)]
     pub const fn is_proxy(self) -> bool {
-        self.0 & Self::PROXY_ID != 0
+        self.0 & (Self::PROXY_UID | Self::PROXY_GID) != 0
     }
 
     #[inline(always)]
     pub(crate) const fn is_first_proxy_id(self) -> bool {
         self.0 & Self::FIRST_PROXY_ID != 0
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_proxy_uid(self) -> bool {
+        self.0 & Self::PROXY_UID != 0
     }
 
     #[inline(always)]

@@ -8,6 +8,8 @@ pub enum Action {
     RedirectOutbound,
     /// It goes to the sidecar's inbound port (15006).
     RedirectInbound,
+    /// It goes to the sidecar's DNS port (15053).
+    RedirectDns,
     /// It ends with `ECONNREFUSED` (or `EPERM` where the kernel has nothing better): nothing passes because we failed.
     Refuse,
 }
@@ -70,6 +72,8 @@ reasons! {
     ProxyOwner => Pass, "proxy_owner", "the socket was made by the sidecar (its user or group)";
     /// Owner groups, `ISTIO_OUTBOUND_OWNER_GROUPS` and `..._EXCLUDE`.
     OwnerGroup => Pass, "owner_group", "the group that made the socket is not intercepted (ISTIO_OUTBOUND_OWNER_GROUPS)";
+    /// `--redirect-dns`; no exclusion but `-o 53` applies to it.
+    DnsCaptured => RedirectDns, "dns_captured", "it asks a DNS server whose questions are captured (--redirect-dns, --capture-all-dns)";
     /// `-d 127.0.0.1/32 -j RETURN`.
     LoopbackDestination => Pass, "loopback_destination", "the destination is the loopback address";
     /// `-x`.

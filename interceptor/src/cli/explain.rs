@@ -139,6 +139,7 @@ fn verdict(action: Action, policy: &Policy) -> String {
         Action::Pass => "passes: it goes where it is sent".to_owned(),
         Action::RedirectOutbound => format!("is redirected to the sidecar's outbound port {}", policy.outbound_port),
         Action::RedirectInbound => format!("is redirected to the sidecar's inbound port {}", policy.inbound_port),
+        Action::RedirectDns => format!("is redirected to the sidecar's DNS port {}", policy.dns_port),
         Action::Refuse => "is refused".to_owned(),
     }
 }

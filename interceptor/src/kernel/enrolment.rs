@@ -114,10 +114,9 @@ fn remove(bpffs: &Bpffs, lock: &Lock, node: Option<&mut Node>, cookie: u64) -> R
 fn draw(bpffs: &Bpffs, node: Option<&Node>, request: Request<'_>) -> Result<Plan> {
     let Request { netns, cgroup, policy, force } = request;
     let cookie = netns.cookie();
-    let (enrolment, missing) = match node {
-        Some(node) => (node.tables.pod(cookie)?, links::missing(&node.pod_directory(cookie))),
-        None => (None, links::all().collect()),
-    };
+    let enrolment = node.map(|node| node.tables.pod(cookie)).transpose()?.flatten();
+    let directory = node.map_or_else(PathBuf::new, |node| node.pod_directory(cookie));
+    let (_attached, missing) = links::attached_and_missing(&directory, &policy.policy);
     if let Some(Enrolment { cgroup_id, .. }) = enrolment
         && cgroup_id != cgroup.id()
     {
@@ -184,7 +183,9 @@ fn execute(bpffs: &Bpffs, lock: &Lock, node: &mut Option<Node>, plan: &Plan, req
                 node.tables.set_node(NodeState { last_generation: generation, unfinished: 1, ..state })?;
                 node.tables.write_lists(generation, policy)?;
             }
-            Step::Attach { .. } => links::attach_missing(&node.directory, &node.pod_directory(netns.cookie()), cgroup, netns)?,
+            Step::Attach { .. } => {
+                links::attach_missing(&node.directory, &node.pod_directory(netns.cookie()), &policy.policy, cgroup, netns)?
+            }
             Step::AdoptListeners { .. } => {
                 let adopted = listeners::adopt(&mut node.tables, netns, policy)?;
                 tracing::debug!(adopted, "recorded sockets that already listen");

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use interceptor_policy::Policy;
 
 use super::{
     cgroup::Cgroup,
@@ -16,9 +17,9 @@ use super::{
 };
 
 /// Attaches and pins what a pod does not have yet. Nothing of it is in force before the pod's entry is written.
-pub(super) fn attach_missing(version: &Path, pod: &Path, cgroup: &Cgroup, netns: &Netns) -> Result<()> {
+pub(super) fn attach_missing(version: &Path, pod: &Path, policy: &Policy, cgroup: &Cgroup, netns: &Netns) -> Result<()> {
     fs::create_dir_all(pod).with_context(|| format!("Failed to create {}", pod.display()))?;
-    for info in CGROUP_PROGRAMS {
+    for info in CGROUP_PROGRAMS.into_iter().filter(|info| info.is_needed(policy)) {
         if !pod.join(info.name).exists() {
             let path = version.join("programs").join(info.name);
             let program = sys::bpf_obj_get(&path).with_context(|| format!("Failed to open {}", path.display()))?;
@@ -39,14 +40,9 @@ fn attach(info: ProgramInfo, program: &impl AsRawFd, target: &File, pod: &Path) 
     sys::bpf_obj_pin(&link, &pin).with_context(|| format!("Failed to pin {}", pin.display()))
 }
 
-/// The names of the programs that a pod has no pinned link of.
-pub(super) fn missing(pod: &Path) -> Vec<&'static str> {
-    all().filter(|name| !pod.join(name).exists()).collect()
-}
-
-/// The names of the programs that are attached for each pod.
-pub(super) fn all() -> impl Iterator<Item = &'static str> {
-    object::programs().map(|info| info.name)
+/// The names of the programs that a pod needs and has a pinned link of, and of those that it has none of.
+pub(super) fn attached_and_missing(pod: &Path, policy: &Policy) -> (Vec<&'static str>, Vec<&'static str>) {
+    object::programs().filter(|info| info.is_needed(policy)).map(|info| info.name).partition(|name| pod.join(name).exists())
 }
 
 /// Whether the pod's network namespace is gone: the kernel has then cut its link loose, which shows as a zero inode number.

@@ -12,6 +12,8 @@ use aya::{
     programs::{Program, ProgramError},
 };
 
+use interceptor_policy::{Policy, PolicyFlags};
+
 use super::{btf, sys};
 
 /// The kernel programs, built by `build.rs`.
@@ -32,22 +34,35 @@ pub(super) struct ProgramInfo {
     attach_type: u32,
     /// The first Linux version that has all it uses.
     pub(super) since: &'static str,
+    needed: Needed,
+}
+
+/// Which pods a program is attached for: those that do not need it do not pay for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needed {
+    Always,
+    /// Where DNS is captured.
+    ForDns,
 }
 
 /// The program that is attached to a pod's network namespace. Each pod has its own instance.
-pub(super) const SK_LOOKUP: ProgramInfo = ProgramInfo { name: "on_sk_lookup", attach_type: 36, since: "5.9" };
+pub(super) const SK_LOOKUP: ProgramInfo = ProgramInfo { name: "on_sk_lookup", attach_type: 36, since: "5.9", needed: Needed::Always };
 
 /// The programs that are attached to a pod's cgroup, and shared by all pods.
-pub(super) const CGROUP_PROGRAMS: [ProgramInfo; 9] = [
-    ProgramInfo { name: "on_sock_create", attach_type: 2, since: "5.11" },
-    ProgramInfo { name: "on_sockops", attach_type: 3, since: "5.7" },
-    ProgramInfo { name: "on_getsockopt", attach_type: 21, since: "5.15" },
-    ProgramInfo { name: "on_getpeername4", attach_type: 29, since: "5.8" },
-    ProgramInfo { name: "on_getpeername6", attach_type: 30, since: "5.8" },
-    ProgramInfo { name: "on_getsockname4", attach_type: 31, since: "5.8" },
-    ProgramInfo { name: "on_getsockname6", attach_type: 32, since: "5.8" },
-    ProgramInfo { name: "on_connect4", attach_type: 10, since: "5.18" },
-    ProgramInfo { name: "on_connect6", attach_type: 11, since: "5.18" },
+pub(super) const CGROUP_PROGRAMS: [ProgramInfo; 13] = [
+    ProgramInfo { name: "on_sock_create", attach_type: 2, since: "5.11", needed: Needed::Always },
+    ProgramInfo { name: "on_sockops", attach_type: 3, since: "5.7", needed: Needed::Always },
+    ProgramInfo { name: "on_getsockopt", attach_type: 21, since: "5.15", needed: Needed::Always },
+    ProgramInfo { name: "on_getpeername4", attach_type: 29, since: "5.8", needed: Needed::Always },
+    ProgramInfo { name: "on_getpeername6", attach_type: 30, since: "5.8", needed: Needed::Always },
+    ProgramInfo { name: "on_getsockname4", attach_type: 31, since: "5.8", needed: Needed::Always },
+    ProgramInfo { name: "on_getsockname6", attach_type: 32, since: "5.8", needed: Needed::Always },
+    ProgramInfo { name: "on_recvmsg4", attach_type: 19, since: "5.8", needed: Needed::ForDns },
+    ProgramInfo { name: "on_recvmsg6", attach_type: 20, since: "5.8", needed: Needed::ForDns },
+    ProgramInfo { name: "on_sendmsg4", attach_type: 14, since: "5.18", needed: Needed::ForDns },
+    ProgramInfo { name: "on_sendmsg6", attach_type: 15, since: "5.18", needed: Needed::ForDns },
+    ProgramInfo { name: "on_connect4", attach_type: 10, since: "5.18", needed: Needed::Always },
+    ProgramInfo { name: "on_connect6", attach_type: 11, since: "5.18", needed: Needed::Always },
 ];
 
 /// All programs.
@@ -56,6 +71,14 @@ pub(super) fn programs() -> impl Iterator<Item = ProgramInfo> {
 }
 
 impl ProgramInfo {
+    /// Whether it is attached for a pod with this policy.
+    pub(super) fn is_needed(self, policy: &Policy) -> bool {
+        match self.needed {
+            Needed::Always => true,
+            Needed::ForDns => policy.has(PolicyFlags::DNS),
+        }
+    }
+
     /// Attaches the program to a cgroup or, in the case of [`SK_LOOKUP`], to a network namespace.
     pub(super) fn attach(self, program: &impl AsRawFd, target: &File) -> Result<OwnedFd> {
         sys::bpf_link_create(program, target, self.attach_type).with_context(|| format!("Failed to attach {}", self.name))

@@ -34,13 +34,13 @@ pub fn list(bpffs: &Bpffs) -> Result<Vec<PodState>> {
     pods.into_iter()
         .map(|(cookie, enrolment)| {
             let directory = node.pod_directory(cookie);
-            let missing = links::missing(&directory);
+            let (attached, missing) = links::attached_and_missing(&directory, &enrolment.policy);
             Ok(PodState {
                 cookie,
                 enrolment,
                 cgroup: cgroup::path_of(enrolment.cgroup_id),
                 alive: !links::namespace_is_gone(&directory)?,
-                attached: links::all().filter(|name| !missing.contains(name)).collect(),
+                attached,
                 missing,
                 counters: node.tables.reasons(cookie)?,
             })

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! DNS over UDP. (DNS over TCP is redirected like any connection.)
+//!
+//! The agent answers on a loopback address only, so questions go to that address itself, and the server that was asked is kept with the
+//! socket: [`DNS_SERVERS`]. A socket that asks *another* server as well sends to it from a slot address. The agent's answer goes back
+//! to that address, from which it is given the same address as its source, and the application is shown the server in that slot.
+
+use interceptor_policy::{Action, Address, Destination, Flow, Outbound, Protocol, Reason, SlotAddress, decide};
+
+use crate::{
+    connect::{ALLOW, refuse, take_slot},
+    maps::DNS_SERVERS,
+    pod::Pod,
+    socket::Socket,
+    user_address::{Family, UserAddress},
+};
+
+/// The only answer that the kernel accepts after a message was received.
+const DONE: i32 = 1;
+
+/// `connect()` to a server whose questions are captured.
+#[inline(always)]
+pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: &Outbound) -> i32 {
+    let server = Destination::new(flow.destination, flow.port);
+    let Some(socket) = user.socket() else {
+        return refuse(); // the context always has a socket
+    };
+    if !DNS_SERVERS.replace(socket, server) {
+        pod.count(Reason::NoSlot);
+        return refuse(); // nowhere to remember the server
+    }
+    if flow.source.is_unspecified() && !flow.destination.is_loopback() {
+        // A socket with a port of its own keeps its loopback source; the agent does not care.
+        user.bind(pod.policy.pod_address(flow.destination));
+    }
+    to_agent(user, pod, flow.destination)
+}
+
+/// `sendto()` and `sendmsg()` with an address.
+#[inline(always)]
+pub(crate) fn send<F: Family>(user: &UserAddress<'_, F>) -> i32 {
+    let Some(pod) = Pod::of(user.as_ptr()) else {
+        return ALLOW; // not enrolled
+    };
+    let Some(socket) = user.socket() else {
+        return refuse(); // the context always has a socket
+    };
+    let (source, dialled, port) = (socket.local_address(), user.address(), user.port());
+    let owner = Pod::owner(socket);
+    if owner.is_proxy() && socket.local_port() == pod.policy.dns_port && SlotAddress::decode(dialled).is_some() {
+        user.set_message_source(dialled); // the agent answers one of those that asked from a slot
+        return ALLOW;
+    }
+    let protocol = Protocol::from_number(user.protocol());
+    let flow = Outbound { protocol, source, destination: dialled.as_reached_from(source), port, owner };
+    let verdict = decide(&Flow::Outbound(flow), pod.policy, &pod);
+    pod.count(verdict.reason);
+    match verdict.action {
+        // No rule redirects datagrams to the other ports.
+        Action::Pass | Action::RedirectOutbound | Action::RedirectInbound => ALLOW,
+        Action::RedirectDns => ask(user, pod, socket, &flow),
+        Action::Refuse => refuse(),
+    }
+}
+
+/// `recvfrom()` and `recvmsg()` with room for an address: the answer comes from the server that was asked.
+#[inline(always)]
+pub(crate) fn receive<F: Family>(user: &UserAddress<'_, F>) -> i32 {
+    let (source, port) = (user.address(), user.port());
+    let slot_address = SlotAddress::decode(source);
+    if !(source.is_loopback() || slot_address.is_some()) {
+        return DONE; // not from the agent
+    }
+    let Some(pod) = Pod::of(user.as_ptr()) else {
+        return DONE; // not enrolled (any more)
+    };
+    if port != pod.policy.dns_port {
+        return DONE; // not from the agent
+    }
+    let server = match slot_address {
+        Some(slot_address) => pod.destination(slot_address.slot),
+        None => user.socket().and_then(|socket| DNS_SERVERS.get(socket)),
+    };
+    if let Some(server) = server {
+        user.set_address(server.address);
+        user.set_port(server.port);
+    }
+    DONE
+}
+
+/// The server that a connected socket asks, if `peer` and `port` are the agent's.
+#[inline(always)]
+pub(crate) fn server_behind(pod: Pod<'_>, socket: Socket, peer: Address, port: u16) -> Option<Destination> {
+    if peer.is_loopback() && port == pod.policy.dns_port && Protocol::from_number(socket.protocol()) == Protocol::Udp {
+        DNS_SERVERS.get(socket)
+    } else {
+        None
+    }
+}
+
+#[inline(always)]
+fn ask<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, socket: Socket, flow: &Outbound) -> i32 {
+    let server = Destination::new(flow.destination, flow.port);
+    let Some(first) = DNS_SERVERS.get_or_insert(socket, server) else {
+        pod.count(Reason::NoSlot);
+        return refuse(); // nowhere to remember the server
+    };
+    // SAFETY: the value lives as long as the socket, whose owner is in a system call on it.
+    if unsafe { first.as_ref() }.same(&server) {
+        if flow.source.is_unspecified() && !flow.destination.is_loopback() {
+            user.set_message_source(pod.policy.pod_address(flow.destination));
+        }
+    } else if let Some(slot) = take_slot(&server) {
+        user.set_message_source(SlotAddress { slot, source_is_pod: true }.encode(flow.destination));
+    } else {
+        pod.count(Reason::NoSlot);
+        return refuse();
+    }
+    to_agent(user, pod, flow.destination)
+}
+
+#[inline(always)]
+fn to_agent<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, destination: Address) -> i32 {
+    user.set_address(destination.loopback());
+    user.set_port(pod.policy.dns_port);
+    ALLOW
+}
