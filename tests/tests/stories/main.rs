@@ -15,4 +15,5 @@ mod rerun;
 mod sidecar_first;
 mod sidecar_restart;
 mod twins;
+mod user_namespace;
 mod validation;
