@@ -250,7 +250,8 @@ impl NumberSpace {
     const ALL: [Self; 3] = [Self::Port, Self::Uid, Self::Gid];
 }
 
-/// Key of the number table.
+/// Key of the number table; all in network byte order, as a trie compares.
+#[expect(clippy::struct_field_names, reason = "the byte order is part of each name")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct NumberKey {

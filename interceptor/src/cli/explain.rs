@@ -13,7 +13,9 @@ use serde::Serialize;
 use super::output::{self, Format};
 use crate::{
     kernel::{bpffs::Bpffs, netns::Netns, snapshot},
-    policy::{CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, IstioFlags, NumberRange, PodFacts, SystemAccounts, compile},
+    policy::{
+        CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, IstioFlags, NumberRange, PodFacts, ResolvConf, SystemAccounts, compile,
+    },
 };
 
 /// Tell what happens to a connection, and which rule says so
@@ -58,6 +60,10 @@ pub(super) struct ExplainArgs {
     /// An address of the pod, when there is no --netns to read them from; may be repeated
     #[arg(long, value_name = "IP", conflicts_with = "netns", action = clap::ArgAction::Append)]
     pod_ip: Vec<IpAddr>,
+
+    /// Where the DNS servers are listed, when there is no --netns
+    #[arg(long, value_name = "FILE", default_value = "/etc/resolv.conf")]
+    resolv_conf: PathBuf,
 
     /// How to print
     #[arg(short = 'O', long, value_enum, default_value_t)]
@@ -108,7 +114,9 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
 }
 
 fn policy_from_flags(args: &ExplainArgs) -> Result<CompiledPolicy> {
-    let (config, _warnings) = IstioConfig::resolve(&args.istio, &|name| std::env::var(name).ok(), &SystemAccounts)?;
+    let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
+    let (config, _warnings) = IstioConfig::resolve(&args.istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
+    let _notes = config.check_supported()?;
     // Without addresses of its own, the pod gets one that nobody dials, so that only loopback is local.
     let addresses = if args.pod_ip.is_empty() { vec![Ipv4Addr::new(192, 0, 2, 254).into()] } else { args.pod_ip.clone() };
     let interfaces = vec![InterfaceFacts { name: "eth0".to_owned(), addresses }];

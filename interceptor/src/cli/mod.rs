@@ -7,6 +7,7 @@ mod explain;
 mod log;
 mod output;
 mod pod;
+mod render;
 mod status;
 #[cfg(feature = "kernel-log")]
 mod trace;
@@ -32,6 +33,7 @@ enum Command {
     Status(status::StatusArgs),
     #[command(args_override_self = true)]
     Explain(Box<explain::ExplainArgs>),
+    Render(render::RenderArgs),
     Check(check::CheckArgs),
     #[cfg(feature = "kernel-log")]
     Trace(trace::TraceArgs),
@@ -54,6 +56,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Clean(args) => clean::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Render(args) => render::run(&args),
         Command::Check(args) => check::run(&args),
         #[cfg(feature = "kernel-log")]
         Command::Trace(args) => trace::run(&args),

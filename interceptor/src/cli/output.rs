@@ -27,6 +27,11 @@ pub(super) fn json(value: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
+/// Beside what is printed, so that it does not become part of it.
+pub(super) fn warning(text: &str) {
+    eprintln!("interceptor: warning: {text}");
+}
+
 /// The whole chain of causes, in one line.
 pub(super) fn error(error: &anyhow::Error) {
     eprintln!("interceptor: error: {error:#}");

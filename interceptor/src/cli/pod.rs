@@ -12,7 +12,7 @@ use crate::{
         enrolment::{self, Change, Request},
         netns::Netns,
     },
-    policy::{IstioConfig, IstioFlags, SystemAccounts, compile},
+    policy::{IstioConfig, IstioFlags, ResolvConf, SystemAccounts, compile},
 };
 
 /// Intercept a pod: the flags of istio-iptables, and the same outcome for every connection
@@ -34,7 +34,7 @@ pub(super) struct PodArgs {
     #[command(flatten)]
     place: Place,
 
-    /// Where the DNS servers are listed
+    /// Where the DNS servers are listed (with --redirect-dns)
     #[arg(long, value_name = "FILE", default_value = "/etc/resolv.conf", help_heading = "Interceptor")]
     resolv_conf: PathBuf,
 }
@@ -58,7 +58,9 @@ pub(super) struct Place {
 
 pub(super) fn run(args: &PodArgs) -> Result<ExitCode> {
     log::start(&args.istio.log);
-    let (config, warnings) = IstioConfig::resolve(&args.istio, &|name| std::env::var(name).ok(), &SystemAccounts)?;
+    let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
+    let (config, mut warnings) = IstioConfig::resolve(&args.istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
+    warnings.extend(config.check_supported()?);
     for warning in warnings {
         tracing::warn!("{warning}");
     }

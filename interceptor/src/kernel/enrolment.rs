@@ -184,7 +184,7 @@ fn execute(bpffs: &Bpffs, lock: &Lock, node: &mut Option<Node>, plan: &Plan, req
                 node.tables.write_lists(generation, policy)?;
             }
             Step::Attach { .. } => {
-                links::attach_missing(&node.directory, &node.pod_directory(netns.cookie()), &policy.policy, cgroup, netns)?
+                links::attach_missing(&node.directory, &node.pod_directory(netns.cookie()), &policy.policy, cgroup, netns)?;
             }
             Step::AdoptListeners { .. } => {
                 let adopted = listeners::adopt(&mut node.tables, netns, policy)?;

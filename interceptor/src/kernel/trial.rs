@@ -5,6 +5,7 @@ use std::{
     fs::File,
     net::{Ipv4Addr, UdpSocket},
     os::fd::{AsFd as _, OwnedFd},
+    path::Path,
 };
 
 use anyhow::{Context as _, Result};
@@ -18,7 +19,7 @@ use super::{
     sys,
     tables::Tables,
 };
-use crate::policy::{InterfaceFacts, IstioConfig, IstioFlags, PodFacts, SystemAccounts, compile};
+use crate::policy::{InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, SystemAccounts, compile};
 
 /// Ends the interception when dropped.
 pub(super) struct Interception {
@@ -55,7 +56,8 @@ pub(super) fn intercept_this_thread() -> Result<Interception> {
 
 fn sidecar_is_this_process() -> Result<crate::policy::CompiledPolicy> {
     let flags = IstioFlags { proxy_uid: Some(getuid().to_string()), proxy_gid: Some(getgid().to_string()), ..IstioFlags::default() };
-    let (config, _warnings) = IstioConfig::resolve(&flags, &|_name| None, &SystemAccounts)?;
+    let no_dns = ResolvConf { path: Path::new("/etc/resolv.conf"), read: &|_path| Ok(Vec::new()) };
+    let (config, _warnings) = IstioConfig::resolve(&flags, &|_name| None, &SystemAccounts, no_dns)?;
     let facts = PodFacts {
         interfaces: vec![InterfaceFacts { name: "eth0".to_owned(), addresses: vec![Ipv4Addr::new(192, 0, 2, 1).into()] }],
         ..PodFacts::default()

@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use interceptor_policy::{Address, AddressClass, NumberClass, NumberSpace, Policy, PolicyFlags, SlotAddress};
 
 use super::{
-    AddressPrefix, Cidr, CompiledPolicy, ConfigError, IdMap, InterfaceFacts, IstioConfig, NumberPrefix, NumberRange, PodFacts, Selection,
-    Setting,
+    AddressPrefix, Cidr, CompiledPolicy, ConfigError, DnsCapture, IdMap, InterfaceFacts, IstioConfig, NumberPrefix, NumberRange, PodFacts,
+    Selection, Setting,
     prefixes::{Prefix, flatten},
     settings,
     tables::{address_bits, number_bits},
@@ -40,14 +40,15 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
         outbound_ports_excluded,
         loopback_range,
         dual_stack,
+        redirect_dns,
+        capture_all_dns,
+        dns_servers,
         // Refused earlier, or without a part in any decision.
         interception_mode: _,
         tproxy_mark: _,
         tproxy_route_table: _,
         virtual_interfaces: _,
-        redirect_dns: _,
         drop_invalid: _,
-        capture_all_dns: _,
         network_namespace: _,
         cni_mode: _,
         excluded_interfaces: _,
@@ -66,7 +67,15 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
     let PodFacts { interfaces, source_v4, source_v6, ids } = facts;
     let ipv6 = facts.ipv6_enabled(*dual_stack)?;
 
+    let dns = DnsCapture::of(*redirect_dns, *capture_all_dns, dns_servers);
+    let servers = match dns {
+        DnsCapture::Off | DnsCapture::All => Vec::new(),
+        DnsCapture::Servers(servers) => servers.askable().collect(),
+    };
+
     let flags = PolicyFlags::default()
+        .with_if(dns != DnsCapture::Off, PolicyFlags::DNS)
+        .with_if(dns == DnsCapture::All, PolicyFlags::DNS_ALL)
         .with_if(ipv6, PolicyFlags::IPV6)
         .with_if(*outbound_ranges == Selection::All, PolicyFlags::OUTBOUND_ALL)
         .with_if(!(outbound_ports.is_empty() && outbound_ports_excluded.is_empty()), PolicyFlags::OUTBOUND_PORTS)
@@ -102,7 +111,7 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
     let mut numbers = in_space(NumberSpace::Port, &ports);
     numbers.extend(in_space(NumberSpace::Uid, &users));
     numbers.extend(in_space(NumberSpace::Gid, &groups));
-    let addresses = addresses(facts, &ranges, ipv6);
+    let addresses = addresses(facts, &ranges, &servers, ipv6);
     within_limit("addresses", addresses.len())?;
     within_limit("ports, users and groups", numbers.len())?;
 
@@ -123,7 +132,7 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
     })
 }
 
-fn addresses(facts: &PodFacts, ranges: &[(&[Cidr], AddressClass)], ipv6: bool) -> Vec<AddressPrefix> {
+fn addresses(facts: &PodFacts, ranges: &[(&[Cidr], AddressClass)], dns_servers: &[IpAddr], ipv6: bool) -> Vec<AddressPrefix> {
     let own = facts.addresses().map(|address| Entry::host(address, AddressClass::LOCAL));
     let loopback = [
         Entry { address: Ipv4Addr::LOCALHOST.into(), len: 8, class: AddressClass::LOCAL },
@@ -137,7 +146,8 @@ fn addresses(facts: &PodFacts, ranges: &[(&[Cidr], AddressClass)], ipv6: bool) -
     let listed = ranges
         .iter()
         .flat_map(|(cidrs, class)| cidrs.iter().map(|cidr| Entry { address: cidr.address(), len: cidr.prefix_len(), class: *class }));
-    let entries = own.chain(loopback).chain(made_local.into_iter().filter(|_| ipv6)).chain(listed);
+    let servers = dns_servers.iter().map(|server| Entry::host(*server, AddressClass::DNS_SERVER));
+    let entries = own.chain(servers).chain(loopback).chain(made_local.into_iter().filter(|_| ipv6)).chain(listed);
     // Each family is a table of its own: `::/0` does not hold the mapped IPv4 addresses.
     let (v4, v6): (Vec<Entry>, Vec<Entry>) = entries.partition(|entry| entry.address.is_ipv4());
     let flat = |entries: Vec<Entry>| flatten(entries.into_iter().map(Prefix::from).collect(), AddressClass::with);

@@ -7,11 +7,10 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::{
-    Accounts, Cidr, ConfigError, Environment, IstioFlags, NumberRange, Selection, Setting, go,
+    Accounts, Cidr, ConfigError, DnsServers, Environment, IstioFlags, NumberRange, ResolvConf, Selection, Setting, go,
     list::{serialize_comma_separated, split},
     numbers, settings,
     sources::Sources,
-    unsupported,
 };
 
 /// How many owner groups may be included; Istio's limit.
@@ -87,6 +86,9 @@ pub struct IstioConfig {
     /// `--capture-all-dns`.
     #[serde(rename = "CAPTURE_ALL_DNS")]
     pub capture_all_dns: bool,
+    /// The servers whose queries are captured; not looked for without `--redirect-dns`, nor with `--capture-all-dns`.
+    #[serde(rename = "DNS_SERVERS")]
+    pub dns_servers: DnsServers,
     /// `--network-namespace`, which names a namespace but does not choose it.
     #[serde(rename = "NETWORK_NAMESPACE")]
     pub network_namespace: String,
@@ -153,16 +155,23 @@ pub enum IptablesBinary {
 }
 
 impl IstioConfig {
-    /// Reads every setting, the flag before the environment before the default, and judges it. The strings are warnings: settings
-    /// that mean nothing here, and values in the environment that Istio takes for something else.
+    /// Reads every setting, the flag before the environment before the default, and judges whether it is well-formed, even where it
+    /// is without effect. The strings are warnings: values in the environment that Istio takes for something else, and DNS servers
+    /// that are none.
     ///
-    /// A setting that is without effect must still be well-formed.
-    pub fn resolve(flags: &IstioFlags, environment: Environment<'_>, accounts: &dyn Accounts) -> Result<(Self, Vec<String>), ConfigError> {
+    /// What is put in force must also pass [`check_supported`](Self::check_supported).
+    pub fn resolve(
+        flags: &IstioFlags,
+        environment: Environment<'_>,
+        accounts: &dyn Accounts,
+        resolv_conf: ResolvConf<'_>,
+    ) -> Result<(Self, Vec<String>), ConfigError> {
         let mut sources = Sources::new(environment);
-        let config = Self::read(flags, &mut sources, accounts)?;
-        unsupported::refuse(&config)?;
+        let mut config = Self::read(flags, &mut sources, accounts)?;
         let mut warnings = sources.into_warnings();
-        warnings.extend(unsupported::notes(&config));
+        if config.redirect_dns && !config.capture_all_dns {
+            config.dns_servers = DnsServers::read(resolv_conf, &mut warnings)?;
+        }
         Ok((config, warnings))
     }
 
@@ -245,6 +254,8 @@ impl IstioConfig {
             redirect_dns: from.switch(*redirect_dns, settings::REDIRECT_DNS),
             drop_invalid: from.switch(*drop_invalid, settings::DROP_INVALID),
             capture_all_dns: from.switch(*capture_all_dns, settings::CAPTURE_ALL_DNS),
+            // They are in a file, which is read only if need be.
+            dns_servers: DnsServers::default(),
             cni_mode: from.switch(*cni_mode, settings::CNI_MODE),
             reconcile: from.switch(*reconcile, settings::RECONCILE),
             cleanup_only: from.switch(*cleanup_only, settings::CLEANUP_ONLY),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Why a configuration is refused: which setting, what was wrong with it, and what to write instead.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 use super::{Cidr, MAX_PREFIXES_PER_POD, NumberRange, Setting};
@@ -72,6 +74,12 @@ pub enum ConfigError {
 
     #[error("{setting}: {ids} is not mapped in the pod's user namespace; write an ID that its uid_map and gid_map have")]
     UnmappedId { setting: Setting, ids: NumberRange },
+
+    #[error(
+        "failed to load {}: {reason}; name the file that lists the DNS servers with --resolv-conf, or capture the queries to all of \
+         them (--capture-all-dns)", .path.display()
+    )]
+    ResolvConf { path: PathBuf, reason: String },
 
     #[error("no valid local IP address found; wait for the pod's network to be set up, then run this again")]
     NoLocalAddress,

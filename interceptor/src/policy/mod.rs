@@ -2,16 +2,18 @@
 //! From the command line of `istio-iptables` to the tables that the kernel programs look up.
 //!
 //! ```text
-//! IstioFlags, environment ──IstioConfig::resolve──▶ IstioConfig ──compile (with PodFacts)──▶ CompiledPolicy
+//! IstioFlags, environment ──IstioConfig::resolve──▶ IstioConfig ──check_supported, compile (with PodFacts)──▶ CompiledPolicy
+//!                                                        └───────render::iptables───────▶ what istio-iptables would have written
 //! ```
 //!
-//! Two pure steps, and every refusal happens in them, before anything is touched. Nothing here talks to the kernel, prints or
+//! Pure steps, and every refusal happens in them, before anything is touched. Nothing here talks to the kernel, prints or
 //! exits; the environment and the account database come in as arguments.
 
 mod accounts;
 mod cidr;
 mod compile;
 mod config;
+mod dns;
 mod error;
 mod facts;
 mod flags;
@@ -22,6 +24,7 @@ mod log_flags;
 mod numbers;
 mod prefixes;
 mod ranges;
+pub mod render;
 mod settings;
 mod sources;
 mod tables;
@@ -34,6 +37,7 @@ pub use accounts::{Accounts, SystemAccounts};
 pub use cidr::Cidr;
 pub use compile::{MAX_PREFIXES_PER_POD, compile};
 pub use config::{InterceptionMode, IptablesBinary, IstioConfig};
+pub use dns::{DnsCapture, DnsServers, ResolvConf};
 pub use error::ConfigError;
 pub use facts::{InterfaceFacts, PodFacts};
 pub use flags::IstioFlags;

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What this version does not do. A setting that would change where a connection goes is refused, never ignored; a setting that has
-//! nothing to act on is accepted, with a note that says so.
+//! What the kernel programs of this version do not do. A setting that would change where a connection goes is refused, never
+//! ignored; a setting that has nothing to act on is accepted, with a note that says so.
 
 use super::{ConfigError, InterceptionMode, IptablesBinary, IstioConfig, NumberRange, Selection, Setting, settings};
 
-/// Refuses what comes in later versions.
-pub(super) fn refuse(config: &IstioConfig) -> Result<(), ConfigError> {
+impl IstioConfig {
+    /// Refuses what comes in later versions, and names the settings that have no effect on the kernel programs.
+    pub fn check_supported(&self) -> Result<Vec<String>, ConfigError> {
+        refuse(self)?;
+        Ok(notes(self))
+    }
+}
+
+fn refuse(config: &IstioConfig) -> Result<(), ConfigError> {
     let refusal = |setting: Setting, value: &str, feature, advice| {
         Err(ConfigError::Unsupported { setting, value: value.to_owned(), feature, advice })
     };
@@ -19,12 +26,6 @@ pub(super) fn refuse(config: &IstioConfig) -> Result<(), ConfigError> {
                 "write REDIRECT, or use istio-iptables for this pod",
             );
         }
-    }
-    if config.redirect_dns {
-        return refusal(settings::REDIRECT_DNS, "true", "DNS capture", "write false, or use istio-iptables for this pod");
-    }
-    if config.dual_stack {
-        return refusal(settings::DUAL_STACK, "true", "interception of IPv6", "write false, or use istio-iptables for this pod");
     }
     if !config.excluded_interfaces.is_empty() {
         return refusal(
@@ -45,8 +46,7 @@ pub(super) fn refuse(config: &IstioConfig) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Names what is accepted and has no effect.
-pub(super) fn notes(config: &IstioConfig) -> Vec<String> {
+fn notes(config: &IstioConfig) -> Vec<String> {
     let mut notes = Vec::new();
     let mut note = |setting: Setting, value: &str, note: &str| notes.push(format!("{setting}: `{value}` has no effect: {note}"));
     let no_rules = "no rules of iptables or nftables are written";

@@ -167,9 +167,6 @@ fn a_bad_value_in_the_environment_is_taken_as_istio_takes_it_and_named(
 #[rstest]
 #[case::tproxy(&["-m", "TPROXY"], &[], "--istio-inbound-interception-mode (ISTIO_INBOUND_INTERCEPTION_MODE): `TPROXY` asks for")]
 #[case::tproxy_variable(&[], &[("ISTIO_INBOUND_INTERCEPTION_MODE", "TPROXY")], "`TPROXY` asks for")]
-#[case::dns(&["--redirect-dns"], &[], "--redirect-dns (REDIRECT_DNS, ISTIO_META_DNS_CAPTURE): `true` asks for DNS capture")]
-#[case::dns_variable(&[], &[("ISTIO_META_DNS_CAPTURE", "true")], "`true` asks for DNS capture")]
-#[case::dual_stack(&["--dual-stack=1"], &[], "--dual-stack (DUAL_STACK, ISTIO_DUAL_STACK): `true` asks for interception of IPv6")]
 #[case::excluded_interfaces(&["-c", "eth+,lo"], &[], "--istio-exclude-interfaces (ISTIO_EXCLUDE_INTERFACES): `eth+,lo` asks for")]
 #[case::virtual_interfaces(&["-k", "net1"], &[], "--kube-virt-interfaces (KUBE_VIRT_INTERFACES): `net1` asks for")]
 fn what_this_version_does_not_do_is_refused(#[case] args: &[&str], #[case] variables: &[(&str, &str)], #[case] message: &str) {

@@ -3,12 +3,15 @@
 
 mod configuration;
 mod laws;
+mod rendering;
 mod verdicts;
+
+use std::path::Path;
 
 use clap::Parser;
 use interceptor_policy::{Address, Flow, Inbound, Outbound, Owner, Protocol, Reason, decide};
 
-use super::{Accounts, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, compile};
+use super::{Accounts, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, compile};
 
 /// What the injector passes.
 const INJECTED: &[&str] =
@@ -37,10 +40,19 @@ impl Accounts for Names {
     }
 }
 
-fn resolve(args: &[&str], variables: &[(&str, &str)]) -> Result<(IstioConfig, Vec<String>), ConfigError> {
+/// What is asked for, whether or not it can be put in force, in a pod whose `resolv.conf` is given.
+fn read(args: &[&str], variables: &[(&str, &str)], resolv_conf: &str) -> Result<(IstioConfig, Vec<String>), ConfigError> {
     let flags = Cli::try_parse_from([&["istio-iptables"], args].concat()).unwrap().flags;
     let environment = |name: &str| variables.iter().find(|(set, _value)| *set == name).map(|(_set, value)| (*value).to_owned());
-    IstioConfig::resolve(&flags, &environment, &Names)
+    let resolv_conf = ResolvConf { path: Path::new("/etc/resolv.conf"), read: &|_path| Ok(resolv_conf.into()) };
+    IstioConfig::resolve(&flags, &environment, &Names, resolv_conf)
+}
+
+/// What can be put in force.
+fn resolve(args: &[&str], variables: &[(&str, &str)]) -> Result<(IstioConfig, Vec<String>), ConfigError> {
+    let (config, mut warnings) = read(args, variables, "nameserver 10.96.0.10\n")?;
+    warnings.extend(config.check_supported()?);
+    Ok((config, warnings))
 }
 
 /// `10.1.1.5` is the pod; it has a secondary address and a second interface.

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use std::{net::IpAddr, path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::output;
+use crate::policy::{
+    InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, SystemAccounts,
+    render::{self, Rendered},
+};
+
+/// Write a configuration as another tool would
+#[derive(Args, Debug)]
+pub(super) struct RenderArgs {
+    #[command(subcommand)]
+    tool: Tool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Tool {
+    #[command(args_override_self = true)]
+    Iptables(Box<IptablesArgs>),
+}
+
+/// Print the rules that istio-iptables would write
+///
+/// As text for iptables-restore --noflush and ip6tables-restore --noflush; nothing is changed, and no privilege is needed. Names come
+/// out as the numbers they have here. What istio-iptables does besides, routes for TPROXY and an address on lo, is not shown.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  interceptor render iptables -p 15001 -z 15006 -u 1337 -i '*' -b '*' -d 15090,15021,15020
+  interceptor render iptables -m TPROXY -b '*' --redirect-dns --capture-all-dns --dual-stack --pod-ip 10.1.0.5 --pod-ip fd00::5
+  interceptor render iptables -i 10.96.0.0/12 --family 4 | sudo ip netns exec web iptables-restore --noflush")]
+struct IptablesArgs {
+    /// An address of the pod, which decides whether there are rules for IPv6; without any there are none; may be repeated
+    #[arg(long, value_name = "IP", action = clap::ArgAction::Append)]
+    pod_ip: Vec<IpAddr>,
+
+    /// Print the rules of one family, and nothing else
+    #[arg(long, value_enum)]
+    family: Option<Family>,
+
+    /// Where the DNS servers are listed
+    #[arg(long, value_name = "FILE", default_value = "/etc/resolv.conf")]
+    resolv_conf: PathBuf,
+
+    #[command(flatten)]
+    istio: IstioFlags,
+}
+
+/// Why there may be nothing to print.
+const NO_V6: &str = "no rules for IPv6: Istio writes none for these addresses (--pod-ip, --dual-stack)";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Family {
+    #[value(name = "4", help = "IPv4")]
+    V4,
+    #[value(name = "6", help = "IPv6")]
+    V6,
+}
+
+pub(super) fn run(args: &RenderArgs) -> Result<ExitCode> {
+    match &args.tool {
+        Tool::Iptables(args) => iptables(args),
+    }
+}
+
+fn iptables(args: &IptablesArgs) -> Result<ExitCode> {
+    let IptablesArgs { pod_ip, family, resolv_conf, istio } = args;
+    let resolv_conf = ResolvConf { path: resolv_conf, read: &|path| std::fs::read(path) };
+    let (config, warnings) = IstioConfig::resolve(istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
+    for warning in warnings {
+        output::warning(&warning);
+    }
+    let Rendered { v4, v6 } = render::iptables(&config, ipv6_enabled(pod_ip, config.dual_stack)?);
+
+    match (family, v6) {
+        (None, v6) => {
+            output::text(format_args!("# IPv4, for iptables-restore --noflush\n{}", v4.trim_end()));
+            match v6 {
+                Some(v6) => output::text(format_args!("# IPv6, for ip6tables-restore --noflush\n{}", v6.trim_end())),
+                None => output::text(format_args!("# {NO_V6}")),
+            }
+        }
+        (Some(Family::V4), _) => output::text(v4.trim_end()),
+        (Some(Family::V6), Some(v6)) => output::text(v6.trim_end()),
+        (Some(Family::V6), None) => output::warning(NO_V6),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn ipv6_enabled(pod_ips: &[IpAddr], dual_stack: bool) -> Result<bool> {
+    if pod_ips.is_empty() {
+        return Ok(false);
+    }
+    let interfaces = vec![InterfaceFacts { name: "eth0".to_owned(), addresses: pod_ips.to_vec() }];
+    Ok(PodFacts { interfaces, ..PodFacts::default() }.ipv6_enabled(dual_stack)?)
+}

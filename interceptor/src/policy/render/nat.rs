@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Table `nat`: which connections are redirected.
+
+use super::{
+    super::Selection,
+    plan::{Dns, Owner, Plan},
+    rules::{ISTIO_IN_REDIRECT, ISTIO_INBOUND, ISTIO_OUTPUT, ISTIO_OUTPUT_DNS, ISTIO_REDIRECT, OUTPUT, PREROUTING, Table},
+};
+
+/// Where the agent answers DNS; Istio has no flag for it.
+const DNS_PORT: u16 = 15_053;
+
+pub(super) fn table(plan: &Plan<'_>) -> Table {
+    let mut nat = Table::new("nat");
+    for interface in plan.excluded_interfaces {
+        nat.append(PREROUTING, format_args!("-i {interface} -j RETURN"));
+        nat.append(OUTPUT, format_args!("-o {interface} -j RETURN"));
+    }
+    for interface in plan.virtual_interfaces {
+        nat.insert(PREROUTING, 1, format_args!("-i {interface} -j RETURN"));
+    }
+    nat.append(ISTIO_INBOUND, format_args!("-p tcp --dport {} -j RETURN", plan.inbound_tunnel_port));
+    nat.append(ISTIO_REDIRECT, format_args!("-p tcp -j REDIRECT --to-ports {}", plan.envoy_port));
+    nat.append(ISTIO_IN_REDIRECT, format_args!("-p tcp -j REDIRECT --to-ports {}", plan.inbound_capture_port));
+    if plan.tproxy_mark.is_none() {
+        inbound(&mut nat, plan);
+    }
+    nat.append(OUTPUT, "-j ISTIO_OUTPUT");
+    output(&mut nat, plan);
+    nat
+}
+
+/// A list without ports counts as none: the rules that Istio writes for `-b ,` lead nowhere.
+fn inbound(nat: &mut Table, plan: &Plan<'_>) {
+    match plan.inbound_ports {
+        Selection::All => {
+            nat.append(PREROUTING, "-p tcp -j ISTIO_INBOUND");
+            for ports in plan.inbound_ports_excluded {
+                nat.append(ISTIO_INBOUND, format_args!("-p tcp --dport {ports} -j RETURN"));
+            }
+            nat.append(ISTIO_INBOUND, "-p tcp -j ISTIO_IN_REDIRECT");
+        }
+        Selection::Listed(ports) if ports.is_empty() => {}
+        Selection::Listed(ports) => {
+            nat.append(PREROUTING, "-p tcp -j ISTIO_INBOUND");
+            for ports in ports {
+                nat.append(ISTIO_INBOUND, format_args!("-p tcp --dport {ports} -j ISTIO_IN_REDIRECT"));
+            }
+        }
+    }
+}
+
+fn output(nat: &mut Table, plan: &Plan<'_>) {
+    for ports in plan.outbound_ports_excluded {
+        nat.append(ISTIO_OUTPUT, format_args!("-p tcp --dport {ports} -j RETURN"));
+        nat.append(ISTIO_OUTPUT, format_args!("-p udp --dport {ports} -j RETURN"));
+    }
+    nat.append(ISTIO_OUTPUT, format_args!("-o lo -s {} -j RETURN", plan.passthrough));
+    for owner in &plan.proxy {
+        proxy(nat, plan, owner);
+    }
+    owner_groups(nat, plan);
+    dns(nat, &plan.dns);
+    nat.append(ISTIO_OUTPUT, format_args!("-d {} -j RETURN", plan.loopback));
+    for range in &plan.outbound_ranges_excluded {
+        nat.append(ISTIO_OUTPUT, format_args!("-d {range} -j RETURN"));
+    }
+    for ports in plan.outbound_ports {
+        nat.append(ISTIO_OUTPUT, format_args!("-p tcp --dport {ports} -j ISTIO_REDIRECT"));
+    }
+    included(nat, plan);
+}
+
+/// From the sidecar to its own pod; from others to theirs; from the sidecar to anywhere.
+fn proxy(nat: &mut Table, plan: &Plan<'_>, owner: &Owner<'_>) {
+    let Plan { loopback, inbound_tunnel_port: tunnel, .. } = plan;
+    // Only users: Istio makes no exception for what a group of the sidecar asks a DNS server in the pod.
+    let ports =
+        if plan.dns.is_on() && owner.is_user() { format!("-m multiport ! --dports 53,{tunnel}") } else { format!("! --dport {tunnel}") };
+    nat.append(ISTIO_OUTPUT, format_args!("-o lo ! -d {loopback} -p tcp {ports} -m owner {owner} -j ISTIO_IN_REDIRECT"));
+    if !plan.loopback_included {
+        // DNS servers in the pod are for the rules of DNS.
+        let but_dns = if plan.dns.is_on() { "-p tcp ! --dport 53 " } else { "" };
+        nat.append(ISTIO_OUTPUT, format_args!("-o lo {but_dns}-m owner ! {owner} -j RETURN"));
+    }
+    nat.append(ISTIO_OUTPUT, format_args!("-m owner {owner} -j RETURN"));
+}
+
+fn owner_groups(nat: &mut Table, plan: &Plan<'_>) {
+    match plan.owner_groups {
+        Selection::All => {
+            for group in plan.owner_groups_excluded {
+                nat.append(ISTIO_OUTPUT, format_args!("-m owner --gid-owner {group} -j RETURN"));
+            }
+        }
+        // Of a list without members everyone is none.
+        Selection::Listed(groups) => {
+            let none_of = groups.iter().map(|group| format!("-m owner ! --gid-owner {group}"));
+            let rule: Vec<String> = none_of.chain(["-j RETURN".to_owned()]).collect();
+            nat.append(ISTIO_OUTPUT, rule.join(" "));
+        }
+    }
+}
+
+fn dns(nat: &mut Table, dns: &Dns) {
+    let servers = match dns {
+        Dns::Off => return,
+        Dns::All => vec![String::new()],
+        Dns::Servers(servers) if servers.is_empty() => return,
+        Dns::Servers(servers) => servers.iter().map(|server| format!("-d {server} ")).collect(),
+    };
+    nat.append(ISTIO_OUTPUT, "-j ISTIO_OUTPUT_DNS");
+    // `--to-port` is short for `--to-ports`.
+    for (protocol, to_ports) in [("tcp", "--to-ports"), ("udp", "--to-port")] {
+        for server in &servers {
+            nat.append(ISTIO_OUTPUT_DNS, format_args!("-p {protocol} --dport 53 {server}-j REDIRECT {to_ports} {DNS_PORT}"));
+        }
+    }
+}
+
+/// What is left goes to the sidecar if it is included, and so does what virtual machines send.
+fn included(nat: &mut Table, plan: &Plan<'_>) {
+    match &plan.outbound_ranges {
+        Selection::All => {
+            nat.append(ISTIO_OUTPUT, "-j ISTIO_REDIRECT");
+            for interface in plan.virtual_interfaces {
+                nat.insert(PREROUTING, 1, format_args!("-i {interface} -j ISTIO_REDIRECT"));
+            }
+        }
+        Selection::Listed(ranges) => {
+            for range in ranges {
+                for interface in plan.virtual_interfaces {
+                    nat.insert(PREROUTING, 1, format_args!("-i {interface} -d {range} -j ISTIO_REDIRECT"));
+                }
+                nat.append(ISTIO_OUTPUT, format_args!("-d {range} -j ISTIO_REDIRECT"));
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the rules of one family are made from.
+
+use std::{fmt, net::IpAddr};
+
+use super::super::{Cidr, DnsCapture, DnsServers, InterceptionMode, IstioConfig, NumberRange, Selection};
+
+/// For whose packets the rules are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    V4,
+    V6,
+}
+
+/// A configuration as one family sees it.
+pub(super) struct Plan<'a> {
+    pub(super) envoy_port: u16,
+    pub(super) inbound_capture_port: u16,
+    pub(super) inbound_tunnel_port: u16,
+    /// Users, then groups.
+    pub(super) proxy: Vec<Owner<'a>>,
+    /// The mark of packets that TPROXY delivers; none with REDIRECT.
+    pub(super) tproxy_mark: Option<u32>,
+    pub(super) inbound_ports: &'a Selection<NumberRange>,
+    pub(super) inbound_ports_excluded: &'a [NumberRange],
+    pub(super) owner_groups: &'a Selection<NumberRange>,
+    pub(super) owner_groups_excluded: &'a [NumberRange],
+    pub(super) outbound_ranges: Selection<Cidr>,
+    pub(super) outbound_ranges_excluded: Vec<Cidr>,
+    pub(super) outbound_ports: &'a [NumberRange],
+    pub(super) outbound_ports_excluded: &'a [NumberRange],
+    pub(super) virtual_interfaces: &'a [String],
+    pub(super) excluded_interfaces: &'a [String],
+    pub(super) drop_invalid: bool,
+    pub(super) dns: Dns,
+    /// Whether an included range, of either family, is written with a loopback address.
+    pub(super) loopback_included: bool,
+    /// What is never intercepted.
+    pub(super) loopback: String,
+    /// The source of the sidecar's connections to its application.
+    pub(super) passthrough: &'static str,
+}
+
+/// One identity of the sidecar.
+pub(super) struct Owner<'a> {
+    kind: OwnerKind,
+    ids: &'a NumberRange,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OwnerKind {
+    User,
+    Group,
+}
+
+/// Which DNS queries of this family go to the agent.
+pub(super) enum Dns {
+    Off,
+    All,
+    /// As ranges of one address; none if all servers are of the other family.
+    Servers(Vec<String>),
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn of(config: &'a IstioConfig, family: Family) -> Self {
+        let IstioConfig {
+            envoy_port,
+            inbound_capture_port,
+            inbound_tunnel_port,
+            proxy_uids,
+            proxy_gids,
+            interception_mode,
+            tproxy_mark,
+            inbound_ports,
+            inbound_ports_excluded,
+            owner_groups,
+            owner_groups_excluded,
+            outbound_ranges,
+            outbound_ranges_excluded,
+            outbound_ports,
+            outbound_ports_excluded,
+            virtual_interfaces,
+            redirect_dns,
+            drop_invalid,
+            capture_all_dns,
+            dns_servers,
+            excluded_interfaces,
+            loopback_range,
+            // In no rule: it decides whether there are any for IPv6, or is a matter of routing, or of how rules are applied.
+            dual_stack: _,
+            tproxy_route_table: _,
+            network_namespace: _,
+            cni_mode: _,
+            reconcile: _,
+            cleanup_only: _,
+            force_apply: _,
+            native_nftables: _,
+            force_iptables_binary: _,
+            dry_run: _,
+            dry_run_file: _,
+            skip_rule_apply: _,
+            run_validation: _,
+            probe_port: _,
+            probe_timeout: _,
+        } = config;
+        let users = proxy_uids.iter().map(|ids| Owner { kind: OwnerKind::User, ids });
+        let groups = proxy_gids.iter().map(|ids| Owner { kind: OwnerKind::Group, ids });
+        Self {
+            envoy_port: *envoy_port,
+            inbound_capture_port: *inbound_capture_port,
+            inbound_tunnel_port: *inbound_tunnel_port,
+            proxy: users.chain(groups).collect(),
+            tproxy_mark: match interception_mode {
+                InterceptionMode::Redirect => None,
+                InterceptionMode::Tproxy => Some(*tproxy_mark),
+            },
+            inbound_ports,
+            inbound_ports_excluded,
+            owner_groups,
+            owner_groups_excluded,
+            outbound_ranges: match outbound_ranges {
+                Selection::All => Selection::All,
+                Selection::Listed(ranges) => Selection::Listed(family.of(ranges)),
+            },
+            outbound_ranges_excluded: family.of(outbound_ranges_excluded),
+            outbound_ports,
+            outbound_ports_excluded,
+            virtual_interfaces,
+            excluded_interfaces,
+            drop_invalid: *drop_invalid,
+            dns: match DnsCapture::of(*redirect_dns, *capture_all_dns, dns_servers) {
+                DnsCapture::Off => Dns::Off,
+                DnsCapture::All => Dns::All,
+                DnsCapture::Servers(servers) => Dns::Servers(family.servers(servers)),
+            },
+            loopback_included: outbound_ranges.listed().iter().any(|range| range.address().is_loopback()),
+            loopback: match family {
+                Family::V4 => loopback_range.to_string(),
+                Family::V6 => "::1/128".to_owned(),
+            },
+            passthrough: match family {
+                Family::V4 => "127.0.0.6/32",
+                Family::V6 => "::6/128",
+            },
+        }
+    }
+}
+
+impl Family {
+    fn of(self, ranges: &[Cidr]) -> Vec<Cidr> {
+        let mine = |address| match address {
+            IpAddr::V4(_) => self == Self::V4,
+            IpAddr::V6(_) => self == Self::V6,
+        };
+        ranges.iter().copied().filter(|range| mine(range.address())).collect()
+    }
+
+    fn servers(self, servers: &DnsServers) -> Vec<String> {
+        let DnsServers { v4, v6 } = servers;
+        match self {
+            Self::V4 => v4.iter().map(|server| format!("{server}/32")).collect(),
+            Self::V6 => v6.iter().map(|server| format!("{server}/128")).collect(),
+        }
+    }
+}
+
+impl Owner<'_> {
+    pub(super) fn is_user(&self) -> bool {
+        self.kind == OwnerKind::User
+    }
+}
+
+impl fmt::Display for Owner<'_> {
+    /// As an argument of `-m owner`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, ids } = self;
+        match kind {
+            OwnerKind::User => write!(f, "--uid-owner {ids}"),
+            OwnerKind::Group => write!(f, "--gid-owner {ids}"),
+        }
+    }
+}
+
+impl Dns {
+    /// Whether there are rules for DNS, which may all be of the other family.
+    pub(super) fn is_on(&self) -> bool {
+        match self {
+            Self::Off => false,
+            Self::All | Self::Servers(_) => true,
+        }
+    }
+}
