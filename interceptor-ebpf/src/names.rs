@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-use interceptor_policy::{AddressClass, SlotAddress, Tables as _};
+use interceptor_policy::{Action, Address, AddressClass, Flow, Inbound, Protocol, SlotAddress, Tables as _, decide};
 
 use crate::{
     dns,
@@ -35,11 +35,12 @@ pub(crate) fn peer<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         user.set_address(server.address);
         user.set_port(server.port);
     } else if let Some(socket) = user.socket()
-        && SlotAddress::decode(socket.local_address()).is_some_and(|local| local.source_is_pod)
+        && let Some(local) = SlotAddress::decode(socket.local_address())
+        && local.source_is_pod
         && let Some(pod) = Pod::of(user.as_ptr())
         && pod.policy.is_proxy_port(socket.local_port())
     {
-        user.set_address(pod.policy.pod_address(peer));
+        user.set_address(source(pod, local, peer));
     }
     DONE
 }
@@ -61,7 +62,7 @@ pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
             && let Some(pod) = Pod::of(user.as_ptr())
             && pod.policy.is_proxy_port(peer_port)
         {
-            user.set_address(pod.policy.pod_address(local));
+            user.set_address(source(pod, peer, local));
         }
         return DONE;
     }
@@ -73,10 +74,35 @@ pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     };
     if pod.slot_in(local, user.port()).is_some() {
         user.set_address(local.loopback());
-    } else if !pod.address(socket.peer_address()).has(AddressClass::LOCAL) {
+    } else if !pod.address(socket.peer_address()).has(AddressClass::LOCAL)
+        && (user.port() != low_half(listener.port) || is_intercepted(pod, socket.peer_address(), local, user.port()))
+    {
         // It came from outside: REDIRECT picks the first address of the interface, and the sidecar's port.
         user.set_address(pod.primary_of(local));
         user.set_port(low_half(listener.port));
     }
     DONE
+}
+
+/// The source that a connection to the slot's destination would have had: towards an address of the pod that address, or the first
+/// one of its interface; else the pod's.
+#[inline(always)]
+fn source(pod: Pod<'_>, slot_address: SlotAddress, like: Address) -> Address {
+    match pod.destination(slot_address.slot) {
+        Some(to) if pod.address(to.address).has(AddressClass::LOCAL) => {
+            if to.address.is_v4() {
+                pod.primary_of(to.address)
+            } else {
+                to.address
+            }
+        }
+        _ => pod.policy.pod_address(like),
+    }
+}
+
+/// Whether a connection from outside to the very port that the sidecar listens on was redirected there; else it was let through.
+#[inline(always)]
+fn is_intercepted(pod: Pod<'_>, source: Address, destination: Address, port: u16) -> bool {
+    let flow = Inbound { protocol: Protocol::Tcp, source, destination, port };
+    !matches!(decide(&Flow::Inbound(flow), pod.policy, &pod).action, Action::Pass)
 }

@@ -89,10 +89,9 @@ pub(crate) fn answer(ctx: &SockoptContext) -> i32 {
             let answer = SockaddrIn6 { family: AF_INET6, port_be: port.to_be(), flow_info: 0, address: address.0, scope_id: 0 };
             respond(sockopt, answer);
         }
-        // Asked at the level of the other family: connection tracking knows no such connection either.
-        Known(_) => {}
         Forgotten => set_result(sockopt, -ENOENT),
-        NotOurs => {}
+        // Not redirected, or asked at the level of the other family: the kernel's own answer stands.
+        NotOurs | Known(_) => {}
     }
     DONE
 }

@@ -7,7 +7,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// IPv4-mapped form `::ffff:a.b.c.d` ([RFC 4291 §2.5.5.2](https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2)).
 ///
 /// Words, not bytes, because the verifier tracks them one load at a time; equality is spelled out because `==` on an array may
-/// become a call to `memcmp`, which kernel programs do not have.
+/// become a call to `memcmp`, which kernel programs do not have. Words are combined before they are compared: each branch less
+/// halves what the verifier has to walk.
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Address(pub [u32; 4]);
@@ -42,13 +43,15 @@ impl Address {
     /// Whether this is an IPv4(-mapped) address: such connections are IPv4 on the wire, whatever the socket's family.
     #[inline(always)]
     pub const fn is_v4(self) -> bool {
-        self.0[0] == 0 && self.0[1] == 0 && self.0[2] == MAPPED
+        self.0[0] | self.0[1] | (self.0[2] ^ MAPPED) == 0
     }
 
     /// Whether this is `0.0.0.0` or `::`.
     #[inline(always)]
     pub const fn is_unspecified(self) -> bool {
-        (self.is_v4() && self.0[3] == 0) || (self.0[0] == 0 && self.0[1] == 0 && self.0[2] == 0 && self.0[3] == 0)
+        let last_of_v4 = (self.0[2] ^ MAPPED) | self.0[3];
+        let last_of_v6 = self.0[2] | self.0[3];
+        self.0[0] | self.0[1] == 0 && (last_of_v4 == 0 || last_of_v6 == 0)
     }
 
     /// Whether this lies in `127.0.0.0/8` or is `::1`.
@@ -67,7 +70,7 @@ impl Address {
     /// Equality, word by word.
     #[inline(always)]
     pub const fn same(self, other: Self) -> bool {
-        self.0[0] == other.0[0] && self.0[1] == other.0[1] && self.0[2] == other.0[2] && self.0[3] == other.0[3]
+        (self.0[0] ^ other.0[0]) | (self.0[1] ^ other.0[1]) | (self.0[2] ^ other.0[2]) | (self.0[3] ^ other.0[3]) == 0
     }
 
     /// What a connection to this address reaches: connecting to the unspecified address means the socket's own source address, or

@@ -53,7 +53,7 @@ impl SlotAddress {
     /// Whether the address lies in [`Self::NETWORK_V6`]. Unlike `127.0.0.0/8`, the kernel lets it in from outside.
     #[inline(always)]
     pub const fn is_in_network_v6(address: Address) -> bool {
-        address.0[0] == PREFIX_V6[0] && address.0[1] == PREFIX_V6[1]
+        (address.0[0] ^ PREFIX_V6[0]) | (address.0[1] ^ PREFIX_V6[1]) == 0
     }
 
     /// The slot in an address, if it has one.
