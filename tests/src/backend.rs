@@ -3,7 +3,12 @@
 
 use std::fmt;
 
-use crate::{interceptor::Run, istio_rules::DEFAULT_RULES, pod::Pod};
+use crate::{
+    interceptor::Run,
+    istio_rules::{DEFAULT_RULES, default_rules_v6},
+    pod::Pod,
+    scene::Stack,
+};
 
 /// Who intercepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,15 +24,29 @@ impl Backend {
 
     /// Intercepts the pod's traffic as Istio does by default.
     pub fn enrol(self, pod: &Pod<'_>) {
+        self.enrol_stack(pod, Stack::V4);
+    }
+
+    /// The same in a pod with these families.
+    pub fn enrol_stack(self, pod: &Pod<'_>, stack: Stack) {
         match self {
             Self::Iptables => {
-                let mut command = pod.namespace().root().command("iptables-legacy-restore");
-                command.args(["--noflush", "--wait=30"]);
-                Run::with_input(command, DEFAULT_RULES).expect_success();
+                // Istio writes the rules of IPv4 also where there is none.
+                restore(pod, "iptables-legacy-restore", DEFAULT_RULES);
+                if stack.has_v6() {
+                    restore(pod, "ip6tables-legacy-restore", &default_rules_v6());
+                    pod.namespace().ip("addr add ::6/128 dev lo");
+                }
             }
-            Self::Ebpf => pod.enrol(&[]),
+            Self::Ebpf => pod.enrol(stack.enrol_flags()),
         }
     }
+}
+
+fn restore(pod: &Pod<'_>, program: &str, rules: &str) {
+    let mut command = pod.namespace().root().command(program);
+    command.args(["--noflush", "--wait=30"]);
+    Run::with_input(command, rules).expect_success();
 }
 
 impl fmt::Display for Backend {

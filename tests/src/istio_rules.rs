@@ -50,3 +50,8 @@ pub const DEFAULT_RULES: &str = "\
 -A ISTIO_OUTPUT -j ISTIO_REDIRECT
 COMMIT
 ";
+
+/// Input for `ip6tables-restore`: the same for IPv6.
+pub fn default_rules_v6() -> String {
+    DEFAULT_RULES.replace("127.0.0.6/32", "::6/128").replace("127.0.0.1/32", "::1/128")
+}

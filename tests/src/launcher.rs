@@ -10,7 +10,7 @@ use crate::{
     interceptor::Run,
     pod::Namespace,
     process::Process,
-    records::{Ready, Report, Tally},
+    records::{Answer, Ready, Report, Tally},
 };
 
 /// The application's user and group.
@@ -66,6 +66,11 @@ impl Launcher {
         self.answer("datagram", flags, &[to])
     }
 
+    /// `interceptor-probe ask FLAGS SERVERS`: asks all of them from one socket, and waits for as many answers.
+    pub fn ask(&self, servers: &[&str], flags: &[&str]) -> Vec<Answer> {
+        self.answer("ask", flags, servers)
+    }
+
     /// A connection that stays open and echoes what it is told.
     pub fn hold(&self, to: &str, flags: &[&str]) -> Held {
         let mut command = self.probe();
@@ -83,6 +88,13 @@ impl Launcher {
         let mut command = self.probe();
         command.args(["connect", "--until-eof", to]);
         Process::spawn(format!("load on {to}"), &mut command)
+    }
+
+    /// Makes connections one after another, as it is asked to.
+    pub fn agent(&self) -> Process {
+        let mut command = self.probe();
+        command.arg("agent");
+        Process::spawn("agent", &mut command)
     }
 
     /// A server that tells everyone who it is and whom it sees. Listens when this returns.

@@ -8,6 +8,7 @@
 
 mod backend;
 mod cgroup;
+pub mod differential;
 mod held;
 mod interceptor;
 pub mod istio_rules;

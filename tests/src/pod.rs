@@ -17,6 +17,7 @@ use crate::{
     istio_rules::DEFAULT_FLAGS,
     launcher::{APP_UID, Launcher, PROXY_UID},
     node::Node,
+    wait::wait_until,
 };
 
 /// A network namespace, and a cgroup for the processes in it.
@@ -60,6 +61,13 @@ impl Namespace {
         Run::with_input(command, batch).expect_success();
     }
 
+    /// What `ip addr show FILTER` tells, one line per address.
+    pub fn addresses(&self, filter: &[&str]) -> String {
+        let run = Run::of_line(&[&["ip", "-n", &self.name, "-o", "addr", "show"], filter].concat());
+        run.expect_success();
+        run.stdout
+    }
+
     /// Sets a sysctl of the namespace: `net.ipv4.ip_local_port_range`.
     pub fn sysctl(&self, name: &str, value: &str) {
         let path = format!("/proc/sys/{}", name.replace('.', "/"));
@@ -82,7 +90,7 @@ impl Namespace {
         &self.tools
     }
 
-    /// Lays a cable to `other`. Addresses are `10.99.0.2/24`; the first is the primary one.
+    /// Lays a cable to `other`. Addresses are `10.99.0.2/24` or `fd99::2/64`. Of IPv4 the first is the primary one, of IPv6 the last.
     pub fn connect(&self, interface: &str, addresses: &[&str], other: &Self, other_addresses: &[&str]) {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let other_interface = format!("to{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -94,9 +102,12 @@ impl Namespace {
     fn bring_up(&self, interface: &str, addresses: &[&str]) {
         let mut batch = format!("link set {interface} up\n");
         for address in addresses {
-            writeln!(batch, "addr add {address} dev {interface}").expect("write to a string");
+            // Usable at once, without asking the neighbours whether somebody has it.
+            let flags = if address.contains(':') { " nodad" } else { "" };
+            writeln!(batch, "addr add {address} dev {interface}{flags}").expect("write to a string");
         }
         self.ip(&batch);
+        wait_until("no address is tentative", || self.addresses(&["tentative"]).is_empty());
     }
 }
 

@@ -53,12 +53,43 @@ pub struct Report {
     pub local: Option<SocketAddr>,
     /// getpeername
     pub peer: Option<SocketAddr>,
-    /// `SO_ORIGINAL_DST` at level `SOL_IP`
+    /// `SO_ORIGINAL_DST`, by the family of the connection
     pub original_destination: Option<SocketAddr>,
     /// First line received
     pub received: Option<String>,
     /// What went wrong, if anything
     pub error: Option<Failure>,
+}
+
+/// A datagram that `interceptor-probe ask` was answered with.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// From where, as `recvfrom()` says.
+    pub from: SocketAddr,
+    pub received: String,
+}
+
+/// What `interceptor-probe agent` is asked for: one connection, or one datagram and its answer.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Request {
+    /// Who makes the socket.
+    pub maker: Credentials,
+    /// Who connects it.
+    pub user: Credentials,
+    pub udp: bool,
+    /// An `AF_INET6` socket, also for IPv4 addresses, which it dials in their `::ffff:` form.
+    pub mapped: bool,
+    pub nonblocking: bool,
+    pub bind: Option<SocketAddr>,
+    pub to: SocketAddr,
+}
+
+/// A user, its group and its supplementary groups.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Credentials {
+    pub uid: u32,
+    pub gid: u32,
+    pub groups: Vec<u32>,
 }
 
 /// A system call that failed.

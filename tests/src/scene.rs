@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The usual surroundings: a pod with an application, and a machine outside of the mesh with a server.
 
+use std::fmt;
+
 use crate::{
     launcher::Launcher,
     node::Node,
@@ -20,10 +22,67 @@ pub const SERVER: &str = "10.99.0.1:80";
 /// The application.
 pub const APP: &str = "10.99.0.2:8080";
 
+/// The same for IPv6.
+pub const POD_V6: &str = "fd99::2";
+pub const POD_SECOND_V6: &str = "fd99::3";
+pub const OUTSIDE_V6: &str = "fd99::1";
+pub const SERVER_V6: &str = "[fd99::1]:80";
+pub const APP_V6: &str = "[fd99::2]:8080";
+
+/// Which addresses a pod has, and with them, for which families Istio writes rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stack {
+    V4,
+    V6,
+    /// Both, with `--dual-stack`.
+    Dual,
+}
+
+impl Stack {
+    pub fn has_v4(self) -> bool {
+        self != Self::V6
+    }
+
+    pub fn has_v6(self) -> bool {
+        self != Self::V4
+    }
+
+    /// Flags with which to enrol such a pod.
+    pub fn enrol_flags(self) -> &'static [&'static str] {
+        if self == Self::Dual { &["--dual-stack"] } else { &[] }
+    }
+
+    /// Flags for a sidecar in such a pod: Istio lets Envoy listen on both wildcard addresses if there are addresses of both families.
+    pub fn sidecar_flags(self) -> &'static [&'static str] {
+        match self {
+            Self::V4 => &[],
+            Self::V6 => &["--bind", "::"],
+            Self::Dual => &["--bind", "0.0.0.0", "--bind", "::"],
+        }
+    }
+
+    /// `v4` and `v6`, as far as the pod has these families.
+    fn choose<'text>(self, v4: &[&'text str], v6: &[&'text str]) -> Vec<&'text str> {
+        let v4 = v4.iter().filter(|_| self.has_v4());
+        v4.chain(v6.iter().filter(|_| self.has_v6())).copied().collect()
+    }
+}
+
+impl fmt::Display for Stack {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::V4 => "v4",
+            Self::V6 => "v6",
+            Self::Dual => "dual",
+        })
+    }
+}
+
 /// One pod, connected to one machine outside of the mesh by a cable of their own. All scenes have the same addresses.
 pub struct Scene<'node> {
     pub pod: Pod<'node>,
     pub outside: Namespace,
+    pub stack: Stack,
 }
 
 /// How a connection got where it was going.
@@ -43,33 +102,69 @@ impl Way {
 
 impl<'node> Scene<'node> {
     pub fn new(node: &'node Node, name: &str) -> Self {
+        Self::with_stack(node, name, Stack::V4)
+    }
+
+    pub fn with_stack(node: &'node Node, name: &str, stack: Stack) -> Self {
         let outside = node.outside(&format!("{name}-outside"));
         let pod = node.pod(name);
-        let (addresses, outside_address) = ([POD, POD_SECOND].map(|ip| format!("{ip}/24")), format!("{OUTSIDE}/24"));
-        pod.namespace().connect("eth0", &addresses.each_ref().map(String::as_str), &outside, &[&outside_address]);
-        pod.namespace().ip(&format!("route add default via {OUTSIDE}"));
-        Self { pod, outside }
+        let with_len = |v4: &[&str], v6: &[&str]| -> Vec<String> {
+            let v4 = v4.iter().filter(|_| stack.has_v4()).map(|ip| format!("{ip}/24"));
+            v4.chain(v6.iter().filter(|_| stack.has_v6()).map(|ip| format!("{ip}/64"))).collect()
+        };
+        let (inside, far) = (with_len(&[POD, POD_SECOND], &[POD_SECOND_V6, POD_V6]), with_len(&[OUTSIDE], &[OUTSIDE_V6]));
+        let inside: Vec<&str> = inside.iter().map(String::as_str).collect();
+        let far: Vec<&str> = far.iter().map(String::as_str).collect();
+        pod.namespace().connect("eth0", &inside, &outside, &far);
+        for via in stack.choose(&[OUTSIDE], &[OUTSIDE_V6]) {
+            pod.namespace().ip(&format!("route add default via {via}"));
+        }
+        Self { pod, outside, stack }
     }
 
     /// Starts the application, and the server outside. Both also listen on `port`.
     pub fn serve(&self, port: u16) -> [Process; 2] {
-        let more = format!("0.0.0.0:{port}");
-        [self.pod.app().serve("app", &["0.0.0.0:8080", &more]), self.outside.root().serve("outside", &["0.0.0.0:80", &more])]
+        let more = [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
+        let (more_v4, more_v6) = (more[0].as_str(), more[1].as_str());
+        [
+            self.pod.app().serve("app", &self.stack.choose(&["0.0.0.0:8080", more_v4], &["[::]:8080", more_v6])),
+            self.outside.root().serve("outside", &self.stack.choose(&["0.0.0.0:80", more_v4], &["[::]:80", more_v6])),
+        ]
     }
 
     /// Starts the sidecar. It connects onward from an address that the application does not use, so nobody takes one for the other.
     pub fn sidecar(&self, flags: &[&str]) -> Process {
-        self.pod.proxy().sidecar(&[&["--source", POD_SECOND], flags].concat())
+        let source: &[&str] = match self.stack {
+            Stack::V4 => &["--source", POD_SECOND],
+            Stack::V6 => &["--source", POD_SECOND_V6],
+            Stack::Dual => &["--source", POD_SECOND, "--source", POD_SECOND_V6],
+        };
+        self.pod.proxy().sidecar(&[source, self.stack.sidecar_flags(), flags].concat())
+    }
+
+    /// The server outside; with both families by IPv6.
+    pub fn server(&self) -> &'static str {
+        if self.stack.has_v6() { SERVER_V6 } else { SERVER }
+    }
+
+    /// The application; with both families by IPv6.
+    pub fn app(&self) -> &'static str {
+        if self.stack.has_v6() { APP_V6 } else { APP }
+    }
+
+    /// Flags of a probe that dials [`Self::server`] or [`Self::app`].
+    pub fn client_flags(&self) -> &'static [&'static str] {
+        if self.stack.has_v6() { &["--family", "6"] } else { &[] }
     }
 
     /// Connects from the application to the server outside.
     pub fn outbound(&self) -> Way {
-        way(&self.pod.app(), SERVER)
+        way_of(&self.pod.app().connect(self.server(), self.client_flags()))
     }
 
     /// Connects from outside to the application.
     pub fn inbound(&self) -> Way {
-        way(&self.outside.root(), APP)
+        way_of(&self.outside.root().connect(self.app(), self.client_flags()))
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod build;
 mod demo;
+mod differential;
 mod lint;
 mod run;
 mod setup;
@@ -31,6 +32,8 @@ enum Command {
     Build(build::Options),
     /// Show two pods with sidecars and no iptables rule, and check every sentence of it; needs root
     Demo(demo::Options),
+    /// Compare with Istio's iptables rules, connection by connection; needs root
+    Differential(differential::Options),
     /// Check the format, the lints, the documentation and the rules of this project
     Lint,
     /// Set up, lint, and run every test; the root suite needs root
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Setup(options) => setup::run(&options),
         Command::Build(options) => build::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::Differential(options) => differential::run(&options),
         Command::Lint => lint::run(),
         Command::Test(options) => test::run(&options),
     };

@@ -4,35 +4,45 @@
 use std::net::{IpAddr, SocketAddr};
 
 use interceptor_tests::{
-    APP_UID, Backend, Launcher, Namespace, Node, PROXY_UID, Pod,
+    APP_UID, Backend, Launcher, Namespace, Node, PROXY_UID, Pod, Process,
     records::{Connection, Report, canonical},
-    scene::Scene,
+    scene::{Scene, Stack},
 };
 
-use crate::row::{End, Hop, Row, SERVICE_ENDPOINT, Server, Who};
+use crate::row::{End, Hop, Row, SERVICE_ENDPOINT, SERVICE_ENDPOINT_V6, Server, Who};
 
-const APP_LISTENS: &[&str] =
-    &["--udp", "0.0.0.0:5353", "0.0.0.0:8080", "0.0.0.0:15002", "0.0.0.0:15008", "0.0.0.0:15020", "0.0.0.0:15021", "0.0.0.0:15090"];
-const OUTSIDE_LISTENS: &[&str] = &["--udp", "0.0.0.0:5353", "0.0.0.0:80", "0.0.0.0:22", "0.0.0.0:53", "0.0.0.0:15008"];
+const APP_PORTS: &[u16] = &[8080, 15002, 15008, 15020, 15021, 15090];
+const OUTSIDE_PORTS: &[u16] = &[80, 22, 53, 15008];
+const UDP_PORT: u16 = 5353;
 
 /// Panics, with everything that was seen, when it is not what the row says.
-pub(crate) fn check(backend: Backend, row: &Row) {
+pub(crate) fn check(backend: Backend, stack: Stack, row: &Row) {
     let node = Node::new();
-    let Scene { pod, outside } = Scene::new(&node, "pod");
-    backend.enrol(&pod);
+    let Scene { pod, outside, .. } = Scene::with_stack(&node, "pod", stack);
+    backend.enrol_stack(&pod, stack);
 
-    let _outside_server = outside.root().serve("outside", OUTSIDE_LISTENS);
-    let _app = pod.app().serve("app", APP_LISTENS);
-    let sidecar = row.sidecar_runs.then(|| pod.proxy().sidecar(&["--endpoint", SERVICE_ENDPOINT]));
+    let _outside_server = serve(&outside.root(), "outside", OUTSIDE_PORTS);
+    let _app = serve(&pod.app(), "app", APP_PORTS);
+    let endpoints = ["--endpoint", SERVICE_ENDPOINT, "--endpoint", SERVICE_ENDPOINT_V6];
+    let sidecar = row.sidecar_runs.then(|| pod.proxy().sidecar(&[stack.sidecar_flags(), &endpoints].concat()));
 
     let client = client(row.who, &pod, &outside);
-    let report = if row.datagram { client.datagram(row.to, row.flags) } else { client.connect(row.to, row.flags) };
+    let flags: Vec<&str> = row.flags.iter().map(String::as_str).collect();
+    let report = if row.datagram { client.datagram(&row.to, &flags) } else { client.connect(&row.to, &flags) };
     // Each line is written before the connection goes on, so all are there once the client has its answer.
     let lines = sidecar.map(|sidecar| sidecar.stop().lines).unwrap_or_default();
     let connections: Vec<Connection> = lines.iter().map(|line| serde_json::from_str(line).expect("a line of the sidecar")).collect();
 
     let wrong = compare(row, &report, &connections);
     assert!(wrong.is_empty(), "{wrong:#?}\nthe client: {report:#?}\nthe sidecar: {connections:#?}");
+}
+
+/// A server on both families.
+fn serve(launcher: &Launcher, name: &str, ports: &[u16]) -> Process {
+    let everywhere = |port: u16| [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
+    let udp = everywhere(UDP_PORT).into_iter().flat_map(|address| ["--udp".to_owned(), address]);
+    let flags: Vec<String> = udp.chain(ports.iter().copied().flat_map(everywhere)).collect();
+    launcher.serve(name, &flags.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn client(who: Who, pod: &Pod<'_>, outside: &Namespace) -> Launcher {
@@ -55,10 +65,10 @@ fn compare(row: &Row, report: &Report, connections: &[Connection]) -> Vec<String
         }
     };
     expect(
-        row.local.is_none_or(|local| report.local.is_none() || matches(report.local, local)),
+        row.local.as_deref().is_none_or(|local| report.local.is_none() || matches(report.local, local)),
         format!("client's getsockname is not {:?}", row.local),
     );
-    expect(row.peer.is_none_or(|peer| matches(report.peer, peer)), format!("client's getpeername is not {:?}", row.peer));
+    expect(row.peer.as_deref().is_none_or(|peer| matches(report.peer, peer)), format!("client's getpeername is not {:?}", row.peer));
 
     expect(connections.len() == row.hops.len(), format!("{} passages through the sidecar, not {}", connections.len(), row.hops.len()));
     // Who comes to the next passage, and at last to the server.
@@ -68,12 +78,12 @@ fn compare(row: &Row, report: &Report, connections: &[Connection]) -> Vec<String
         expect(comes.is_none_or(|comes| connection.peer == comes), format!("sidecar's getpeername is not {comes:?}"));
         expect(matches(Some(connection.local), local), format!("sidecar's getsockname is not {local}"));
         expect(
-            original.is_none_or(|original| matches(connection.original_destination, original)),
+            original.as_deref().is_none_or(|original| matches(connection.original_destination, original)),
             format!("SO_ORIGINAL_DST is not {original:?}"),
         );
         comes = connection.upstream_local;
     }
-    match row.end {
+    match &row.end {
         End::Answered(server, local) if report.received.is_some() => {
             let greeting = report.greeting();
             let name = match server {

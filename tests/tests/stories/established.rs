@@ -3,8 +3,9 @@
 
 use interceptor_tests::{
     Node,
-    scene::{APP, SERVER, Scene, Way, way_of},
+    scene::{APP, SERVER, Scene, Stack, Way, way_of},
 };
+use rstest::rstest;
 
 #[test]
 fn enrolling_leaves_established_connections_alone() {
@@ -25,15 +26,15 @@ fn enrolling_leaves_established_connections_alone() {
     inbound.expect_echo("beside the sidecar");
 }
 
-#[test]
-fn cleaning_leaves_established_connections_alone_and_lets_new_ones_pass() {
+#[rstest]
+fn cleaning_leaves_established_connections_alone_and_lets_new_ones_pass(#[values(Stack::V4, Stack::V6)] stack: Stack) {
     let node = Node::new();
-    let scene = Scene::new(&node, "pod");
+    let scene = Scene::with_stack(&node, "pod", stack);
     let _servers = scene.serve(8081);
     scene.pod.enrol(&[]);
     let _sidecar = scene.sidecar(&[]);
-    let mut outbound = scene.pod.app().hold(SERVER, &[]);
-    let mut inbound = scene.outside.root().hold(APP, &[]);
+    let mut outbound = scene.pod.app().hold(scene.server(), scene.client_flags());
+    let mut inbound = scene.outside.root().hold(scene.app(), scene.client_flags());
     assert_eq!([way_of(outbound.report()), way_of(inbound.report())], [Way::ThroughSidecar, Way::ThroughSidecar]);
 
     scene.pod.clean();

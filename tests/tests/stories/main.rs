@@ -4,6 +4,7 @@
 mod bad_input;
 mod container;
 mod dead_namespace;
+mod dns;
 mod established;
 mod explain;
 mod foreign_listener;

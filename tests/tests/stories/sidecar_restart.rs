@@ -4,18 +4,19 @@
 use interceptor_tests::{
     Backend, Node, Process,
     records::{Connection, Listener, Tally},
-    scene::{APP, SERVER, Scene, Way},
+    scene::{APP, SERVER, Scene, Stack, Way},
 };
 use rstest::rstest;
 
 #[rstest]
-#[case::iptables(Backend::Iptables)]
-#[case::ebpf(Backend::Ebpf)]
-fn a_killed_sidecar_is_not_bypassed(#[case] backend: Backend) {
+fn a_killed_sidecar_is_not_bypassed(
+    #[values(Backend::Iptables, Backend::Ebpf)] backend: Backend,
+    #[values(Stack::V4, Stack::V6)] stack: Stack,
+) {
     let node = Node::new();
-    let scene = Scene::new(&node, "pod");
+    let scene = Scene::with_stack(&node, "pod", stack);
     let _servers = scene.serve(8081);
-    backend.enrol(&scene.pod);
+    backend.enrol_stack(&scene.pod, stack);
     for _ in 0..3 {
         let sidecar = scene.sidecar(&[]);
         assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);

@@ -86,7 +86,7 @@ impl Connect {
 }
 
 /// Waits until a non-blocking connect is decided, and makes the socket block again.
-fn wait_connected(socket: &Socket) -> Step<()> {
+pub(crate) fn wait_connected(socket: &Socket) -> Step<()> {
     poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)], PollTimeout::from(20_000_u16))
         .map_err(|error| failure("connect", &error.into()))?;
     if let Some(error) = socket.take_error().map_err(|error| failure("connect", &error))? {
@@ -95,7 +95,7 @@ fn wait_connected(socket: &Socket) -> Step<()> {
     socket.set_nonblocking(false).map_err(|error| failure("setsockopt", &error))
 }
 
-fn receive(stream: &mut BufReader<Socket>) -> Step<String> {
+pub(crate) fn receive(stream: &mut BufReader<Socket>) -> Step<String> {
     let mut line = String::new();
     let count = stream.read_line(&mut line).map_err(|error| failure("receive", &error))?;
     if count == 0 {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Goes into a namespace and a cgroup, becomes a user, and then runs a program or a probe. Answers in JSON, one object per line.
 
+mod agent;
+mod ask;
 mod connect;
 mod datagram;
 mod launch;
@@ -14,7 +16,7 @@ use std::{os::unix::process::CommandExt as _, process::Command};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
-use crate::{connect::Connect, datagram::Datagram, launch::Launch, serve::Serve, web::Web};
+use crate::{ask::Ask, connect::Connect, datagram::Datagram, launch::Launch, serve::Serve, web::Web};
 
 /// Starts a program or a network probe in a namespace, in a cgroup, as a user.
 #[derive(Parser)]
@@ -37,10 +39,14 @@ enum Action {
     Connect(Connect),
     /// Sends a UDP datagram and says who answers
     Datagram(Datagram),
+    /// Asks several servers by UDP from one socket and says who answers
+    Ask(Ask),
     /// Listens, and tells every client who it is and whom it sees
     Serve(Serve),
     /// Listens, and answers every HTTP request with one page
     Web(Web),
+    /// Answers one request after another from standard input, each as another user
+    Agent,
     /// Listens, takes connections, and neither says nor does anything with them
     ListenOnly(serve::ListenOnly),
 }
@@ -56,8 +62,10 @@ fn main() -> anyhow::Result<()> {
         }
         Action::Connect(connect) => connect.run(&launch),
         Action::Datagram(datagram) => datagram.run(&launch),
+        Action::Ask(ask) => ask.run(&launch),
         Action::Serve(serve) => serve.run(&launch),
         Action::Web(web) => web.run(&launch),
+        Action::Agent => agent::run(&launch),
         Action::ListenOnly(listen) => listen.run(&launch),
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Servers that say who they are and whom they see.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -15,7 +15,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{connect::write_line, launch::Launch};
+use crate::{connect::write_line, launch::Launch, socket::original_destination};
 
 /// As many as the kernel lets wait.
 const BACKLOG: i32 = 65_535;
@@ -56,7 +56,7 @@ impl Serve {
                 tasks.spawn(greet_all(listener, self.name.clone()));
             }
             for address in &self.udp {
-                let socket = UdpSocket::bind(address).await.with_context(|| format!("bind {address}"))?;
+                let socket = datagram_socket(*address).with_context(|| format!("bind {address}"))?;
                 ready.push(socket.local_addr()?);
                 tasks.spawn(answer_all(socket, self.name.clone()));
             }
@@ -100,12 +100,26 @@ pub(crate) fn listen(address: SocketAddr, reuse_port: bool) -> anyhow::Result<Tc
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(reuse_port)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
         TcpListener::from_std(socket.into())
     };
     open().with_context(|| format!("listen on {address}"))
+}
+
+/// `[::]` leaves IPv4 to others.
+fn datagram_socket(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket.into())
 }
 
 async fn hold_all(listener: TcpListener) -> anyhow::Result<()> {
@@ -131,7 +145,7 @@ pub(crate) fn greeting(name: &str, stream: &TcpStream, peer: SocketAddr) -> anyh
         uid: getuid().as_raw(),
         local: stream.local_addr()?,
         peer,
-        original_destination: SockRef::from(stream).original_dst_v4().ok().and_then(|address| address.as_socket()),
+        original_destination: original_destination(&SockRef::from(stream)),
     })
 }
 

@@ -15,7 +15,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::launch::{Launch, as_user};
 
 /// A system call that takes longer has failed; the probe says so instead of hanging.
-const TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[derive(Args)]
 pub(crate) struct SocketOptions {
@@ -83,7 +83,7 @@ impl SocketOptions {
         socket.connect(&SockAddr::from(self.in_family(to))).map_err(|error| failure("connect", &error))
     }
 
-    fn in_family(&self, address: SocketAddr) -> SocketAddr {
+    pub(crate) fn in_family(&self, address: SocketAddr) -> SocketAddr {
         match (self.family, address) {
             (Family::V6Mapped, SocketAddr::V4(v4)) => SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into(),
             (Family::V6Mapped, SocketAddr::V6(v6)) if *v6.ip() == Ipv6Addr::UNSPECIFIED => address,
@@ -98,10 +98,15 @@ pub(crate) fn look(socket: &Socket) -> Report {
     Report {
         local: address(socket.local_addr()),
         peer: address(socket.peer_addr()),
-        original_destination: address(socket.original_dst_v4()),
+        original_destination: original_destination(socket),
         received: None,
         error: None,
     }
+}
+
+/// `SO_ORIGINAL_DST`, at the level of the family that knows the connection.
+pub(crate) fn original_destination(socket: &Socket) -> Option<SocketAddr> {
+    socket.original_dst_v4().or_else(|_| socket.original_dst_v6()).ok()?.as_socket()
 }
 
 pub(crate) fn failure(step: &str, error: &io::Error) -> Failure {

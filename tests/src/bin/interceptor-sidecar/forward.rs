@@ -26,12 +26,12 @@ const BUFFER: usize = 64 * 1024;
 
 pub(crate) struct Forwarder {
     endpoints: BTreeMap<SocketAddr, SocketAddr>,
-    source: Option<IpAddr>,
+    sources: Vec<IpAddr>,
 }
 
 impl Forwarder {
-    pub(crate) fn new(endpoints: Vec<(SocketAddr, SocketAddr)>, source: Option<IpAddr>) -> Self {
-        Self { endpoints: endpoints.into_iter().collect(), source }
+    pub(crate) fn new(endpoints: Vec<(SocketAddr, SocketAddr)>, sources: Vec<IpAddr>) -> Self {
+        Self { endpoints: endpoints.into_iter().collect(), sources }
     }
 
     /// Connects onward, writes the connection's line, and copies both ways until both sides are done.
@@ -66,7 +66,7 @@ impl Forwarder {
         };
         let source = match listener {
             Listener::Inbound => Some(passthrough),
-            Listener::Outbound => self.source,
+            Listener::Outbound => self.sources.iter().copied().find(|source| source.is_ipv4() == destination.is_ipv4()),
         };
         if let Some(source) = source {
             socket.bind(SocketAddr::new(source, 0))?;

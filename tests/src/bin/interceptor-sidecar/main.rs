@@ -24,18 +24,18 @@ use crate::{forward::Forwarder, listen::listen};
 /// A small sidecar proxy for redirected TCP connections.
 ///
 /// It listens on Istio's two ports. For each connection it asks the kernel where it was going (`SO_ORIGINAL_DST`) and connects there:
-/// outbound connections plainly, inbound ones from 127.0.0.6 so that they are not intercepted again. A connection that was not
+/// outbound connections plainly, inbound ones from 127.0.0.6 (`::6`) so that they are not intercepted again. A connection that was not
 /// redirected is reset. It writes one line of JSON when it listens, and one per connection.
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Examples:\n  interceptor-sidecar\n  interceptor-sidecar --bind 127.0.0.1 --reuse-port 2\n  \
+    after_help = "Examples:\n  interceptor-sidecar\n  interceptor-sidecar --bind 0.0.0.0 --bind :: --reuse-port 2\n  \
                   interceptor-sidecar --endpoint 10.96.0.10:80=10.0.0.7:8080"
 )]
 struct Arguments {
-    /// Address to listen on
+    /// Address to listen on; may be repeated, and `::` is IPv6 only
     #[arg(long, value_name = "IP", default_value = "0.0.0.0")]
-    bind: IpAddr,
+    bind: Vec<IpAddr>,
     /// Port for connections that leave the pod
     #[arg(long, value_name = "PORT", default_value_t = 15001)]
     outbound_port: u16,
@@ -48,21 +48,22 @@ struct Arguments {
     /// Connect to ENDPOINT what was going to SERVICE, as a mesh does for a service's address
     #[arg(long = "endpoint", value_name = "SERVICE=ENDPOINT", value_parser = endpoint)]
     endpoints: Vec<(SocketAddr, SocketAddr)>,
-    /// Connect outbound from this address
-    #[arg(long, value_name = "IP")]
-    source: Option<IpAddr>,
+    /// Connect outbound from this address, where the destination is of its family; may be repeated
+    #[arg(long = "source", value_name = "IP")]
+    sources: Vec<IpAddr>,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { bind, outbound_port, inbound_port, reuse_port, endpoints, source } = Arguments::parse();
+    let Arguments { bind, outbound_port, inbound_port, reuse_port, endpoints, sources } = Arguments::parse();
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
-    let forwarder = Arc::new(Forwarder::new(endpoints, source));
+    let forwarder = Arc::new(Forwarder::new(endpoints, sources));
     let mut tasks = JoinSet::new();
     let mut ready = Vec::new();
-    for (kind, port) in [(Listener::Outbound, outbound_port), (Listener::Inbound, inbound_port)] {
+    let kinds = [(Listener::Outbound, outbound_port), (Listener::Inbound, inbound_port)];
+    for (address, (kind, port)) in bind.iter().flat_map(|address| kinds.map(|kind| (*address, kind))) {
         for _ in 0..reuse_port.unwrap_or(1) {
-            let listener = listen(SocketAddr::new(bind, port), reuse_port.is_some())?;
+            let listener = listen(SocketAddr::new(address, port), reuse_port.is_some())?;
             ready.push(listener.local_addr()?);
             tasks.spawn(accept_all(kind, listener, Arc::clone(&forwarder)));
         }

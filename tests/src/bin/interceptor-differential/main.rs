@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Compares `interceptor` with the rules of Istio, for as many configurations as wanted.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    process::ExitCode,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context as _;
+use clap::{Parser, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use interceptor_tests::{
+    Node,
+    differential::{Iptables, Lab, REGRESSIONS, WRITTEN, cases, random, stacks},
+};
+
+/// Runs the same connections in two pods, one with Istio's iptables rules and one enrolled with interceptor, and compares what
+/// everyone sees of them.
+#[derive(Parser)]
+#[command(version, after_help = "Examples:\n  interceptor-differential --cases 500\n  interceptor-differential --seed 7 --backend nft")]
+struct Arguments {
+    /// Random configurations to try after the written ones; each comes with up to 40 connections
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    cases: u32,
+    /// Where chance begins; the same seed tries the same cases [default: another one each time]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Which iptables loads the rules
+    #[arg(long, value_enum, default_value = "legacy")]
+    backend: Backend,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Backend {
+    Legacy,
+    Nft,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let Arguments { cases: count, seed, backend } = Arguments::parse();
+    let seed = match seed {
+        Some(seed) => seed,
+        None => SystemTime::now().duration_since(UNIX_EPOCH).context("the time")?.as_secs(),
+    };
+    let iptables = match backend {
+        Backend::Legacy => Iptables::Legacy,
+        Backend::Nft => Iptables::Nft,
+    };
+    let written = [cases(REGRESSIONS)?, cases(WRITTEN)?].concat();
+    let bar = bar(written.len() + count as usize);
+    let node = Node::new();
+    let mut lab = Lab::new(&node, iptables);
+    let start = Instant::now();
+    let mut failures = Vec::new();
+    for case in written {
+        let differences = lab.compare(&case.config, &case.flows).map_err(anyhow::Error::msg)?;
+        failures.extend(differences.iter().map(ToString::to_string));
+        bar.inc(1);
+    }
+    if let Err(failure) = random(&mut lab, stacks(), count, seed, || bar.inc(1)) {
+        failures.push(failure.to_string());
+    }
+    bar.finish_and_clear();
+
+    let mut stdout = io::stdout().lock();
+    for failure in &failures {
+        writeln!(stdout, "{failure}\n")?;
+    }
+    let (flows, time) = (lab.flows(), start.elapsed().as_secs_f64());
+    #[expect(clippy::cast_precision_loss, reason = "a rate to look at")]
+    let rate = flows as f64 / time;
+    writeln!(stdout, "{flows} flows compared in {time:.0} s ({rate:.0} per second), seed {seed}: {} differ", failures.len())?;
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Drawn only where somebody looks.
+fn bar(length: usize) -> ProgressBar {
+    let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style =
+        ProgressStyle::with_template("{bar:40} {pos}/{len} configurations, {eta} left").unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(u64::try_from(length).ok(), target).with_style(style)
+}

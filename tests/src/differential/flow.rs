@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One connection, or one datagram and its answer.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    str::FromStr,
+};
+
+use anyhow::{Context as _, bail};
+
+use crate::records::{Credentials, Request};
+
+/// Written as `out tcp [fd99::1]:80 user=1000:1000+1337 maker=0:0 bind=10.99.0.2 port mapped nonblocking`, or `in tcp 10.99.0.2:8080`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
+pub struct Flow {
+    /// From outside to the pod, instead of from the pod.
+    pub inbound: bool,
+    pub udp: bool,
+    pub to: SocketAddr,
+    /// Who connects.
+    pub user: Credentials,
+    /// Who makes the socket, if that is somebody else.
+    pub maker: Option<Credentials>,
+    /// What the socket is bound to; the unspecified address where only a port is.
+    pub bind: Option<IpAddr>,
+    /// Whether the socket is bound to a port as well.
+    pub bind_port: bool,
+    pub mapped: bool,
+    pub nonblocking: bool,
+}
+
+impl Flow {
+    /// What an agent is asked for; `port` is the source port, if the flow has one.
+    pub fn request(&self, port: u16) -> Request {
+        let unspecified: IpAddr = if self.to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let bind = self.bind.or_else(|| self.bind_port.then_some(unspecified));
+        Request {
+            maker: self.maker.clone().unwrap_or_else(|| self.user.clone()),
+            user: self.user.clone(),
+            udp: self.udp,
+            mapped: self.mapped,
+            nonblocking: self.nonblocking,
+            bind: bind.map(|ip| SocketAddr::new(ip, if self.bind_port { port } else { 0 })),
+            to: self.to,
+        }
+    }
+}
+
+impl fmt::Display for Flow {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { inbound, udp, to, user, maker, bind, bind_port, mapped, nonblocking } = self;
+        let (way, protocol) = (if *inbound { "in" } else { "out" }, if *udp { "udp" } else { "tcp" });
+        write!(formatter, "{way} {protocol} {to} user={user}")?;
+        if let Some(maker) = maker {
+            write!(formatter, " maker={maker}")?;
+        }
+        if let Some(bind) = bind {
+            write!(formatter, " bind={bind}")?;
+        }
+        for (is, word) in [(bind_port, "port"), (mapped, "mapped"), (nonblocking, "nonblocking")] {
+            if *is {
+                write!(formatter, " {word}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Flow {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let mut words = text.split_whitespace();
+        let mut next = || words.next().with_context(|| format!("`in|out tcp|udp IP:PORT …`, not {text:?}"));
+        let inbound = match next()? {
+            "in" => true,
+            "out" => false,
+            other => bail!("neither in nor out: {other:?}"),
+        };
+        let udp = match next()? {
+            "udp" => true,
+            "tcp" => false,
+            other => bail!("neither tcp nor udp: {other:?}"),
+        };
+        let to = next()?.parse().context("a destination")?;
+        let user = Credentials { uid: 1000, gid: 1000, groups: Vec::new() };
+        let mut flow = Self { inbound, udp, to, user, maker: None, bind: None, bind_port: false, mapped: false, nonblocking: false };
+        for word in words {
+            match word.split_once('=') {
+                Some(("user", user)) => flow.user = user.parse()?,
+                Some(("maker", maker)) => flow.maker = Some(maker.parse()?),
+                Some(("bind", bind)) => flow.bind = Some(bind.parse().context("an address to bind to")?),
+                None if word == "port" => flow.bind_port = true,
+                None if word == "mapped" => flow.mapped = true,
+                None if word == "nonblocking" => flow.nonblocking = true,
+                _ => bail!("nothing that a flow has: {word:?}"),
+            }
+        }
+        Ok(flow)
+    }
+}
+
+impl fmt::Display for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { uid, gid, groups } = self;
+        write!(formatter, "{uid}:{gid}")?;
+        groups.iter().try_for_each(|group| write!(formatter, "+{group}"))
+    }
+}
+
+impl FromStr for Credentials {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let (uid, groups) = text.split_once(':').context("UID:GID[+GROUP]")?;
+        let mut groups = groups.split('+').map(|group| group.parse::<u32>().with_context(|| format!("group {group:?}")));
+        let gid = groups.next().context("a group")??;
+        Ok(Self { uid: uid.parse().context("a user")?, gid, groups: groups.collect::<anyhow::Result<_>>()? })
+    }
+}

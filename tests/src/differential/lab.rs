@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The pods of a whole run: made once for each choice of addresses, and used again for every configuration.
+
+use super::{
+    config::Config,
+    flow::Flow,
+    twins::{Difference, Iptables, Twins},
+};
+use crate::{node::Node, scene::Stack};
+
+/// The choices of addresses that are compared.
+pub const fn stacks() -> &'static [Stack] {
+    &[Stack::V4, Stack::V6, Stack::Dual]
+}
+
+pub struct Lab<'node> {
+    node: &'node Node,
+    iptables: Iptables,
+    twins: Vec<(Stack, Twins<'node>)>,
+    flows: usize,
+}
+
+impl<'node> Lab<'node> {
+    pub fn new(node: &'node Node, iptables: Iptables) -> Self {
+        Self { node, iptables, twins: Vec::new(), flows: 0 }
+    }
+
+    /// In what the flows differ; an error when one of the sides does not take the configuration.
+    pub fn compare(&mut self, config: &Config, flows: &[Flow]) -> Result<Vec<Difference>, String> {
+        let index = self.twins.iter().position(|(stack, _)| *stack == config.stack).unwrap_or_else(|| {
+            self.twins.push((config.stack, Twins::new(self.node, self.iptables, config.stack)));
+            self.twins.len() - 1
+        });
+        self.flows += flows.len();
+        self.twins[index].1.compare(config, flows).map_err(|error| format!("{config}\n{error}"))
+    }
+
+    /// How many flows were compared.
+    pub fn flows(&self) -> usize {
+        self.flows
+    }
+}

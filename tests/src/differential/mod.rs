@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The differential test: for a configuration, Istio's rules are loaded into one pod and `interceptor` enrols its twin. The same flows
+//! run in both, and everything that anyone can observe of them is compared.
+
+mod config;
+mod flow;
+mod lab;
+mod list;
+mod random;
+mod reasons;
+mod rules;
+mod seen;
+mod twins;
+
+pub use config::Config;
+pub use flow::Flow;
+pub use lab::{Lab, stacks};
+pub use list::{Case, REGRESSIONS, WRITTEN, cases};
+pub use random::{Failure, random};
+pub use twins::{Difference, Iptables};

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Configurations and flows by chance, chosen so that they meet: the ports, ranges and users of the flows are those of the flags, and
+//! their neighbours.
+
+use std::{cell::RefCell, collections::BTreeMap, fmt, net::IpAddr};
+
+use proptest::{
+    prelude::*,
+    sample::{select, subsequence},
+    test_runner::{Config as RunnerConfig, RngAlgorithm, TestError, TestRng, TestRunner},
+};
+
+use super::{
+    config::{Config, LOOPBACK_CIDR, OWNER_GROUPS, OWNER_GROUPS_EXCLUDE},
+    flow::Flow,
+    lab::Lab,
+};
+use crate::{records::Credentials, scene::Stack};
+
+/// Flows for each configuration.
+const FLOWS: usize = 40;
+/// Shrinking ends after so many milliseconds.
+const SHRINK: u32 = 15_000;
+
+const PORTS: &[u16] = &[22, 53, 79, 80, 81, 443, 8080, 8081, 9000, 9999, 15001, 15002, 15006, 15008, 15020, 15021, 15090];
+const PORT_ITEMS: &[&str] = &["22", "53", "80", "443", "8080", "80:90", "8081:9000", "15008", "15020", "9999", "1:65535"];
+const RANGES: &[&str] = &[
+    "10.50.0.0/16",
+    "10.50.1.0/24",
+    "10.50.1.7/32",
+    "10.99.0.0/24",
+    "10.99.0.1/32",
+    "10.98.0.0/15",
+    "127.0.0.0/8",
+    "127.0.0.2/32",
+    "0.0.0.0/0",
+    "10.50.1.7/24",
+    "203.0.113.0/25",
+    "fd50::/32",
+    "fd50::1:0/112",
+    "fd99::/64",
+    "fd98::2/128",
+    "::/0",
+    "::1/128",
+    "2001:db8::/96",
+];
+const IDS: &[u32] = &[0, 1000, 1336, 1337, 1338, 2000, 2004, 2005, 2006];
+const ID_ITEMS: &[&str] = &["1337", "1000", "1338", "2000-2005", "0"];
+const HERE: &[&str] = &[
+    "10.99.0.2",
+    "10.99.0.3",
+    "10.98.0.2",
+    "127.0.0.1",
+    "127.0.0.2",
+    "127.0.0.6",
+    "127.1.2.3",
+    "0.0.0.0",
+    "fd99::2",
+    "fd99::3",
+    "fd98::2",
+    "::1",
+    "::",
+];
+const THERE: &[&str] = &[
+    "10.99.0.1",
+    "10.50.0.0",
+    "10.50.1.6",
+    "10.50.1.7",
+    "10.50.1.255",
+    "10.50.2.0",
+    "203.0.113.127",
+    "203.0.113.128",
+    "fd99::1",
+    "fd50::1",
+    "fd50::1:0",
+    "fd50::1:ffff",
+    "fd50::2:0",
+    "2001:db8::1",
+    "2001:db8::1:0:0:1",
+];
+const SOURCES: &[&str] = &["10.99.0.2", "10.99.0.3", "10.98.0.2", "127.0.0.1", "127.0.0.6", "fd99::2", "fd99::3", "fd98::2", "::1", "::6"];
+
+/// A case that differs, as small as it could be made.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Compares `count` configurations that follow from `seed`; `tick` is called after each.
+pub fn random(lab: &mut Lab<'_>, stacks: &'static [Stack], count: u32, seed: u64, tick: impl Fn()) -> Result<(), Failure> {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let settings =
+        RunnerConfig { cases: count, max_shrink_iters: 60, max_shrink_time: SHRINK, failure_persistence: None, ..RunnerConfig::default() };
+    let mut runner = TestRunner::new_with_rng(settings, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let lab = RefCell::new(lab);
+    let result = runner.run(&case(stacks), |(config, flows)| {
+        let differences = lab.borrow_mut().compare(&config, &flows).map_err(TestCaseError::fail)?;
+        tick();
+        match differences.first() {
+            None => Ok(()),
+            Some(first) => Err(TestCaseError::fail(first.to_string())),
+        }
+    });
+    result.map_err(|error| match error {
+        TestError::Fail(reason, _) => Failure(format!("seed {seed}:\n{reason}")),
+        TestError::Abort(reason) => Failure(format!("seed {seed}: gave up: {reason}")),
+    })
+}
+
+fn case(stacks: &'static [Stack]) -> impl Strategy<Value = (Config, Vec<Flow>)> {
+    config(stacks).prop_flat_map(|config| {
+        let flows = prop::collection::vec(flow(config.stack), 1..=FLOWS);
+        (Just(config), flows)
+    })
+}
+
+fn config(stacks: &'static [Stack]) -> impl Strategy<Value = Config> {
+    let flags = (
+        prop::option::of(select(&["15001", "16001"][..])),
+        prop::option::of(select(&["15006", "16006"][..])),
+        prop::option::of(select(&["15008", "9000"][..])),
+        prop::option::weighted(0.7, ids()),
+        prop::option::weighted(0.4, ids()),
+        prop::option::weighted(0.8, all_or(PORT_ITEMS)),
+        prop::option::of(list(PORT_ITEMS)),
+        prop::option::weighted(0.9, all_or(RANGES)),
+        prop::option::of(list(RANGES)),
+        prop::option::weighted(0.3, list(PORT_ITEMS)),
+        prop::option::weighted(0.2, list(PORT_ITEMS)),
+    );
+    let environment = (
+        prop::option::weighted(0.2, list(&["1000", "2000", "2004", "0"])),
+        prop::option::weighted(0.2, list(&["1000", "2000", "2004", "0"])),
+        prop::option::weighted(0.2, select(&["127.0.0.1/32", "127.0.0.1/8", "127.0.0.2/32"][..])),
+    );
+    (select(stacks), flags, environment).prop_map(|(stack, (p, z, e, u, g, b, d, i, x, q, o), (groups, groups_excluded, loopback))| {
+        let fixed = [('p', p), ('z', z), ('e', e)].map(|(letter, value)| (letter, value.map(str::to_owned)));
+        let lists = [('u', u), ('g', g), ('b', b), ('d', d), ('i', i), ('x', x), ('q', q), ('o', o)];
+        let flags = fixed.into_iter().chain(lists).filter_map(|(letter, value)| Some((letter, value?))).collect();
+        let variables = [(OWNER_GROUPS, groups), (OWNER_GROUPS_EXCLUDE, groups_excluded), (LOOPBACK_CIDR, loopback.map(str::to_owned))];
+        let environment: BTreeMap<_, _> = variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        Config { stack, flags, environment }
+    })
+}
+
+fn list(items: &'static [&'static str]) -> impl Strategy<Value = String> {
+    subsequence(items, 0..=3).prop_map(|items| items.join(","))
+}
+
+fn all_or(items: &'static [&'static str]) -> impl Strategy<Value = String> {
+    prop_oneof![Just("*".to_owned()), list(items)]
+}
+
+fn ids() -> impl Strategy<Value = String> {
+    subsequence(ID_ITEMS, 1..=2).prop_shuffle().prop_map(|items| items.join(","))
+}
+
+fn flow(stack: Stack) -> impl Strategy<Value = Flow> {
+    let common = (prop::bool::weighted(0.25), prop::bool::weighted(0.12), destination(stack), select(PORTS));
+    let socket = (prop::bool::weighted(0.15), prop::bool::weighted(0.15), prop::bool::weighted(0.2));
+    let who = (credentials(), prop::option::weighted(0.15, credentials()), prop::option::weighted(0.25, ip(SOURCES, stack)));
+    (common, socket, who).prop_map(move |((inbound, udp, to, port), (mapped, nonblocking, bind_port), (user, maker, bind))| {
+        let bind = bind.filter(|bind| bind.is_ipv4() == to.is_ipv4() && (is_usual(*bind) || HERE.contains(&to.to_string().as_str())));
+        let flow = Flow { inbound, udp, to: (to, port).into(), user, maker, bind, bind_port, mapped: mapped && to.is_ipv4(), nonblocking };
+        // Datagrams to other ports are only answered as often as the kernel's limit for ICMP allows.
+        let flow = if udp && port != 53 { Flow { to: (to, 8080).into(), ..flow } } else { flow };
+        let port = flow.to.port();
+        match (inbound, udp) {
+            (true, _) => from_outside(&flow, stack),
+            // Answers come from the server's first address, so datagrams go there.
+            (false, true) => Flow { to: (near(to), port).into(), bind: None, ..flow },
+            (false, false) => flow,
+        }
+    })
+}
+
+/// The first address of whoever has `ip`.
+fn near(ip: IpAddr) -> IpAddr {
+    let host = if HERE.contains(&ip.to_string().as_str()) { 2 } else { 1 };
+    if ip.is_ipv4() { [10, 99, 0, host].into() } else { [0xfd99, 0, 0, 0, 0, 0, 0, host.into()].into() }
+}
+
+/// Someone elsewhere: only where to, and how, matters.
+fn from_outside(flow: &Flow, stack: Stack) -> Flow {
+    let to = match flow.to.ip() {
+        IpAddr::V4(_) if !stack.has_v4() => [0xfd99, 0, 0, 0, 0, 0, 0, 2].into(),
+        IpAddr::V4(v4) if v4.octets()[..2] != [10, 99] || v4.octets()[3] == 1 => [10, 99, 0, 2].into(),
+        IpAddr::V6(v6) if !matches!(v6.segments(), [0xfd99, .., 2 | 3]) => [0xfd99, 0, 0, 0, 0, 0, 0, 2].into(),
+        to => to,
+    };
+    let to = if flow.udp { near(to) } else { to };
+    let user = Credentials { uid: 0, gid: 0, groups: Vec::new() };
+    Flow { to: (to, flow.to.port()).into(), user, maker: None, bind: None, mapped: false, ..flow.clone() }
+}
+
+/// Whether connections to the outside may come from it.
+fn is_usual(source: IpAddr) -> bool {
+    !source.is_loopback() && source != IpAddr::from([0, 0, 0, 0, 0, 0, 0, 6_u16])
+}
+
+fn destination(stack: Stack) -> impl Strategy<Value = IpAddr> {
+    prop_oneof![ip(HERE, stack), ip(THERE, stack)]
+}
+
+/// An address of a family that the pod has; loopback it always has.
+fn ip(texts: &'static [&'static str], stack: Stack) -> impl Strategy<Value = IpAddr> {
+    let addresses: Vec<IpAddr> = texts.iter().filter_map(|text| text.parse().ok()).collect();
+    let addresses: Vec<IpAddr> =
+        addresses.into_iter().filter(|ip| stack.has_v4() || ip.is_ipv6() || ip.is_loopback() || ip.is_unspecified()).collect();
+    select(addresses)
+}
+
+fn credentials() -> impl Strategy<Value = Credentials> {
+    let supplementary = prop::collection::vec(select(IDS), 0..=1);
+    (select(IDS), select(IDS), supplementary).prop_map(|(uid, gid, groups)| Credentials { uid, gid, groups })
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! That the kernel counts the reason which `interceptor explain` would give: the same function, on the same policy.
+
+use std::{collections::BTreeMap, path::Path};
+
+use interceptor::{
+    kernel::{bpffs::Bpffs, netns::Netns, pods, snapshot},
+    policy::CompiledPolicy,
+};
+use interceptor_policy::{Address, Flow as Decided, Inbound, Outbound, Owner, Protocol, Reason, decide};
+
+use super::{flow::Flow, seen::Seen};
+use crate::pod::Namespace;
+
+/// The policy that is in force in a pod, and its counters.
+pub(super) struct Reasons {
+    bpffs: Bpffs,
+    cookie: u64,
+    policy: CompiledPolicy,
+}
+
+type Counted = BTreeMap<&'static str, u64>;
+
+impl Reasons {
+    pub(super) fn open(bpffs: &Path, namespace: &Namespace) -> Result<Self, String> {
+        let open = || {
+            let (bpffs, netns) = (Bpffs::open(bpffs)?, Netns::open(&namespace.path())?);
+            let policy = snapshot::in_force(&bpffs, &netns)?;
+            anyhow::Ok(Self { cookie: netns.cookie(), bpffs, policy })
+        };
+        open().map_err(|error| format!("{error:#}"))
+    }
+
+    pub(super) fn counted(&self) -> Result<Counted, String> {
+        let pods = pods::list(&self.bpffs).map_err(|error| format!("{error:#}"))?;
+        let pod = pods.into_iter().find(|pod| pod.cookie == self.cookie).ok_or("the pod is not enrolled")?;
+        Ok(pod.counters.into_iter().map(|(reason, count)| (reason.label(), count)).collect())
+    }
+
+    /// What is wrong with the counters, in words.
+    pub(super) fn compare(&self, flow: &Flow, before: &Counted, after: &Counted, seen: &Seen) -> Option<String> {
+        if seen.error.as_deref().is_some_and(|error| error.starts_with("bind:") || error.starts_with("socket:")) {
+            return None; // it never came to a decision
+        }
+        let expected = self.expected(flow)?;
+        let moved: Vec<&str> =
+            after.iter().filter(|(reason, count)| before.get(*reason) != Some(count)).map(|(reason, _)| *reason).collect();
+        (!moved.contains(&expected.label())).then(|| format!("the reason is {}; the kernel counted {moved:?}", expected.label()))
+    }
+
+    /// None where no program looks at it: datagrams are only looked at when they are sent.
+    fn expected(&self, flow: &Flow) -> Option<Reason> {
+        let Self { policy, .. } = self;
+        let protocol = if flow.udp { Protocol::Udp } else { Protocol::Tcp };
+        let (to, port) = (Address::from(flow.to.ip()), flow.to.port());
+        if flow.inbound {
+            return (!flow.udp).then(|| {
+                // From one of the addresses outside: none of the pod's own.
+                let source =
+                    if flow.to.is_ipv4() { Address::from_v4_be(u32::from_be_bytes([10, 99, 0, 1]).to_be()) } else { Address([1; 4]) };
+                decide(&Decided::Inbound(Inbound { protocol, source, destination: to, port }), &policy.policy, policy).reason
+            });
+        }
+        let maker = flow.maker.as_ref().unwrap_or(&flow.user);
+        let owner = Owner::classify(maker.uid, maker.gid, &policy.policy, policy);
+        let source = flow.bind.map_or(Address::UNSPECIFIED_V4, Address::from);
+        let destination = to.as_reached_from(source);
+        Some(decide(&Decided::Outbound(Outbound { protocol, source, destination, port, owner }), &policy.policy, policy).reason)
+    }
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Two pods with the same addresses and the same surroundings: one with the rules of Istio, one enrolled with `interceptor`.
+
+use std::fmt;
+
+use super::{
+    config::Config,
+    flow::Flow,
+    reasons::Reasons,
+    rules::{Family, rules},
+    seen::{INBOUND, OUTBOUND, Seen},
+};
+use crate::{
+    interceptor::Run,
+    launcher::Launcher,
+    node::Node,
+    pod::{Namespace, Pod},
+    process::Process,
+    records::Report,
+    scene::Stack,
+};
+
+/// Which iptables writes the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Iptables {
+    Legacy,
+    Nft,
+}
+
+impl Iptables {
+    fn program(self, family: Family) -> &'static str {
+        match (self, family) {
+            (Self::Legacy, Family::V4) => "iptables-legacy-restore",
+            (Self::Legacy, Family::V6) => "ip6tables-legacy-restore",
+            (Self::Nft, Family::V4) => "iptables-nft-restore",
+            (Self::Nft, Family::V6) => "ip6tables-nft-restore",
+        }
+    }
+}
+
+/// A flow that did not go the same way in both pods.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    pub config: Config,
+    pub flow: Flow,
+    pub what: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { config, flow, what } = self;
+        write!(formatter, "{config}\n    {flow}\n{what}")
+    }
+}
+
+/// Ports on which the application and the server outside listen.
+const APP_PORTS: &[u16] = &[22, 53, 80, 8080, 8081, 9000, 15002, 15008, 15020, 15021, 15090];
+const OUTSIDE_PORTS: &[u16] = &[22, 53, 80, 443, 8080, 9000, 15001, 15006, 15008];
+const UDP_PORTS: &[u16] = &[53, 8080];
+
+/// Ranges that lead to the server outside, besides the addresses of its interfaces.
+const OUTSIDE_V4: &[&str] = &["10.50.0.0/16", "203.0.113.0/24"];
+const OUTSIDE_V6: &[&str] = &["fd50::/32", "2001:db8::/64"];
+
+/// A pod, its neighbour, and everyone in them.
+struct Place<'node> {
+    pod: Pod<'node>,
+    inside: Process,
+    outside: Process,
+    _servers: [Process; 2],
+    sidecar: Option<[Process; 2]>,
+}
+
+/// Both pods, for one choice of addresses.
+pub(super) struct Twins<'node> {
+    node: &'node Node,
+    iptables: Iptables,
+    theirs: Place<'node>,
+    ours: Place<'node>,
+    next_port: u16,
+}
+
+impl<'node> Place<'node> {
+    fn new(node: &'node Node, name: &str, stack: Stack) -> Self {
+        let outside = node.outside(&format!("{name}-out"));
+        let pod = node.pod(name);
+        // A pod whose IPv6 is not intercepted may have it all the same.
+        let v4 = stack.has_v4();
+        let addresses = |v4_addresses: &[&'static str], v6: &[&'static str]| -> Vec<&'static str> {
+            v4_addresses.iter().filter(|_| v4).chain(v6).copied().collect()
+        };
+        let inside = pod.namespace();
+        inside.connect(
+            "eth0",
+            &addresses(&["10.99.0.2/24", "10.99.0.3/24"], &["fd99::3/64", "fd99::2/64"]),
+            &outside,
+            &addresses(&["10.99.0.1/24"], &["fd99::1/64"]),
+        );
+        inside.connect("eth1", &addresses(&["10.98.0.2/24"], &["fd98::2/64"]), &outside, &addresses(&["10.98.0.1/24"], &["fd98::1/64"]));
+        inside.sysctl("net.ipv4.ip_unprivileged_port_start", "0");
+        if v4 {
+            inside.ip("route add default via 10.99.0.1");
+        }
+        inside.ip("route add default via fd99::1");
+        let ranges = OUTSIDE_V4.iter().filter(|_| v4).chain(OUTSIDE_V6).map(|range| format!("route add local {range} dev lo\n"));
+        outside.ip(&ranges.collect::<String>());
+        Self {
+            inside: pod.namespace().root().agent(),
+            outside: outside.root().agent(),
+            _servers: [serve(&pod.app(), "app", APP_PORTS), serve(&outside.root(), "outside", OUTSIDE_PORTS)],
+            sidecar: None,
+            pod,
+        }
+    }
+
+    /// Replaces the sidecar by one as `config` wants it.
+    fn start_sidecar(&mut self, config: &Config) {
+        drop(self.sidecar.take());
+        let (uid, gid) = config.proxy();
+        let launcher = self.pod.proxy_as(uid, gid);
+        self.sidecar = Some([('p', OUTBOUND), ('z', INBOUND)].map(|(letter, name)| {
+            let port = config.flag(letter);
+            launcher.serve(name, &[&format!("0.0.0.0:{port}"), &format!("[::]:{port}")])
+        }));
+    }
+
+    fn ask(&mut self, flow: &Flow, port: u16) {
+        let request = serde_json::to_string(&flow.request(port)).expect("a request");
+        self.agent(flow).say(&request);
+    }
+
+    fn answer(&mut self, flow: &Flow) -> Seen {
+        let report: Report = self.agent(flow).json();
+        Seen::new(flow, &report)
+    }
+
+    fn agent(&mut self, flow: &Flow) -> &mut Process {
+        if flow.inbound { &mut self.outside } else { &mut self.inside }
+    }
+}
+
+impl<'node> Twins<'node> {
+    pub(super) fn new(node: &'node Node, iptables: Iptables, stack: Stack) -> Self {
+        let place = |side: &str| Place::new(node, &format!("{side}-{stack}"), stack);
+        let (theirs, ours) = (place("theirs"), place("ours"));
+        if stack.has_v6() {
+            theirs.pod.namespace().ip("addr add ::6/128 dev lo");
+        }
+        Self { node, iptables, theirs, ours, next_port: 20_000 }
+    }
+
+    /// Puts `config` in force on both sides.
+    pub(super) fn configure(&mut self, config: &Config) -> Result<(), String> {
+        let families: &[Family] = if config.stack.has_v6() { &[Family::V4, Family::V6] } else { &[Family::V4] };
+        for family in families {
+            let command = self.theirs.pod.namespace().root().command(self.iptables.program(*family));
+            Run::attempt(command, &rules(config, *family)).and_then(Run::successful)?;
+        }
+        let arguments = config.arguments();
+        let mut command = self.ours.pod.enrol_command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        command.envs(&config.environment);
+        Run::attempt(command, "").and_then(Run::successful)?;
+        self.theirs.start_sidecar(config);
+        self.ours.start_sidecar(config);
+        Ok(())
+    }
+
+    /// Carries out the flows on both sides, and says in what they differ.
+    pub(super) fn compare(&mut self, config: &Config, flows: &[Flow]) -> Result<Vec<Difference>, String> {
+        self.configure(config)?;
+        let reasons = Reasons::open(&self.node.bpffs(), self.namespace())?;
+        let mut differences = Vec::new();
+        for flow in flows {
+            self.next_port = if self.next_port >= 32_000 { 20_000 } else { self.next_port + 1 };
+            let before = reasons.counted()?;
+            self.theirs.ask(flow, self.next_port);
+            self.ours.ask(flow, self.next_port);
+            let (theirs, ours) = (self.theirs.answer(flow), self.ours.answer(flow));
+            let mut wrong = Vec::new();
+            if theirs != ours {
+                wrong.push(format!("iptables: {theirs:?}\nebpf:     {ours:?}"));
+            }
+            wrong.extend(reasons.compare(flow, &before, &reasons.counted()?, &ours));
+            if !wrong.is_empty() {
+                differences.push(Difference { config: config.clone(), flow: flow.clone(), what: wrong.join("\n") });
+            }
+        }
+        Ok(differences)
+    }
+
+    fn namespace(&self) -> &Namespace {
+        self.ours.pod.namespace()
+    }
+}
+
+fn serve(launcher: &Launcher, name: &str, ports: &[u16]) -> Process {
+    let everywhere = |port: &u16| [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
+    let udp = UDP_PORTS.iter().flat_map(everywhere).flat_map(|address| ["--udp".to_owned(), address]);
+    let flags: Vec<String> = udp.chain(ports.iter().flat_map(everywhere)).collect();
+    launcher.serve(name, &flags.iter().map(String::as_str).collect::<Vec<_>>())
+}
