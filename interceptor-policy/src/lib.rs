@@ -4,7 +4,7 @@
 //! [`decide`] is the only place where the order of Istio's rules is written down. The kernel programs, `interceptor explain`, the
 //! property tests and the differential test all call it; they differ only in where their [`Tables`] come from.
 //!
-//! The crate knows nothing of eBPF, of an allocator or of the standard library, and has no `unsafe`.
+//! The crate knows nothing of eBPF, of an allocator or of the standard library, and all of it is safe code.
 #![no_std]
 #![forbid(unsafe_code)]
 
