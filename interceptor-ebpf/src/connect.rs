@@ -2,7 +2,7 @@
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_set_retval};
 use interceptor_policy::{
     Action, Address, AddressClass, Destination, Flow, Outbound, Owner, PolicyFlags, Protocol, Reason, Slot, SlotAddress, SlotCandidates,
-    Tables as _, decide,
+    SlotEntry, Tables as _, decide,
 };
 
 use crate::{
@@ -61,7 +61,7 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
 #[inline(always)]
 fn redirect<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: Outbound, reason: Reason, proxy_port: u16) -> i32 {
     let destination = Destination::new(flow.destination, flow.port);
-    let Some(slot) = take_slot(&destination) else {
+    let Some(slot) = take_slot(pod, destination) else {
         pod.count(Reason::NoSlot);
         return refuse();
     };
@@ -89,22 +89,23 @@ fn source_under_iptables(pod: Pod<'_>, flow: Outbound, reason: Reason) -> Addres
     }
 }
 
-/// The slot that holds `destination`, or a free one that will.
+/// The slot that holds `destination` for the pod, or a free one that will.
 #[inline(always)]
-pub(crate) fn take_slot(destination: &Destination) -> Option<Slot> {
+pub(crate) fn take_slot(pod: Pod<'_>, destination: Destination) -> Option<Slot> {
     // SAFETY: a read of a constant that the loader sets; volatile, because the compiler only knows its initial value.
     let seed = unsafe { core::ptr::read_volatile(&raw const SLOT_SEED) };
-    let candidates = SlotCandidates::of(destination, seed);
+    let entry = SlotEntry::new(pod.netns_cookie, destination);
+    let candidates = SlotCandidates::of(&entry, seed);
     for probe in 0..SlotCandidates::COUNT {
         let slot = candidates.nth(probe);
         let Some(held) = SLOTS.get_ptr(slot.key()) else {
-            if SLOTS.insert(slot.key(), destination, u64::from(BPF_NOEXIST)).is_ok() {
+            if SLOTS.insert(slot.key(), entry, u64::from(BPF_NOEXIST)).is_ok() {
                 return Some(slot);
             }
             continue; // somebody else was faster; should it have been for the same destination, it will stand in two slots
         };
         // SAFETY: the entry was looked up a moment ago; the least recently used are recycled, not this one.
-        if unsafe { &*held }.same(destination) {
+        if unsafe { &*held }.same(&entry) {
             return Some(slot);
         }
     }

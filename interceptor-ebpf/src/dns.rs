@@ -110,7 +110,7 @@ fn ask<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, socket: Socket, flow:
         if flow.source.is_unspecified() && !flow.destination.is_loopback() {
             user.set_message_source(pod.policy.pod_address(flow.destination));
         }
-    } else if let Some(slot) = take_slot(&server) {
+    } else if let Some(slot) = take_slot(pod, server) {
         user.set_message_source(SlotAddress { slot, source_is_pod: true }.encode(flow.destination));
     } else {
         pod.count(Reason::NoSlot);

@@ -11,7 +11,7 @@ use aya_ebpf::{
 };
 use interceptor_policy::{
     Address, AddressClass, AddressKey, Counters, Destination, Enrolment, ListenerKey, NodeState, NumberClass, NumberKey, Owner,
-    ProxyListener,
+    ProxyListener, SlotEntry,
 };
 
 use crate::socket::Socket;
@@ -43,10 +43,10 @@ pub(crate) static NUMBERS: LpmTrie<NumberKey, NumberClass, 4_194_304> = LpmTrie:
 #[btf_map]
 pub(crate) static PRIMARIES: HashMap<AddressKey, Address, 65_536, SPARSE> = HashMap::new();
 
-/// Slot → destination. The same destination means the same thing in every pod, and nobody can connect to a slot that they were not
-/// given (see `connect`), so sharing the table shares nothing else.
+/// Slot → a pod and its destination. Nobody can connect to a slot that they were not given (see `connect`), nor make use of another
+/// pod's.
 #[btf_map]
-pub(crate) static SLOTS: LruHashMap<u32, Destination, 65_536> = LruHashMap::new();
+pub(crate) static SLOTS: LruHashMap<u32, SlotEntry, 65_536> = LruHashMap::new();
 
 /// The listening sockets of the sidecars. The kernel takes an entry out when its socket closes.
 #[btf_map]

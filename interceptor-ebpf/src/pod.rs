@@ -3,7 +3,8 @@ use core::ffi::c_void;
 
 use aya_ebpf::{btf_maps::lpm_trie::Key, helpers::generated::bpf_get_netns_cookie};
 use interceptor_policy::{
-    Address, AddressClass, AddressKey, Destination, NumberClass, NumberKey, NumberSpace, Owner, Policy, Reason, Slot, SlotAddress, Tables,
+    Address, AddressClass, AddressKey, Destination, NumberClass, NumberKey, NumberSpace, Owner, Policy, Reason, Slot, SlotAddress,
+    SlotEntry, Tables,
 };
 
 use crate::{
@@ -68,15 +69,19 @@ impl Pod<'_> {
         if self.policy.is_proxy_port(port) { SlotAddress::decode(address) } else { None }
     }
 
-    /// The destination that a slot stands for.
+    /// The pod's destination that a slot stands for.
     #[inline(always)]
     pub(crate) fn destination(self, slot: Slot) -> Option<Destination> {
-        let Some(destination) = SLOTS.get_ptr(slot.key()) else {
-            self.count(Reason::SlotForgotten);
-            return None;
-        };
-        // SAFETY: a recycled entry would be overwritten in place; entries looked up are the last to be recycled.
-        Some(unsafe { *destination })
+        if let Some(entry) = SLOTS.get_ptr(slot.key()) {
+            // SAFETY: a recycled entry would be overwritten in place; entries looked up are the last to be recycled.
+            let SlotEntry { netns_cookie, destination, padding: _ } = unsafe { *entry };
+            if netns_cookie == self.netns_cookie {
+                return Some(destination);
+            }
+        }
+        // Recycled, perhaps for another pod.
+        self.count(Reason::SlotForgotten);
+        None
     }
 
     /// The first address of the interface that has `address`.

@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::{Address, Reason};
 
 /// Changes whenever a type in this file or the meaning of a map changes; part of the pin path, so that two versions never share a map.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// How many listening sockets of one port and scope are remembered; any live one serves its whole `SO_REUSEPORT` group.
 pub const LISTENERS_PER_PORT: u32 = 128;
@@ -206,6 +206,30 @@ impl Destination {
     #[inline(always)]
     pub const fn same(&self, other: &Self) -> bool {
         self.address.same(other.address) && self.port == other.port
+    }
+}
+
+/// What a slot holds: a destination, and the pod that it was given to. Another pod's slot is as good as an empty one, so what one pod
+/// dials can push a destination of another out of the table, but never take its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct SlotEntry {
+    /// The pod: the cookie of its network namespace.
+    pub netns_cookie: u64,
+    pub destination: Destination,
+    pub padding: u32,
+}
+
+impl SlotEntry {
+    #[inline(always)]
+    pub const fn new(netns_cookie: u64, destination: Destination) -> Self {
+        Self { netns_cookie, destination, padding: 0 }
+    }
+
+    /// Equality, word by word.
+    #[inline(always)]
+    pub const fn same(&self, other: &Self) -> bool {
+        self.netns_cookie == other.netns_cookie && self.destination.same(&other.destination)
     }
 }
 

@@ -18,7 +18,7 @@ mod slot;
 
 pub use abi::{
     ABI_VERSION, AddressClass, AddressKey, Counters, Destination, Enrolment, LISTENERS_PER_PORT, ListenerKey, ListenerScope, NodeState,
-    NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags, ProxyListener,
+    NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags, ProxyListener, SlotEntry,
 };
 pub use address::Address;
 pub use decide::{Tables, decide};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-use crate::{Address, Destination};
+use crate::{Address, SlotEntry};
 
-/// A number that stands for a destination while a redirected connection lasts. It travels in the low bits of the local address that
+/// A number that stands for a destination of one pod while a redirected connection lasts. It travels in the low bits of the local address that
 /// the connection really goes to, so no state per connection is needed to find the destination again, and every destination has the
 /// whole range of ephemeral ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl SlotAddress {
     }
 }
 
-/// The slots in which a destination may stand, in the order to try them.
+/// The slots in which a destination of a pod may stand, in the order to try them.
 #[derive(Clone, Copy, Debug)]
 pub struct SlotCandidates(u32);
 
@@ -77,11 +77,12 @@ impl SlotCandidates {
 
     /// `seed` is chosen whenever the programs are loaded, so that nobody can prepare destinations that fill another's candidates.
     #[inline(always)]
-    pub const fn of(destination: &Destination, seed: u32) -> Self {
-        let [a, b, c, d] = destination.address.0;
+    #[expect(clippy::cast_possible_truncation, reason = "cookies count up, so their lower halves differ")]
+    pub const fn of(entry: &SlotEntry, seed: u32) -> Self {
+        let [a, b, c, d] = entry.destination.address.0;
         // IPv4 differs in the last word only; the others are mixed in together.
         let hash = mix(seed ^ a ^ b.rotate_left(11) ^ c.rotate_left(22));
-        Self(mix(mix(hash ^ d) ^ destination.port as u32))
+        Self(mix(mix(mix(hash ^ d) ^ entry.destination.port as u32) ^ entry.netns_cookie as u32))
     }
 
     /// The `probe`-th candidate, below [`Self::COUNT`].
@@ -108,20 +109,22 @@ mod tests {
     use core::net::Ipv4Addr;
 
     use proptest::prelude::*;
+    use rstest::rstest;
 
     use super::*;
+    use crate::Destination;
 
-    fn destination(ip: u32, port: u16) -> Destination {
-        Destination::new(Address::from(Ipv4Addr::from(ip)), port)
+    fn entry(ip: u32, port: u16) -> SlotEntry {
+        SlotEntry::new(4_001, Destination::new(Address::from(Ipv4Addr::from(ip)), port))
     }
 
     proptest! {
         #[test]
         fn a_slot_survives_its_address(words: [u32; 4], port: u16, seed: u32, probe in 0..SlotCandidates::COUNT, source_is_pod: bool) {
-            for destination in [destination(words[3], port), Destination::new(Address(words), port)] {
-                let slot = SlotCandidates::of(&destination, seed).nth(probe);
-                let address = SlotAddress { slot, source_is_pod }.encode(destination.address);
-                prop_assert_eq!(address.is_v4(), destination.address.is_v4());
+            for entry in [entry(words[3], port), SlotEntry::new(u64::from(seed), Destination::new(Address(words), port))] {
+                let slot = SlotCandidates::of(&entry, seed).nth(probe);
+                let address = SlotAddress { slot, source_is_pod }.encode(entry.destination.address);
+                prop_assert_eq!(address.is_v4(), entry.destination.address.is_v4());
                 prop_assert_ne!(address, Address::from(Ipv4Addr::new(127, 255, 255, 255)));
                 prop_assert_eq!(SlotAddress::decode(address), Some(SlotAddress { slot, source_is_pod }));
             }
@@ -140,11 +143,14 @@ mod tests {
         }
     }
 
-    #[test]
-    fn neighbouring_destinations_spread() {
+    /// Neighbouring destinations, and one destination in many pods.
+    #[rstest]
+    #[case::destinations(|index| entry(0x0a00_0000 + index, 80))]
+    #[case::pods(|index| SlotEntry { netns_cookie: u64::from(index), ..entry(0x0a00_0000, 80) })]
+    fn neighbours_spread(#[case] entry_at: fn(u32) -> SlotEntry) {
         let mut low = [0_u32; 16];
-        for ip in 0..16_000_u32 {
-            let slot = SlotCandidates::of(&destination(0x0a00_0000 + ip, 80), 7).nth(0);
+        for index in 0..16_000 {
+            let slot = SlotCandidates::of(&entry_at(index), 7).nth(0);
             low[(slot.key() % 16) as usize] += 1;
         }
         assert!(low.iter().all(|count| (800..1200).contains(count)), "{low:?}");

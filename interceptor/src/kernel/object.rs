@@ -23,7 +23,8 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/in
 const HINT: &str = "this needs root or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and `interceptor check` tells what the kernel lacks";
 
 /// All maps of the object.
-const MAPS: [&str; 10] = ["PODS", "NODE", "COUNTERS", "ADDRESSES", "NUMBERS", "PRIMARIES", "SLOTS", "LISTENERS", "OWNERS", "PROXY_SOCKETS"];
+const MAPS: [&str; 11] =
+    ["PODS", "NODE", "COUNTERS", "ADDRESSES", "NUMBERS", "PRIMARIES", "SLOTS", "LISTENERS", "OWNERS", "PROXY_SOCKETS", "DNS_SERVERS"];
 
 /// A program of the object, and where it attaches.
 #[derive(Clone, Copy, Debug)]

@@ -97,7 +97,7 @@ pub struct IstioFlags {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
     pub run_validation: Option<bool>,
 
-    /// Intercept DNS; not in this version (REDIRECT_DNS, ISTIO_META_DNS_CAPTURE; default: false)
+    /// Send DNS queries to the agent, on port 15053 (REDIRECT_DNS, ISTIO_META_DNS_CAPTURE; default: false)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
     pub redirect_dns: Option<bool>,
 
@@ -109,7 +109,7 @@ pub struct IstioFlags {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
     pub drop_invalid: Option<bool>,
 
-    /// Intercept IPv6 next to IPv4; not in this version (DUAL_STACK, ISTIO_DUAL_STACK; default: false)
+    /// Intercept IPv6 as soon as any address of the pod is one, not only when the first is (DUAL_STACK, ISTIO_DUAL_STACK; default: false)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
     pub dual_stack: Option<bool>,
 
