@@ -111,6 +111,18 @@ impl Launcher {
         ready(Process::spawn(format!("web application {name}"), &mut command))
     }
 
+    /// `interceptor-http serve`: a web application of both versions of HTTP. Listens when this returns.
+    pub fn origin(&self, name: &str, addresses: &[&str]) -> Process {
+        let mut command = self.http();
+        command.args(["serve", "--name", name]).args(addresses);
+        ready(Process::spawn(format!("web application {name}"), &mut command))
+    }
+
+    /// `interceptor-http`, a client or a server, to be told what to do.
+    pub fn http(&self) -> Command {
+        self.command(&self.tools.join("interceptor-http").display().to_string())
+    }
+
     /// A server that takes connections, and neither says nor does anything with them.
     pub fn listen_only(&self, addresses: &[&str]) -> Process {
         let mut command = self.probe();

@@ -9,6 +9,7 @@
 mod backend;
 mod cgroup;
 pub mod differential;
+pub mod envoy;
 mod held;
 mod interceptor;
 pub mod istio_rules;

@@ -29,7 +29,7 @@ use crate::{
 const KEEP: &str = "INTERCEPTOR_TEST_KEEP";
 
 /// The binaries that other users than root run: copied to where those may go.
-const TOOLS: [&str; 2] = ["interceptor-probe", "interceptor-sidecar"];
+const TOOLS: [&str; 3] = ["interceptor-http", "interceptor-probe", "interceptor-sidecar"];
 
 /// A node of its own, made for one test: a bpffs, a cgroup and namespaces. All of it goes with the value.
 ///
@@ -85,6 +85,16 @@ impl Node {
     /// A pod: a namespace, and a cgroup with one below it for each of its two containers. Not enrolled, and not connected.
     pub fn pod(&self, name: &str) -> Pod<'_> {
         Pod::new(self, self.outside(name))
+    }
+
+    /// A file of another place, where every user may read and run it.
+    pub(crate) fn bring(&self, file: &Path, name: &str) -> PathBuf {
+        let here = self.work.path().join(name);
+        // Envoy has a hundred megabytes: another name for the same file is enough, where there can be one.
+        if !here.exists() && fs::hard_link(file, &here).is_err() {
+            copy(file, &here);
+        }
+        here
     }
 
     /// The `interceptor` binary, where every user may run it.

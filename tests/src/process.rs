@@ -42,14 +42,25 @@ impl Process {
         self.child.id()
     }
 
-    /// The next line, as the JSON it is. Panics when the process ends or stays silent instead.
-    pub fn json<T: DeserializeOwned>(&mut self) -> T {
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap_or_else(|error| panic!("look at {}: {error}", self.what)).is_some()
+    }
+
+    /// The next line. Panics when the process ends or stays silent instead.
+    pub fn line(&mut self) -> String {
         let what = &self.what;
-        let line = match self.stdout.next(Instant::now() + PATIENCE) {
+        match self.stdout.next(Instant::now() + PATIENCE) {
             Ok(Some(line)) => line,
             Ok(None) => panic!("{what} ended without an answer"),
             Err(TimedOut) => panic!("{what} did not answer within {PATIENCE:?}"),
-        };
+        }
+    }
+
+    /// The next line, as the JSON it is. Panics as [`Self::line`] does.
+    pub fn json<T: DeserializeOwned>(&mut self) -> T {
+        let line = self.line();
+        let what = &self.what;
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{what} said {line:?}: {error}"))
     }
 

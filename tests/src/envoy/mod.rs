@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Real Envoys, configured as Istio configures them, and two pods with one each.
+
+mod admin;
+mod binary;
+pub mod config;
+mod line;
+mod mesh;
+mod process;
+mod tls;
+mod versions;
+
+pub use binary::Binary;
+pub use line::{Line, without_port};
+pub use mesh::{Family, Mesh, Side, Variant};
+pub use process::{Envoy, Start};

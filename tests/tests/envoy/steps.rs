@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What clients do, each told in one line that can be compared.
+
+use interceptor_tests::{
+    Launcher, Run,
+    envoy::without_port,
+    records::{Greeting, Report, Tally},
+};
+
+/// How a request ended, and whom the client saw.
+const WRITE_OUT: &str = "%{http_code} HTTP/%{http_version} from %{remote_ip}:%{remote_port}";
+
+/// `curl FLAGS URL`. Whom the application saw is part of its answer.
+pub(crate) fn curl(client: &Launcher, flags: &[&str], url: &str) -> String {
+    let run = curl_run(client, flags, url);
+    let (answer, written) = run.stdout.rsplit_once('\n').unwrap_or(("", &run.stdout));
+    let answer = match serde_json::from_str(answer) {
+        Ok(greeting) => told(&greeting),
+        Err(_) => answer.to_owned(),
+    };
+    format!("curl {} {url}: exit code {:?}, {written}; {answer}", flags.join(" "), run.code)
+}
+
+/// The same, without a look at the answer.
+pub(crate) fn curl_only(client: &Launcher, flags: &[&str], url: &str) -> String {
+    let run = curl_run(client, &[flags, &["--output", "/dev/null"]].concat(), url);
+    format!("curl {} {url}: exit code {:?}, {}", flags.join(" "), run.code, run.stdout)
+}
+
+fn curl_run(client: &Launcher, flags: &[&str], url: &str) -> Run {
+    let mut command = client.command("curl");
+    // Only to be led astray by the way between.
+    command.env_clear().env("PATH", "/usr/bin:/bin");
+    command.args(["-q", "--silent", "--globoff", "--max-time", "30", "--write-out", WRITE_OUT]).args(flags).arg(url);
+    Run::of(command)
+}
+
+/// Connects, and waits for the server to speak first.
+pub(crate) fn listen_to(client: &Launcher, to: &str) -> String {
+    let report = client.connect(to, &["--family", if to.starts_with('[') { "6" } else { "4" }]);
+    let Report { peer, error, received, .. } = &report;
+    let answer = received.as_ref().map(|_| told(&report.greeting()));
+    format!("connect {to}: peer {peer:?}, error {error:?}, {answer:?}")
+}
+
+/// `interceptor-http ARGUMENTS`.
+pub(crate) fn http(client: &Launcher, arguments: &[&str]) -> String {
+    let mut command = client.http();
+    command.args(arguments);
+    let tally: Tally = Run::of(command).json();
+    format!("http {}: {} succeeded, {:?}", arguments.join(" "), tally.succeeded, tally.failed)
+}
+
+fn told(greeting: &Greeting) -> String {
+    let Greeting { name, uid, local, peer, original_destination } = greeting;
+    let peer = without_port(&peer.to_string());
+    // Of a connection that nobody redirected, connection tracking says what getsockname says anyway.
+    let original_destination = original_destination.filter(|original| original != local);
+    format!("{name} (uid {uid}) at {local} was called from {peer}, original destination {original_destination:?}")
+}
