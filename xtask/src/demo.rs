@@ -25,7 +25,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !is_root()? {
         bail!(NEEDS_ROOT);
     }
-    setup::run(&setup::Options { dry_run: false, no_install: options.no_install })?;
+    setup::run(&setup::Options::of_command(options.no_install, &[]))?;
     // Apart from each other, as `test` builds them: together, they would be built with other features, and so once more.
     exec(cargo(["build", "--package", "interceptor"]).current_dir(root()))?;
     exec(cargo(["build", "--package", "interceptor-tests", "--bins"]).current_dir(root()))?;

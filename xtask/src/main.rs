@@ -7,6 +7,7 @@ mod differential;
 mod lint;
 mod run;
 mod setup;
+mod suite;
 mod test;
 #[path = "../../interceptor/build/toolchain.rs"]
 mod toolchain;

@@ -2,12 +2,14 @@
 //! `cargo xtask test`: everything that has to pass, in the order in which failures are cheapest.
 
 use std::os::unix::fs::MetadataExt as _;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::run::{cargo, exec, say};
-use crate::workspace::root;
+use crate::suite::Suite;
+use crate::workspace::{Workspace, root};
 use crate::{lint, setup};
 
 #[derive(clap::Args)]
@@ -15,6 +17,9 @@ pub(crate) struct Options {
     /// Fail when something is missing instead of installing it
     #[arg(long)]
     no_install: bool,
+    /// Leave a suite out, and do not install what only that needs; may be repeated
+    #[arg(long, value_name = "SUITE", value_enum)]
+    without: Vec<Suite>,
     /// Run only the tests whose name contains this text
     filter: Option<String>,
 }
@@ -28,27 +33,46 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let filter = options.filter.as_deref();
     let mut stages = Stages { say, done: Vec::new() };
-    stages.run("setup", || setup::run(&setup::Options { dry_run: false, no_install: options.no_install }))?;
+    let suites = Suite::all_but(&options.without);
+    stages.run("setup", || setup::run(&setup::Options::of_command(options.no_install, &suites)))?;
     stages.run("lint", lint::run)?;
-    stages.run("unit and property tests", || test(&["interceptor-policy", "interceptor", "xtask"], filter))?;
+    stages.run("unit and property tests", || exec(tests(&["interceptor-policy", "interceptor", "xtask"]).args(filter)))?;
     stages.run("root suite", || {
         if !is_root()? {
             bail!(NEEDS_ROOT);
         }
         // The suite runs the program itself: cargo does not build another package's program for it.
         exec(cargo(["build", "--package", "interceptor"]).current_dir(root()))?;
-        test(&["interceptor-tests"], filter)
+        exec(root_suite(&options.without)?.args(filter))
     })?;
+    for suite in &options.without {
+        say(&format!("\nleft out: {}", suite.name()));
+    }
     stages.report();
     Ok(())
 }
 
-fn test(packages: &[&str], filter: Option<&str>) -> Result<()> {
+fn tests(packages: &[&str]) -> Command {
     let mut command = cargo(["test"]);
     for package in packages {
         command.args(["--package", package]);
     }
-    exec(command.args(filter).current_dir(root()))
+    command.current_dir(root());
+    command
+}
+
+/// cargo can only be told what to run, not what to leave out.
+fn root_suite(without: &[Suite]) -> Result<Command> {
+    let mut command = tests(&["interceptor-tests"]);
+    if !without.is_empty() {
+        let workspace = Workspace::load()?;
+        let wanted = workspace.member("interceptor-tests")?.tests.iter();
+        command.args(["--lib", "--bins"]);
+        for test in wanted.filter(|test| !without.iter().any(|suite| suite.name() == *test)) {
+            command.args(["--test", test]);
+        }
+    }
+    Ok(command)
 }
 
 pub(crate) fn is_root() -> Result<bool> {
@@ -85,6 +109,17 @@ impl Stages {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_suite_is_left_out_by_name_and_nothing_else_is() {
+        let arguments = |without: &[Suite]| -> Vec<String> {
+            root_suite(without).unwrap().get_args().map(|argument| argument.to_string_lossy().into_owned()).collect()
+        };
+        assert_eq!(arguments(&[]), ["test", "--package", "interceptor-tests"]);
+        let rest = arguments(&[Suite::Envoy]);
+        assert!(["--lib", "--bins", "stories"].iter().all(|wanted| rest.contains(&(*wanted).to_owned())), "{rest:?}");
+        assert!(!rest.contains(&"envoy".to_owned()), "{rest:?}");
+    }
 
     #[test]
     fn a_failing_stage_is_timed_and_named() {

@@ -19,6 +19,8 @@ pub(crate) struct Member {
     pub(crate) manifest: PathBuf,
     /// Names of what it is built from; dependencies of its tests are left out.
     pub(crate) dependencies: Vec<String>,
+    /// Names of its integration tests.
+    pub(crate) tests: Vec<String>,
 }
 
 impl Workspace {
@@ -28,14 +30,21 @@ impl Workspace {
         Self::read(&metadata).context("`cargo metadata` lacks a field this program needs")
     }
 
+    pub(crate) fn member(&self, name: &str) -> Result<&Member> {
+        self.members.iter().find(|member| member.name == name).with_context(|| format!("this workspace has no package {name}"))
+    }
+
     fn read(metadata: &Value) -> Option<Self> {
         let member = |package: &Value| {
             let dependencies = package["dependencies"].as_array()?.iter();
+            let targets = package["targets"].as_array()?.iter();
+            let tests = targets.filter(|target| target["kind"][0] == "test");
             let shipped = dependencies.filter(|dependency| dependency["kind"] != "dev");
             Some(Member {
                 name: package["name"].as_str()?.into(),
                 manifest: package["manifest_path"].as_str()?.into(),
                 dependencies: shipped.map(|dependency| Some(dependency["name"].as_str()?.to_owned())).collect::<Option<_>>()?,
+                tests: tests.map(|target| Some(target["name"].as_str()?.to_owned())).collect::<Option<_>>()?,
             })
         };
         Some(Self {

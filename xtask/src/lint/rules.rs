@@ -109,8 +109,12 @@ mod tests {
 
     #[test]
     fn the_policy_crate_may_depend_on_zerocopy_only() {
-        let member =
-            |name: &str| Member { name: name.into(), manifest: PathBuf::new(), dependencies: vec!["zerocopy".into(), "aya".into()] };
+        let member = |name: &str| Member {
+            name: name.into(),
+            manifest: PathBuf::new(),
+            dependencies: vec!["zerocopy".into(), "aya".into()],
+            tests: vec![],
+        };
         let problems = policy_dependencies(&member("interceptor-policy"));
         assert_eq!(problems.len(), 1);
         assert!(problems[0].contains("depends on aya;"), "{problems:?}");

@@ -6,10 +6,12 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use super::envoy::Envoy;
 use super::linker::{self, Linker};
 use super::plan::{BPF_LINKER_LLVMS, ITEMS, Need};
 use crate::test::is_root;
 use crate::toolchain::{Compiler, kernel_compiler};
+use crate::workspace::Workspace;
 
 /// Everything a plan depends on.
 #[derive(Clone, Debug)]
@@ -27,6 +29,7 @@ pub(crate) struct Facts {
     /// Major versions of the LLVM libraries, of those that bpf-linker can be built with, installed as Debian does.
     pub(crate) llvms: Vec<u32>,
     pub(crate) missing_programs: Vec<&'static str>,
+    pub(crate) envoy: Envoy,
 }
 
 /// Whose package manager this machine has.
@@ -53,6 +56,7 @@ impl Facts {
             kernel,
             linker,
             llvms: BPF_LINKER_LLVMS.into_iter().filter(|llvm| has_llvm(*llvm)).collect(),
+            envoy: Envoy::find(&Workspace::load()?.target_dir),
             missing_programs: required_programs().filter(|program| !has_program(program)).collect(),
         })
     }

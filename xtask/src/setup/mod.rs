@@ -3,9 +3,14 @@
 //!
 //! `facts` looks at the machine, `plan` says what is missing and which commands would install it, and this file runs them.
 
+mod envoy;
 mod facts;
 mod linker;
 mod plan;
+#[path = "../../../tests/src/envoy/versions.rs"]
+mod versions;
+
+use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 use facts::Facts;
@@ -14,6 +19,7 @@ use plan::{ITEMS, Item, Way};
 pub(crate) use plan::Purpose;
 
 use crate::run::{say, shell};
+use crate::suite::Suite;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -23,13 +29,30 @@ pub(crate) struct Options {
     /// Install nothing, and fail when something is missing
     #[arg(long)]
     pub(crate) no_install: bool,
+    /// Also what the suite with real Envoys needs
+    #[arg(long)]
+    pub(crate) envoy: bool,
+}
+
+impl Options {
+    /// What `cargo xtask COMMAND [--no-install]` needs.
+    pub(crate) fn of_command(no_install: bool, suites: &[Suite]) -> Self {
+        Self { dry_run: false, no_install, envoy: suites.contains(&Suite::Envoy) }
+    }
+
+    fn wants(&self, item: &Item) -> bool {
+        match item.suite() {
+            None => true,
+            Some(Suite::Envoy) => self.envoy,
+        }
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut facts = Facts::gather()?;
     let mut missing = Vec::new();
     let mut ran = Vec::new();
-    for item in ITEMS {
+    for item in ITEMS.iter().filter(|item| options.wants(item)) {
         if let Some(found) = item.found(&facts) {
             say(&format!("{:<15} found: {found}", item.name));
             continue;
@@ -87,7 +110,11 @@ fn report(missing: &[(&Item, Vec<Way>)], may_install: bool) -> Result<()> {
     }
     let items: Vec<_> = missing.iter().map(|(item, _)| *item).collect();
     let reason = if may_install { "and nothing may be installed (--no-install)" } else { "and cannot be installed from here" };
-    bail!("still missing: {}, {reason}. Use one of the ways above for each, then run `cargo xtask setup` again", names(&items));
+    let suites: BTreeSet<Suite> = items.iter().filter_map(|item| item.suite()).collect();
+    for suite in suites.into_iter().map(Suite::name) {
+        say(&format!("\nthe suite {suite} cannot run without that; leave it out with `cargo xtask test --without {suite}`"));
+    }
+    bail!("still missing: {}, {reason}. Use one of the ways above for each, then run this again", names(&items));
 }
 
 fn show(way: &Way) {

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What is needed, and how to get it: facts in, commands out. Runs nothing.
 
+mod items;
+
+pub(crate) use items::ITEMS;
+
 use super::facts::{Facts, System};
 use super::linker::Linker;
+use crate::suite::Suite;
 
 /// The version this project is tested with.
 pub(crate) const BPF_LINKER: &str = "0.13.0";
@@ -10,12 +15,14 @@ pub(crate) const BPF_LINKER: &str = "0.13.0";
 /// The LLVM versions that this bpf-linker can be built with.
 pub(crate) const BPF_LINKER_LLVMS: [u32; 3] = [21, 22, 23];
 
-/// What an item is needed for. Each purpose includes those before it.
+/// What an item is needed for. Each purpose includes those before it, but that suites do not include each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Purpose {
     Build,
     Lint,
     Test,
+    /// Beside `Test`, for one suite only.
+    Suite(Suite),
 }
 
 pub(crate) struct Item {
@@ -33,73 +40,8 @@ pub(crate) enum Need {
     Lints,
     Linker,
     Programs(&'static [&'static str]),
+    Envoy,
 }
-
-pub(crate) const ITEMS: &[Item] = &[
-    Item {
-        name: "source of core",
-        why: "to compile Rust for the kernel, which has no prebuilt libraries",
-        purpose: Purpose::Build,
-        need: Need::CoreSource,
-        debian: "rustc-web rust-web-src rust-web-clippy",
-        fedora: "rust rust-src clippy",
-        arch: "rust rust-src",
-    },
-    Item {
-        name: "bpf-linker",
-        why: "to link the kernel object",
-        purpose: Purpose::Build,
-        need: Need::Linker,
-        debian: "", // named after the version of LLVM
-        fedora: "llvm-devel",
-        arch: "llvm",
-    },
-    Item {
-        name: "rustfmt, clippy",
-        why: "by `cargo xtask lint`",
-        purpose: Purpose::Lint,
-        need: Need::Lints,
-        debian: "rustfmt-web rust-web-clippy",
-        fedora: "rustfmt clippy",
-        arch: "rust",
-    },
-    Item {
-        name: "iptables",
-        why: "to compare with what istio-iptables does",
-        purpose: Purpose::Test,
-        need: Need::Programs(&["iptables", "iptables-restore", "iptables-legacy", "iptables-nft"]),
-        debian: "iptables",
-        fedora: "iptables-legacy iptables-nft",
-        arch: "iptables",
-    },
-    Item {
-        name: "iproute2",
-        why: "to build the networks of the root suite",
-        purpose: Purpose::Test,
-        need: Need::Programs(&["ip"]),
-        debian: "iproute2",
-        fedora: "iproute",
-        arch: "iproute2",
-    },
-    Item {
-        name: "util-linux",
-        why: "to enter the networks of the root suite",
-        purpose: Purpose::Test,
-        need: Need::Programs(&["nsenter"]),
-        debian: "util-linux",
-        fedora: "util-linux",
-        arch: "util-linux",
-    },
-    Item {
-        name: "curl",
-        why: "as an ordinary client in the root suite",
-        purpose: Purpose::Test,
-        need: Need::Programs(&["curl"]),
-        debian: "curl",
-        fedora: "curl",
-        arch: "curl",
-    },
-];
 
 /// Commands that install an item, to be run one after the other.
 #[derive(Debug, PartialEq, Eq)]
@@ -130,6 +72,7 @@ impl Item {
                 Linker::Missing | Linker::Unusable { .. } => None,
             },
             Need::Programs(programs) => self.missing_programs(facts).is_empty().then(|| programs.join(", ")),
+            Need::Envoy => facts.envoy.found(),
         }
     }
 
@@ -143,6 +86,7 @@ impl Item {
                 Linker::Missing | Linker::Usable { .. } => "not in PATH, nor where `cargo install` puts programs".into(),
             },
             Need::Programs(_) => self.missing_programs(facts).join(", "),
+            Need::Envoy => facts.envoy.lack(),
         }
     }
 
@@ -153,6 +97,7 @@ impl Item {
             Need::Lints => rustup("rustfmt clippy", facts).into_iter().chain(self.packages(facts)).collect(),
             Need::Linker => self.linker_ways(facts),
             Need::Programs(_) => self.packages(facts).into_iter().collect(),
+            Need::Envoy => facts.envoy.ways(),
         }
     }
 
@@ -167,7 +112,13 @@ impl Item {
                 cargo_install("<prefix>", "<version>")
             ),
             Need::Programs(programs) => format!("install the programs {} with the package manager of this system", programs.join(", ")),
+            Need::Envoy => "let INTERCEPTOR_ENVOY name an Envoy that runs here, or unset it".into(),
         }
+    }
+
+    /// The suite that cannot run without it, if the others can.
+    pub(crate) fn suite(&self) -> Option<Suite> {
+        if let Purpose::Suite(suite) = self.purpose { Some(suite) } else { None }
     }
 
     fn missing_programs(&self, facts: &Facts) -> Vec<&'static str> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 use super::*;
+use crate::setup::envoy::Envoy;
 use crate::toolchain::Compiler;
 
 fn compiler(llvm: u32) -> Compiler {
@@ -19,6 +20,7 @@ fn fresh() -> Facts {
         linker: Linker::Missing,
         llvms: Vec::new(),
         missing_programs: vec!["iptables-nft", "curl"],
+        envoy: Envoy::Own { directory: "/target/envoy".into(), missing: vec!["1.40.0"] },
     }
 }
 
@@ -37,14 +39,15 @@ fn automatic(name: &str, facts: &Facts) -> Vec<bool> {
 #[test]
 fn a_complete_machine_lacks_nothing() {
     let linker = Linker::Usable { path: "/bin/bpf-linker".into(), version: "0.13.0".into() };
-    let facts = Facts { kernel: Some(compiler(22)), missing_lints: vec![], linker, missing_programs: vec![], ..fresh() };
+    let envoy = Envoy::Given("/bin/envoy".into());
+    let facts = Facts { kernel: Some(compiler(22)), missing_lints: vec![], linker, missing_programs: vec![], envoy, ..fresh() };
     assert!(ITEMS.iter().all(|item| item.found(&facts).is_some()));
 }
 
 #[test]
 fn a_fresh_machine_lacks_exactly_what_is_missing() {
     let missing: Vec<_> = ITEMS.iter().filter(|item| item.found(&fresh()).is_none()).map(|item| item.name).collect();
-    assert_eq!(missing, ["source of core", "bpf-linker", "rustfmt, clippy", "iptables", "curl"]);
+    assert_eq!(missing, ["source of core", "bpf-linker", "rustfmt, clippy", "iptables", "curl", "Envoy"]);
     assert_eq!(item("iptables").lack(&fresh()), "iptables-nft");
 }
 
@@ -115,6 +118,6 @@ fn an_unusable_linker_is_missing_and_says_why() {
 
 #[test]
 fn each_purpose_includes_those_before_it() {
-    assert!(Purpose::Build < Purpose::Lint && Purpose::Lint < Purpose::Test);
+    assert!(Purpose::Build < Purpose::Lint && Purpose::Lint < Purpose::Test && Purpose::Test < Purpose::Suite(Suite::Envoy));
     assert!(ITEMS.is_sorted_by_key(|item| item.purpose));
 }
