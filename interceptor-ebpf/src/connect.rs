@@ -9,6 +9,7 @@ use crate::{
     dns,
     maps::SLOTS,
     pod::Pod,
+    search::{Search, first},
     user_address::{Family, UserAddress},
 };
 
@@ -96,20 +97,26 @@ pub(crate) fn take_slot(pod: Pod<'_>, destination: Destination) -> Option<Slot> 
     let seed = unsafe { core::ptr::read_volatile(&raw const SLOT_SEED) };
     let entry = SlotEntry::new(pod.netns_cookie, destination);
     let candidates = SlotCandidates::of(&entry, seed);
-    for probe in 0..SlotCandidates::COUNT {
-        let slot = candidates.nth(probe);
+    first(SlotCandidates::COUNT, Vacancies { candidates, entry }).map(|probe| candidates.nth(probe))
+}
+
+/// The slots in which `entry` stands or may stand.
+struct Vacancies {
+    candidates: SlotCandidates,
+    entry: SlotEntry,
+}
+
+impl Search for Vacancies {
+    #[inline(always)]
+    fn ends_at(&self, probe: u32) -> bool {
+        let slot = self.candidates.nth(probe);
         let Some(held) = SLOTS.get_ptr(slot.key()) else {
-            if SLOTS.insert(slot.key(), entry, u64::from(BPF_NOEXIST)).is_ok() {
-                return Some(slot);
-            }
-            continue; // somebody else was faster; should it have been for the same destination, it will stand in two slots
+            // On an error somebody else was faster; should it have been for the same destination, it will stand in two slots.
+            return SLOTS.insert(slot.key(), self.entry, u64::from(BPF_NOEXIST)).is_ok();
         };
         // SAFETY: the entry was looked up a moment ago; the least recently used are recycled, not this one.
-        if unsafe { &*held }.same(&entry) {
-            return Some(slot);
-        }
+        unsafe { &*held }.same(&self.entry)
     }
-    None
 }
 
 /// Refuses as a port would that nobody listens on.

@@ -14,6 +14,7 @@ use interceptor_policy::{
 use crate::{
     maps::LISTENERS,
     pod::Pod,
+    search::{Search, first},
     socket::{address, low_half},
 };
 
@@ -74,16 +75,30 @@ fn addresses(lookup: *mut bpf_sk_lookup) -> (Address, Address) {
 /// it over the socket's `SO_REUSEPORT` group.
 #[inline(always)]
 fn to_sidecar(ctx: &SkLookupContext, pod: Pod<'_>, port: u16, scope: ListenerScope) -> u32 {
-    for scope in [ListenerScope::ANY, scope] {
-        for index in 0..LISTENERS_PER_PORT {
-            let key = ListenerKey::new(pod.netns_cookie, port, scope, index);
-            // An error means that no socket is there, or that it serves the other family only.
-            if LISTENERS.redirect_sk_lookup(SkLookupContext::new(ctx.lookup), key, 0).is_ok() {
-                return SK_PASS;
-            }
-        }
+    let takers = Takers { lookup: ctx.lookup, netns_cookie: pod.netns_cookie, port, scope };
+    if first(2 * LISTENERS_PER_PORT, takers).is_some() {
+        return SK_PASS;
     }
     // Nobody listens: refused, never passed on to the application.
     pod.count(Reason::NoListener);
     SK_DROP
+}
+
+/// The sockets that may take a connection: those on all addresses first, then those on the addresses of `scope`.
+struct Takers {
+    lookup: *mut bpf_sk_lookup,
+    netns_cookie: u64,
+    port: u16,
+    scope: ListenerScope,
+}
+
+impl Search for Takers {
+    #[inline(always)]
+    fn ends_at(&self, place: u32) -> bool {
+        let (scope, index) =
+            if place < LISTENERS_PER_PORT { (ListenerScope::ANY, place) } else { (self.scope, place - LISTENERS_PER_PORT) };
+        let key = ListenerKey::new(self.netns_cookie, self.port, scope, index);
+        // An error means that no socket is there, or that it serves the other family only.
+        LISTENERS.redirect_sk_lookup(SkLookupContext::new(self.lookup), key, 0).is_ok()
+    }
 }

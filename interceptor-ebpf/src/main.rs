@@ -17,6 +17,7 @@ mod maps;
 mod names;
 mod original_dst;
 mod pod;
+mod search;
 mod socket;
 mod trace;
 mod user_address;

@@ -47,7 +47,7 @@ enum Needed {
 }
 
 /// The program that is attached to a pod's network namespace. Each pod has its own instance.
-pub(super) const SK_LOOKUP: ProgramInfo = ProgramInfo { name: "on_sk_lookup", attach_type: 36, since: "5.9", needed: Needed::Always };
+pub(super) const SK_LOOKUP: ProgramInfo = ProgramInfo { name: "on_sk_lookup", attach_type: 36, since: "5.17", needed: Needed::Always };
 
 /// The programs that are attached to a pod's cgroup, and shared by all pods.
 pub(super) const CGROUP_PROGRAMS: [ProgramInfo; 13] = [
