@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The project's chores, as `cargo xtask <command>`: one file per command, and every program that is run is printed.
 
+mod bench;
 mod build;
 mod demo;
 mod differential;
@@ -35,6 +36,8 @@ enum Command {
     Demo(demo::Options),
     /// Compare with Istio's iptables rules, connection by connection; needs root
     Differential(differential::Options),
+    /// Measure beside no interception and beside Istio's iptables rules; needs root
+    Bench(bench::Options),
     /// Check the format, the lints, the documentation and the rules of this project
     Lint,
     /// Set up, lint, and run every test; the root suite needs root
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Build(options) => build::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Differential(options) => differential::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Lint => lint::run(),
         Command::Test(options) => test::run(&options),
     };

@@ -43,7 +43,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
         // The suite runs the program itself: cargo does not build another package's program for it.
         exec(cargo(["build", "--package", "interceptor"]).current_dir(root()))?;
-        exec(root_suite(&options.without)?.args(filter))
+        exec(root_suite(&options.without)?.args(filter))?;
+        exec(tests(&["interceptor-bench"]).args(filter))
     })?;
     for suite in &options.without {
         say(&format!("\nleft out: {}", suite.name()));

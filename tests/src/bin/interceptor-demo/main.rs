@@ -4,7 +4,6 @@
 //! Exits with 1 as soon as anything differs from what it says. Takes everything away again, also then, and after Ctrl-C.
 
 mod chain;
-mod interrupt;
 mod rules;
 mod stage;
 mod status;
@@ -13,10 +12,10 @@ mod tell;
 
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
-use interceptor_tests::Node;
+use interceptor_tests::{Interrupt, Node};
 use nix::unistd::geteuid;
 
-use crate::{interrupt::Interrupt, stage::Stage, tell::Tell};
+use crate::{stage::Stage, tell::Tell};
 
 const NEEDS_ROOT: &str = "the demo makes network namespaces and loads kernel programs, so it needs root: run \
                           `sudo -E env \"PATH=$PATH\" cargo xtask demo`";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Ctrl-C ends the story early; what was made is still taken away.
+//! Ctrl-C ends a program early; what it made is still taken away.
 
 use std::{
     sync::{
@@ -16,11 +16,11 @@ use tokio::{
 };
 
 /// Whether somebody asked this program to end.
-pub(crate) struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// From here on, signals no longer end this program at once.
-    pub(crate) fn watch() -> anyhow::Result<Self> {
+    pub fn watch() -> anyhow::Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
         let runtime = Builder::new_current_thread().enable_io().build().context("start the runtime")?;
         let entered = runtime.enter();
@@ -43,7 +43,8 @@ impl Interrupt {
         Ok(Self(asked))
     }
 
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
+    /// An error once somebody did.
+    pub fn check(&self) -> anyhow::Result<()> {
         if self.0.load(Ordering::Relaxed) {
             bail!("interrupted; everything that was made has been taken away");
         }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How long it takes until a new pod is intercepted: the time of the programs that do it, both families, in a pod that was not
+//! intercepted before.
+
+use std::{cell::Cell, process::Command, time::Instant};
+
+use interceptor_tests::{
+    Node, Pod, Run,
+    istio_rules::DEFAULT_FLAGS,
+    scene::{POD, POD_V6, Stack},
+};
+
+use super::{
+    lab::Lab,
+    outcome::{Better, Outcome, Unit},
+    plan::{Contender, Plan},
+};
+use crate::stage::{Variant, restore_command, rules};
+
+const STACK: Stack = Stack::Dual;
+
+pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
+    let (node, empty) = (Node::new(), Node::new());
+    // Programs and maps are loaded with the first pod.
+    small_pod(&node, "first").enrol(STACK.enrol_flags());
+    let made = Cell::new(0);
+    let fresh = |node| {
+        made.set(made.get() + 1);
+        small_pod(node, &format!("new-{}", made.get()))
+    };
+    let mut contenders: Vec<Contender<'_>> = Vec::new();
+    for variant in [Variant::IptablesLegacy, Variant::IptablesNft] {
+        let (node, fresh) = (&node, &fresh);
+        contenders.push(Contender::new(variant.name(), move || Ok(vec![rules_time(variant, &fresh(node))?])));
+    }
+    contenders.push(Contender::new(Variant::Ebpf.name(), || Ok(vec![enrol_time(&fresh(&node))])));
+    contenders.push(Contender::new("ebpf, first pod of the node", || {
+        let time = enrol_time(&fresh(&empty));
+        empty.run(&["clean", "--all"]).expect_success();
+        Ok(vec![time])
+    }));
+    let title = "putting interception in force in a pod, both families".to_owned();
+    Ok(vec![lab.run(Plan { name: "enrol".to_owned(), title, unit: Unit::Nanoseconds, better: Better::Less, contenders })?])
+}
+
+/// A pod with addresses and without a cable: for when nobody connects.
+pub(super) fn small_pod<'node>(node: &'node Node, name: &str) -> Pod<'node> {
+    let pod = node.pod(name);
+    pod.namespace().ip(&format!("addr add {POD}/24 dev lo\naddr add {POD_V6}/64 dev lo nodad"));
+    pod
+}
+
+fn enrol_time(pod: &Pod<'_>) -> f64 {
+    let node = pod.node();
+    // Started in the pod like the other programs, and as in an init container.
+    let mut command = pod.namespace().root().command(&node.interceptor().display().to_string());
+    command.arg("istio-iptables").args(DEFAULT_FLAGS).args(STACK.enrol_flags()).args(pod.place());
+    command.arg("--bpffs").arg(node.bpffs());
+    time(command, "")
+}
+
+fn rules_time(variant: Variant, pod: &Pod<'_>) -> anyhow::Result<f64> {
+    let flags = [DEFAULT_FLAGS, STACK.enrol_flags()].concat();
+    let mut total = 0.0;
+    for (family, program) in variant.restore_programs().into_iter().flatten() {
+        let rules = rules(pod, STACK, family, &flags).map_err(|why| anyhow::anyhow!("{why}"))?;
+        total += time(restore_command(pod, program), &rules);
+    }
+    Ok(total)
+}
+
+/// In nanoseconds, from the start of the program to its end.
+fn time(command: Command, input: &str) -> f64 {
+    let start = Instant::now();
+    let run = Run::with_input(command, input);
+    let taken = start.elapsed().as_secs_f64() * 1e9;
+    run.expect_success();
+    taken
+}

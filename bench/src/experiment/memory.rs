@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the kernel keeps.
+
+use std::{cell::Cell, fs};
+
+use anyhow::Context as _;
+use interceptor_tests::{Node, scene::Stack};
+
+use super::{
+    enrol::small_pod,
+    lab::Lab,
+    outcome::{Better, Outcome, Unit},
+    plan::{Contender, Plan},
+};
+use crate::{stage::Variant, worker::Work};
+
+pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
+    Ok(vec![for_each_pod(lab)?, for_each_connection(lab)?])
+}
+
+/// By how much the kernel's memory grows when many pods become intercepted at once, that are there already.
+fn for_each_pod(lab: &mut Lab<'_>) -> anyhow::Result<Outcome> {
+    let node = Node::new();
+    small_pod(&node, "first").enrol(&[]);
+    let batch = lab.effort.pick(8, 20);
+    let made = Cell::new(0);
+    let contender = |variant: Variant| {
+        let (node, made) = (&node, &made);
+        Contender::new(variant.name(), move || {
+            let pods: Vec<_> = (0..batch).map(|index| small_pod(node, &format!("new-{}-{index}", made.get()))).collect();
+            made.set(made.get() + 1);
+            let before = kernel_memory()?;
+            for pod in &pods {
+                variant.install(pod, Stack::V4, &[]).map_err(|why| anyhow::anyhow!("{why}"))?;
+            }
+            Ok(vec![((kernel_memory()? - before) / f64::from(batch)).max(0.0)])
+        })
+    };
+    let contenders = Variant::INTERCEPTING.map(contender).into();
+    let title = "kernel memory for each intercepted pod".to_owned();
+    lab.run(Plan { name: "memory-pod".to_owned(), title, unit: Unit::Bytes, better: Better::Less, contenders })
+}
+
+/// What connections held open keep, both of their ends included.
+fn for_each_connection(lab: &mut Lab<'_>) -> anyhow::Result<Outcome> {
+    let count = 4_000;
+    let title = "kernel memory for each connection, both ends".to_owned();
+    let plan = Plan { name: "memory-connection".to_owned(), title, unit: Unit::Bytes, better: Better::Less, contenders: Vec::new() };
+    lab.run_in_places(plan, move |place| {
+        let to = place.servers(8);
+        let before = objects()?;
+        let (took, during) = place.hold(Work::Storm { to, count }, objects);
+        anyhow::ensure!(took.failed == 0, "{} of {count} connections failed", took.failed);
+        #[expect(clippy::cast_precision_loss, reason = "thousands")]
+        let count = count as f64;
+        Ok(vec![((during? - before) / count).max(0.0)])
+    })
+}
+
+/// What the kernel has taken for itself and can tell apart from user memory, in bytes: slabs, memory for each processor, and mappings
+/// like those of programs and rule sets.
+fn kernel_memory() -> anyhow::Result<f64> {
+    const PARTS: [&str; 3] = ["Slab:", "Percpu:", "VmallocUsed:"];
+    let text = fs::read_to_string("/proc/meminfo").context("read /proc/meminfo")?;
+    let kib =
+        |part: &str| -> Option<f64> { text.lines().find_map(|line| line.strip_prefix(part))?.trim().trim_end_matches(" kB").parse().ok() };
+    let sizes: Option<Vec<f64>> = PARTS.iter().map(|part| kib(part)).collect();
+    Ok(sizes.with_context(|| format!("find {PARTS:?} in /proc/meminfo"))?.iter().sum::<f64>() * 1024.0)
+}
+
+/// The objects that stand in slabs, in bytes. Slabs themselves are kept for later when their objects are gone.
+fn objects() -> anyhow::Result<f64> {
+    let text = fs::read_to_string("/proc/slabinfo").context("read /proc/slabinfo")?;
+    let size = |line: &str| -> Option<f64> {
+        let mut fields = line.split_whitespace().skip(1);
+        let (active, _total, size) = (fields.next()?, fields.next()?, fields.next()?);
+        Some(active.parse::<f64>().ok()? * size.parse::<f64>().ok()?)
+    };
+    // The first two lines are headings.
+    text.lines().skip(2).map(|line| size(line).with_context(|| format!("make sense of {line:?}"))).sum()
+}

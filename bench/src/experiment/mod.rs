@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What is measured. An experiment has contenders, usually one for each way to intercept, and all of them have one turn in each round,
+//! in an order that chance decides anew: what slows the machine down for a while slows all of them down.
+
+mod enrol;
+mod lab;
+mod memory;
+mod outcome;
+mod plan;
+mod scale;
+mod traffic;
+mod unenrolled;
+
+pub use lab::{Effort, Lab};
+pub use outcome::{Better, Outcome, Percentiles, Round, Series, Unit};
+pub use plan::{Contender, Plan};
+
+use clap::ValueEnum;
+
+use crate::stage::Variant;
+
+/// The names for `--only`, in the order in which they are carried out: the one of a process in no pod before any pod is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Group {
+    /// `connect()` of a process that is in no pod
+    Unenrolled,
+    /// The time that `connect()` takes, to one destination and to thousands in turn
+    Connect,
+    /// Connect, request, response, close
+    Request,
+    /// Messages to and fro on one connection
+    RoundTrips,
+    /// Throughput by size of the writes
+    Bulk,
+    /// Processor time for each request
+    Cpu,
+    /// Requests at times fixed beforehand, whether or not the last has been answered
+    Load,
+    /// Thousands of connections held open over 1024 ephemeral ports
+    Storm,
+    /// `connect()` against the number of excluded ranges
+    Cidrs,
+    /// `connect()` against the number of excluded ports
+    Ports,
+    /// `connect()` against the number of enrolled pods on the node
+    Pods,
+    /// Putting interception in force in a pod
+    Enrol,
+    /// Kernel memory for each pod and each connection
+    Memory,
+}
+
+impl Group {
+    /// How many experiments belong to it: for the progress bar.
+    pub const fn experiments(self) -> u32 {
+        match self {
+            Self::RoundTrips => 4,
+            Self::Bulk => 3,
+            Self::Connect | Self::Memory => 2,
+            _ => 1,
+        }
+    }
+
+    /// Carries out all its experiments.
+    pub fn run(self, lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
+        match self {
+            Self::Connect => traffic::connect(lab),
+            Self::Request => traffic::request(lab),
+            Self::RoundTrips => traffic::round_trips(lab),
+            Self::Bulk => traffic::bulk(lab),
+            Self::Cpu => traffic::cpu(lab),
+            Self::Load => traffic::load(lab),
+            Self::Storm => traffic::storm(lab),
+            Self::Cidrs => scale::cidrs(lab),
+            Self::Ports => scale::ports(lab),
+            Self::Pods => scale::pods(lab),
+            Self::Unenrolled => unenrolled::run(lab),
+            Self::Enrol => enrol::run(lab),
+            Self::Memory => memory::run(lab),
+        }
+    }
+}
+
+/// The label of a contender that differs from others in a number.
+fn numbered(variant: Variant, number: usize, what: &str) -> String {
+    format!("{variant}, {number} {what}")
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A process on the node that is in no pod: what it pays for the pods that are.
+
+use std::cell::RefCell;
+
+use interceptor_tests::{Node, Pod};
+
+use super::{
+    lab::{Lab, durations},
+    outcome::{Better, Outcome, Unit},
+    plan::{Contender, Plan},
+};
+use crate::{
+    stage::{Place, Variant},
+    worker::{Destinations, Work},
+};
+
+/// The pod next door, and whether it is enrolled at the moment.
+struct Neighbour<'node> {
+    pod: Pod<'node>,
+    enrolled: bool,
+}
+
+pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
+    let node = Node::new();
+    let bystander = match Place::new(&node, "bystander", Variant::Direct, &[], lab.cpus) {
+        Ok(place) => RefCell::new(place),
+        Err(why) => anyhow::bail!("a pod that nothing intercepts cannot be had: {why}"),
+    };
+    let neighbour = RefCell::new(Neighbour { pod: super::enrol::small_pod(&node, "neighbour"), enrolled: false });
+    let count = lab.effort.pick(1_000, 3_000);
+    let contender = |label: &str, enrolled: bool| {
+        let (bystander, neighbour) = (&bystander, &neighbour);
+        Contender::new(label, move || {
+            neighbour.borrow_mut().become_enrolled(enrolled);
+            let mut place = bystander.borrow_mut();
+            let to = Destinations::one(place.server());
+            Ok(durations(&place.turn(Work::Connect { to, count })))
+        })
+    };
+    let contenders = vec![contender("no pod enrolled", false), contender("a pod enrolled", true)];
+    let title = "connect() of a process that is in no pod".to_owned();
+    Ok(vec![lab.run(Plan { name: "unenrolled".to_owned(), title, unit: Unit::Nanoseconds, better: Better::Less, contenders })?])
+}
+
+impl Neighbour<'_> {
+    fn become_enrolled(&mut self, enrolled: bool) {
+        match (self.enrolled, enrolled) {
+            (false, true) => self.pod.enrol(&[]),
+            (true, false) => self.pod.clean(),
+            (true, true) | (false, false) => {}
+        }
+        self.enrolled = enrolled;
+    }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    os::unix::process::CommandExt as _,
+    process::Command,
+};
+
+use interceptor_tests::{
+    Launcher, Node, Process,
+    scene::{Scene, Stack},
+};
+
+use super::{
+    variant::{Unavailable, Variant},
+    worker,
+};
+use crate::worker::{Cpus, Destinations, Task, Took, Work};
+
+/// The port of the sidecar that outbound connections are redirected to.
+const OUTBOUND: u16 = 15001;
+
+/// A pod in which an application and its sidecar's stand-in wait for tasks.
+pub struct Place<'node> {
+    pub variant: Variant,
+    scene: Scene<'node>,
+    client: Process,
+    server: Process,
+    cpus: Cpus,
+}
+
+impl<'node> Place<'node> {
+    /// Makes the pod, puts interception in force with Istio's default flags and `more`, starts both ends, and makes sure that
+    /// connections go where they should.
+    pub fn new(node: &'node Node, name: &str, variant: Variant, more: &[&str], cpus: Cpus) -> Result<Self, Unavailable> {
+        let scene = Scene::with_stack(node, name, Stack::V4);
+        // As in a cluster: the rules first, then the sidecar, then the application.
+        variant.install(&scene.pod, scene.stack, more)?;
+        let worker = worker(node);
+        let server = start(&scene.pod.proxy(), &worker, &["server", &OUTBOUND.to_string()]);
+        let client = start(&scene.pod.app(), &worker, &["client"]);
+        let mut place = Self { variant, scene, client, server, cpus };
+        place.check()?;
+        Ok(place)
+    }
+
+    pub fn scene(&self) -> &Scene<'node> {
+        &self.scene
+    }
+
+    /// What the application dials: a server outside, and where nothing is intercepted, the stand-in itself. Either way both ends of
+    /// the connection are in the pod, and its packets go over loopback.
+    pub fn server(&self) -> SocketAddrV4 {
+        match self.variant {
+            Variant::Direct => SocketAddrV4::new(Ipv4Addr::LOCALHOST, OUTBOUND),
+            _ => SocketAddrV4::new(Ipv4Addr::new(10, 99, 0, 1), 80),
+        }
+    }
+
+    /// As many different ones.
+    pub fn servers(&self, count: u32) -> Destinations {
+        let first = match self.variant {
+            Variant::Direct => SocketAddrV4::new(Ipv4Addr::new(127, 1, 0, 1), OUTBOUND),
+            _ => SocketAddrV4::new(Ipv4Addr::new(10, 50, 0, 1), 80),
+        };
+        Destinations { first, count }
+    }
+
+    /// Carries out `work` on one processor; what the application says of it.
+    pub fn turn(&mut self, work: Work) -> Took {
+        let Cpus { measured, .. } = self.cpus;
+        self.both(&Task { work, client_cpu: measured, server_cpu: measured }).0
+    }
+
+    /// Carries out `work` with each end on a processor of its own; what both say of it.
+    pub fn turn_on_two(&mut self, work: Work) -> (Took, Took) {
+        let Cpus { measured, other } = self.cpus;
+        self.both(&Task { work, client_cpu: measured, server_cpu: other })
+    }
+
+    /// Carries out a storm, and does `meanwhile` while its connections are open.
+    pub fn hold<T>(&mut self, work: Work, meanwhile: impl FnOnce() -> T) -> (Took, T) {
+        let Cpus { measured, .. } = self.cpus;
+        let [storm, calm] = [work, Work::Calm].map(|work| Task { work, client_cpu: measured, server_cpu: measured });
+        let [storm, calm] = [storm, calm].map(|task| serde_json::to_string(&task).expect("a task is JSON"));
+        self.server.say(&storm);
+        self.client.say(&storm);
+        let took = self.client.json();
+        let result = meanwhile();
+        // The stand-in takes this as the end of the storm too.
+        for end in [&mut self.client, &mut self.server] {
+            end.say(&calm);
+        }
+        let _calm: Took = self.client.json();
+        for _ in 0..2 {
+            let _server: Took = self.server.json();
+        }
+        (took, result)
+    }
+
+    fn both(&mut self, task: &Task) -> (Took, Took) {
+        let line = serde_json::to_string(task).expect("a task is JSON");
+        if let Work::Connect { .. } = task.work {
+            self.client.say(&line);
+            let client = self.client.json();
+            self.server.say(&line);
+            (client, self.server.json())
+        } else {
+            self.server.say(&line);
+            self.client.say(&line);
+            (self.client.json(), self.server.json())
+        }
+    }
+
+    /// A measurement of something that does not intercept would look good.
+    fn check(&mut self) -> Result<(), Unavailable> {
+        let to = self.server();
+        let Cpus { measured, .. } = self.cpus;
+        let task = Task { work: Work::WhereTo { to }, client_cpu: measured, server_cpu: measured };
+        let (_, Took { original, .. }) = self.both(&task);
+        let expected = (self.variant != Variant::Direct).then_some(SocketAddr::V4(to));
+        if original == expected {
+            return Ok(());
+        }
+        Err(Unavailable(format!("a connection to {to} has the original destination {original:?} instead of {expected:?}")))
+    }
+}
+
+fn start(launcher: &Launcher, worker: &str, arguments: &[&str]) -> Process {
+    let mut command: Command = launcher.command(worker);
+    // Ctrl-C is for the benchmark, which then ends its workers in good order.
+    command.args(arguments).process_group(0);
+    let mut process = Process::spawn(format!("worker {}", arguments.join(" ")), &mut command);
+    let _ready: Took = process.json();
+    process
+}

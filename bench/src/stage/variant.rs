@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use std::fmt;
+
+use interceptor_tests::{Pod, Run, istio_rules::DEFAULT_FLAGS, scene::Stack};
+use serde::{Serialize, Serializer};
+
+use super::rules::{Family, restore, rules};
+
+/// A way to bring a pod's connections to its sidecar, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// No interception: the application dials the sidecar's port.
+    Direct,
+    /// Istio's rules, in the tables of `iptables-legacy`.
+    IptablesLegacy,
+    /// The same rules in `nf_tables`, as `iptables-nft` writes them.
+    IptablesNft,
+    /// This project.
+    Ebpf,
+    /// This project with `--accelerate`.
+    EbpfAccelerated,
+}
+
+/// Why a variant cannot be had here, found by trying.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unavailable(pub String);
+
+impl Variant {
+    pub const ALL: [Self; 5] = [Self::Direct, Self::IptablesLegacy, Self::IptablesNft, Self::Ebpf, Self::EbpfAccelerated];
+
+    /// Those whose costs may depend on the configuration.
+    pub const INTERCEPTING: [Self; 3] = [Self::IptablesLegacy, Self::IptablesNft, Self::Ebpf];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::IptablesLegacy => "iptables-legacy",
+            Self::IptablesNft => "iptables-nft",
+            Self::Ebpf => "ebpf",
+            Self::EbpfAccelerated => "ebpf+accelerate",
+        }
+    }
+
+    /// The programs that write the rules, for both families; none for what has no rules.
+    pub const fn restore_programs(self) -> Option<[(Family, &'static str); 2]> {
+        match self {
+            Self::IptablesLegacy => Some([(Family::V4, "iptables-legacy-restore"), (Family::V6, "ip6tables-legacy-restore")]),
+            Self::IptablesNft => Some([(Family::V4, "iptables-nft-restore"), (Family::V6, "ip6tables-nft-restore")]),
+            Self::Direct | Self::Ebpf | Self::EbpfAccelerated => None,
+        }
+    }
+
+    /// Puts interception in force in a pod, with Istio's default flags and `more`; a flag given again counts.
+    pub fn install(self, pod: &Pod<'_>, stack: Stack, more: &[&str]) -> Result<(), Unavailable> {
+        let flags = [DEFAULT_FLAGS, stack.enrol_flags(), more].concat();
+        if let Some(programs) = self.restore_programs() {
+            return programs.iter().filter(|(family, _)| family.is_in(stack)).try_for_each(|(family, program)| {
+                let rules = rules(pod, stack, *family, &flags)?;
+                succeeded(&restore(pod, program, &rules))
+            });
+        }
+        match self {
+            Self::Direct => Ok(()),
+            Self::EbpfAccelerated => succeeded(&pod.try_enrol(&[&flags, ["--accelerate"].as_slice()].concat())),
+            _ => succeeded(&pod.try_enrol(&flags)),
+        }
+    }
+}
+
+/// What a program that failed said, in one line.
+pub(super) fn succeeded(run: &Run) -> Result<(), Unavailable> {
+    if run.code == Some(0) {
+        return Ok(());
+    }
+    let said = run.output();
+    let reason = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing");
+    Err(Unavailable(reason.to_owned()))
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+impl Serialize for Variant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}

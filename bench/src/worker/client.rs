@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
+use socket2::{Domain, SockRef, Socket, Type};
+
+use super::{
+    at_once, say, serve_tasks,
+    task::{Destinations, Took, Work},
+};
+
+/// The application: carries out tasks until standard input ends.
+pub fn client() -> anyhow::Result<()> {
+    say(&Took::default())?;
+    let mut held = Vec::new();
+    serve_tasks(|work| carry_out(work, &mut held), |task| task.client_cpu)
+}
+
+fn carry_out(work: &Work, held: &mut Vec<TcpStream>) -> anyhow::Result<Took> {
+    match work {
+        Work::WhereTo { to } => {
+            let mut stream = connect(&(*to).into())?;
+            let mut end = Vec::new();
+            stream.read_to_end(&mut end).context("wait for the stand-in")?;
+            Ok(Took::default())
+        }
+        Work::Connect { to, count } => connects(to, *count),
+        Work::Request { to, count, size } => requests(to, *count, *size),
+        Work::Load { to, count, size, per_second, seed } => load(to, *count, *size, *per_second, *seed),
+        Work::RoundTrips { to, count, size } => round_trips(&(*to).into(), *count, *size),
+        Work::Bulk { to, count, size } => bulk(&(*to).into(), *count, *size),
+        Work::Storm { to, count } => {
+            let took;
+            (took, *held) = storm(to, *count);
+            Ok(took)
+        }
+        Work::Calm => {
+            held.clear();
+            Ok(Took::default())
+        }
+    }
+}
+
+/// Only the system call is timed. The connection is reset afterwards, so that none waits for its end.
+fn connects(to: &Destinations, count: usize) -> anyhow::Result<Took> {
+    let mut nanoseconds = Vec::with_capacity(count);
+    for index in 0..count {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).context("make a socket")?;
+        socket.set_linger(Some(Duration::ZERO)).context("set SO_LINGER")?;
+        let address = to.nth(index).into();
+        let start = Instant::now();
+        let connected = socket.connect(&address);
+        nanoseconds.push(since(start));
+        connected.with_context(|| format!("connect to {}", to.nth(index)))?;
+    }
+    Ok(Took { nanoseconds, ..Took::default() })
+}
+
+fn requests(to: &Destinations, count: usize, size: usize) -> anyhow::Result<Took> {
+    let mut buffer = vec![7; size];
+    let mut nanoseconds = Vec::with_capacity(count);
+    for index in 0..count {
+        let start = Instant::now();
+        request(&to.nth(index), &mut buffer)?;
+        nanoseconds.push(since(start));
+    }
+    Ok(Took { nanoseconds, ..Took::default() })
+}
+
+/// Arrivals of a Poisson process: most come close together, some far apart, as from many clients that know nothing of each other.
+fn load(to: &Destinations, count: usize, size: usize, per_second: f64, seed: u64) -> anyhow::Result<Took> {
+    let mut random = SmallRng::seed_from_u64(seed);
+    let mut buffer = vec![7; size];
+    let mut nanoseconds = Vec::with_capacity(count);
+    let mut due = Instant::now();
+    for index in 0..count {
+        // Between 0 and 1, and never 0, whose logarithm is infinite.
+        let chance: f64 = 1.0 - random.random::<f64>();
+        due += Duration::from_secs_f64(-chance.ln() / per_second);
+        // Awake until then: the time it takes to wake up would be counted as the server's.
+        while Instant::now() < due {
+            std::hint::spin_loop();
+        }
+        request(&to.nth(index), &mut buffer)?;
+        nanoseconds.push(since(due));
+    }
+    Ok(Took { nanoseconds, ..Took::default() })
+}
+
+fn round_trips(to: &SocketAddr, count: usize, size: usize) -> anyhow::Result<Took> {
+    let mut stream = connect(to)?;
+    let mut buffer = vec![7; size];
+    let mut nanoseconds = Vec::with_capacity(count);
+    for _ in 0..count {
+        let start = Instant::now();
+        stream.write_all(&buffer).and_then(|()| stream.read_exact(&mut buffer)).context("a round trip")?;
+        nanoseconds.push(since(start));
+    }
+    Ok(Took { nanoseconds, ..Took::default() })
+}
+
+fn bulk(to: &SocketAddr, count: usize, size: usize) -> anyhow::Result<Took> {
+    let mut stream = connect(to)?;
+    let buffer = vec![7; size];
+    let start = Instant::now();
+    for _ in 0..count {
+        stream.write_all(&buffer).context("send")?;
+    }
+    stream.read_exact(&mut [0]).context("wait until all has arrived")?;
+    Ok(Took { nanoseconds: vec![since(start)], ..Took::default() })
+}
+
+/// The connections stay open until the storm is over.
+fn storm(to: &Destinations, count: usize) -> (Took, Vec<TcpStream>) {
+    let start = Instant::now();
+    let open: Vec<io::Result<TcpStream>> = (0..count).map(|index| TcpStream::connect(to.nth(index))).collect();
+    let nanoseconds = vec![since(start)];
+    let open: Vec<TcpStream> = open.into_iter().flatten().collect();
+    for stream in &open {
+        // Otherwise its port stays taken for a minute. Where that fails, the next storm tells.
+        SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap_or_default();
+    }
+    (Took { nanoseconds, failed: count - open.len(), ..Took::default() }, open)
+}
+
+fn request(to: &SocketAddr, buffer: &mut [u8]) -> anyhow::Result<()> {
+    let mut stream = connect(to)?;
+    stream.write_all(buffer).and_then(|()| stream.read_exact(buffer)).context("a request")?;
+    let ended = stream.read(buffer).context("wait for the end")?;
+    anyhow::ensure!(ended == 0, "more than the response came");
+    Ok(())
+}
+
+fn connect(to: &SocketAddr) -> anyhow::Result<TcpStream> {
+    TcpStream::connect(to).and_then(at_once).with_context(|| format!("connect to {to}"))
+}
+
+/// Five hundred years fit.
+#[expect(clippy::cast_possible_truncation, reason = "nobody measures that long")]
+fn since(start: Instant) -> u64 {
+    start.elapsed().as_nanos() as u64
+}

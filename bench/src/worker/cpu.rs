@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use anyhow::Context as _;
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    sys::{
+        resource::{UsageWho, getrusage},
+        time::TimeValLike as _,
+    },
+    unistd::Pid,
+};
+
+/// Who runs where.
+#[derive(Clone, Copy, Debug)]
+pub struct Cpus {
+    /// Both ends of what is measured, unless said otherwise.
+    pub measured: usize,
+    /// Everything else, and the stand-in where two processors are wanted. The same when there is only one.
+    pub other: usize,
+}
+
+impl Cpus {
+    /// The first and the last processor that this process may use: interrupts favour the first.
+    pub fn choose() -> anyhow::Result<Self> {
+        let allowed = sched_getaffinity(Pid::from_raw(0)).context("ask which processors may be used")?;
+        let usable: Vec<usize> = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false)).collect();
+        let [first, last] = [usable.first(), usable.last()].map(Option::<&usize>::copied);
+        first.zip(last).map(|(other, measured)| Self { measured, other }).context("a processor to run on")
+    }
+}
+
+/// Moves this process, or at least its calling thread, to one processor.
+pub fn pin(cpu: usize) -> anyhow::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(cpu).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set)).with_context(|| format!("move to processor {cpu}"))
+}
+
+pub(super) fn time_of_this_process() -> anyhow::Result<u64> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).context("ask for the time used")?;
+    let microseconds = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Ok(u64::try_from(microseconds).context("the time used")? * 1000)
+}

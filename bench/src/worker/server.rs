@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::fd::AsFd as _,
+};
+
+use anyhow::Context as _;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use socket2::{Domain, SockRef, Socket, Type};
+
+use super::{
+    at_once, say, serve_tasks,
+    task::{Took, Work},
+};
+
+/// As many connections as the kernel lets wait; never fewer than one task makes.
+const BACKLOG: i32 = 65_535;
+
+/// How much is read at once: what Envoy and curl use at most.
+const READ: usize = 1 << 18;
+
+/// The sidecar's stand-in: listens on `port` of all addresses, and carries out its part of tasks until standard input ends.
+///
+/// As a sidecar does, it asks every connection for its original destination, also where nothing is intercepted.
+pub fn server(port: u16) -> anyhow::Result<()> {
+    let listener = listen(port).with_context(|| format!("listen on port {port}"))?;
+    say(&Took::default())?;
+    serve_tasks(move |work| carry_out(&listener, work), |task| task.server_cpu)
+}
+
+fn listen(port: u16) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn carry_out(listener: &TcpListener, work: &Work) -> anyhow::Result<Took> {
+    match *work {
+        Work::WhereTo { .. } => {
+            let (_stream, original) = accept(listener)?;
+            return Ok(Took { original, ..Took::default() });
+        }
+        // Told after the application has finished: all are there, and have been reset.
+        Work::Connect { count, .. } => {
+            for _ in 0..count {
+                accept(listener)?;
+            }
+        }
+        Work::Request { count, size, .. } | Work::Load { count, size, .. } => {
+            let mut buffer = vec![0; size];
+            for _ in 0..count {
+                let (mut stream, _) = accept(listener)?;
+                stream.read_exact(&mut buffer).and_then(|()| stream.write_all(&buffer)).context("answer a request")?;
+            }
+        }
+        Work::RoundTrips { count, size, .. } => {
+            let (mut stream, _) = accept(listener)?;
+            let mut buffer = vec![0; size];
+            for _ in 0..count {
+                stream.read_exact(&mut buffer).and_then(|()| stream.write_all(&buffer)).context("echo")?;
+            }
+        }
+        Work::Bulk { count, size, .. } => {
+            let (mut stream, _) = accept(listener)?;
+            let mut buffer = vec![0; READ];
+            let mut left = count * size;
+            while left > 0 {
+                let received = stream.read(&mut buffer).context("receive")?;
+                anyhow::ensure!(received > 0, "the connection ended {left} bytes early");
+                left -= received;
+            }
+            stream.write_all(&[1]).context("say that all has arrived")?;
+        }
+        Work::Storm { count, .. } => return storm(listener, count),
+        Work::Calm => {}
+    }
+    Ok(Took::default())
+}
+
+/// Accepts whoever comes until the next task does. (Nothing of that has been read: tasks come one at a time.)
+fn storm(listener: &TcpListener, count: usize) -> anyhow::Result<Took> {
+    let stdin = io::stdin();
+    let mut open = Vec::with_capacity(count);
+    loop {
+        let mut waiting = [PollFd::new(listener.as_fd(), PollFlags::POLLIN), PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        poll(&mut waiting, PollTimeout::NONE).context("wait for a connection")?;
+        let [connection, task] = waiting.map(|fd| fd.any().unwrap_or(false));
+        if connection {
+            open.push(accept(listener)?);
+        } else if task {
+            return Ok(Took::default());
+        }
+    }
+}
+
+fn accept(listener: &TcpListener) -> anyhow::Result<(TcpStream, Option<SocketAddr>)> {
+    let (stream, _) = listener.accept().context("accept a connection")?;
+    let original = SockRef::from(&stream).original_dst_v4().ok().and_then(|address| address.as_socket());
+    Ok((at_once(stream).context("set TCP_NODELAY")?, original))
+}
