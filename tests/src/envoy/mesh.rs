@@ -136,6 +136,11 @@ impl<'node> Mesh<'node> {
 
     /// `name` tells meshes on one node apart. All have the same addresses.
     pub fn new(node: &'node Node, name: &str, variant: &Variant, backend: Backend) -> Self {
+        Self::with_start(node, name, variant, backend, Start::Alone)
+    }
+
+    /// The same, with sidecars that begin like this.
+    pub fn with_start(node: &'node Node, name: &str, variant: &Variant, backend: Backend, start: Start) -> Self {
         let outside = node.outside(&format!("{name}-out"));
         let [client, server] = ["client", "server"].map(|pod| node.pod(&format!("{name}-{pod}")));
         for family in Family::of(variant.stack) {
@@ -154,8 +159,8 @@ impl<'node> Mesh<'node> {
         let places = ["client", "server"].map(|pod| Place::new(node, &format!("{name}-{pod}-envoy")));
         let mut mesh =
             Self { client, server, outside, variant: variant.clone(), places, envoys: [None, None], _applications: applications };
-        mesh.start(Side::Client, Start::Alone);
-        mesh.start(Side::Server, Start::Alone);
+        mesh.start(Side::Client, start);
+        mesh.start(Side::Server, start);
         mesh
     }
 

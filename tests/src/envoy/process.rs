@@ -2,6 +2,7 @@
 //! A running Envoy.
 
 use std::{
+    cell::Cell,
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -12,7 +13,7 @@ use crate::{
     launcher::Launcher,
     node::Node,
     process::{Finished, Process},
-    wait::try_wait_until,
+    wait::{try_wait_until, wait_until},
 };
 
 /// The options of an Envoy that does not matter otherwise: one thread, what it logs is there at once, and it never waits for long.
@@ -30,6 +31,9 @@ const OPTIONS: [&str; 12] = [
     "--parent-shutdown-time-s",
     "3",
 ];
+
+/// Envoy multiplies the number by this, to have some more names for itself.
+const BASE_STEP: u32 = 10;
 
 /// How an Envoy begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +54,11 @@ pub struct Envoy {
     base: Option<u32>,
 }
 
-/// Where an Envoy's files are.
+/// Where the files of an Envoy are, and of those that follow it.
 pub(crate) struct Place {
     directory: PathBuf,
+    started: Cell<u32>,
+    base: Cell<Option<u32>>,
 }
 
 impl Place {
@@ -62,7 +68,12 @@ impl Place {
         fs::create_dir(&directory).unwrap_or_else(|error| panic!("make {}: {error}", directory.display()));
         // Envoy is another user.
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).expect("open the directory to all users");
-        Self { directory }
+        Self { directory, started: Cell::new(0), base: Cell::new(None) }
+    }
+
+    /// A name that those before do not have.
+    fn next(&self) -> u32 {
+        self.started.replace(self.started.get() + 1)
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
@@ -70,13 +81,21 @@ impl Place {
     }
 }
 
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Envoys that take over from each other share memory, which outlives them.
+        if let Some(base) = self.base.get() {
+            fs::remove_file(format!("/dev/shm/envoy_shared_memory_{}", base * BASE_STEP)).unwrap_or_default();
+        }
+    }
+}
+
 impl Envoy {
     /// Starts `binary`, and returns when it takes connections.
     pub(crate) fn start(launcher: &Launcher, node: &Node, binary: &Binary, config: &Config, place: &Place, start: Start) -> Self {
         let program = node.bring(binary.path(), &format!("envoy-{}", binary.name()));
-        let epoch = if let Start::After { epoch, .. } = start { epoch } else { 0 };
-        let [bootstrap, log] = ["config.json", "log"].map(|file| place.file(&format!("{epoch}-{file}")));
-        let admin = place.file(&format!("{epoch}-admin"));
+        let number = place.next();
+        let [bootstrap, log, admin] = ["config.json", "log", "admin"].map(|file| place.file(&format!("{number}-{file}")));
         let config = Config { admin: admin.clone(), access_log: place.file("access.log"), ..config.clone() };
         let text = serde_json::to_vec_pretty(&config.bootstrap()).expect("JSON");
         fs::write(&bootstrap, text).unwrap_or_else(|error| panic!("write {}: {error}", bootstrap.display()));
@@ -105,7 +124,8 @@ impl Envoy {
             Start::Alone => None,
             Start::First => {
                 let text = fs::read_to_string(&base_file).expect("the number that Envoy chose");
-                Some(text.trim().parse().expect("a number"))
+                place.base.set(Some(text.trim().parse().expect("a number")));
+                place.base.get()
             }
             Start::After { base, .. } => Some(base),
         };
@@ -131,6 +151,14 @@ impl Envoy {
         lines(&self.access_log)
     }
 
+    /// How many requests of HTTP it has taken itself. One that has taken over counts on from those before it.
+    pub fn requests(&self) -> u64 {
+        let stats = self.admin.get("/stats?filter=^http.*downstream_rq_total$").expect("Envoy answers");
+        let counted =
+            stats.lines().filter(|line| !line.starts_with("http.admin.")).filter_map(|line| line.split_once("downstream_rq_total: "));
+        counted.map(|(_, count)| count.trim().parse::<u64>().expect("a count")).sum()
+    }
+
     /// Ends it in good order, and returns everything that was logged: connections that were still open are, too.
     pub fn stop(self) -> Vec<Line> {
         let Self { process, access_log, .. } = self;
@@ -144,10 +172,22 @@ impl Envoy {
         self.process.kill();
     }
 
-    /// Asks it to take no more connections, and to end those that it has as they become idle.
+    /// Makes it take no more connections, and end those that it has as they become idle. Returns when nobody in its namespace listens.
     pub fn drain(&self) {
-        let answer = self.admin.post("/drain_listeners?graceful&skip_exit").expect("Envoy answers");
+        let answer = self.admin.post("/drain_listeners?graceful").expect("Envoy answers");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        wait_until("the sidecar listens no more", || !self.anyone_listens());
+    }
+
+    /// On the sidecar's ports.
+    fn anyone_listens(&self) -> bool {
+        let table = |name| fs::read_to_string(format!("/proc/{}/net/{name}", self.pid())).expect("Envoy runs");
+        // `   0: 00000000:3A99 00000000:0000 0A …`: 0A is listening.
+        let listens = |line: &str| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            fields.get(3) == Some(&"0A") && [15001, 15006].iter().any(|port| fields[1].ends_with(&format!(":{port:04X}")))
+        };
+        ["tcp", "tcp6"].iter().any(|name| table(name).lines().any(listens))
     }
 
     /// Reads on until it ends by itself, as one does that has been taken over from.

@@ -37,7 +37,16 @@ fn curl_run(client: &Launcher, flags: &[&str], url: &str) -> Run {
 
 /// Connects, and waits for the server to speak first.
 pub(crate) fn listen_to(client: &Launcher, to: &str) -> String {
-    let report = client.connect(to, &["--family", if to.starts_with('[') { "6" } else { "4" }]);
+    connect(client, to, &[])
+}
+
+/// Connects, says a line, and waits for one.
+pub(crate) fn say_to(client: &Launcher, to: &str, line: &str) -> String {
+    connect(client, to, &["--send", line])
+}
+
+fn connect(client: &Launcher, to: &str, flags: &[&str]) -> String {
+    let report = client.connect(to, &[&["--family", family_of(to)], flags].concat());
     let Report { peer, error, received, .. } = &report;
     let answer = received.as_ref().map(|_| told(&report.greeting()));
     format!("connect {to}: peer {peer:?}, error {error:?}, {answer:?}")
@@ -49,6 +58,11 @@ pub(crate) fn http(client: &Launcher, arguments: &[&str]) -> String {
     command.args(arguments);
     let tally: Tally = Run::of(command).json();
     format!("http {}: {} succeeded, {:?}", arguments.join(" "), tally.succeeded, tally.failed)
+}
+
+/// `--family`, for an address with its port.
+pub(crate) fn family_of(address: &str) -> &'static str {
+    if address.starts_with('[') { "6" } else { "4" }
 }
 
 fn told(greeting: &Greeting) -> String {

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Sidecars come and go under load: what fails is what fails under Istio's rules, too.
+
+use interceptor_tests::{
+    Backend, Node, Process,
+    envoy::{Envoy, Family, Mesh, Side, Start, Variant},
+    records::Tally,
+    wait_until,
+};
+
+use crate::{
+    compare::alike,
+    steps::{curl, family_of},
+};
+
+const SIDES: [Side; 2] = [Side::Client, Side::Server];
+
+/// What a client sees of a connection that ends with its sidecar.
+const BROKEN_OFF: [&str; 3] = ["receive:ECONNRESET", "receive:EOF", "send:ECONNRESET"];
+/// What the other pod's sidecar tells a client of such a connection.
+const BROKEN_OFF_BEHIND: &str = "status:503";
+const REFUSED: &str = "connect:ECONNREFUSED";
+
+pub(crate) fn a_killed_sidecar_is_not_bypassed(variant: &Variant) {
+    under_load(variant, Start::Alone, &[&BROKEN_OFF[..], &[BROKEN_OFF_BEHIND, REFUSED]].concat(), |mesh, family| {
+        for side in SIDES {
+            mesh.take(side).kill();
+            let app = mesh.client.app();
+            let step = match side {
+                Side::Client => curl(&app, &[], &to_service(family)),
+                Side::Server => curl(&mesh.outside.root(), &[], &to_pod(family)),
+            };
+            // curl: failed to connect.
+            assert!(step.contains("exit code Some(7)"), "{step}");
+            mesh.start(side, Start::Alone);
+        }
+    });
+}
+
+/// Nobody is refused at any time, for one of the two always listens.
+pub(crate) fn a_second_sidecar_joins_the_first(variant: &Variant) {
+    under_load(variant, Start::Alone, &[&BROKEN_OFF[..], &[BROKEN_OFF_BEHIND]].concat(), |mesh, _| {
+        for side in SIDES {
+            let first = mesh.start(side, Start::Alone).expect("one before it");
+            more_requests(mesh.envoy(side));
+            first.stop();
+            more_requests(mesh.envoy(side));
+        }
+    });
+}
+
+/// Each takes over the very sockets of the one before it.
+pub(crate) fn a_hot_restart_loses_nothing(variant: &Variant) {
+    under_load(variant, Start::First, &[], |mesh, _| {
+        for (side, epoch) in SIDES.into_iter().flat_map(|side| [(side, 1), (side, 2)]) {
+            let base = mesh.envoy(side).base().expect("one that can be taken over from");
+            let before = mesh.start(side, Start::After { base, epoch }).expect("one before it");
+            before.finish();
+            more_requests(mesh.envoy(side));
+        }
+    });
+}
+
+/// Connections that are there go on, others are refused until somebody else listens.
+pub(crate) fn a_drained_sidecar_takes_no_more(variant: &Variant) {
+    let seen = alike(variant, |mesh| {
+        let family = mesh.families()[0];
+        let to = Family::at(family.service, Mesh::TCP);
+        let mut held = mesh.client.app().hold(&to, &["--family", family_of(&to)]);
+        let mut steps = vec![format!("{:?}", held.report().error)];
+        mesh.envoy(Side::Client).drain();
+        steps.push(format!("{:?}", held.try_echo("still there")));
+        steps.push(curl(&mesh.client.app(), &[], &to_service(&family)));
+        let drained = mesh.start(Side::Client, Start::Alone).expect("the drained one");
+        steps.push(curl(&mesh.client.app(), &[], &to_service(&family)));
+        steps.push(format!("{:?}", held.try_echo("still there")));
+        drained.stop();
+        steps.push(curl(&mesh.client.app(), &[], &to_service(&family)));
+        steps
+    });
+    let signs = ["None", r#"Ok("still there")"#, "exit code Some(7)", "200 HTTP", r#"Ok("still there")"#, "200 HTTP"];
+    assert!(seen.steps.iter().zip(signs).all(|(step, sign)| step.contains(sign)), "{:#?}", seen.steps);
+}
+
+/// Tells `story` under either backend while requests keep coming. Requests succeed before, meanwhile and afterwards, and those that do
+/// not fail in one of the `permitted` ways.
+fn under_load(variant: &Variant, start: Start, permitted: &[&str], story: impl Fn(&mut Mesh<'_>, &Family)) {
+    for backend in Backend::ALL {
+        let node = Node::new();
+        let mut mesh = Mesh::with_start(&node, "mesh", variant, backend, start);
+        let family = mesh.families()[0];
+        let app = mesh.client.app();
+        let load = [load(&app, &Family::at(family.service, 80)), load(&mesh.outside.root(), &Family::at(family.server, Mesh::HTTP))];
+        more_requests_everywhere(&mesh);
+        story(&mut mesh, &family);
+        more_requests_everywhere(&mesh);
+        for (load, what) in load.into_iter().zip(["outbound", "inbound"]) {
+            let Tally { succeeded, failed } = tally(load);
+            assert!(succeeded > 0, "{backend}, {what}: {failed:?}");
+            let unexpected: Vec<_> = failed.iter().filter(|(failure, _)| !permitted.contains(&failure.as_str())).collect();
+            assert!(unexpected.is_empty(), "{backend}, {what}: {succeeded} succeeded, {unexpected:?}");
+        }
+        let steps = [curl(&app, &[], &to_service(&family)), curl(&mesh.outside.root(), &[], &to_pod(&family))];
+        assert!(steps.iter().all(|step| step.contains("200 HTTP")), "{backend}: {steps:#?}");
+    }
+}
+
+fn more_requests_everywhere(mesh: &Mesh<'_>) {
+    for side in SIDES {
+        more_requests(mesh.envoy(side));
+    }
+}
+
+/// Waits until it has taken requests that it had not before.
+fn more_requests(envoy: &Envoy) {
+    let before = envoy.requests();
+    wait_until("the sidecar takes requests", || envoy.requests() > before);
+}
+
+fn load(client: &interceptor_tests::Launcher, to: &str) -> Process {
+    let mut command = client.http();
+    command.args(["load", to]);
+    Process::spawn(format!("load on {to}"), &mut command)
+}
+
+fn tally(mut load: Process) -> Tally {
+    load.close_stdin();
+    load.json()
+}
+
+fn to_service(family: &Family) -> String {
+    format!("http://{}/", Family::at(family.service, 80))
+}
+
+fn to_pod(family: &Family) -> String {
+    format!("http://{}/", Family::at(family.server, Mesh::HTTP))
+}
