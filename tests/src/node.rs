@@ -88,7 +88,7 @@ impl Node {
     }
 
     /// A file of another place, where every user may read and run it.
-    pub(crate) fn bring(&self, file: &Path, name: &str) -> PathBuf {
+    pub fn bring(&self, file: &Path, name: &str) -> PathBuf {
         let here = self.work.path().join(name);
         // Envoy has a hundred megabytes: another name for the same file is enough, where there can be one.
         if !here.exists() && fs::hard_link(file, &here).is_err() {

@@ -6,14 +6,17 @@
 pub(crate) enum Suite {
     /// Real Envoys
     Envoy,
+    /// Ordinary clients in several languages
+    Clients,
 }
 
 impl Suite {
-    pub(crate) const ALL: [Self; 1] = [Self::Envoy];
+    pub(crate) const ALL: [Self; 2] = [Self::Envoy, Self::Clients];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Envoy => "envoy",
+            Self::Clients => "clients",
         }
     }
 

@@ -29,6 +29,7 @@ pub(crate) struct Facts {
     /// Major versions of the LLVM libraries, of those that bpf-linker can be built with, installed as Debian does.
     pub(crate) llvms: Vec<u32>,
     pub(crate) missing_programs: Vec<&'static str>,
+    pub(crate) missing_system_programs: Vec<&'static str>,
     pub(crate) envoy: Envoy,
 }
 
@@ -57,7 +58,11 @@ impl Facts {
             linker,
             llvms: BPF_LINKER_LLVMS.into_iter().filter(|llvm| has_llvm(*llvm)).collect(),
             envoy: Envoy::find(&Workspace::load()?.target_dir),
-            missing_programs: required_programs().filter(|program| !has_program(program)).collect(),
+            missing_programs: required(|need| if let Need::Programs(programs) = need { programs } else { &[] }, has_program),
+            missing_system_programs: required(
+                |need| if let Need::SystemPrograms(programs) = need { programs } else { &[] },
+                has_system_program,
+            ),
         })
     }
 }
@@ -87,8 +92,9 @@ fn has_llvm(llvm: u32) -> bool {
     Path::new(&format!("/usr/lib/llvm-{llvm}/lib/libLLVM.so")).exists()
 }
 
-fn required_programs() -> impl Iterator<Item = &'static str> {
-    ITEMS.iter().flat_map(|item| if let Need::Programs(programs) = item.need { programs } else { &[] }).copied()
+/// Those of the table that are not there.
+fn required(of: fn(Need) -> &'static [&'static str], is_there: fn(&str) -> bool) -> Vec<&'static str> {
+    ITEMS.iter().flat_map(|item| of(item.need)).copied().filter(|program| !is_there(program)).collect()
 }
 
 /// Administrators' programs are not in the search path of every user.
@@ -96,6 +102,10 @@ fn has_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     folders.map(|folder| folder.join(name)).any(|file| file.is_file())
+}
+
+fn has_system_program(name: &str) -> bool {
+    ["/usr/bin", "/bin"].iter().any(|folder| Path::new(folder).join(name).is_file())
 }
 
 #[cfg(test)]

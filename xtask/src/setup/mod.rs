@@ -29,21 +29,33 @@ pub(crate) struct Options {
     /// Install nothing, and fail when something is missing
     #[arg(long)]
     pub(crate) no_install: bool,
+    #[command(flatten)]
+    suites: Suites,
+}
+
+/// The suites whose programs are wanted, too.
+#[derive(clap::Args)]
+struct Suites {
     /// Also what the suite with real Envoys needs
     #[arg(long)]
-    pub(crate) envoy: bool,
+    envoy: bool,
+    /// Also what the suite with ordinary clients needs
+    #[arg(long)]
+    clients: bool,
 }
 
 impl Options {
     /// What `cargo xtask COMMAND [--no-install]` needs.
     pub(crate) fn of_command(no_install: bool, suites: &[Suite]) -> Self {
-        Self { dry_run: false, no_install, envoy: suites.contains(&Suite::Envoy) }
+        let suites = Suites { envoy: suites.contains(&Suite::Envoy), clients: suites.contains(&Suite::Clients) };
+        Self { dry_run: false, no_install, suites }
     }
 
     fn wants(&self, item: &Item) -> bool {
         match item.suite() {
             None => true,
-            Some(Suite::Envoy) => self.envoy,
+            Some(Suite::Envoy) => self.suites.envoy,
+            Some(Suite::Clients) => self.suites.clients,
         }
     }
 }

@@ -95,4 +95,13 @@ pub(crate) const ITEMS: &[Item] = &[
         fedora: "",
         arch: "",
     },
+    Item {
+        name: "clients",
+        why: "as ordinary applications, run by ordinary users",
+        purpose: Purpose::Suite(Suite::Clients),
+        need: Need::SystemPrograms(&["curl", "wget", "busybox", "python3", "node", "javac", "go", "musl-gcc", "ncat", "socat"]),
+        debian: "curl wget busybox python3 nodejs openjdk-17-jdk-headless golang-go musl-tools ncat socat",
+        fedora: "curl wget busybox python3 nodejs java-17-openjdk-devel golang musl-gcc nmap-ncat socat",
+        arch: "curl wget busybox python nodejs jdk17-openjdk go musl nmap socat",
+    },
 ];

@@ -35,11 +35,14 @@ pub(crate) struct Item {
     arch: &'static str,
 }
 
+#[derive(Clone, Copy)]
 pub(crate) enum Need {
     CoreSource,
     Lints,
     Linker,
     Programs(&'static [&'static str]),
+    /// Where every user finds them and may run them: not in somebody's home.
+    SystemPrograms(&'static [&'static str]),
     Envoy,
 }
 
@@ -71,7 +74,9 @@ impl Item {
                 Linker::Usable { path, version } => Some(format!("{} {version}, links what the compiler writes", path.display())),
                 Linker::Missing | Linker::Unusable { .. } => None,
             },
-            Need::Programs(programs) => self.missing_programs(facts).is_empty().then(|| programs.join(", ")),
+            Need::Programs(programs) | Need::SystemPrograms(programs) => {
+                self.missing_programs(facts).is_empty().then(|| programs.join(", "))
+            }
             Need::Envoy => facts.envoy.found(),
         }
     }
@@ -85,7 +90,7 @@ impl Item {
                 Linker::Unusable { path, reason } => format!("{} is unusable: {reason}", path.display()),
                 Linker::Missing | Linker::Usable { .. } => "not in PATH, nor where `cargo install` puts programs".into(),
             },
-            Need::Programs(_) => self.missing_programs(facts).join(", "),
+            Need::Programs(_) | Need::SystemPrograms(_) => self.missing_programs(facts).join(", "),
             Need::Envoy => facts.envoy.lack(),
         }
     }
@@ -96,7 +101,7 @@ impl Item {
             Need::CoreSource => rustup("rust-src", facts).into_iter().chain(self.packages(facts)).collect(),
             Need::Lints => rustup("rustfmt clippy", facts).into_iter().chain(self.packages(facts)).collect(),
             Need::Linker => self.linker_ways(facts),
-            Need::Programs(_) => self.packages(facts).into_iter().collect(),
+            Need::Programs(_) | Need::SystemPrograms(_) => self.packages(facts).into_iter().collect(),
             Need::Envoy => facts.envoy.ways(),
         }
     }
@@ -111,7 +116,9 @@ impl Item {
                  version: {}",
                 cargo_install("<prefix>", "<version>")
             ),
-            Need::Programs(programs) => format!("install the programs {} with the package manager of this system", programs.join(", ")),
+            Need::Programs(programs) | Need::SystemPrograms(programs) => {
+                format!("install the programs {} with the package manager of this system", programs.join(", "))
+            }
             Need::Envoy => "let INTERCEPTOR_ENVOY name an Envoy that runs here, or unset it".into(),
         }
     }
@@ -122,8 +129,12 @@ impl Item {
     }
 
     fn missing_programs(&self, facts: &Facts) -> Vec<&'static str> {
-        let Need::Programs(programs) = self.need else { return Vec::new() };
-        programs.iter().copied().filter(|program| facts.missing_programs.contains(program)).collect()
+        let (programs, missing) = match self.need {
+            Need::Programs(programs) => (programs, &facts.missing_programs),
+            Need::SystemPrograms(programs) => (programs, &facts.missing_system_programs),
+            Need::CoreSource | Need::Lints | Need::Linker | Need::Envoy => return Vec::new(),
+        };
+        programs.iter().copied().filter(|program| missing.contains(program)).collect()
     }
 
     fn packages(&self, facts: &Facts) -> Option<Way> {

@@ -20,6 +20,7 @@ fn fresh() -> Facts {
         linker: Linker::Missing,
         llvms: Vec::new(),
         missing_programs: vec!["iptables-nft", "curl"],
+        missing_system_programs: vec!["ncat"],
         envoy: Envoy::Own { directory: "/target/envoy".into(), missing: vec!["1.40.0"] },
     }
 }
@@ -40,15 +41,24 @@ fn automatic(name: &str, facts: &Facts) -> Vec<bool> {
 fn a_complete_machine_lacks_nothing() {
     let linker = Linker::Usable { path: "/bin/bpf-linker".into(), version: "0.13.0".into() };
     let envoy = Envoy::Given("/bin/envoy".into());
-    let facts = Facts { kernel: Some(compiler(22)), missing_lints: vec![], linker, missing_programs: vec![], envoy, ..fresh() };
+    let facts = Facts {
+        kernel: Some(compiler(22)),
+        missing_lints: vec![],
+        linker,
+        missing_programs: vec![],
+        missing_system_programs: vec![],
+        envoy,
+        ..fresh()
+    };
     assert!(ITEMS.iter().all(|item| item.found(&facts).is_some()));
 }
 
 #[test]
 fn a_fresh_machine_lacks_exactly_what_is_missing() {
     let missing: Vec<_> = ITEMS.iter().filter(|item| item.found(&fresh()).is_none()).map(|item| item.name).collect();
-    assert_eq!(missing, ["source of core", "bpf-linker", "rustfmt, clippy", "iptables", "curl", "Envoy"]);
+    assert_eq!(missing, ["source of core", "bpf-linker", "rustfmt, clippy", "iptables", "curl", "Envoy", "clients"]);
     assert_eq!(item("iptables").lack(&fresh()), "iptables-nft");
+    assert_eq!(item("clients").lack(&fresh()), "ncat");
 }
 
 #[test]
