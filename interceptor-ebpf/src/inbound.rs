@@ -7,21 +7,16 @@ use aya_ebpf::{
     programs::SkLookupContext,
 };
 use interceptor_policy::{
-    Action, Address, AddressClass, Flow, Inbound, LISTENERS_PER_PORT, ListenerKey, ListenerScope, Protocol, Reason, SlotAddress,
+    Action, Address, AddressClass, Caller, Flow, Inbound, LISTENERS_PER_PORT, ListenerKey, ListenerScope, Protocol, Reason, SlotAddress,
     Tables as _, decide,
 };
 
 use crate::{
-    maps::LISTENERS,
+    maps::{CALLERS, LISTENERS},
     pod::Pod,
     search::{Search, first},
     socket::{address, low_half},
 };
-
-/// The pod that this instance of the program is attached to: `sk_lookup` programs cannot ask for the cookie of their network
-/// namespace, so each pod has its own instance, and the loader sets this.
-#[unsafe(no_mangle)]
-static NETNS_COOKIE: u64 = 0;
 
 macro_rules! field {
     ($lookup:expr, $($field:tt)+) => {
@@ -33,8 +28,9 @@ macro_rules! field {
 /// Chooses the socket for a new connection: the sidecar's, for those it intercepts.
 #[inline(always)]
 pub(crate) fn steer(ctx: &SkLookupContext) -> u32 {
-    // SAFETY: a read of a constant that the loader sets; volatile, because the compiler only knows its initial value.
-    let netns_cookie = unsafe { core::ptr::read_volatile(&raw const NETNS_COOKIE) };
+    let Some(netns_cookie) = caller(ctx.lookup) else {
+        return SK_DROP; // nobody can tell whose connection this is, so it does not pass
+    };
     let Some(pod) = Pod::enrolled(netns_cookie) else {
         return SK_PASS; // not enrolled: neither are the programs on the cgroup in force
     };
@@ -57,6 +53,16 @@ pub(crate) fn steer(ctx: &SkLookupContext) -> u32 {
         Action::RedirectOutbound => to_sidecar(ctx, pod, pod.policy.outbound_port, ListenerScope::OUTSIDE),
         Action::Refuse => SK_DROP,
     }
+}
+
+/// The pod whose program called this one, on this CPU and a moment ago. Should another lookup have come between, which takes one that
+/// was not made by a packet, then the context is another, and the answer is none.
+#[inline(always)]
+fn caller(lookup: *mut bpf_sk_lookup) -> Option<u64> {
+    let caller = CALLERS.get_ptr(0)?;
+    // SAFETY: the value belongs to this CPU.
+    let Caller { netns_cookie, context } = unsafe { *caller };
+    if context == lookup as u64 { Some(netns_cookie) } else { None }
 }
 
 /// Source and destination of the packet.

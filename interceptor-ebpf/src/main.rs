@@ -107,7 +107,8 @@ fn on_sockops(ctx: SockOpsContext) -> u32 {
     listeners::record(&ctx)
 }
 
-/// A connection request that arrives at the pod, or was redirected inside it.
+/// A connection request that arrives at the pod, or was redirected inside it. Called by the program that the loader attaches to the
+/// pod's network namespace, see `kernel/doorway.rs`.
 #[sk_lookup]
 fn on_sk_lookup(ctx: SkLookupContext) -> u32 {
     inbound::steer(&ctx)

@@ -5,12 +5,12 @@ use core::{ffi::c_void, ptr::NonNull};
 
 use aya_ebpf::{
     bindings::{BPF_F_CLONE, BPF_F_NO_PREALLOC, BPF_SK_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE},
-    btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuHashMap, SockHash},
+    btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, ProgramArray, SockHash},
     helpers::generated::bpf_sk_storage_get,
     macros::btf_map,
 };
 use interceptor_policy::{
-    Address, AddressClass, AddressKey, Counters, Destination, Enrolment, ListenerKey, NodeState, NumberClass, NumberKey, Owner,
+    Address, AddressClass, AddressKey, Caller, Counters, Destination, Enrolment, ListenerKey, NodeState, NumberClass, NumberKey, Owner,
     ProxyListener, SlotEntry,
 };
 
@@ -51,6 +51,14 @@ pub(crate) static SLOTS: LruHashMap<u32, SlotEntry, 65_536> = LruHashMap::new();
 /// The listening sockets of the sidecars. The kernel takes an entry out when its socket closes.
 #[btf_map]
 pub(crate) static LISTENERS: SockHash<ListenerKey, 65_536> = SockHash::new();
+
+/// Which pod's program is calling `on_sk_lookup`, on each CPU.
+#[btf_map]
+pub(crate) static CALLERS: PerCpuArray<Caller, 1> = PerCpuArray::new();
+
+/// Where each pod's program finds `on_sk_lookup`.
+#[btf_map]
+pub(crate) static STEERING: ProgramArray<1> = ProgramArray::new();
 
 /// Credentials, with the sockets that the rules treat specially.
 #[btf_map]

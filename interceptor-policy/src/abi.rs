@@ -366,6 +366,17 @@ pub struct ProxyListener {
     pub port: u32,
 }
 
+/// What the program in front of `on_sk_lookup` tells it: each pod has its own in front, and the shared one cannot ask for the cookie
+/// of its network namespace.
+#[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct Caller {
+    /// The pod: the cookie of its network namespace.
+    pub netns_cookie: u64,
+    /// The address of the context that both get, which no other run has at the same time.
+    pub context: u64,
+}
+
 /// One counter for each reason, per CPU.
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]

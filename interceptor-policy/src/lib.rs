@@ -17,8 +17,8 @@ mod reason;
 mod slot;
 
 pub use abi::{
-    ABI_VERSION, AddressClass, AddressKey, Counters, Destination, Enrolment, LISTENERS_PER_PORT, ListenerKey, ListenerScope, NodeState,
-    NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags, ProxyListener, SlotEntry,
+    ABI_VERSION, AddressClass, AddressKey, Caller, Counters, Destination, Enrolment, LISTENERS_PER_PORT, ListenerKey, ListenerScope,
+    NodeState, NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags, ProxyListener, SlotEntry,
 };
 pub use address::Address;
 pub use decide::{Tables, decide};

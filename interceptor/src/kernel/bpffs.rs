@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use std::{
-    fs::{self, File},
+    fs::{self, DirEntry, File},
     io,
     path::{Path, PathBuf},
 };
@@ -63,21 +63,43 @@ impl Bpffs {
         self.home().join(format!("v{ABI_VERSION}-new"))
     }
 
+    /// Where everything is moved before it is removed: a run that is killed leaves all of it in place, or nothing.
+    fn retired(&self) -> PathBuf {
+        self.root.join("interceptor-retired")
+    }
+
     /// Removes all pins, of all versions; attachments end with their pins. Returns whether there were any.
-    pub fn remove_everything(&self, _lock: &Lock) -> Result<bool> {
-        remove_tree(&self.home())
+    pub fn remove_everything(&self, lock: &Lock) -> Result<bool> {
+        self.finish_removal(lock)?;
+        match fs::rename(self.home(), self.retired()) {
+            Ok(()) => self.finish_removal(lock),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error).with_context(|| format!("Failed to move {}", self.home().display())),
+        }
+    }
+
+    /// Removes what a run that was killed did not get to. The pods' links go first: what they are links of needs the rest.
+    pub(super) fn finish_removal(&self, _lock: &Lock) -> Result<bool> {
+        for version in entries(&self.retired())? {
+            remove_tree(&version.path().join("pods"))?;
+        }
+        remove_tree(&self.retired())
     }
 }
 
-/// Removes a directory of pins. bpffs answers `EPERM` to the system calls that [`fs::remove_dir_all`] prefers.
-pub(super) fn remove_tree(directory: &Path) -> Result<bool> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error).with_context(|| format!("Failed to list {}", directory.display())),
+/// What is in a directory; nothing when it is not there.
+fn entries(directory: &Path) -> Result<Vec<DirEntry>> {
+    let listed = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listed => listed.and_then(Iterator::collect),
     };
-    for entry in entries {
-        let entry = entry.with_context(|| format!("Failed to list {}", directory.display()))?;
+    listed.with_context(|| format!("Failed to list {}", directory.display()))
+}
+
+/// Removes a directory of pins; returns whether there was one. bpffs answers `EPERM` to the system calls that [`fs::remove_dir_all`]
+/// prefers.
+pub(super) fn remove_tree(directory: &Path) -> Result<bool> {
+    for entry in entries(directory)? {
         let path = entry.path();
         if entry.file_type().with_context(|| format!("Failed to look at {}", path.display()))?.is_dir() {
             remove_tree(&path)?;
@@ -85,6 +107,9 @@ pub(super) fn remove_tree(directory: &Path) -> Result<bool> {
             fs::remove_file(&path).with_context(|| format!("Failed to remove {}", path.display()))?;
         }
     }
-    fs::remove_dir(directory).with_context(|| format!("Failed to remove {}", directory.display()))?;
-    Ok(true)
+    match fs::remove_dir(directory) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("Failed to remove {}", directory.display())),
+    }
 }

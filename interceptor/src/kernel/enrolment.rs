@@ -62,6 +62,7 @@ pub enum Step {
 /// Enrols a pod or switches it to another policy: all or nothing, and nothing when nothing would change.
 pub fn enrol(bpffs: &Bpffs, request: Request<'_>) -> Result<Plan> {
     let lock = bpffs.lock()?;
+    bpffs.finish_removal(&lock)?;
     let mut node = Node::open(bpffs)?;
     if let Some(node) = &mut node {
         node.collect_garbage().context("Failed to tidy up after earlier runs")?;
@@ -83,6 +84,7 @@ pub fn plan(bpffs: &Bpffs, request: Request<'_>) -> Result<Plan> {
 /// Ends the interception of the pod with this cookie. Returns whether there was anything to end.
 pub fn clean(bpffs: &Bpffs, cookie: u64) -> Result<bool> {
     let lock = bpffs.lock()?;
+    bpffs.finish_removal(&lock)?;
     let mut node = Node::open(bpffs)?;
     remove(bpffs, &lock, node.as_mut(), cookie)
 }

@@ -11,6 +11,7 @@ use interceptor_policy::Policy;
 
 use super::{
     cgroup::Cgroup,
+    doorway,
     netns::Netns,
     object::{self, CGROUP_PROGRAMS, ProgramInfo, SK_LOOKUP},
     sys,
@@ -27,9 +28,12 @@ pub(super) fn attach_missing(version: &Path, pod: &Path, policy: &Policy, cgroup
         }
     }
     if !pod.join(SK_LOOKUP.name).exists() {
-        let mut loaded = object::load_inbound(&version.join("maps"), netns.cookie())?;
-        let program = SK_LOOKUP.of(&mut loaded)?.fd().context("Failed to use the inbound program")?;
-        attach(SK_LOOKUP, &program.as_fd(), netns.file(), pod)?;
+        let map = |name| {
+            let path = version.join("maps").join(name);
+            sys::bpf_obj_get(&path).with_context(|| format!("Failed to open {}", path.display()))
+        };
+        let program = doorway::load(netns.cookie(), map("CALLERS")?.as_fd(), map("STEERING")?.as_fd());
+        attach(SK_LOOKUP, &program.context("Failed to load the pod's doorway to on_sk_lookup")?, netns.file(), pod)?;
     }
     Ok(())
 }

@@ -11,23 +11,22 @@ use anyhow::{Context as _, Result};
 use interceptor_policy::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, Owner, ProxyListener};
 use socket2::SockRef;
 
-use super::{netns::Netns, raw::Raw, sys, tables::Tables};
+use super::{
+    listening::{self, Listening},
+    netns::Netns,
+    raw::Raw,
+    sys,
+    tables::Tables,
+};
 use crate::policy::CompiledPolicy;
-
-/// A listening TCP socket, as `/proc/net/tcp` shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Listening {
-    inode: u64,
-    port: u16,
-}
 
 /// Records the sockets of the sidecar that already listen on its ports. Returns how many there were.
 ///
 /// Sockets of processes that this one cannot see (another PID namespace) cannot be had; a warning says so.
 pub(super) fn adopt(tables: &mut Tables, netns: &Netns, policy: &CompiledPolicy) -> Result<u32> {
     let mut adopted = 0;
-    for listening in listening_sockets(netns, policy)? {
-        let Listening { inode, port } = listening;
+    let listening = listening::sockets(netns)?;
+    for Listening { inode, port } in listening.into_iter().filter(|listening| policy.policy.is_proxy_port(listening.port)) {
         let Some(socket) = find_socket(netns, inode)? else {
             tracing::warn!(
                 port,
@@ -62,23 +61,6 @@ fn record(tables: &mut Tables, netns: &Netns, port: u16, socket: &OwnedFd) -> Re
     anyhow::bail!("More than {LISTENERS_PER_PORT} sockets listen on port {port}")
 }
 
-fn listening_sockets(netns: &Netns, policy: &CompiledPolicy) -> Result<Vec<Listening>> {
-    let texts = netns.read_files(&["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"])?;
-    Ok(texts.iter().flat_map(|text| parse(text)).filter(|listening| policy.policy.is_proxy_port(listening.port)).collect())
-}
-
-/// The listening sockets in the text of `/proc/net/tcp`
-/// ([`proc_net_tcp.rst`](https://github.com/torvalds/linux/blob/v6.12/Documentation/networking/proc_net_tcp.rst)).
-fn parse(text: &str) -> impl Iterator<Item = Listening> {
-    const LISTEN: &str = "0A";
-    text.lines().skip(1).filter_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
-        let (_, port) = local.rsplit_once(':')?;
-        (*state == LISTEN).then_some(Listening { inode: inode.parse().ok()?, port: u16::from_str_radix(port, 16).ok()? })
-    })
-}
-
 /// A descriptor of the socket with this inode number, from whichever visible process of the namespace has one.
 fn find_socket(netns: &Netns, inode: u64) -> Result<Option<OwnedFd>> {
     let name = format!("socket:[{inode}]");
@@ -103,17 +85,4 @@ fn find_socket(netns: &Netns, inode: u64) -> Result<Option<OwnedFd>> {
         }
     }
     Ok(None)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_listening_sockets_are_found() {
-        let text = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
-   0: 00000000:3A9E 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1337        0 4711 1 0000 100 0 0 10 0\n\
-   1: 0100007F:3A9E 0100007F:C350 01 00000000:00000000 00:00000000 00000000  1337        0 4712 1 0000 20 4 30 10 -1\n";
-        assert_eq!(parse(text).collect::<Vec<_>>(), [Listening { inode: 4711, port: 15006 }]);
-    }
 }

@@ -16,9 +16,11 @@
 pub mod bpffs;
 mod btf;
 pub mod cgroup;
+mod doorway;
 pub mod enrolment;
 mod links;
 mod listeners;
+mod listening;
 pub mod netns;
 mod node;
 mod object;

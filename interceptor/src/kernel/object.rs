@@ -2,19 +2,20 @@
 use std::{
     fs::File,
     hash::{BuildHasher as _, RandomState},
-    os::fd::{AsRawFd, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd, OwnedFd},
     path::Path,
 };
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use aya::{
     Ebpf, EbpfLoader,
+    maps::{Map, ProgramArray},
     programs::{Program, ProgramError},
 };
 
 use interceptor_policy::{Policy, PolicyFlags};
 
-use super::{btf, sys};
+use super::{btf, doorway, sys};
 
 /// The kernel programs, built by `build.rs`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/interceptor-ebpf"));
@@ -23,8 +24,21 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/in
 const HINT: &str = "this needs root or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and `interceptor check` tells what the kernel lacks";
 
 /// All maps of the object.
-const MAPS: [&str; 11] =
-    ["PODS", "NODE", "COUNTERS", "ADDRESSES", "NUMBERS", "PRIMARIES", "SLOTS", "LISTENERS", "OWNERS", "PROXY_SOCKETS", "DNS_SERVERS"];
+const MAPS: [&str; 13] = [
+    "PODS",
+    "NODE",
+    "COUNTERS",
+    "ADDRESSES",
+    "NUMBERS",
+    "PRIMARIES",
+    "SLOTS",
+    "LISTENERS",
+    "CALLERS",
+    "STEERING",
+    "OWNERS",
+    "PROXY_SOCKETS",
+    "DNS_SERVERS",
+];
 
 /// A program of the object, and where it attaches.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +60,8 @@ enum Needed {
     ForDns,
 }
 
-/// The program that is attached to a pod's network namespace. Each pod has its own instance.
+/// The program that decides on what comes to a pod's network namespace. Each pod has a [doorway](super::doorway) to it, which is what is
+/// attached.
 pub(super) const SK_LOOKUP: ProgramInfo = ProgramInfo { name: "on_sk_lookup", attach_type: 36, since: "5.17", needed: Needed::Always };
 
 /// The programs that are attached to a pod's cgroup, and shared by all pods.
@@ -98,34 +113,43 @@ pub(super) fn fingerprint() -> u64 {
 
 /// Creates the maps, pinned in `maps`, and loads the programs for cgroups, pinned in `programs`.
 pub(super) fn load_node(maps: &Path, programs: &Path) -> Result<()> {
-    let mut object = open(0, Some(maps))?;
-    for info in CGROUP_PROGRAMS {
+    let mut object = open(Some(maps))?;
+    for info in self::programs() {
         load(&mut object, info)?;
         info.of(&mut object)?.pin(programs.join(info.name)).with_context(|| format!("Failed to pin {}", info.name))?;
     }
-    Ok(())
-}
-
-/// Loads an instance of the inbound program for one pod.
-pub(super) fn load_inbound(maps: &Path, netns_cookie: u64) -> Result<Ebpf> {
-    let mut object = open(netns_cookie, Some(maps))?;
-    load(&mut object, SK_LOOKUP)?;
-    Ok(object)
+    open_doorways(&mut object)
 }
 
 /// Loads programs without pinning anything.
-pub(super) fn load_unpinned(infos: impl IntoIterator<Item = ProgramInfo>, netns_cookie: u64) -> Result<Ebpf> {
-    let mut object = open(netns_cookie, None)?;
+pub(super) fn load_unpinned(infos: impl IntoIterator<Item = ProgramInfo>) -> Result<Ebpf> {
+    let mut object = open(None)?;
     infos.into_iter().try_for_each(|info| load(&mut object, info))?;
     Ok(object)
 }
 
+/// Lets the doorways find the program behind them, which is loaded.
+pub(super) fn open_doorways(object: &mut Ebpf) -> Result<()> {
+    let program = SK_LOOKUP.of(object)?.fd().and_then(|fd| Ok(fd.try_clone()?));
+    let program = program.with_context(|| format!("Failed to use {}", SK_LOOKUP.name))?;
+    let mut steering: ProgramArray<_> = object.map_mut("STEERING").context("The kernel object has no map STEERING")?.try_into()?;
+    steering.set(0, &program, 0).context("Failed to write the map STEERING")
+}
+
+/// Loads the program that stands before [`SK_LOOKUP`] in one network namespace.
+pub(super) fn load_doorway(object: &Ebpf, netns_cookie: u64) -> Result<OwnedFd> {
+    let (Some(Map::PerCpuArray(callers)), Some(Map::ProgramArray(steering))) = (object.map("CALLERS"), object.map("STEERING")) else {
+        bail!("The kernel object lacks the maps CALLERS and STEERING");
+    };
+    doorway::load(netns_cookie, callers.fd().as_fd(), steering.fd().as_fd()).context("Failed to load a doorway to on_sk_lookup")
+}
+
 /// Makes the maps, or opens those pinned in `maps`, and gives the programs their constants.
-fn open(netns_cookie: u64, maps: Option<&Path>) -> Result<Ebpf> {
+fn open(maps: Option<&Path>) -> Result<Ebpf> {
     let seed = seed();
     let offsets = btf::credential_offsets()?;
     let mut loader = EbpfLoader::new();
-    loader.override_global("SLOT_SEED", &seed, true).override_global("NETNS_COOKIE", &netns_cookie, true);
+    loader.override_global("SLOT_SEED", &seed, true);
     for (name, offset) in &offsets {
         loader.override_global(name, offset, true);
     }

@@ -88,7 +88,7 @@ pub fn all(bpffs: &Path) -> Vec<Feature> {
         feature("SO_NETNS_COOKIE", "5.14", "pods cannot be told apart; refused", netns_cookie()),
         feature("membarrier", "4.3", "a pod cannot be switched or cleaned", sys::wait_for_programs().map_err(Into::into)),
     ];
-    features.extend(object::programs().map(|info| feature(info.name, info.since, REFUSED, object::load_unpinned([info], 0).map(drop))));
+    features.extend(object::programs().map(|info| feature(info.name, info.since, REFUSED, object::load_unpinned([info]).map(drop))));
     features.push(feature("redirection", "5.18", "something above is there and does not work", redirection()));
     features
 }

@@ -2,7 +2,7 @@
 //! System calls that no crate in use wraps.
 
 use std::{
-    ffi::CString,
+    ffi::{CStr, CString},
     io,
     os::{
         fd::{AsRawFd, FromRawFd as _, OwnedFd, RawFd},
@@ -13,6 +13,7 @@ use std::{
 
 use nix::libc;
 
+const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_LINK_CREATE: libc::c_int = 28;
@@ -33,6 +34,68 @@ struct LinkCreateAttr {
     target_fd: u32,
     attach_type: u32,
     flags: u32,
+}
+
+/// As `BPF_PROG_LOAD` reads it; what it does not have is zero.
+#[repr(C)]
+struct ProgLoadAttr {
+    prog_type: u32,
+    insn_cnt: u32,
+    insns: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log_buf: u64,
+    kern_version: u32,
+    prog_flags: u32,
+    prog_name: [u8; 16],
+    prog_ifindex: u32,
+    expected_attach_type: u32,
+}
+
+/// `struct bpf_insn`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct Instruction {
+    code: u8,
+    /// The destination in the lower half, the source in the upper one.
+    registers: u8,
+    offset: i16,
+    immediate: i32,
+}
+
+impl Instruction {
+    pub(super) const fn new(code: u8, registers: u8, offset: i16, immediate: i32) -> Self {
+        Self { code, registers, offset, immediate }
+    }
+}
+
+/// Loads a program of type `BPF_PROG_TYPE_SK_LOOKUP`. Linux 5.9.
+pub(super) fn bpf_prog_load_sk_lookup(name: &CStr, instructions: &[Instruction]) -> io::Result<OwnedFd> {
+    const BPF_PROG_TYPE_SK_LOOKUP: u32 = 30;
+    const BPF_SK_LOOKUP: u32 = 36;
+    let license = c"Dual MIT/GPL";
+    let mut prog_name = [0; 16];
+    for (place, letter) in prog_name.iter_mut().take(15).zip(name.to_bytes()) {
+        *place = *letter;
+    }
+    owned(bpf(
+        BPF_PROG_LOAD,
+        &ProgLoadAttr {
+            prog_type: BPF_PROG_TYPE_SK_LOOKUP,
+            insn_cnt: u32::try_from(instructions.len()).map_err(io::Error::other)?,
+            insns: instructions.as_ptr().addr() as u64,
+            license: license.as_ptr().addr() as u64,
+            log_level: 0,
+            log_size: 0,
+            log_buf: 0,
+            kern_version: 0,
+            prog_flags: 0,
+            prog_name,
+            prog_ifindex: 0,
+            expected_attach_type: BPF_SK_LOOKUP,
+        },
+    ))
 }
 
 /// Opens what is pinned at `path`, of whatever kind it is. Linux 4.4.

@@ -15,7 +15,7 @@ use nix::unistd::{getgid, getuid};
 
 use super::{
     cgroup,
-    object::{self, SK_LOOKUP},
+    object::{self, CGROUP_PROGRAMS, SK_LOOKUP},
     sys,
     tables::Tables,
 };
@@ -38,13 +38,14 @@ pub(super) fn intercept_this_thread() -> Result<Interception> {
     let cgroup = File::open(&directory).with_context(|| format!("Failed to open {}", directory.display()))?;
 
     let policy = sidecar_is_this_process()?;
-    let mut object = object::load_unpinned(object::programs(), cookie)?;
+    let mut object = object::load_unpinned(object::programs())?;
+    object::open_doorways(&mut object)?;
+    let doorway = object::load_doorway(&object, cookie)?;
     let mut tables = Tables::take(|name| object.take_map(name).with_context(|| format!("The kernel object has no map {name}")))?;
-    let mut links = Vec::new();
-    for info in object::programs() {
-        let target = if info.name == SK_LOOKUP.name { &namespace } else { &cgroup };
+    let mut links = vec![SK_LOOKUP.attach(&doorway, &namespace)?];
+    for info in CGROUP_PROGRAMS {
         let program = info.of(&mut object)?.fd().with_context(|| format!("Failed to use {}", info.name))?;
-        links.push(info.attach(&program.as_fd(), target)?);
+        links.push(info.attach(&program.as_fd(), &cgroup)?);
     }
     tables.write_lists(1, &policy)?;
     let mut scalars = policy.policy;
