@@ -30,8 +30,9 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let Some(pod) = Pod::of(user.as_ptr()) else {
         return ALLOW; // not enrolled
     };
-    let (source, owner) =
-        user.socket().map_or((Address::UNSPECIFIED_V4, Owner::APPLICATION), |socket| (socket.local_address(), Pod::owner(socket)));
+    let (source, owner, mark) = user
+        .socket()
+        .map_or((Address::UNSPECIFIED_V4, Owner::APPLICATION, 0), |socket| (socket.local_address(), Pod::owner(socket), socket.mark()));
     let dialled = Destination::new(user.address(), user.port());
     let flow = Outbound {
         protocol: Protocol::from_number(user.protocol()),
@@ -39,7 +40,11 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         destination: dialled.address.as_reached_from(source),
         port: dialled.port,
         owner,
+        mark,
     };
+    if !keep_inside(user, pod, &flow) {
+        return refuse(); // it would come back to the sidecar again and again
+    }
     let verdict = decide(&Flow::Outbound(flow), pod.policy, &pod);
     pod.count(verdict.reason);
     match verdict.action {
@@ -69,7 +74,8 @@ fn redirect<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: Outbound, 
     let source = source_under_iptables(pod, flow, reason);
     // The source cannot be set on a socket with a port of its own: then both ends are told.
     let source_is_pod = !source.is_unspecified() && !user.bind(source);
-    user.set_address(SlotAddress { slot, source_is_pod }.encode(destination.address));
+    let transparent = matches!(reason, Reason::ProxyToOwnPodTransparently);
+    user.set_address(SlotAddress { slot, source_is_pod, transparent }.encode(destination.address));
     user.set_port(proxy_port);
     ALLOW
 }
@@ -81,13 +87,24 @@ fn source_under_iptables(pod: Pod<'_>, flow: Outbound, reason: Reason) -> Addres
     if !flow.source.is_unspecified() || flow.destination.is_loopback() {
         return Address::UNSPECIFIED_V4;
     }
-    let to_own_address = matches!(reason, Reason::ProxyToOwnPod)
+    let to_own_address = matches!(reason, Reason::ProxyToOwnPod | Reason::ProxyToOwnPodTransparently)
         || (pod.policy.has(PolicyFlags::LOOPBACK_INCLUDED) && pod.address(flow.destination).has(AddressClass::LOCAL));
     match (to_own_address, flow.destination.is_v4()) {
         (true, true) => pod.primary_of(flow.destination),
         (true, false) => flow.destination,
         (false, _) => pod.policy.pod_address(flow.destination),
     }
+}
+
+/// A marked connection from an address that is not the pod's, as a sidecar under TPROXY makes it in the name of its client, has to look
+/// to `sk_lookup` as what it is: one from inside. To an address of the pod the kernel would let it arrive at that address's interface,
+/// as the client's own connections do. Bound to `lo`, it takes the route that its mark leads to, and arrives there. False when that fails.
+#[inline(always)]
+fn keep_inside<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: &Outbound) -> bool {
+    if !pod.policy.is_marked(flow.mark) || flow.protocol != Protocol::Tcp || flow.source.is_unspecified() {
+        return true;
+    }
+    pod.address(flow.source).has(AddressClass::LOCAL) || user.bind_to_loopback_device()
 }
 
 /// The slot that holds `destination` for the pod, or a free one that will.

@@ -52,7 +52,7 @@ pub(crate) fn send<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         return ALLOW;
     }
     let protocol = Protocol::from_number(user.protocol());
-    let flow = Outbound { protocol, source, destination: dialled.as_reached_from(source), port, owner };
+    let flow = Outbound { protocol, source, destination: dialled.as_reached_from(source), port, owner, mark: socket.mark() };
     let verdict = decide(&Flow::Outbound(flow), pod.policy, &pod);
     pod.count(verdict.reason);
     match verdict.action {
@@ -111,7 +111,7 @@ fn ask<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, socket: Socket, flow:
             user.set_message_source(pod.policy.pod_address(flow.destination));
         }
     } else if let Some(slot) = take_slot(pod, server) {
-        user.set_message_source(SlotAddress { slot, source_is_pod: true }.encode(flow.destination));
+        user.set_message_source(SlotAddress { slot, source_is_pod: true, transparent: false }.encode(flow.destination));
     } else {
         pod.count(Reason::NoSlot);
         return refuse();

@@ -44,7 +44,8 @@ pub(crate) fn steer(ctx: &SkLookupContext) -> u32 {
         return to_sidecar(ctx, pod, port, ListenerScope::INSIDE); // decided in connect()
     }
     let protocol = Protocol::from_number(field!(ctx.lookup, protocol));
-    let verdict = decide(&Flow::Inbound(Inbound { protocol, source, destination, port }), pod.policy, &pod);
+    let interface = field!(ctx.lookup, ingress_ifindex);
+    let verdict = decide(&Flow::Inbound(Inbound { protocol, source, destination, port, interface }), pod.policy, &pod);
     pod.count(verdict.reason);
     match verdict.action {
         Action::Pass => SK_PASS,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-use interceptor_policy::{Action, Address, AddressClass, Flow, Inbound, Protocol, SlotAddress, Tables as _, decide};
+use interceptor_policy::{Action, Address, AddressClass, Flow, Inbound, PolicyFlags, Protocol, SlotAddress, Tables as _, decide};
 
 use crate::{
     dns,
@@ -45,7 +45,7 @@ pub(crate) fn peer<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     DONE
 }
 
-/// `getsockname()`: both sides are shown what REDIRECT would have made of the local address.
+/// `getsockname()`: both sides are shown what REDIRECT would have made of the local address, or what TPROXY leaves as it is.
 #[inline(always)]
 pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let Some(socket) = user.socket() else {
@@ -72,9 +72,18 @@ pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let Some(pod) = Pod::of(user.as_ptr()) else {
         return DONE; // not enrolled (any more)
     };
-    if pod.slot_in(local, user.port()).is_some() {
-        user.set_address(local.loopback());
-    } else if !pod.address(socket.peer_address()).has(AddressClass::LOCAL)
+    if let Some(slot_address) = pod.slot_in(local, user.port()) {
+        match slot_address.transparent.then(|| pod.destination(slot_address.slot)) {
+            // A forgotten slot is counted; the name then shows the slot's own address, as to getpeername().
+            Some(None) => {}
+            Some(Some(destination)) => {
+                user.set_address(destination.address);
+                user.set_port(destination.port);
+            }
+            None => user.set_address(local.loopback()),
+        }
+    } else if !pod.policy.has(PolicyFlags::TPROXY)
+        && !pod.address(socket.peer_address()).has(AddressClass::LOCAL)
         && (user.port() != low_half(listener.port) || is_intercepted(pod, socket.peer_address(), local, user.port()))
     {
         // It came from outside: REDIRECT picks the first address of the interface, and the sidecar's port.
@@ -103,6 +112,6 @@ fn source(pod: Pod<'_>, slot_address: SlotAddress, like: Address) -> Address {
 /// Whether a connection from outside to the very port that the sidecar listens on was redirected there; else it was let through.
 #[inline(always)]
 fn is_intercepted(pod: Pod<'_>, source: Address, destination: Address, port: u16) -> bool {
-    let flow = Inbound { protocol: Protocol::Tcp, source, destination, port };
+    let flow = Inbound { protocol: Protocol::Tcp, source, destination, port, interface: 0 };
     !matches!(decide(&Flow::Inbound(flow), pod.policy, &pod).action, Action::Pass)
 }

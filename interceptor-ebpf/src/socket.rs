@@ -34,6 +34,12 @@ impl Socket {
         self.0.as_ptr().cast()
     }
 
+    /// `SO_MARK`.
+    #[inline(always)]
+    pub(crate) fn mark(self) -> u32 {
+        field!(self, mark)
+    }
+
     /// `IPPROTO_…`.
     #[inline(always)]
     pub(crate) fn protocol(self) -> u32 {

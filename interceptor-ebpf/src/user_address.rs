@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use core::marker::PhantomData;
 
-use aya_ebpf::{EbpfContext as _, bindings::bpf_sock_addr, helpers::generated::bpf_bind, programs::SockAddrContext};
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::bpf_sock_addr,
+    helpers::generated::{bpf_bind, bpf_setsockopt},
+    programs::SockAddrContext,
+};
 use interceptor_policy::Address;
 
 use crate::socket::{Socket, low_half};
@@ -46,6 +51,8 @@ struct SockaddrIn6 {
 
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
+const SOL_SOCKET: i32 = 1;
+const SO_BINDTODEVICE: i32 = 25;
 
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "socket addresses are a few bytes long")]
@@ -177,6 +184,15 @@ impl<'a, F: Family> UserAddress<'a, F> {
     #[inline(always)]
     pub(crate) fn bind(&self, address: Address) -> bool {
         F::bind(self.ctx.sock_addr, address)
+    }
+
+    /// `SO_BINDTODEVICE`; false when that fails.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "the name has three bytes")]
+    pub(crate) fn bind_to_loopback_device(&self) -> bool {
+        let mut name = *b"lo\0";
+        // SAFETY: the helper reads as many bytes as it is told from `name`.
+        unsafe { bpf_setsockopt(self.as_ptr(), SOL_SOCKET, SO_BINDTODEVICE, name.as_mut_ptr().cast(), name.len() as i32) == 0 }
     }
 
     /// For helpers.

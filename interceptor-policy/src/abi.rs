@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::{Address, Reason};
 
 /// Changes whenever a type in this file or the meaning of a map changes; part of the pin path, so that two versions never share a map.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// How many listening sockets of one port and scope are remembered; any live one serves its whole `SO_REUSEPORT` group.
 pub const LISTENERS_PER_PORT: u32 = 128;
@@ -68,6 +68,8 @@ bits! {
         DNS = 7,
         /// `--capture-all-dns`.
         DNS_ALL = 8,
+        /// `-m TPROXY`.
+        TPROXY = 9,
     }
 }
 
@@ -123,6 +125,10 @@ pub struct Policy {
     pub tunnel_port: u16,
     /// 15053.
     pub dns_port: u16,
+    /// `-t`, with which the sidecar marks the connections that it makes with their client's address; zero without TPROXY.
+    pub tproxy_mark: u32,
+    /// `-r`, where such packets are routed; zero without TPROXY.
+    pub tproxy_table: u32,
     /// The source of connections to the outside; unspecified when the pod has none.
     pub pod_v4: Address,
     pub pod_v6: Address,
@@ -136,6 +142,12 @@ impl Policy {
     #[inline(always)]
     pub const fn has(&self, flag: PolicyFlags) -> bool {
         self.flags.has(flag)
+    }
+
+    /// Whether a packet with this mark is one that TPROXY knows: it comes from inside the pod, whatever its source.
+    #[inline(always)]
+    pub const fn is_marked(&self, mark: u32) -> bool {
+        self.has(PolicyFlags::TPROXY) && mark == self.tproxy_mark
     }
 
     /// IPv4 always has rules; IPv6 when the pod's addresses call for them.

@@ -24,24 +24,35 @@ pub fn decide(flow: &Flow, policy: &Policy, tables: &impl Tables) -> Verdict {
     }
 }
 
-/// Chain `ISTIO_OUTPUT` of table `nat`.
+/// Chain `ISTIO_OUTPUT` of table `nat`; under TPROXY then `OUTPUT` and `PREROUTING` of `mangle`, for connections on `lo` that `nat` lets
+/// pass.
 #[inline(always)]
 fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Reason {
-    let Outbound { protocol, source, destination, port, owner } = *flow;
+    let Outbound { protocol, source, destination, port, owner, mark } = *flow;
     if !policy.intercepts_family_of(destination) {
         return Reason::FamilyNotIntercepted;
     }
     let tcp = matches!(protocol, Protocol::Tcp);
     let ported = tcp || matches!(protocol, Protocol::Udp);
+    let marked = policy.is_marked(mark);
     let by_port =
         if policy.has(PolicyFlags::OUTBOUND_PORTS) { tables.number(NumberSpace::Port, port.into()) } else { NumberClass::default() };
-    if ported && by_port.has(NumberClass::OUTBOUND_EXCLUDED) {
-        return Reason::OutboundPortExcluded;
-    }
-
     let by_address = tables.address(destination);
-    let local = by_address.has(AddressClass::LOCAL);
-    if local && (source.same(Address::PASSTHROUGH_V4) || source.same(Address::PASSTHROUGH_V6)) {
+    // Marked packets are routed to `lo` wherever they are going.
+    let local = by_address.has(AddressClass::LOCAL) || marked;
+    let exempt = by_address.has(AddressClass::LOOPBACK_EXEMPT);
+    let passthrough = local && (source.same(Address::PASSTHROUGH_V4) || source.same(Address::PASSTHROUGH_V6));
+    // What is done with a connection that nat lets pass: mangle delivers those of the proxy to its own pod.
+    let passed = |reason| {
+        let to_own_pod = policy.has(PolicyFlags::TPROXY) && tcp && local && owner.is_proxy() && !(marked || exempt || passthrough);
+        let intercepted = to_own_pod && matches!(inbound_port(port, policy, tables), Reason::InboundPortIncluded);
+        if intercepted { Reason::ProxyToOwnPodTransparently } else { reason }
+    };
+
+    if ported && by_port.has(NumberClass::OUTBOUND_EXCLUDED) {
+        return passed(Reason::OutboundPortExcluded);
+    }
+    if passthrough {
         return Reason::PassthroughSource;
     }
 
@@ -51,12 +62,12 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Reason {
     let to_port_53 = ported && port == DNS;
     let settles_local = local && !policy.has(PolicyFlags::LOOPBACK_INCLUDED) && (!dns || (tcp && !to_port_53));
     if settles_local && !owner.is_first_proxy_id() {
-        return Reason::LocalDestination;
+        return passed(Reason::LocalDestination);
     }
     if owner.is_proxy() {
         let left_to_dns = dns && to_port_53 && owner.is_proxy_uid();
-        let to_own_pod = local && tcp && !by_address.has(AddressClass::LOOPBACK_EXEMPT) && port != policy.tunnel_port && !left_to_dns;
-        return if to_own_pod { Reason::ProxyToOwnPod } else { Reason::ProxyOwner };
+        let to_own_pod = local && tcp && !exempt && port != policy.tunnel_port && !left_to_dns;
+        return if to_own_pod { Reason::ProxyToOwnPod } else { passed(Reason::ProxyOwner) };
     }
 
     if owner.group_is_not_intercepted() {
@@ -65,7 +76,7 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Reason {
     if dns && to_port_53 && (policy.has(PolicyFlags::DNS_ALL) || by_address.has(AddressClass::DNS_SERVER)) {
         return Reason::DnsCaptured;
     }
-    if by_address.has(AddressClass::LOOPBACK_EXEMPT) {
+    if exempt {
         return Reason::LoopbackDestination;
     }
     if by_address.has(AddressClass::OUTBOUND_EXCLUDED) {
@@ -83,25 +94,33 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Reason {
     Reason::OutboundNotIncluded
 }
 
-/// Chains `PREROUTING` and `ISTIO_INBOUND` of table `nat`.
+/// Chains `PREROUTING` and `ISTIO_INBOUND`, of table `nat` or, under TPROXY, of `mangle`.
 #[inline(always)]
 fn inbound(flow: &Inbound, policy: &Policy, tables: &impl Tables) -> Reason {
-    let Inbound { protocol, source, destination, port } = *flow;
+    let Inbound { protocol, source, destination, port, interface } = *flow;
     if !policy.intercepts_family_of(destination) {
         return Reason::FamilyNotIntercepted;
     }
     if !matches!(protocol, Protocol::Tcp) {
         return Reason::NotTcp;
     }
-    // nat decides once per connection, and for those on `lo` it did so in OUTPUT.
-    if tables.address(source).has(AddressClass::LOCAL) {
+    // What is on `lo` was decided when it left its socket. It has an address of the pod as its source or, if it keeps that of a client,
+    // was routed to `lo` by its mark.
+    if interface == Inbound::LOOPBACK || tables.address(source).has(AddressClass::LOCAL) {
         return Reason::FromInsidePod;
     }
+    // TPROXY makes no exception for it.
+    if port == policy.tunnel_port && policy.has(PolicyFlags::INBOUND) && !policy.has(PolicyFlags::TPROXY) {
+        return Reason::InboundTunnelPort;
+    }
+    inbound_port(port, policy, tables)
+}
+
+/// What the inbound lists say of a port.
+#[inline(always)]
+fn inbound_port(port: u16, policy: &Policy, tables: &impl Tables) -> Reason {
     if !policy.has(PolicyFlags::INBOUND) {
         return Reason::InboundDisabled;
-    }
-    if port == policy.tunnel_port {
-        return Reason::InboundTunnelPort;
     }
     let by_port = tables.number(NumberSpace::Port, port.into());
     if policy.has(PolicyFlags::INBOUND_ALL) {

@@ -22,6 +22,8 @@ pub struct Outbound {
     pub port: u16,
     /// Who made the socket.
     pub owner: Owner,
+    /// `SO_MARK`.
+    pub mark: u32,
 }
 
 /// A connection that arrives at the pod.
@@ -32,6 +34,15 @@ pub struct Inbound {
     pub destination: Address,
     /// Destination port, host byte order.
     pub port: u16,
+    /// Where it arrives, by its index; 0 when that is not known.
+    pub interface: u32,
+}
+
+impl Inbound {
+    /// The index of `lo`, the same in every network namespace ([`loopback.c`]).
+    ///
+    /// [`loopback.c`]: https://github.com/torvalds/linux/blob/v6.12/drivers/net/loopback.c#L230
+    pub const LOOPBACK: u32 = 1;
 }
 
 /// The transport protocol, as IP numbers it: MPTCP is TCP on the wire.

@@ -66,6 +66,8 @@ reasons! {
     PassthroughSource => Pass, "passthrough_source", "the sidecar hands an inbound connection to its application (source 127.0.0.6 or ::6)";
     /// The proxy dials an address of its own pod: its own inbound side takes it.
     ProxyToOwnPod => RedirectInbound, "proxy_to_own_pod", "the sidecar connects to its own pod, which goes through its inbound side";
+    /// The same under TPROXY, for what table `nat` lets pass: marked 1338 in `OUTPUT`, delivered in `PREROUTING`.
+    ProxyToOwnPodTransparently => RedirectInbound, "proxy_to_own_pod_transparently", "the sidecar connects to an intercepted port of its own pod (TPROXY)";
     /// `-o lo ! --uid-owner 1337 -j RETURN`.
     LocalDestination => Pass, "local_destination", "the destination is an address of this pod";
     /// `--uid-owner 1337 -j RETURN` and its like.

@@ -7,11 +7,13 @@ use crate::{Address, SlotEntry};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(u32);
 
-const SLOT_BITS: u32 = 22;
+const SLOT_BITS: u32 = 21;
 const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
 /// Set when the kernel chose the source although the application left it open: both ends are shown the pod's address instead, which
 /// is what they see under iptables.
 const SOURCE_IS_POD: u32 = 1 << SLOT_BITS;
+/// Set when the sidecar is to see the destination as its own address, as TPROXY delivers it.
+const TRANSPARENT: u32 = 1 << (SLOT_BITS + 1);
 /// `127.128.0.0/9`.
 const RANGE_V4: u32 = 0x7f80_0000;
 /// `fd69:6e74:6572:6365::/64`, a unique local prefix that the loader makes local in pods with IPv6.
@@ -27,12 +29,15 @@ impl Slot {
     }
 }
 
-/// A slot as it stands in a packet: `127.128.0.0/9` or `fd69:6e74:6572:6365::8000:0/105`, and `source is pod << 22 | slot`.
+/// A slot as it stands in a packet: `127.128.0.0/9` or `fd69:6e74:6572:6365::8000:0/105`, and
+/// `transparent << 22 | source is pod << 21 | slot`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotAddress {
     pub slot: Slot,
     /// Both ends are to be shown the pod's address as the source.
     pub source_is_pod: bool,
+    /// The sidecar is to be shown the destination as its own address.
+    pub transparent: bool,
 }
 
 impl SlotAddress {
@@ -42,7 +47,9 @@ impl SlotAddress {
     /// The local address of the slot, of the family of its destination.
     #[inline(always)]
     pub const fn encode(self, destination: Address) -> Address {
-        let low = if self.source_is_pod { SOURCE_IS_POD | self.slot.0 } else { self.slot.0 };
+        let source_is_pod = if self.source_is_pod { SOURCE_IS_POD } else { 0 };
+        let transparent = if self.transparent { TRANSPARENT } else { 0 };
+        let low = self.slot.0 | source_is_pod | transparent;
         if destination.is_v4() {
             Address::from_v4_be((RANGE_V4 | low).to_be())
         } else {
@@ -60,10 +67,15 @@ impl SlotAddress {
     #[inline(always)]
     pub const fn decode(address: Address) -> Option<Self> {
         let low = u32::from_be(address.0[3]);
-        let range = low & !(SLOT_MASK | SOURCE_IS_POD);
+        let range = low & !(SLOT_MASK | SOURCE_IS_POD | TRANSPARENT);
         let of_v4 = address.is_v4() && range == RANGE_V4;
         let of_v6 = Self::is_in_network_v6(address) && address.0[2] == 0 && range == RANGE_V6;
-        if of_v4 || of_v6 { Some(Self { slot: Slot(low & SLOT_MASK), source_is_pod: low & SOURCE_IS_POD != 0 }) } else { None }
+        if of_v4 || of_v6 {
+            let (source_is_pod, transparent) = (low & SOURCE_IS_POD != 0, low & TRANSPARENT != 0);
+            Some(Self { slot: Slot(low & SLOT_MASK), source_is_pod, transparent })
+        } else {
+            None
+        }
     }
 }
 
@@ -120,13 +132,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_slot_survives_its_address(words: [u32; 4], port: u16, seed: u32, probe in 0..SlotCandidates::COUNT, source_is_pod: bool) {
+        fn a_slot_survives_its_address(words: [u32; 4], port: u16, seed: u32, probe in 0..SlotCandidates::COUNT, source_is_pod: bool, transparent: bool) {
             for entry in [entry(words[3], port), SlotEntry::new(u64::from(seed), Destination::new(Address(words), port))] {
                 let slot = SlotCandidates::of(&entry, seed).nth(probe);
-                let address = SlotAddress { slot, source_is_pod }.encode(entry.destination.address);
+                let slot_address = SlotAddress { slot, source_is_pod, transparent };
+                let address = slot_address.encode(entry.destination.address);
                 prop_assert_eq!(address.is_v4(), entry.destination.address.is_v4());
                 prop_assert_ne!(address, Address::from(Ipv4Addr::new(127, 255, 255, 255)));
-                prop_assert_eq!(SlotAddress::decode(address), Some(SlotAddress { slot, source_is_pod }));
+                prop_assert_eq!(SlotAddress::decode(address), Some(slot_address));
             }
         }
 

@@ -49,6 +49,10 @@ pub(super) struct ExplainArgs {
     #[arg(long, value_name = "IP")]
     source: Option<IpAddr>,
 
+    /// Mark of the socket (`SO_MARK`), which matters under TPROXY
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    mark: u32,
+
     /// The connection arrives at the pod, instead of being made by it
     #[arg(long, requires = "source")]
     inbound: bool,
@@ -128,7 +132,7 @@ fn flow(args: &ExplainArgs, policy: &CompiledPolicy, ids: &IdMaps) -> Result<(Fl
     let (dialled, port) = (Address::from(args.destination.ip()), args.destination.port());
     let destination = args.destination;
     if let (true, Some(source)) = (args.inbound, args.source) {
-        let flow = Inbound { protocol, source: source.into(), destination: dialled, port };
+        let flow = Inbound { protocol, source: source.into(), destination: dialled, port, interface: 0 };
         return Ok((Flow::Inbound(flow), format!("{name} from {source} to {destination}, arriving at the pod")));
     }
     let gid = args.gid.unwrap_or(args.uid);
@@ -137,9 +141,10 @@ fn flow(args: &ExplainArgs, policy: &CompiledPolicy, ids: &IdMaps) -> Result<(Fl
     let uid = as_the_kernel_sees(&ids.users, args.uid).with_context(|| format!("The pod has no user {} (--uid)", args.uid))?;
     let group = as_the_kernel_sees(&ids.groups, gid).with_context(|| format!("The pod has no group {gid} (--gid)"))?;
     let owner = Owner::classify(uid, group, &policy.policy, policy);
-    let flow = Outbound { protocol, source, destination: dialled.as_reached_from(source), port, owner };
+    let flow = Outbound { protocol, source, destination: dialled.as_reached_from(source), port, owner, mark: args.mark };
     let bound = args.source.map(|source| format!(" bound to {source}")).unwrap_or_default();
-    Ok((Flow::Outbound(flow), format!("{name} to {destination}, from a socket{bound} made by uid {} gid {gid}", args.uid)))
+    let marked = if args.mark == 0 { String::new() } else { format!(" with mark {}", args.mark) };
+    Ok((Flow::Outbound(flow), format!("{name} to {destination}, from a socket{bound}{marked} made by uid {} gid {gid}", args.uid)))
 }
 
 fn verdict(action: Action, policy: &Policy) -> String {

@@ -14,10 +14,10 @@ use zerocopy::IntoBytes as _;
 use super::{
     bpffs::{Bpffs, Lock},
     cgroup::{self, Cgroup},
-    links, listeners,
+    ipv6, links, listeners,
     netns::Netns,
     node::Node,
-    routes,
+    tproxy::MarkedRouting,
 };
 use crate::policy::{AddressPrefix, CompiledPolicy, NumberPrefix};
 
@@ -52,6 +52,7 @@ pub struct Plan {
 pub enum Step {
     LoadPrograms,
     PrepareIpv6,
+    PrepareTproxy(MarkedRouting),
     WriteLists { addresses: usize, numbers: usize, primaries: usize },
     Attach { programs: Vec<&'static str>, cgroup: PathBuf, netns: PathBuf },
     AdoptListeners { ports: [u16; 2] },
@@ -146,6 +147,7 @@ fn draw(bpffs: &Bpffs, node: Option<&Node>, request: Request<'_>) -> Result<Plan
     if scalars.has(PolicyFlags::IPV6) {
         steps.push(Step::PrepareIpv6);
     }
+    steps.extend(MarkedRouting::of(scalars).map(Step::PrepareTproxy));
     steps.push(Step::WriteLists { addresses: addresses.len(), numbers: numbers.len(), primaries: primaries.len() });
     if !missing.is_empty() {
         steps.push(Step::Attach { programs: missing, cgroup: cgroup.path().to_path_buf(), netns: netns.path().to_path_buf() });
@@ -170,7 +172,8 @@ fn execute(bpffs: &Bpffs, lock: &Lock, node: &mut Option<Node>, plan: &Plan, req
         let node = node.as_mut().context("The programs are not loaded")?;
         match step {
             Step::LoadPrograms => {}
-            Step::PrepareIpv6 => routes::prepare_ipv6(netns)?,
+            Step::PrepareIpv6 => ipv6::prepare(netns)?,
+            Step::PrepareTproxy(routing) => routing.prepare(netns)?,
             Step::WriteLists { .. } => {
                 if node.is_of_another_build()? {
                     tracing::warn!(
@@ -260,6 +263,7 @@ impl fmt::Display for Step {
         match self {
             Self::LoadPrograms => f.write_str("load the kernel programs and create the maps"),
             Self::PrepareIpv6 => f.write_str("make ::6 and the network of the IPv6 slots local in the pod"),
+            Self::PrepareTproxy(routing) => routing.fmt(f),
             Self::WriteLists { addresses, numbers, primaries } => {
                 write!(f, "write the lists: {addresses} address ranges, {numbers} ranges of ports and ids, {primaries} secondary addresses")
             }

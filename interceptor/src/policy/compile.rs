@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use interceptor_policy::{Address, AddressClass, NumberClass, NumberSpace, Policy, PolicyFlags, SlotAddress};
 
 use super::{
-    AddressPrefix, Cidr, CompiledPolicy, ConfigError, DnsCapture, IdMap, InterfaceFacts, IstioConfig, NumberPrefix, NumberRange, PodFacts,
-    Selection, Setting,
+    AddressPrefix, Cidr, CompiledPolicy, ConfigError, DnsCapture, IdMap, InterceptionMode, InterfaceFacts, IstioConfig, NumberPrefix,
+    NumberRange, PodFacts, Selection, Setting,
     prefixes::{Prefix, flatten},
     settings,
     tables::{address_bits, number_bits},
@@ -43,10 +43,10 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
         redirect_dns,
         capture_all_dns,
         dns_servers,
+        interception_mode,
+        tproxy_mark,
+        tproxy_route_table,
         // Refused earlier, or without a part in any decision.
-        interception_mode: _,
-        tproxy_mark: _,
-        tproxy_route_table: _,
         virtual_interfaces: _,
         drop_invalid: _,
         network_namespace: _,
@@ -73,7 +73,12 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
         DnsCapture::Servers(servers) => servers.askable().collect(),
     };
 
+    let (tproxy, tproxy_mark, tproxy_table) = match interception_mode {
+        InterceptionMode::Redirect => (false, 0, 0),
+        InterceptionMode::Tproxy => (true, *tproxy_mark, *tproxy_route_table),
+    };
     let flags = PolicyFlags::default()
+        .with_if(tproxy, PolicyFlags::TPROXY)
         .with_if(dns != DnsCapture::Off, PolicyFlags::DNS)
         .with_if(dns == DnsCapture::All, PolicyFlags::DNS_ALL)
         .with_if(ipv6, PolicyFlags::IPV6)
@@ -96,21 +101,9 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
         (if *inbound_ports == Selection::All { inbound_ports_excluded } else { &[] }, NumberClass::INBOUND_EXCLUDED),
         (inbound_ports.listed(), NumberClass::INBOUND_INCLUDED),
     ];
-    let proxy_users = outside(&ids.users, settings::PROXY_UID, proxy_uids)?;
-    let first_proxy_user = outside(&ids.users, settings::PROXY_UID, proxy_uids.get(..1).unwrap_or_default())?;
-    let users: [(&[NumberRange], NumberClass); 2] =
-        [(&proxy_users, NumberClass::PROXY_ID), (&first_proxy_user, NumberClass::FIRST_PROXY_ID)];
-    let proxy_groups = outside(&ids.groups, settings::PROXY_GID, proxy_gids)?;
-    // Only one of the two lists is in force, and `ONLY_LISTED_GROUPS` says which.
-    let owner_groups = match owner_groups {
-        Selection::All => outside(&ids.groups, settings::OWNER_GROUPS_EXCLUDE, owner_groups_excluded)?,
-        Selection::Listed(listed) => outside(&ids.groups, settings::OWNER_GROUPS, listed)?,
-    };
-    let groups: [(&[NumberRange], NumberClass); 2] = [(&proxy_groups, NumberClass::PROXY_ID), (&owner_groups, NumberClass::OWNER_GROUP)];
-
     let mut numbers = in_space(NumberSpace::Port, &ports);
-    numbers.extend(in_space(NumberSpace::Uid, &users));
-    numbers.extend(in_space(NumberSpace::Gid, &groups));
+    numbers.extend(users(proxy_uids, &ids.users)?);
+    numbers.extend(groups(proxy_gids, owner_groups, owner_groups_excluded, &ids.groups)?);
     let addresses = addresses(facts, &ranges, &servers, ipv6);
     within_limit("addresses", addresses.len())?;
     within_limit("ports, users and groups", numbers.len())?;
@@ -123,6 +116,8 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
             inbound_port: *inbound_capture_port,
             tunnel_port: *inbound_tunnel_port,
             dns_port: DNS_PORT,
+            tproxy_mark,
+            tproxy_table,
             pod_v4: Address::from(source_v4.unwrap_or(Ipv4Addr::UNSPECIFIED)),
             pod_v6: Address::from(IpAddr::V6(source_v6.unwrap_or(Ipv6Addr::UNSPECIFIED))),
         },
@@ -130,6 +125,29 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
         numbers,
         primaries: interfaces.iter().flat_map(primaries).collect(),
     })
+}
+
+fn users(proxy_uids: &[NumberRange], ids: &IdMap) -> Result<Vec<NumberPrefix>, ConfigError> {
+    let proxy = outside(ids, settings::PROXY_UID, proxy_uids)?;
+    let first_proxy = outside(ids, settings::PROXY_UID, proxy_uids.get(..1).unwrap_or_default())?;
+    let lists: [(&[NumberRange], NumberClass); 2] = [(&proxy, NumberClass::PROXY_ID), (&first_proxy, NumberClass::FIRST_PROXY_ID)];
+    Ok(in_space(NumberSpace::Uid, &lists))
+}
+
+fn groups(
+    proxy_gids: &[NumberRange],
+    owner_groups: &Selection<NumberRange>,
+    owner_groups_excluded: &[NumberRange],
+    ids: &IdMap,
+) -> Result<Vec<NumberPrefix>, ConfigError> {
+    let proxy = outside(ids, settings::PROXY_GID, proxy_gids)?;
+    // Only one of the two lists is in force, and `ONLY_LISTED_GROUPS` says which.
+    let owners = match owner_groups {
+        Selection::All => outside(ids, settings::OWNER_GROUPS_EXCLUDE, owner_groups_excluded)?,
+        Selection::Listed(listed) => outside(ids, settings::OWNER_GROUPS, listed)?,
+    };
+    let lists: [(&[NumberRange], NumberClass); 2] = [(&proxy, NumberClass::PROXY_ID), (&owners, NumberClass::OWNER_GROUP)];
+    Ok(in_space(NumberSpace::Gid, &lists))
 }
 
 fn addresses(facts: &PodFacts, ranges: &[(&[Cidr], AddressClass)], dns_servers: &[IpAddr], ipv6: bool) -> Vec<AddressPrefix> {

@@ -72,6 +72,9 @@ pub enum ConfigError {
     #[error("{setting}: `{value}` asks for {feature}, which this version does not have; {advice}")]
     Unsupported { setting: Setting, value: String, feature: &'static str, advice: &'static str },
 
+    #[error("{setting}: {value} does not work under TPROXY: {reason}; {advice}")]
+    Unworkable { setting: Setting, value: u32, reason: &'static str, advice: &'static str },
+
     #[error("{setting}: {ids} is not mapped in the pod's user namespace; write an ID that its uid_map and gid_map have")]
     UnmappedId { setting: Setting, ids: NumberRange },
 

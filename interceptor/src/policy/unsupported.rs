@@ -4,6 +4,9 @@
 
 use super::{ConfigError, InterceptionMode, IptablesBinary, IstioConfig, NumberRange, Selection, Setting, settings};
 
+/// The other mark in Istio's rules for TPROXY; no flag sets it.
+const ISTIO_OUTBOUND_MARK: u32 = 1338;
+
 impl IstioConfig {
     /// Refuses what comes in later versions, and names the settings that have no effect on the kernel programs.
     pub fn check_supported(&self) -> Result<Vec<String>, ConfigError> {
@@ -18,14 +21,7 @@ fn refuse(config: &IstioConfig) -> Result<(), ConfigError> {
     };
     match config.interception_mode {
         InterceptionMode::Redirect => {}
-        InterceptionMode::Tproxy => {
-            return refusal(
-                settings::INTERCEPTION_MODE,
-                "TPROXY",
-                "interception that keeps the client's address",
-                "write REDIRECT, or use istio-iptables for this pod",
-            );
-        }
+        InterceptionMode::Tproxy => marked_routing(config.tproxy_mark, config.tproxy_route_table)?,
     }
     if !config.excluded_interfaces.is_empty() {
         return refusal(
@@ -39,11 +35,31 @@ fn refuse(config: &IstioConfig) -> Result<(), ConfigError> {
         return refusal(
             settings::KUBE_VIRT_INTERFACES,
             &config.virtual_interfaces.join(","),
-            "interception of virtual machines",
+            "interception of virtual machines, whose packets are forwarded and belong to no socket of the pod,",
             "leave it empty, or use istio-iptables for this pod",
         );
     }
     Ok(())
+}
+
+/// Refuses marks and tables with which packets that have nothing to do with the sidecar would not leave the pod any more.
+fn marked_routing(mark: u32, table: u32) -> Result<(), ConfigError> {
+    let unworkable = |setting, value, reason, advice| Err(ConfigError::Unworkable { setting, value, reason, advice });
+    match mark {
+        0 => return unworkable(settings::TPROXY_MARK, mark, "every packet without a mark would count as marked", "write 1337"),
+        ISTIO_OUTBOUND_MARK => {
+            let reason = "Istio's rules know the sidecar's connections to its own pod by it";
+            return unworkable(settings::TPROXY_MARK, mark, reason, "write another one, such as 1337");
+        }
+        _ => {}
+    }
+    match table {
+        0 | 253..=255 => {
+            let reason = "it is one of the tables that all packets are routed by";
+            unworkable(settings::TPROXY_ROUTE_TABLE, table, reason, "write another one, such as 133")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn notes(config: &IstioConfig) -> Vec<String> {

@@ -58,13 +58,20 @@ impl Reasons {
                 // From one of the addresses outside: none of the pod's own.
                 let source =
                     if flow.to.is_ipv4() { Address::from_v4_be(u32::from_be_bytes([10, 99, 0, 1]).to_be()) } else { Address([1; 4]) };
-                decide(&Decided::Inbound(Inbound { protocol, source, destination: to, port }), &policy.policy, policy).reason
+                decide(&Decided::Inbound(Inbound { protocol, source, destination: to, port, interface: 0 }), &policy.policy, policy).reason
             });
         }
         let maker = flow.maker.as_ref().unwrap_or(&flow.user);
         let owner = Owner::classify(maker.uid, maker.gid, &policy.policy, policy);
         let source = flow.bind.map_or(Address::UNSPECIFIED_V4, Address::from);
         let destination = to.as_reached_from(source);
-        Some(decide(&Decided::Outbound(Outbound { protocol, source, destination, port, owner }), &policy.policy, policy).reason)
+        Some(
+            decide(
+                &Decided::Outbound(Outbound { protocol, source, destination, port, owner, mark: flow.mark.unwrap_or(0) }),
+                &policy.policy,
+                policy,
+            )
+            .reason,
+        )
     }
 }

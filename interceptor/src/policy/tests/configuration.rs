@@ -165,14 +165,23 @@ fn a_bad_value_in_the_environment_is_taken_as_istio_takes_it_and_named(
 }
 
 #[rstest]
-#[case::tproxy(&["-m", "TPROXY"], &[], "--istio-inbound-interception-mode (ISTIO_INBOUND_INTERCEPTION_MODE): `TPROXY` asks for")]
-#[case::tproxy_variable(&[], &[("ISTIO_INBOUND_INTERCEPTION_MODE", "TPROXY")], "`TPROXY` asks for")]
-#[case::excluded_interfaces(&["-c", "eth+,lo"], &[], "--istio-exclude-interfaces (ISTIO_EXCLUDE_INTERFACES): `eth+,lo` asks for")]
-#[case::virtual_interfaces(&["-k", "net1"], &[], "--kube-virt-interfaces (KUBE_VIRT_INTERFACES): `net1` asks for")]
-fn what_this_version_does_not_do_is_refused(#[case] args: &[&str], #[case] variables: &[(&str, &str)], #[case] message: &str) {
-    let error = resolve(args, variables).unwrap_err().to_string();
+#[case::excluded_interfaces(&["-c", "eth+,lo"], "--istio-exclude-interfaces (ISTIO_EXCLUDE_INTERFACES): `eth+,lo` asks for")]
+#[case::virtual_interfaces(&["-k", "net1"], "--kube-virt-interfaces (KUBE_VIRT_INTERFACES): `net1` asks for")]
+fn what_this_version_does_not_do_is_refused(#[case] args: &[&str], #[case] message: &str) {
+    let error = resolve(args, &[]).unwrap_err().to_string();
     assert!(error.starts_with(message) || error.contains(message), "{error}");
     assert!(error.contains("which this version does not have; "), "{error}");
+}
+
+#[rstest]
+#[case::everything_is_marked(&["-t", "0"], "--istio-inbound-tproxy-mark (ISTIO_INBOUND_TPROXY_MARK): 0 does not work under TPROXY: every packet")]
+#[case::another_mark_of_istio(&["-t", "1338"], "1338 does not work under TPROXY: Istio's rules know the sidecar's")]
+#[case::table_of_all(&["-r", "254"], "--istio-inbound-tproxy-route-table (ISTIO_INBOUND_TPROXY_ROUTE_TABLE): 254 does not work under TPROXY")]
+#[case::no_table(&["-r", "0"], "0 does not work under TPROXY: it is one of the tables that all packets are routed by; write another one, such as 133")]
+fn routing_that_would_keep_other_packets_in_the_pod_is_refused(#[case] args: &[&str], #[case] message: &str) {
+    let error = resolve(&[&["-m", "TPROXY"], args].concat(), &[]).unwrap_err().to_string();
+    assert!(error.contains(message), "{error}");
+    assert!(resolve(args, &[]).is_ok(), "REDIRECT has no use for it");
 }
 
 #[rstest]

@@ -100,6 +100,10 @@ fn outbound(policy: &CompiledPolicy, by: By, protocol: Protocol, destination: &s
 }
 
 fn outbound_from(policy: &CompiledPolicy, by: By, protocol: Protocol, source: &str, destination: &str) -> Reason {
+    outbound_marked(policy, by, protocol, source, destination, 0)
+}
+
+fn outbound_marked(policy: &CompiledPolicy, by: By, protocol: Protocol, source: &str, destination: &str, mark: u32) -> Reason {
     let (ip, port) = destination.rsplit_once(':').unwrap();
     let source = address(source);
     let flow = Outbound {
@@ -108,12 +112,13 @@ fn outbound_from(policy: &CompiledPolicy, by: By, protocol: Protocol, source: &s
         destination: address(ip).as_reached_from(source),
         port: port.parse().unwrap(),
         owner: Owner::classify(by.user, by.group, &policy.policy, policy),
+        mark,
     };
     decide(&Flow::Outbound(flow), &policy.policy, policy).reason
 }
 
 /// A connection arrives from another pod.
 fn inbound(policy: &CompiledPolicy, protocol: Protocol, port: u16) -> Reason {
-    let flow = Inbound { protocol, source: address("10.2.0.9"), destination: address("10.1.1.5"), port };
+    let flow = Inbound { protocol, source: address("10.2.0.9"), destination: address("10.1.1.5"), port, interface: 0 };
     decide(&Flow::Inbound(flow), &policy.policy, policy).reason
 }

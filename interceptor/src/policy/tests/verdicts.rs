@@ -78,7 +78,7 @@ fn inbound_is_intercepted_on_tcp_only(#[case] protocol: Protocol) {
 fn a_connection_from_inside_the_pod_is_not_inbound() {
     let policy = policy(&[], &[]);
     for source in ["10.1.1.5", "10.1.1.6", "192.168.7.2", "127.0.0.6"] {
-        let flow = Inbound { protocol: Tcp, source: address(source), destination: address("10.1.1.5"), port: 8080 };
+        let flow = Inbound { protocol: Tcp, source: address(source), destination: address("10.1.1.5"), port: 8080, interface: 0 };
         assert_eq!(decide(&Flow::Inbound(flow), &policy.policy, &policy).reason, FromInsidePod, "{source}");
     }
 }
@@ -268,6 +268,7 @@ fn ipv6_is_intercepted_where_istio_would(#[case] destination: &str, #[case] port
         destination: address(destination),
         port,
         owner: Owner::classify(1000, 1000, &policy.policy, &policy),
+        mark: 0,
     };
     assert_eq!(decide(&Flow::Outbound(flow), &policy.policy, &policy).reason, reason);
 }
@@ -326,4 +327,49 @@ fn all_dns(#[case] destination: &str, #[case] protocol: Protocol) {
 #[case::nothing_included(&["-i", ""], DnsCaptured)]
 fn only_the_port_exempts_dns(#[case] args: &[&str], #[case] reason: Reason) {
     assert_eq!(outbound(&policy(&[&["--redirect-dns"], args].concat(), &[]), APP, Udp, "10.96.0.10:53"), reason);
+}
+
+/// As Istio runs it under TPROXY: user 0, the sidecar's group.
+#[rstest]
+#[case::app_to_the_outside(APP, "198.51.100.1:443", 0, OutboundCidrIncluded)]
+#[case::app_to_its_pod(APP, "10.1.1.5:8080", 0, LocalDestination)]
+#[case::sidecar_to_the_outside(PROXY_BY_GROUP, "198.51.100.1:443", 0, ProxyOwner)]
+#[case::sidecar_to_its_pod(PROXY_BY_GROUP, "10.1.1.5:8080", 0, ProxyToOwnPodTransparently)]
+#[case::sidecar_to_the_tunnel_port(PROXY_BY_GROUP, "10.1.1.5:15008", 0, ProxyToOwnPodTransparently)]
+#[case::sidecar_to_a_port_excluded_inbound(PROXY_BY_GROUP, "10.1.1.5:15090", 0, LocalDestination)]
+#[case::sidecar_to_loopback(PROXY_BY_GROUP, "127.0.0.1:8080", 0, LocalDestination)]
+#[case::sidecar_to_another_loopback(PROXY_BY_GROUP, "127.0.0.2:8080", 0, ProxyToOwnPodTransparently)]
+#[case::sidecar_in_a_clients_name(PROXY_BY_GROUP, "10.1.1.5:8080", 1337, LocalDestination)]
+#[case::marked_otherwise(PROXY_BY_GROUP, "10.1.1.5:8080", 1336, ProxyToOwnPodTransparently)]
+#[case::marked_stays_in_the_pod(APP, "198.51.100.1:443", 1337, LocalDestination)]
+#[case::sidecar_by_user_to_its_pod(PROXY, "10.1.1.5:8080", 0, ProxyToOwnPod)]
+#[case::sidecar_by_user_to_the_tunnel_port(PROXY, "10.1.1.5:15008", 0, ProxyToOwnPodTransparently)]
+#[case::excluded_outbound(PROXY_BY_GROUP, "10.1.1.5:3306", 0, ProxyToOwnPodTransparently)]
+#[case::excluded_outbound_by_user(PROXY, "10.1.1.5:3306", 0, ProxyToOwnPodTransparently)]
+fn tproxy(#[case] by: By, #[case] destination: &str, #[case] mark: u32, #[case] reason: Reason) {
+    let policy = policy(&["-m", "TPROXY", "-o", "3306"], &[]);
+    assert_eq!(outbound_marked(&policy, by, Tcp, "0.0.0.0", destination, mark), reason);
+}
+
+#[test]
+fn under_tproxy_udp_and_the_passthrough_source_stay_as_they_are() {
+    let policy = policy(&["-m", "TPROXY"], &[]);
+    assert_eq!(outbound(&policy, PROXY_BY_GROUP, Udp, "10.1.1.5:8080"), LocalDestination);
+    assert_eq!(outbound_from(&policy, PROXY_BY_GROUP, Tcp, "127.0.0.6", "10.1.1.5:8080"), PassthroughSource);
+}
+
+#[rstest]
+#[case::any_port(8080, 2, InboundPortIncluded)]
+#[case::tunnel_is_no_exception(15008, 2, InboundPortIncluded)]
+#[case::excluded(15090, 2, InboundPortExcluded)]
+#[case::in_a_clients_name(8080, Inbound::LOOPBACK, FromInsidePod)]
+fn inbound_under_tproxy(#[case] port: u16, #[case] interface: u32, #[case] reason: Reason) {
+    let policy = policy(&["-m", "TPROXY"], &[]);
+    let flow = Inbound { protocol: Tcp, source: address("10.2.0.9"), destination: address("10.1.1.5"), port, interface };
+    assert_eq!(decide(&Flow::Inbound(flow), &policy.policy, &policy).reason, reason);
+}
+
+#[test]
+fn a_mark_means_nothing_under_redirect() {
+    assert_eq!(outbound_marked(&policy(&[], &[]), APP, Tcp, "0.0.0.0", "198.51.100.1:443", 1337), OutboundCidrIncluded);
 }

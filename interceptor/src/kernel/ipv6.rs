@@ -1,37 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a pod's network has to have before its policy is in force.
+//! What a pod's network has to have before IPv6 is intercepted.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use anyhow::{Context as _, Result};
 use interceptor_policy::{Address, SlotAddress};
 use rtnetlink::{
-    Handle, RouteMessageBuilder, new_connection,
+    Handle, RouteMessageBuilder,
     packet_route::route::{RouteProtocol, RouteScope, RouteType},
 };
 
-use super::netns::Netns;
+use super::{
+    netlink::{existing_is_fine, loopback_index, talk},
+    netns::Netns,
+};
 
 /// `enum rt_class_t`: where the kernel keeps local addresses.
 const RT_TABLE_LOCAL: u32 = 255;
 
 /// Makes local in the pod what interception of IPv6 needs: the network of the slots, and `::6`, which the sidecar binds to. Repeating
 /// it changes nothing. Both stay when the pod is cleaned, for the connections that still use them.
-pub(super) fn prepare_ipv6(netns: &Netns) -> Result<()> {
-    netns.run(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().context("Failed to start a netlink client")?;
-        runtime.block_on(async {
-            let (connection, handle, _) = new_connection().context("Failed to open a netlink socket")?;
-            let server = tokio::spawn(connection);
-            let done = add(&handle).await;
-            server.abort();
-            done
-        })
-    })?
+pub(super) fn prepare(netns: &Netns) -> Result<()> {
+    talk(netns, async |handle| add(&handle).await)
 }
 
 async fn add(handle: &Handle) -> Result<()> {
-    let lo = nix::net::if_::if_nametoindex("lo").context("Failed to find the loopback interface")?;
+    let lo = loopback_index()?;
     let network = ipv6(SlotAddress::NETWORK_V6);
     let route = RouteMessageBuilder::<Ipv6Addr>::new()
         .destination_prefix(network, 64)
@@ -45,13 +39,6 @@ async fn add(handle: &Handle) -> Result<()> {
     let passthrough = ipv6(Address::PASSTHROUGH_V6);
     existing_is_fine(handle.address().add(lo, IpAddr::V6(passthrough), 128).execute().await)
         .with_context(|| format!("Failed to add the address {passthrough} to the pod's loopback interface"))
-}
-
-fn existing_is_fine(result: Result<(), rtnetlink::Error>) -> Result<(), rtnetlink::Error> {
-    match result {
-        Err(rtnetlink::Error::NetlinkError(message)) if message.raw_code() == -nix::libc::EEXIST => Ok(()),
-        result => result,
-    }
 }
 
 fn ipv6(address: Address) -> Ipv6Addr {
