@@ -4,11 +4,15 @@
 use std::fmt;
 
 use crate::{
+    differential::{Config, Family, rules},
     interceptor::Run,
-    istio_rules::{DEFAULT_RULES, default_rules_v6},
+    istio_rules::{DEFAULT_RULES, default_rules_v6, route_marked},
     pod::Pod,
     scene::Stack,
 };
+
+/// The default flags, as the differential test writes them, but for the mode.
+const TPROXY: &str = "stack=v4 -m 'TPROXY' -u '1337' -i '*' -b '*' -d '15090,15021,15020'";
 
 /// Who intercepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +43,23 @@ impl Backend {
                 }
             }
             Self::Ebpf => pod.enrol(stack.enrol_flags()),
+        }
+    }
+}
+
+impl Backend {
+    /// Intercepts the pod's traffic as Istio does with `-m TPROXY`, and otherwise by default.
+    pub fn enrol_tproxy(self, pod: &Pod<'_>, stack: Stack) {
+        match self {
+            Self::Iptables => {
+                let config: Config = TPROXY.parse().expect("a configuration");
+                restore(pod, "iptables-legacy-restore", &rules(&config, Family::V4));
+                if stack.has_v6() {
+                    restore(pod, "ip6tables-legacy-restore", &rules(&config, Family::V6));
+                }
+                route_marked(pod.namespace(), "1337", "133").expect("route marked packets to lo");
+            }
+            Self::Ebpf => pod.enrol(&[&["-m", "TPROXY"], stack.enrol_flags()].concat()),
         }
     }
 }

@@ -71,6 +71,7 @@ pub struct Answer {
 
 /// What `interceptor-probe agent` is asked for: one connection, or one datagram and its answer.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Request {
     /// Who makes the socket.
     pub maker: Credentials,
@@ -80,6 +81,10 @@ pub struct Request {
     /// An `AF_INET6` socket, also for IPv4 addresses, which it dials in their `::ffff:` form.
     pub mapped: bool,
     pub nonblocking: bool,
+    /// `SO_MARK`
+    pub mark: Option<u32>,
+    /// Bind to an address that is not the pod's (`IP_TRANSPARENT`).
+    pub transparent: bool,
     pub bind: Option<SocketAddr>,
     pub to: SocketAddr,
 }

@@ -3,7 +3,7 @@
 
 use interceptor_tests::{
     Node,
-    differential::{Iptables, Lab, REGRESSIONS, WRITTEN, cases, random, stacks},
+    differential::{Iptables, Lab, REGRESSIONS, TPROXY, WRITTEN, cases, random, stacks},
 };
 use rstest::rstest;
 
@@ -18,12 +18,15 @@ stack=v4 -i '*' -b '*'
     out tcp 10.99.0.1:80 bind=127.0.0.6
 stack=v6 -i '*' -b '*'
     out tcp [fd98::1]:80
+stack=v4 -m 'TPROXY' -i '*' -b '*'
+    out tcp 127.0.0.1:8080 user=0:1337 bind=10.50.1.7 mark=1337 transparent
 ";
 
 #[rstest]
 #[case::regressions(REGRESSIONS, 0)]
 #[case::written(WRITTEN, 0)]
-#[case::inherent(INHERENT, 4)]
+#[case::inherent(INHERENT, 5)]
+#[case::tproxy(TPROXY, 0)]
 fn written_cases(#[case] list: &str, #[case] expected: usize) {
     let node = Node::new();
     let mut lab = Lab::new(&node, Iptables::Legacy);

@@ -17,7 +17,7 @@ pub struct Config {
 }
 
 /// Flags that are compared here.
-const LETTERS: &str = "pzeugbdixqo";
+const LETTERS: &str = "pzeugbdixqomtr";
 
 pub(super) const OWNER_GROUPS: &str = "ISTIO_OUTBOUND_OWNER_GROUPS";
 pub(super) const OWNER_GROUPS_EXCLUDE: &str = "ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE";
@@ -31,8 +31,9 @@ impl Config {
             'p' => "15001",
             'z' => "15006",
             'e' => "15008",
-            'u' => "1337",
+            'u' | 't' => "1337",
             'g' => self.flag('u'),
+            'r' => "133",
             _ => "",
         })
     }
@@ -46,10 +47,15 @@ impl Config {
         self.environment.get(name).map(String::as_str)
     }
 
-    /// The user and group that a sidecar of this configuration runs as.
+    /// Whether inbound connections go to the sidecar by TPROXY.
+    pub fn is_tproxy(&self) -> bool {
+        self.flag('m') == "TPROXY"
+    }
+
+    /// The user and group that a sidecar of this configuration runs as: root, if it needs transparent sockets.
     pub fn proxy(&self) -> (u32, u32) {
         let first = |letter| self.list(letter).first().and_then(|item| item.split('-').next()?.parse().ok());
-        (first('u').unwrap_or(1337), first('g').unwrap_or(1337))
+        (if self.is_tproxy() { 0 } else { first('u').unwrap_or(1337) }, first('g').unwrap_or(1337))
     }
 
     /// For `interceptor istio-iptables`.

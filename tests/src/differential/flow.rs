@@ -11,7 +11,8 @@ use anyhow::{Context as _, bail};
 
 use crate::records::{Credentials, Request};
 
-/// Written as `out tcp [fd99::1]:80 user=1000:1000+1337 maker=0:0 bind=10.99.0.2 port mapped nonblocking`, or `in tcp 10.99.0.2:8080`.
+/// Written as `out tcp [fd99::1]:80 user=1000:1000+1337 maker=0:0 bind=10.99.0.2 mark=1337 port mapped nonblocking
+/// transparent`, or `in tcp 10.99.0.2:8080`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Flow {
@@ -29,6 +30,10 @@ pub struct Flow {
     pub bind_port: bool,
     pub mapped: bool,
     pub nonblocking: bool,
+    /// `SO_MARK`, for which the socket is root's.
+    pub mark: Option<u32>,
+    /// `IP_TRANSPARENT`: `bind` may be anybody's address.
+    pub transparent: bool,
 }
 
 impl Flow {
@@ -42,6 +47,8 @@ impl Flow {
             udp: self.udp,
             mapped: self.mapped,
             nonblocking: self.nonblocking,
+            mark: self.mark,
+            transparent: self.transparent,
             bind: bind.map(|ip| SocketAddr::new(ip, if self.bind_port { port } else { 0 })),
             to: self.to,
         }
@@ -50,7 +57,7 @@ impl Flow {
 
 impl fmt::Display for Flow {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { inbound, udp, to, user, maker, bind, bind_port, mapped, nonblocking } = self;
+        let Self { inbound, udp, to, user, maker, bind, bind_port, mapped, nonblocking, mark, transparent } = self;
         let (way, protocol) = (if *inbound { "in" } else { "out" }, if *udp { "udp" } else { "tcp" });
         write!(formatter, "{way} {protocol} {to} user={user}")?;
         if let Some(maker) = maker {
@@ -59,7 +66,10 @@ impl fmt::Display for Flow {
         if let Some(bind) = bind {
             write!(formatter, " bind={bind}")?;
         }
-        for (is, word) in [(bind_port, "port"), (mapped, "mapped"), (nonblocking, "nonblocking")] {
+        if let Some(mark) = mark {
+            write!(formatter, " mark={mark}")?;
+        }
+        for (is, word) in [(bind_port, "port"), (mapped, "mapped"), (nonblocking, "nonblocking"), (transparent, "transparent")] {
             if *is {
                 write!(formatter, " {word}")?;
             }
@@ -86,12 +96,26 @@ impl FromStr for Flow {
         };
         let to = next()?.parse().context("a destination")?;
         let user = Credentials { uid: 1000, gid: 1000, groups: Vec::new() };
-        let mut flow = Self { inbound, udp, to, user, maker: None, bind: None, bind_port: false, mapped: false, nonblocking: false };
+        let mut flow = Self {
+            inbound,
+            udp,
+            to,
+            user,
+            maker: None,
+            bind: None,
+            bind_port: false,
+            mapped: false,
+            nonblocking: false,
+            mark: None,
+            transparent: false,
+        };
         for word in words {
             match word.split_once('=') {
                 Some(("user", user)) => flow.user = user.parse()?,
                 Some(("maker", maker)) => flow.maker = Some(maker.parse()?),
                 Some(("bind", bind)) => flow.bind = Some(bind.parse().context("an address to bind to")?),
+                Some(("mark", mark)) => flow.mark = Some(mark.parse().context("a mark")?),
+                None if word == "transparent" => flow.transparent = true,
                 None if word == "port" => flow.bind_port = true,
                 None if word == "mapped" => flow.mapped = true,
                 None if word == "nonblocking" => flow.nonblocking = true,

@@ -7,6 +7,8 @@ use super::{config::Config, flow::Flow};
 
 /// All rows and variants of Istio's verdict table, as far as they can be told from outside.
 pub const WRITTEN: &str = include_str!("written.txt");
+/// TPROXY mode.
+pub const TPROXY: &str = include_str!("tproxy.txt");
 /// Cases that once differed.
 pub const REGRESSIONS: &str = include_str!("regressions.txt");
 
@@ -40,11 +42,11 @@ pub fn cases(list: &str) -> anyhow::Result<Vec<Case>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{REGRESSIONS, WRITTEN, cases};
+    use super::{REGRESSIONS, TPROXY, WRITTEN, cases};
 
     #[test]
     fn what_is_printed_can_be_read() {
-        for list in [WRITTEN, REGRESSIONS] {
+        for list in [WRITTEN, TPROXY, REGRESSIONS] {
             let read = cases(list).unwrap();
             let mut text = String::new();
             for case in &read {

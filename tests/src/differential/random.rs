@@ -80,6 +80,8 @@ const THERE: &[&str] = &[
 ];
 const SOURCES: &[&str] = &["10.99.0.2", "10.99.0.3", "10.98.0.2", "127.0.0.1", "127.0.0.6", "fd99::2", "fd99::3", "fd98::2", "::1", "::6"];
 
+const CLIENTS: &[&str] = &["10.99.0.1", "10.50.1.7", "203.0.113.9", "fd99::1", "fd50::7"];
+
 /// A case that differs, as small as it could be made.
 #[derive(Debug)]
 pub struct Failure(String);
@@ -114,7 +116,8 @@ pub fn random(lab: &mut Lab<'_>, stacks: &'static [Stack], count: u32, seed: u64
 
 fn case(stacks: &'static [Stack]) -> impl Strategy<Value = (Config, Vec<Flow>)> {
     config(stacks).prop_flat_map(|config| {
-        let flows = prop::collection::vec(flow(config.stack), 1..=FLOWS);
+        let flow = if config.is_tproxy() { prop_oneof![flow(config.stack), marked(&config)].boxed() } else { flow(config.stack).boxed() };
+        let flows = prop::collection::vec(flow, 1..=FLOWS);
         (Just(config), flows)
     })
 }
@@ -138,8 +141,11 @@ fn config(stacks: &'static [Stack]) -> impl Strategy<Value = Config> {
         prop::option::weighted(0.2, list(&["1000", "2000", "2004", "0"])),
         prop::option::weighted(0.2, select(&["127.0.0.1/32", "127.0.0.1/8", "127.0.0.2/32"][..])),
     );
-    (select(stacks), flags, environment).prop_map(|(stack, (p, z, e, u, g, b, d, i, x, q, o), (groups, groups_excluded, loopback))| {
-        let fixed = [('p', p), ('z', z), ('e', e)].map(|(letter, value)| (letter, value.map(str::to_owned)));
+    let tproxy = prop::option::weighted(0.3, (prop::option::of(select(&["1337", "77"][..])), prop::option::of(select(&["133", "88"][..]))));
+    let choice = (select(stacks), tproxy, flags, environment);
+    choice.prop_map(|(stack, tproxy, (p, z, e, u, g, b, d, i, x, q, o), (groups, groups_excluded, loopback))| {
+        let (m, (t, r)) = (tproxy.map(|_| "TPROXY"), tproxy.unwrap_or_default());
+        let fixed = [('p', p), ('z', z), ('e', e), ('m', m), ('t', t), ('r', r)].map(|(letter, value)| (letter, value.map(str::to_owned)));
         let lists = [('u', u), ('g', g), ('b', b), ('d', d), ('i', i), ('x', x), ('q', q), ('o', o)];
         let flags = fixed.into_iter().chain(lists).filter_map(|(letter, value)| Some((letter, value?))).collect();
         let variables = [(OWNER_GROUPS, groups), (OWNER_GROUPS_EXCLUDE, groups_excluded), (LOOPBACK_CIDR, loopback.map(str::to_owned))];
@@ -166,7 +172,19 @@ fn flow(stack: Stack) -> impl Strategy<Value = Flow> {
     let who = (credentials(), prop::option::weighted(0.15, credentials()), prop::option::weighted(0.25, ip(SOURCES, stack)));
     (common, socket, who).prop_map(move |((inbound, udp, to, port), (mapped, nonblocking, bind_port), (user, maker, bind))| {
         let bind = bind.filter(|bind| bind.is_ipv4() == to.is_ipv4() && (is_usual(*bind) || HERE.contains(&to.to_string().as_str())));
-        let flow = Flow { inbound, udp, to: (to, port).into(), user, maker, bind, bind_port, mapped: mapped && to.is_ipv4(), nonblocking };
+        let flow = Flow {
+            inbound,
+            udp,
+            to: (to, port).into(),
+            user,
+            maker,
+            bind,
+            bind_port,
+            mapped: mapped && to.is_ipv4(),
+            nonblocking,
+            mark: None,
+            transparent: false,
+        };
         // Datagrams to other ports are only answered as often as the kernel's limit for ICMP allows.
         let flow = if udp && port != 53 { Flow { to: (to, 8080).into(), ..flow } } else { flow };
         let port = flow.to.port();
@@ -177,6 +195,29 @@ fn flow(stack: Stack) -> impl Strategy<Value = Flow> {
             (false, false) => flow,
         }
     })
+}
+
+/// What a sidecar does under TPROXY in its client's name, and what others might do with its mark.
+fn marked(config: &Config) -> impl Strategy<Value = Flow> + use<> {
+    let stack = config.stack;
+    let mark = config.flag('t').parse().ok();
+    let (uid, gid) = config.proxy();
+    // Where nat sends it to 127.0.0.1, it meets the inherent difference.
+    let nat_passes =
+        !config.list('u').contains(&"0") && config.list('i').iter().all(|range| !range.starts_with("127.") && *range != "::1/128");
+    let own = prop::option::of(ip(SOURCES, stack));
+    (flow(stack), ip(HERE, stack), ip(CLIENTS, stack), own, any::<bool>(), select(PORTS)).prop_map(
+        move |(flow, to, client, own, named, port)| {
+            let flow = Flow { inbound: false, udp: false, mapped: false, mark, to: (to, port).into(), ..flow };
+            let fits = |source: &IpAddr| source.is_ipv4() == to.is_ipv4();
+            if named && nat_passes && fits(&client) && !(to.is_loopback() || to.is_unspecified()) {
+                let user = Credentials { uid, gid, groups: Vec::new() };
+                Flow { user, maker: None, bind: Some(client), transparent: true, ..flow }
+            } else {
+                Flow { bind: own.filter(fits), ..flow }
+            }
+        },
+    )
 }
 
 /// The first address of whoever has `ip`.

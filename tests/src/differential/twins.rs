@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     interceptor::Run,
+    istio_rules::route_marked,
     launcher::Launcher,
     node::Node,
     pod::{Namespace, Pod},
@@ -120,7 +121,9 @@ impl<'node> Place<'node> {
         let launcher = self.pod.proxy_as(uid, gid);
         self.sidecar = Some([('p', OUTBOUND), ('z', INBOUND)].map(|(letter, name)| {
             let port = config.flag(letter);
-            launcher.serve(name, &[&format!("0.0.0.0:{port}"), &format!("[::]:{port}")])
+            let everywhere = [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
+            let transparent = (letter == 'z' && config.is_tproxy()).then_some("--transparent");
+            launcher.serve(name, &transparent.into_iter().chain(everywhere.iter().map(String::as_str)).collect::<Vec<_>>())
         }));
     }
 
@@ -155,6 +158,9 @@ impl<'node> Twins<'node> {
         for family in families {
             let command = self.theirs.pod.namespace().root().command(self.iptables.program(*family));
             Run::attempt(command, &rules(config, *family)).and_then(Run::successful)?;
+        }
+        if config.is_tproxy() {
+            route_marked(self.theirs.pod.namespace(), config.flag('t'), config.flag('r'))?;
         }
         let arguments = config.arguments();
         let mut command = self.ours.pod.enrol_command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());

@@ -15,6 +15,7 @@ mod ports;
 mod rerun;
 mod sidecar_first;
 mod sidecar_restart;
+mod tproxy;
 mod twins;
 mod user_namespace;
 mod validation;

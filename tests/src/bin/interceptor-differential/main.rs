@@ -12,7 +12,7 @@ use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use interceptor_tests::{
     Node,
-    differential::{Iptables, Lab, REGRESSIONS, WRITTEN, cases, random, stacks},
+    differential::{Iptables, Lab, REGRESSIONS, TPROXY, WRITTEN, cases, random, stacks},
 };
 
 /// Runs the same connections in two pods, one with Istio's iptables rules and one enrolled with interceptor, and compares what
@@ -47,7 +47,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Backend::Legacy => Iptables::Legacy,
         Backend::Nft => Iptables::Nft,
     };
-    let written = [cases(REGRESSIONS)?, cases(WRITTEN)?].concat();
+    let written = [cases(REGRESSIONS)?, cases(WRITTEN)?, cases(TPROXY)?].concat();
     let bar = bar(written.len() + count as usize);
     let node = Node::new();
     let mut lab = Lab::new(&node, iptables);

@@ -15,7 +15,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::{
     connect::{receive, wait_connected, write_line},
     launch::Launch,
-    socket::{Step, failure, look},
+    socket::{Step, failure, look, set_transparent},
 };
 
 /// Both ends are on this machine: what takes longer gets no answer at all.
@@ -39,10 +39,17 @@ fn carry_out(request: &Request, report: &mut Report) -> anyhow::Result<Step<()>>
     let domain = if request.mapped || request.to.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
     let kind = if request.udp { Type::DGRAM } else { Type::STREAM };
     let made = as_user(&request.maker, || Socket::new(domain, kind, None).map_err(|error| failure("socket", &error)))?;
-    match made {
+    match made.and_then(|socket| set_as_root(request, &socket).map(|()| socket)) {
         Ok(socket) => as_user(&request.user, || converse(request, socket, report)),
         Err(error) => Ok(Err(error)),
     }
+}
+
+/// What takes privileges that `request.user` may not have.
+fn set_as_root(request: &Request, socket: &Socket) -> Step<()> {
+    let set = |result: io::Result<()>| result.map_err(|error| failure("setsockopt", &error));
+    set(request.mark.map_or(Ok(()), |mark| socket.set_mark(mark)))?;
+    set(if request.transparent { set_transparent(socket, request.to) } else { Ok(()) })
 }
 
 fn converse(request: &Request, socket: Socket, report: &mut Report) -> Step<()> {

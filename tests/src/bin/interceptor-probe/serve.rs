@@ -15,7 +15,11 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{connect::write_line, launch::Launch, socket::original_destination};
+use crate::{
+    connect::write_line,
+    launch::Launch,
+    socket::{original_destination, set_transparent},
+};
 
 /// As many as the kernel lets wait.
 const BACKLOG: i32 = 65_535;
@@ -31,6 +35,9 @@ pub(crate) struct Serve {
     /// Set `SO_REUSEPORT`
     #[arg(long)]
     reuse_port: bool,
+    /// Set `IP_TRANSPARENT`, without which TPROXY delivers nothing
+    #[arg(long)]
+    transparent: bool,
     /// Where to listen
     #[arg(required = true, value_name = "IP:PORT")]
     listen: Vec<SocketAddr>,
@@ -51,7 +58,7 @@ impl Serve {
             let mut tasks = JoinSet::new();
             let mut ready = Vec::new();
             for address in &self.listen {
-                let listener = listen(*address, self.reuse_port)?;
+                let listener = listen(*address, self.reuse_port, self.transparent)?;
                 ready.push(listener.local_addr()?);
                 tasks.spawn(greet_all(listener, self.name.clone()));
             }
@@ -74,7 +81,7 @@ impl ListenOnly {
             let mut tasks = JoinSet::new();
             let mut ready = Vec::new();
             for address in &self.listen {
-                let listener = listen(*address, false)?;
+                let listener = listen(*address, false, false)?;
                 ready.push(listener.local_addr()?);
                 tasks.spawn(hold_all(listener));
             }
@@ -95,13 +102,16 @@ pub(crate) fn until_terminated(work: impl Future<Output = anyhow::Result<()>>) -
     })
 }
 
-pub(crate) fn listen(address: SocketAddr, reuse_port: bool) -> anyhow::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr, reuse_port: bool, transparent: bool) -> anyhow::Result<TcpListener> {
     let open = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(reuse_port)?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
+        }
+        if transparent {
+            set_transparent(&socket, address)?;
         }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;

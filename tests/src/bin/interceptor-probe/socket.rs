@@ -92,6 +92,11 @@ impl SocketOptions {
     }
 }
 
+/// `IP_TRANSPARENT`, of the family of `address`.
+pub(crate) fn set_transparent(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    if address.is_ipv4() { socket.set_ip_transparent_v4(true) } else { socket.set_ip_transparent_v6(true) }
+}
+
 /// The addresses of a connected socket.
 pub(crate) fn look(socket: &Socket) -> Report {
     let address = |result: io::Result<SockAddr>| result.ok().as_ref().and_then(SockAddr::as_socket);

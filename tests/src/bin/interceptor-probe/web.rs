@@ -39,7 +39,7 @@ impl Web {
         launch.assume_user()?;
         let Self { name, page, listen: address } = self;
         until_terminated(async move {
-            let listener = listen(address, false)?;
+            let listener = listen(address, false, false)?;
             write_line(&Ready { ready: vec![listener.local_addr()?] })?;
             answer_all(&listener, &name, &response(&page)).await
         })

@@ -16,7 +16,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use crate::write_line;
+use crate::{listen::set_transparent, write_line};
 
 /// Istio's rules let connections from here reach the application.
 const PASSTHROUGH_V4: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 6);
@@ -27,19 +27,21 @@ const BUFFER: usize = 64 * 1024;
 pub(crate) struct Forwarder {
     endpoints: BTreeMap<SocketAddr, SocketAddr>,
     sources: Vec<IpAddr>,
+    /// The mark of connections from the client's address; without one they come from the sidecar's own.
+    keep_client: Option<u32>,
 }
 
 impl Forwarder {
-    pub(crate) fn new(endpoints: Vec<(SocketAddr, SocketAddr)>, sources: Vec<IpAddr>) -> Self {
-        Self { endpoints: endpoints.into_iter().collect(), sources }
+    pub(crate) fn new(endpoints: Vec<(SocketAddr, SocketAddr)>, sources: Vec<IpAddr>, keep_client: Option<u32>) -> Self {
+        Self { endpoints: endpoints.into_iter().collect(), sources, keep_client }
     }
 
-    /// Connects onward, writes the connection's line, and copies both ways until both sides are done.
-    pub(crate) async fn forward(&self, listener: Listener, downstream: TcpStream, peer: SocketAddr) -> anyhow::Result<()> {
+    /// Connects onward, writes the connection's line, and copies both ways until both sides are done. `port` is the listener's.
+    pub(crate) async fn forward(&self, listener: Listener, port: u16, downstream: TcpStream, peer: SocketAddr) -> anyhow::Result<()> {
         let local = downstream.local_addr()?;
         let original_destination = original_destination(&downstream);
-        let upstream = match destination(original_destination, local) {
-            Ok(destination) => self.connect(listener, destination).await.map_err(|error| error.to_string()),
+        let upstream = match destination(original_destination, port) {
+            Ok(destination) => self.connect(listener, destination, peer).await.map_err(|error| error.to_string()),
             Err(reason) => Err(reason.to_owned()),
         };
         let upstream_local = upstream.as_ref().ok().and_then(|stream| stream.local_addr().ok());
@@ -58,15 +60,21 @@ impl Forwarder {
         }
     }
 
-    async fn connect(&self, listener: Listener, destination: SocketAddr) -> io::Result<TcpStream> {
+    async fn connect(&self, listener: Listener, destination: SocketAddr, peer: SocketAddr) -> io::Result<TcpStream> {
         let destination = self.endpoints.get(&destination).copied().unwrap_or(destination);
         let (socket, passthrough) = match destination {
             SocketAddr::V4(_) => (TcpSocket::new_v4()?, IpAddr::V4(PASSTHROUGH_V4)),
             SocketAddr::V6(_) => (TcpSocket::new_v6()?, IpAddr::V6(PASSTHROUGH_V6)),
         };
-        let source = match listener {
-            Listener::Inbound => Some(passthrough),
-            Listener::Outbound => self.sources.iter().copied().find(|source| source.is_ipv4() == destination.is_ipv4()),
+        let source = match (listener, self.keep_client) {
+            (Listener::Inbound, Some(mark)) => {
+                let options = SockRef::from(&socket);
+                options.set_mark(mark)?;
+                set_transparent(&options, destination)?;
+                Some(peer.ip())
+            }
+            (Listener::Inbound, None) => Some(passthrough),
+            (Listener::Outbound, _) => self.sources.iter().copied().find(|source| source.is_ipv4() == destination.is_ipv4()),
         };
         if let Some(source) = source {
             socket.bind(SocketAddr::new(source, 0))?;
@@ -82,10 +90,10 @@ fn original_destination(stream: &TcpStream) -> Option<SocketAddr> {
 }
 
 /// Where to go, unless that is the sidecar's own port: then nobody redirected this connection, or it would run in circles.
-fn destination(original: Option<SocketAddr>, local: SocketAddr) -> Result<SocketAddr, &'static str> {
+fn destination(original: Option<SocketAddr>, own_port: u16) -> Result<SocketAddr, &'static str> {
     match original {
         None => Err("no original destination"),
-        Some(original) if original.port() == local.port() => Err("the original destination is the sidecar itself"),
+        Some(original) if original.port() == own_port => Err("the original destination is the sidecar itself"),
         Some(original) => Ok(canonical(original)),
     }
 }
@@ -164,11 +172,10 @@ mod tests {
 
     #[test]
     fn the_sidecars_own_port_is_no_destination() {
-        let local: SocketAddr = "127.0.0.1:15001".parse().unwrap();
         let far: SocketAddr = "10.1.2.3:80".parse().unwrap();
-        assert_eq!(destination(Some(far), local), Ok(far));
-        assert!(destination(Some(local), local).is_err());
-        assert!(destination(Some("10.1.2.3:15001".parse().unwrap()), local).is_err());
-        assert!(destination(None, local).is_err());
+        assert_eq!(destination(Some(far), 15001), Ok(far));
+        assert!(destination(Some("127.0.0.1:15001".parse().unwrap()), 15001).is_err());
+        assert!(destination(Some("10.1.2.3:15001".parse().unwrap()), 15001).is_err());
+        assert!(destination(None, 15001).is_err());
     }
 }

@@ -24,7 +24,8 @@ use crate::{forward::Forwarder, listen::listen};
 /// A small sidecar proxy for redirected TCP connections.
 ///
 /// It listens on Istio's two ports. For each connection it asks the kernel where it was going (`SO_ORIGINAL_DST`) and connects there:
-/// outbound connections plainly, inbound ones from 127.0.0.6 (`::6`) so that they are not intercepted again. A connection that was not
+/// outbound connections plainly, inbound ones from 127.0.0.6 (`::6`) so that they are not intercepted again, or from the client's address
+/// with a mark. A connection that was not
 /// redirected is reset. It writes one line of JSON when it listens, and one per connection.
 #[derive(Parser)]
 #[command(
@@ -51,19 +52,22 @@ struct Arguments {
     /// Connect outbound from this address, where the destination is of its family; may be repeated
     #[arg(long = "source", value_name = "IP")]
     sources: Vec<IpAddr>,
+    /// As under TPROXY: connect to the application from the client's address, with this mark (`SO_MARK`)
+    #[arg(long, value_name = "MARK")]
+    keep_client: Option<u32>,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { bind, outbound_port, inbound_port, reuse_port, endpoints, sources } = Arguments::parse();
+    let Arguments { bind, outbound_port, inbound_port, reuse_port, endpoints, sources, keep_client } = Arguments::parse();
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
-    let forwarder = Arc::new(Forwarder::new(endpoints, sources));
+    let forwarder = Arc::new(Forwarder::new(endpoints, sources, keep_client));
     let mut tasks = JoinSet::new();
     let mut ready = Vec::new();
     let kinds = [(Listener::Outbound, outbound_port), (Listener::Inbound, inbound_port)];
     for (address, (kind, port)) in bind.iter().flat_map(|address| kinds.map(|kind| (*address, kind))) {
         for _ in 0..reuse_port.unwrap_or(1) {
-            let listener = listen(SocketAddr::new(address, port), reuse_port.is_some())?;
+            let listener = listen(SocketAddr::new(address, port), reuse_port.is_some(), keep_client.is_some())?;
             ready.push(listener.local_addr()?);
             tasks.spawn(accept_all(kind, listener, Arc::clone(&forwarder)));
         }
@@ -76,10 +80,11 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn accept_all(kind: Listener, listener: TcpListener, forwarder: Arc<Forwarder>) -> anyhow::Result<()> {
+    let port = listener.local_addr().context("ask for the port")?.port();
     loop {
         let (stream, peer) = listener.accept().await.context("accept a connection")?;
         let forwarder = Arc::clone(&forwarder);
-        tokio::spawn(async move { forwarder.forward(kind, stream, peer).await });
+        tokio::spawn(async move { forwarder.forward(kind, port, stream, peer).await });
     }
 }
 

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! TPROXY: the application sees its client's address, with the sidecar in between.
+
+use interceptor_tests::{
+    Backend, Node, Pod, Process, Run,
+    istio_rules::DEFAULT_FLAGS,
+    records::{Connection, Listener, Report},
+    scene::{Scene, Stack, Way, way_of},
+};
+use rstest::rstest;
+
+/// As Istio runs it: root, so that it may have transparent sockets, in the sidecar's group.
+fn sidecar(scene: &Scene<'_>) -> Process {
+    scene.pod.proxy_as(0, 1337).sidecar(&[&["--keep-client", "1337"], scene.stack.sidecar_flags()].concat())
+}
+
+fn enrol(scene: &Scene<'_>, more: &[&str]) {
+    scene.pod.enrol(&[&["-m", "TPROXY"], scene.stack.enrol_flags(), more].concat());
+}
+
+/// What `ip` says in the pod.
+fn ip(pod: &Pod<'_>, arguments: &[&str]) -> String {
+    let run = Run::of_line(&[&["ip", "-n", pod.namespace().name()], arguments].concat());
+    run.expect_success();
+    run.stdout
+}
+
+fn client(scene: &Scene<'_>) -> Report {
+    scene.outside.root().connect(scene.app(), scene.client_flags())
+}
+
+#[rstest]
+fn the_application_sees_the_client(
+    #[values(Backend::Iptables, Backend::Ebpf)] backend: Backend,
+    #[values(Stack::V4, Stack::V6)] stack: Stack,
+) {
+    let node = Node::new();
+    let scene = Scene::with_stack(&node, "pod", stack);
+    let _servers = scene.serve(8081);
+    backend.enrol_tproxy(&scene.pod, stack);
+    let mut sidecar = sidecar(&scene);
+
+    let report = client(&scene);
+    let greeting = report.greeting();
+    assert_eq!(greeting.name, "app");
+    assert_eq!(Some(greeting.peer.ip()), report.local.map(|local| local.ip()), "the application's getpeername is the client");
+    assert_eq!(Some(greeting.local), report.peer, "the application's getsockname");
+    let Connection { listener, peer, local, original_destination, upstream_local, .. } = sidecar.json();
+    assert_eq!(listener, Listener::Inbound);
+    assert_eq!(Some(peer), report.local, "the sidecar's getpeername");
+    assert_eq!(local, scene.app().parse().expect("an address"), "the sidecar's getsockname is what was dialled");
+    assert_eq!(original_destination, Some(local));
+    assert_eq!(upstream_local, Some(greeting.peer));
+
+    assert_eq!(scene.outbound(), Way::ThroughSidecar);
+}
+
+#[rstest]
+fn a_port_without_an_application_is_reset(#[values(Backend::Iptables, Backend::Ebpf)] backend: Backend) {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    backend.enrol_tproxy(&scene.pod, Stack::V4);
+    let mut sidecar = sidecar(&scene);
+    let report = client(&scene);
+    assert!(matches!(way_of(&report), Way::Failed(error) if error.ends_with("ECONNRESET")), "{report:?}");
+    let connection: Connection = sidecar.json();
+    let refused = connection.refused.expect("the sidecar could not connect");
+    assert!(refused.contains("Connection refused"), "at once, and not after a timeout: {refused}");
+}
+
+#[test]
+fn without_a_sidecar_connections_are_refused() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    enrol(&scene, &[]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()]);
+}
+
+#[test]
+fn many_connections_in_the_names_of_clients_stay_apart() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    enrol(&scene, &[]);
+    let _sidecar = sidecar(&scene);
+    let mut held: Vec<_> = (0..50).map(|_| scene.outside.root().hold(scene.app(), scene.client_flags())).collect();
+    for (index, connection) in held.iter_mut().enumerate() {
+        connection.expect_echo(&format!("connection {index}"));
+    }
+}
+
+#[test]
+fn the_routing_of_marked_packets_is_set_up_once() {
+    let node = Node::new();
+    let scene = Scene::with_stack(&node, "pod", Stack::Dual);
+    let _servers = scene.serve(8081);
+    for more in [&[][..], &["--force-apply"], &["--reconcile", "-o", "9"]] {
+        enrol(&scene, more);
+        for family in ["-4", "-6"] {
+            assert_eq!(ip(&scene.pod, &[family, "rule"]).matches("fwmark 0x539 lookup 133").count(), 1);
+            assert!(ip(&scene.pod, &[family, "route", "show", "table", "133"]).starts_with("local default dev lo"));
+        }
+    }
+    let _sidecar = sidecar(&scene);
+    assert_eq!(scene.inbound(), Way::ThroughSidecar);
+}
+
+#[test]
+fn a_table_in_use_is_refused() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    scene.pod.namespace().ip("route add default via 10.99.0.1 table 133");
+    let run = scene.pod.try_enrol(&[DEFAULT_FLAGS, &["-m", "TPROXY"]].concat());
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(run.output().contains("table 133 has a default route already"), "{run}");
+    assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
+    assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
+    enrol(&scene, &["-r", "134"]);
+}
+
+#[test]
+fn it_ends_and_begins_anew() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    let _sidecar = sidecar(&scene);
+    let sees_the_client = || {
+        let report = client(&scene);
+        report.greeting().peer.ip() == report.local.expect("a connection").ip()
+    };
+    enrol(&scene, &[]);
+    assert!(sees_the_client());
+    scene.pod.clean();
+    assert_eq!(scene.inbound(), Way::Direct, "cleaned");
+    enrol(&scene, &["-d", "8080"]);
+    assert_eq!(scene.inbound(), Way::Direct, "excluded");
+    enrol(&scene, &["--reconcile"]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
+}
+
+#[test]
+fn a_dry_run_shows_the_routing_and_does_nothing() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let run = scene.pod.try_enrol(&[DEFAULT_FLAGS, &["-m", "TPROXY", "-t", "77", "-r", "88", "--dry-run"]].concat());
+    run.expect_success();
+    for step in ["ip rule fwmark 77 lookup 88", "local default dev lo table 88", "net.ipv4.tcp_fwmark_accept=1"] {
+        assert!(run.stdout.contains(step), "{run}");
+    }
+    assert!(!ip(&scene.pod, &["rule"]).contains("fwmark"));
+}
