@@ -183,7 +183,7 @@ impl<'node> Mesh<'node> {
     /// Starts a sidecar; returns the one before it, if it was not taken.
     pub fn start(&mut self, side: Side, start: Start) -> Option<Envoy> {
         let pod = self.pod(side);
-        let config = self.config(side);
+        let config = self.config();
         let envoy = Envoy::start(&pod.proxy(), pod.node(), &self.variant.envoy, &config, &self.places[side as usize], start);
         self.envoys[side as usize].replace(envoy)
     }
@@ -198,16 +198,12 @@ impl<'node> Mesh<'node> {
         [self.take(Side::Client).stop(), self.take(Side::Server).stop()]
     }
 
-    fn config(&self, side: Side) -> Config {
+    fn config(&self) -> Config {
         let port = |number, protocol| Port { number, protocol };
-        let place = &self.places[side as usize];
         Config {
-            stack: self.variant.stack,
-            transparent: false,
             services: self.families().iter().flat_map(Family::services).collect(),
             ports: vec![port(Self::HTTP, Protocol::Detect), port(Self::TCP, Protocol::Tcp), port(Self::TLS, Protocol::Tls)],
-            access_log: place.file("access.log"),
-            admin: place.file("admin"),
+            ..Config::new(self.variant.stack)
         }
     }
 }

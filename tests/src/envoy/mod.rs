@@ -13,4 +13,4 @@ mod versions;
 pub use binary::Binary;
 pub use line::{Line, without_port};
 pub use mesh::{Family, Mesh, Side, Variant};
-pub use process::{Envoy, Start};
+pub use process::{Envoy, Place, Start};

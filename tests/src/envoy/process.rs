@@ -55,7 +55,7 @@ pub struct Envoy {
 }
 
 /// Where the files of an Envoy are, and of those that follow it.
-pub(crate) struct Place {
+pub struct Place {
     directory: PathBuf,
     started: Cell<u32>,
     base: Cell<Option<u32>>,
@@ -63,7 +63,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// A directory of this name, below the node's.
-    pub(crate) fn new(node: &Node, name: &str) -> Self {
+    pub fn new(node: &Node, name: &str) -> Self {
         let directory = node.work().join(name);
         fs::create_dir(&directory).unwrap_or_else(|error| panic!("make {}: {error}", directory.display()));
         // Envoy is another user.
@@ -76,7 +76,7 @@ impl Place {
         self.started.replace(self.started.get() + 1)
     }
 
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
+    fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 }
@@ -92,7 +92,7 @@ impl Drop for Place {
 
 impl Envoy {
     /// Starts `binary`, and returns when it takes connections.
-    pub(crate) fn start(launcher: &Launcher, node: &Node, binary: &Binary, config: &Config, place: &Place, start: Start) -> Self {
+    pub fn start(launcher: &Launcher, node: &Node, binary: &Binary, config: &Config, place: &Place, start: Start) -> Self {
         let program = node.bring(binary.path(), &format!("envoy-{}", binary.name()));
         let number = place.next();
         let [bootstrap, log, admin] = ["config.json", "log", "admin"].map(|file| place.file(&format!("{number}-{file}")));

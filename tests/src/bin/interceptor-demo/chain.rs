@@ -9,6 +9,7 @@ use interceptor_tests::{
 };
 
 use crate::{
+    sidecar::Sidecar,
     stage::{APPLICATION, CLIENT},
     tell::Tell,
 };
@@ -50,8 +51,8 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    pub(crate) fn next(client: &mut Process, web: &mut Process, application: &mut Process) -> Self {
-        Self { client: client.json(), web: web.json(), application: application.json() }
+    pub(crate) fn next(client: &mut Sidecar, web: &mut Sidecar, application: &mut Process) -> Self {
+        Self { client: client.next(), web: web.next(), application: application.json() }
     }
 
     /// Whether each one's end is the next one's beginning.

@@ -5,6 +5,7 @@
 
 mod chain;
 mod rules;
+mod sidecar;
 mod stage;
 mod status;
 mod story;
@@ -12,17 +13,29 @@ mod tell;
 
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
-use interceptor_tests::{Interrupt, Node};
+use clap::Parser;
+use interceptor_tests::{Interrupt, Node, envoy::Binary};
 use nix::unistd::geteuid;
 
-use crate::{stage::Stage, tell::Tell};
+use crate::{sidecar::Kind, stage::Stage, tell::Tell};
+
+/// Shows two pods with sidecars and no iptables rule, and checks every sentence of it.
+#[derive(Parser)]
+#[command(version, after_help = "Example:\n  interceptor-demo --envoy")]
+struct Arguments {
+    /// With real Envoys in place of the small sidecars
+    #[arg(long)]
+    envoy: bool,
+}
 
 const NEEDS_ROOT: &str = "the demo makes network namespaces and loads kernel programs, so it needs root: run \
                           `sudo -E env \"PATH=$PATH\" cargo xtask demo`";
 
 #[expect(clippy::print_stderr, reason = "the last words of a program that fails")]
 fn main() -> ExitCode {
-    let told = if geteuid().is_root() { run() } else { Err(anyhow::anyhow!(NEEDS_ROOT)) };
+    let Arguments { envoy } = Arguments::parse();
+    let kind = if envoy { Kind::Envoy(Binary::newest()) } else { Kind::Small };
+    let told = if geteuid().is_root() { run(kind) } else { Err(anyhow::anyhow!(NEEDS_ROOT)) };
     match told {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -32,10 +45,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> anyhow::Result<()> {
+fn run(kind: Kind) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut tell = Tell::new(Interrupt::watch()?);
-    let made = on_stage(&mut tell)?;
+    let made = on_stage(&mut tell, kind)?;
     tell.step("Everything is taken away")?;
     for path in made {
         tell.holds(format!("{} is gone", path.display()), &path.exists(), &false)?;
@@ -44,9 +57,9 @@ fn run() -> anyhow::Result<()> {
 }
 
 /// What the stage was made of: all of it is gone when this returns, however it returns.
-fn on_stage(tell: &mut Tell) -> anyhow::Result<Vec<PathBuf>> {
+fn on_stage(tell: &mut Tell, kind: Kind) -> anyhow::Result<Vec<PathBuf>> {
     let node = Node::new();
-    let mut stage = Stage::new(&node);
+    let mut stage = Stage::new(&node, kind);
     story::tell(tell, &mut stage)?;
     Ok(stage.made())
 }

@@ -3,9 +3,12 @@
 
 use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf};
 
-use interceptor_tests::{Node, PROXY_UID, Pod, Process, Run, records::Report};
+use interceptor_tests::{Node, Pod, Process, Run, records::Report};
 
-use crate::tell::{Tell, typed};
+use crate::{
+    sidecar::{Home, Kind, Sidecar},
+    tell::{Tell, typed},
+};
 
 /// Address of the pod that asks.
 pub(crate) const CLIENT: &str = "10.99.0.1";
@@ -31,17 +34,30 @@ pub(crate) struct Stage<'node> {
     pub(crate) client: Pod<'node>,
     pub(crate) web: Pod<'node>,
     pub(crate) application: Process,
+    kind: Kind,
+    homes: [Home; 2],
 }
 
 impl<'node> Stage<'node> {
-    pub(crate) fn new(node: &'node Node) -> Self {
+    pub(crate) fn new(node: &'node Node, kind: Kind) -> Self {
         let (client, web) = (node.pod("client"), node.pod("web"));
         client.namespace().connect("eth0", &[&format!("{CLIENT}/24")], web.namespace(), &[&format!("{WEB}/24")]);
         // As in any pod, there is a way to everywhere else.
         client.namespace().ip(&format!("route add default via {WEB}"));
         web.namespace().ip(&format!("route add default via {CLIENT}"));
         let application = web.app_as(WEB_USER, WEB_USER).web("web", PAGE, "0.0.0.0:8080");
-        Self { node, client, web, application }
+        let homes = ["client", "web"].map(|name| Home::new(node, name));
+        Self { node, client, web, application, kind, homes }
+    }
+
+    /// Starts a sidecar in the pod `client`.
+    pub(crate) fn client_sidecar(&self, tell: &mut Tell) -> anyhow::Result<Sidecar> {
+        Sidecar::start(tell, &self.kind, &self.client, &self.homes[0], "client")
+    }
+
+    /// Starts a sidecar in the pod `web`.
+    pub(crate) fn web_sidecar(&self, tell: &mut Tell) -> anyhow::Result<Sidecar> {
+        Sidecar::start(tell, &self.kind, &self.web, &self.homes[1], "web")
     }
 
     /// Everything in the file system that is there for this demo only.
@@ -77,13 +93,6 @@ pub(crate) fn curl(tell: &Tell, pod: &Pod<'_>, name: &str) -> anyhow::Result<Run
 /// Does what curl does, and looks at its own socket meanwhile.
 pub(crate) fn look(pod: &Pod<'_>) -> Report {
     pod.app_as(USER, USER).connect(APPLICATION, &["--send", "GET / HTTP/1.0\r\n\r"])
-}
-
-pub(crate) fn sidecar(tell: &mut Tell, pod: &Pod<'_>, name: &str) -> anyhow::Result<Process> {
-    let process = pod.proxy().sidecar(&[]);
-    let pid = process.pid();
-    tell.holds(format!("a sidecar listens in the pod {name}: process {pid}, uid {PROXY_UID}"), &user_of(pid), &Some(PROXY_UID))?;
-    Ok(process)
 }
 
 /// Whose process it is, if it is there.

@@ -29,7 +29,8 @@ pub struct Config {
     pub services: Vec<Service>,
     /// The application's own ports. Others are passed through as TCP, or as HTTP if that is what they speak.
     pub ports: Vec<Port>,
-    /// Where connections and requests are logged, one JSON object each: see [`Line`](super::Line).
+    /// Where connections and requests are logged, one JSON object each: see [`Line`](super::Line). [`Envoy::start`](super::Envoy::start)
+    /// chooses this and the next.
     pub access_log: PathBuf,
     /// A Unix socket.
     pub admin: PathBuf,
@@ -65,6 +66,12 @@ pub enum Protocol {
 }
 
 impl Config {
+    /// That of a pod whose application calls no service and has declared no port.
+    pub fn new(stack: Stack) -> Self {
+        let later = PathBuf::new();
+        Self { stack, transparent: false, services: Vec::new(), ports: Vec::new(), access_log: later.clone(), admin: later }
+    }
+
     /// Envoy's bootstrap configuration: JSON, as `envoy --config-path` reads it from a file whose name ends in `.json`.
     pub fn bootstrap(&self) -> Value {
         let listeners: Vec<Value> = outbound::listeners(self).into_iter().chain([inbound::listener(self)]).collect();

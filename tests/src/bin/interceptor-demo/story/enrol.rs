@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The flags of istio-iptables, and no rules.
 
-use interceptor_tests::{Pod, Process};
+use interceptor_tests::Pod;
 
 use crate::{
     rules,
-    stage::{Stage, netns, sidecar},
+    sidecar::Sidecar,
+    stage::{Stage, netns},
     status::{Counters, counters},
     tell::{Tell, typed},
 };
@@ -15,8 +16,8 @@ const FLAGS: [&str; 12] = ["-p", "15001", "-z", "15006", "-u", "1337", "-i", "*"
 
 /// One in each pod.
 pub(crate) struct Sidecars {
-    pub(crate) client: Process,
-    pub(crate) web: Process,
+    pub(crate) client: Sidecar,
+    pub(crate) web: Sidecar,
 }
 
 pub(super) fn enrol(tell: &mut Tell, stage: &Stage<'_>) -> anyhow::Result<Sidecars> {
@@ -31,7 +32,7 @@ pub(super) fn enrol(tell: &mut Tell, stage: &Stage<'_>) -> anyhow::Result<Sideca
         tell.holds(format!("the pod {name} is enrolled, and has counted nothing"), &counters(stage.node, pod)?, &Counters::new())?;
         rules::none(tell, pod, name)?;
     }
-    Ok(Sidecars { client: sidecar(tell, &stage.client, "client")?, web: sidecar(tell, &stage.web, "web")? })
+    Ok(Sidecars { client: stage.client_sidecar(tell)?, web: stage.web_sidecar(tell)? })
 }
 
 fn enrol_one(tell: &Tell, stage: &Stage<'_>, pod: &Pod<'_>) -> anyhow::Result<()> {

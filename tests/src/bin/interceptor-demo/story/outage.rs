@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A dead sidecar: refused, and not bypassed.
 
-use interceptor_tests::{
-    Process,
-    records::{Connection, Greeting},
-};
+use interceptor_tests::records::Greeting;
 
 use super::enrol::Sidecars;
 use crate::{
     chain::{self, Seen},
-    stage::{PAGE, Stage, WEB, curl, look, sidecar, user_of},
+    sidecar::Sidecar,
+    stage::{PAGE, Stage, WEB, curl, look, user_of},
     status::{counters, since, times},
     tell::Tell,
 };
@@ -35,7 +33,7 @@ pub(super) fn of_the_client(tell: &mut Tell, stage: &mut Stage<'_>, sidecars: Si
     saw_nothing(tell, stage)?;
 
     tell.say("The sidecar comes back; nobody runs interceptor again.")?;
-    let mut client = sidecar(tell, &stage.client, "client")?;
+    let mut client = stage.client_sidecar(tell)?;
     again(tell, stage, &mut client, &mut web)?;
     Ok(Sidecars { client, web })
 }
@@ -47,18 +45,18 @@ pub(super) fn of_the_web_pod(tell: &mut Tell, stage: &mut Stage<'_>, sidecars: S
     let run = curl(tell, &stage.client, "client")?;
     // Whether curl takes the reset for a failed connect (7) or for the end of a connection (56) depends on who is quicker.
     tell.holds("curl fails, and gets nothing", &(run.code == Some(0), run.stdout.as_str()), &(false, ""))?;
-    let seen: Connection = client.json();
+    let seen = client.next();
     tell.say(format_args!("sidecar of the pod client: {}", chain::connection(&seen)))?;
     let refused = seen.refused.as_deref().is_some_and(|reason| reason.contains("Connection refused"));
     tell.holds("it took curl's connection, was itself refused by the pod web, and so broke curl's off", &refused, &true)?;
     saw_nothing(tell, stage)?;
 
-    let mut web = sidecar(tell, &stage.web, "web")?;
+    let mut web = stage.web_sidecar(tell)?;
     again(tell, stage, &mut client, &mut web)?;
     Ok(Sidecars { client, web })
 }
 
-fn kill(tell: &mut Tell, sidecar: Process) -> anyhow::Result<()> {
+fn kill(tell: &mut Tell, sidecar: Sidecar) -> anyhow::Result<()> {
     let pid = sidecar.pid();
     tell.command("node, root", &format!("kill -KILL {pid}"), "")?;
     sidecar.kill();
@@ -76,7 +74,7 @@ fn saw_nothing(tell: &mut Tell, stage: &mut Stage<'_>) -> anyhow::Result<()> {
     )
 }
 
-fn again(tell: &mut Tell, stage: &mut Stage<'_>, client: &mut Process, web: &mut Process) -> anyhow::Result<()> {
+fn again(tell: &mut Tell, stage: &mut Stage<'_>, client: &mut Sidecar, web: &mut Sidecar) -> anyhow::Result<()> {
     let run = curl(tell, &stage.client, "client")?;
     tell.holds("curl gets the page again", run.stdout.as_str(), PAGE)?;
     let seen = Seen::next(client, web, &mut stage.application);
