@@ -41,7 +41,8 @@ pub(crate) fn record(ctx: &SockOpsContext) -> u32 {
         return DONE;
     }
     let scope = ListenerScope::of(socket.local_address());
-    if !(PROXY_SOCKETS.set(socket, ProxyListener { port: port.into() }) && remember(ctx, pod, port, scope)) {
+    let marked = !pod.policy.marks_listener(port) || PROXY_SOCKETS.set(socket, ProxyListener { port: port.into() });
+    if !(marked && remember(ctx, pod, port, scope)) {
         pod.count(Reason::ListenerNotRecorded);
     }
     DONE

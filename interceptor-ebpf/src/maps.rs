@@ -64,7 +64,7 @@ pub(crate) static STEERING: ProgramArray<1> = ProgramArray::new();
 #[btf_map]
 pub(crate) static OWNERS: SkStorage<Owner, { BPF_F_NO_PREALLOC as usize }> = SkStorage::new();
 
-/// The sidecar's listening sockets and, inherited from them, all they accept.
+/// The sidecar's listening sockets for connections from outside and, inherited from them, all they accept.
 #[btf_map]
 pub(crate) static PROXY_SOCKETS: SkStorage<ProxyListener, { (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize }> = SkStorage::new();
 

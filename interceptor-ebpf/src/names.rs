@@ -66,23 +66,21 @@ pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         }
         return DONE;
     }
+    if SlotAddress::decode(local).is_some() {
+        if let Some(pod) = Pod::of(user.as_ptr())
+            && let Some(accepted) = pod.slot_in(local, user.port())
+        {
+            name_of_slot(user, pod, accepted);
+        }
+        return DONE;
+    }
     let Some(listener) = PROXY_SOCKETS.get(socket) else {
-        return DONE; // not accepted by the sidecar
+        return DONE; // not accepted on the sidecar's inbound port
     };
     let Some(pod) = Pod::of(user.as_ptr()) else {
         return DONE; // not enrolled (any more)
     };
-    if let Some(slot_address) = pod.slot_in(local, user.port()) {
-        match slot_address.transparent.then(|| pod.destination(slot_address.slot)) {
-            // A forgotten slot is counted; the name then shows the slot's own address, as to getpeername().
-            Some(None) => {}
-            Some(Some(destination)) => {
-                user.set_address(destination.address);
-                user.set_port(destination.port);
-            }
-            None => user.set_address(local.loopback()),
-        }
-    } else if !pod.policy.has(PolicyFlags::TPROXY)
+    if !pod.policy.has(PolicyFlags::TPROXY)
         && !pod.address(socket.peer_address()).has(AddressClass::LOCAL)
         && (user.port() != low_half(listener.port) || is_intercepted(pod, socket.peer_address(), local, user.port()))
     {
@@ -91,6 +89,18 @@ pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         user.set_port(low_half(listener.port));
     }
     DONE
+}
+
+/// The local address of what was accepted on a slot; only the sidecar accepts there.
+#[inline(always)]
+fn name_of_slot<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, accepted: SlotAddress) {
+    if !accepted.transparent {
+        user.set_address(user.address().loopback());
+    } else if let Some(destination) = pod.destination(accepted.slot) {
+        user.set_address(destination.address);
+        user.set_port(destination.port);
+    }
+    // A forgotten slot is counted; the name then shows the slot's own address, as to getpeername().
 }
 
 /// The source that a connection to the slot's destination would have had: towards an address of the pod that address, or the first

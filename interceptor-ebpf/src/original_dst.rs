@@ -102,25 +102,19 @@ enum OriginalDestination {
     Known(Destination),
     /// Its slot was recycled. The sidecar must not take the address it sees for the destination.
     Forgotten,
-    /// The connection was not redirected, and its socket is not the sidecar's.
+    /// The connection was not redirected, and is not to the sidecar.
     NotOurs,
 }
 
 #[inline(always)]
 fn original_destination(pod: Pod<'_>, socket: Socket) -> OriginalDestination {
     let local = Destination::new(socket.local_address(), socket.local_port());
-    let slot_address = if PROXY_SOCKETS.get(socket).is_some() {
-        match pod.slot_in(local.address, local.port) {
-            Some(slot_address) => slot_address,
-            // Steered here by `sk_lookup`, or dialled directly: the packet still says where it was going.
-            None => return Known(local),
-        }
-    } else {
-        // The application may ask as well, on its own end.
-        match pod.slot_in(socket.peer_address(), socket.peer_port()) {
-            Some(slot_address) => slot_address,
-            None => return NotOurs,
-        }
+    // The sidecar asks of what it accepted; the application may ask as well, on its own end.
+    let ends = [(local.address, local.port), (socket.peer_address(), socket.peer_port())];
+    let Some(slot_address) = ends.into_iter().find_map(|(address, port)| pod.slot_in(address, port)) else {
+        // Steered here by `sk_lookup`, or dialled directly: the packet still says where it was going.
+        let to_sidecar = pod.policy.is_proxy_port(local.port) || PROXY_SOCKETS.get(socket).is_some();
+        return if to_sidecar { Known(local) } else { NotOurs };
     };
     pod.destination(slot_address.slot).map_or(Forgotten, Known)
 }

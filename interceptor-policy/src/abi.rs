@@ -167,6 +167,14 @@ impl Policy {
     pub const fn is_proxy_port(&self, port: u16) -> bool {
         port == self.outbound_port || port == self.inbound_port || (port == self.dns_port && self.has(PolicyFlags::DNS))
     }
+
+    /// Whether sockets accepted by a listener on `port` have to be marked. Connections from inside come to a slot, whose address says
+    /// all; those from outside keep their own, and nothing else tells them from the application's. The mark costs an allocation for
+    /// each connection.
+    #[inline(always)]
+    pub const fn marks_listener(&self, port: u16) -> bool {
+        port == self.inbound_port
+    }
 }
 
 /// A pod's entry in the table of pods: what the programs act on, and what the loader wants to know of it later. One entry, so that
@@ -370,7 +378,7 @@ impl ListenerScope {
     }
 }
 
-/// Marks a listening socket of the proxy and, by inheritance, every socket it accepts.
+/// Marks a listening socket of the proxy (see [`Policy::marks_listener`]) and, by inheritance, every socket it accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct ProxyListener {

@@ -37,19 +37,21 @@ pub(super) fn adopt(tables: &mut Tables, netns: &Netns, policy: &CompiledPolicy)
         };
         let maker = nix::sys::stat::fstat(&socket).context("Failed to look at a listening socket")?;
         if Owner::classify(maker.st_uid, maker.st_gid, &policy.policy, policy).is_proxy() {
-            record(tables, netns, port, &socket)?;
+            record(tables, netns, policy, port, &socket)?;
             adopted += 1;
         }
     }
     Ok(adopted)
 }
 
-fn record(tables: &mut Tables, netns: &Netns, port: u16, socket: &OwnedFd) -> Result<()> {
+fn record(tables: &mut Tables, netns: &Netns, policy: &CompiledPolicy, port: u16, socket: &OwnedFd) -> Result<()> {
     const BPF_NOEXIST: u64 = 1;
     let bound = SockRef::from(socket).local_addr().context("Failed to ask a listening socket for its address")?;
     let bound = bound.as_socket().context("A listening TCP socket has no IP address")?;
     let scope = ListenerScope::of(bound.ip().into());
-    tables.proxy_sockets.insert(socket, Raw(ProxyListener { port: port.into() }), 0).context("Failed to mark a listening socket")?;
+    if policy.policy.marks_listener(port) {
+        tables.proxy_sockets.insert(socket, Raw(ProxyListener { port: port.into() }), 0).context("Failed to mark a listening socket")?;
+    }
     for index in 0..LISTENERS_PER_PORT {
         let key = Raw(ListenerKey::new(netns.cookie(), port, scope, index));
         match tables.listeners.insert(key, socket.as_fd(), BPF_NOEXIST) {
