@@ -12,7 +12,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use crate::{lines::Lines, wait::PATIENCE};
+use crate::{lines::Lines, wait::patience};
 
 /// What a program said and how it ended.
 #[derive(Debug)]
@@ -50,14 +50,14 @@ impl Run {
         stdin.write_all(input.as_bytes()).unwrap_or_default();
         drop(stdin);
 
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         let stdout = Lines::new(child.stdout.take().expect("a pipe"));
         let stderr = Lines::new(child.stderr.take().expect("a pipe"));
         let output = stdout.rest(deadline).and_then(|stdout| Ok((stdout, stderr.rest(deadline)?)));
         let Ok((stdout, stderr)) = output else {
             child.kill().unwrap_or_default();
             child.wait().map(drop).unwrap_or_default();
-            return Err(format!("{line} did not end within {PATIENCE:?}"));
+            return Err(format!("{line} did not end within {:?}", patience()));
         };
         let status = child.wait().map_err(|error| format!("wait for {line}: {error}"))?;
         Ok(Self { line, code: status.code(), stdout: stdout.join("\n"), stderr: stderr.join("\n") })

@@ -31,4 +31,4 @@ pub use launcher::{APP_UID, Launcher, PROXY_UID};
 pub use node::Node;
 pub use pod::{Namespace, Pod};
 pub use process::{Finished, Process};
-pub use wait::{PATIENCE, wait_until};
+pub use wait::{patience, wait_until};

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     lines::{Lines, TimedOut},
-    wait::PATIENCE,
+    wait::patience,
 };
 
 /// A running child process whose standard output is read line by line. Killed and waited for when dropped.
@@ -50,10 +50,10 @@ impl Process {
     /// The next line. Panics when the process ends or stays silent instead.
     pub fn line(&mut self) -> String {
         let what = &self.what;
-        match self.stdout.next(Instant::now() + PATIENCE) {
+        match self.stdout.next(Instant::now() + patience()) {
             Ok(Some(line)) => line,
             Ok(None) => panic!("{what} ended without an answer"),
-            Err(TimedOut) => panic!("{what} did not answer within {PATIENCE:?}"),
+            Err(TimedOut) => panic!("{what} did not answer within {:?}", patience()),
         }
     }
 
@@ -86,7 +86,7 @@ impl Process {
     pub fn finish(mut self) -> Finished {
         self.close_stdin();
         let what = &self.what;
-        let lines = self.stdout.rest(Instant::now() + PATIENCE).unwrap_or_else(|_| panic!("{what} did not end within {PATIENCE:?}"));
+        let lines = self.stdout.rest(Instant::now() + patience()).unwrap_or_else(|_| panic!("{what} did not end within {:?}", patience()));
         let status = self.child.wait().unwrap_or_else(|error| panic!("wait for {what}: {error}"));
         Finished { status, lines }
     }

@@ -1,27 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Waiting for conditions. No test is decided by how long something took.
 
-use std::time::{Duration, Instant};
+use std::{
+    env,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use nix::poll::{PollTimeout, poll};
 
+/// How many seconds to wait instead of a minute, where everything is slow.
+const VARIABLE: &str = "INTERCEPTOR_TEST_PATIENCE";
+
 /// How long a condition may take before the test fails. Far longer than any of them needs.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub fn patience() -> Duration {
+    static PATIENCE: OnceLock<Duration> = OnceLock::new();
+    *PATIENCE.get_or_init(|| {
+        let seconds = env::var(VARIABLE).map(|text| text.parse().unwrap_or_else(|error| panic!("{VARIABLE}={text}: {error}")));
+        seconds.map_or(Duration::from_mins(1), Duration::from_secs)
+    })
+}
 
 /// Between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Returns as soon as `condition` holds; panics, naming it, when it does not within [`PATIENCE`].
+/// Returns as soon as `condition` holds; panics, naming it, when it does not within [`patience`].
 pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
     try_wait_until(what, condition).unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// Says that it was in vain instead of panicking, for those that clean up after a panic.
 pub(crate) fn try_wait_until(what: &str, mut condition: impl FnMut() -> bool) -> Result<(), String> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while !condition() {
         if Instant::now() >= deadline {
-            return Err(format!("waited {PATIENCE:?} in vain: {what}"));
+            return Err(format!("waited {:?} in vain: {what}", patience()));
         }
         pause();
     }
