@@ -12,6 +12,7 @@ mod suite;
 mod test;
 #[path = "../../interceptor/build/toolchain.rs"]
 mod toolchain;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ enum Command {
     Lint,
     /// Set up, lint, and run every test; the root suite needs root
     Test(test::Options),
+    /// Run a command under another kernel, in a virtual machine
+    Vm(vm::Options),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Lint => lint::run(),
         Command::Test(options) => test::run(&options),
+        Command::Vm(options) => vm::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 
 /// Prints the command, runs it without standard input, and fails with the command and its status unless it succeeds.
 pub(crate) fn exec(command: &mut Command) -> Result<()> {
-    run_shown(&render(command), command)
+    run_shown(&shown(command), command)
 }
 
 /// The same for a line that is also meant for the user to copy.
@@ -29,7 +29,7 @@ fn run_shown(line: &str, command: &mut Command) -> Result<()> {
 
 /// The standard output of a command that only asks.
 pub(crate) fn ask(command: &mut Command) -> Result<String> {
-    let line = render(command);
+    let line = shown(command);
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{line}`"))?;
     if !output.status.success() {
         bail!("`{line}` failed: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
@@ -57,7 +57,7 @@ pub(crate) fn complain(line: &str) {
 }
 
 /// The command as the user would type it.
-fn render(command: &Command) -> String {
+pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let program = if program.file_name() == Some(OsStr::new("cargo")) { Path::new("cargo") } else { program };
     // Separators that cannot be typed are shown as spaces.
@@ -80,7 +80,7 @@ mod tests {
     fn a_command_is_shown_as_it_would_be_typed() {
         let mut command = Command::new("/opt/toolchain/bin/cargo");
         command.args(["test", "--", "two words"]).env("RUSTDOCFLAGS", "-Dwarnings");
-        assert_eq!(render(&command), "RUSTDOCFLAGS=-Dwarnings cargo test -- 'two words'");
+        assert_eq!(shown(&command), "RUSTDOCFLAGS=-Dwarnings cargo test -- 'two words'");
     }
 
     #[test]

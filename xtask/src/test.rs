@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::run::{cargo, exec, say};
 use crate::suite::Suite;
+use crate::vm::{self, Extent, Version};
 use crate::workspace::{Workspace, root};
 use crate::{lint, setup};
 
@@ -20,6 +21,9 @@ pub(crate) struct Options {
     /// Leave a suite out, and do not install what only that needs; may be repeated
     #[arg(long, value_name = "SUITE", value_enum)]
     without: Vec<Suite>,
+    /// Run the root suite under Debian's cloud kernel of this version, in a virtual machine, and nothing else; may be repeated
+    #[arg(long, value_name = "VERSION", conflicts_with = "without")]
+    kernel: Vec<Version>,
     /// Run only the tests whose name contains this text
     filter: Option<String>,
 }
@@ -28,13 +32,33 @@ const NEEDS_ROOT: &str = "the root suite creates network namespaces and loads ke
                           `sudo -E env \"PATH=$PATH\" cargo xtask test`";
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.kernel.is_empty() { here(options) } else { elsewhere(options) }
+}
+
+/// Under other kernels only, but everything there.
+fn elsewhere(options: &Options) -> Result<()> {
+    let mut stages = Stages { say, done: Vec::new() };
+    stages.run("setup", || {
+        setup::run(&setup::Options::of_command(options.no_install, &[Suite::Kernels]))?;
+        vm::fetch(&options.kernel, options.no_install)
+    })?;
+    stages.run("other kernels", || vm::test(&options.kernel, Extent::All, options.filter.as_deref()))?;
+    stages.report();
+    Ok(())
+}
+
+fn here(options: &Options) -> Result<()> {
     if !is_root()? {
         say("note: not root, so the last stage will fail; the stages before it do not need root");
     }
     let filter = options.filter.as_deref();
     let mut stages = Stages { say, done: Vec::new() };
     let suites = Suite::all_but(&options.without);
-    stages.run("setup", || setup::run(&setup::Options::of_command(options.no_install, &suites)))?;
+    let kernels = suites.contains(&Suite::Kernels);
+    stages.run("setup", || {
+        setup::run(&setup::Options::of_command(options.no_install, &suites))?;
+        if kernels { vm::fetch(&Version::TESTED, options.no_install) } else { Ok(()) }
+    })?;
     stages.run("lint", lint::run)?;
     stages.run("unit and property tests", || exec(tests(&["interceptor-policy", "interceptor", "xtask"]).args(filter)))?;
     stages.run("root suite", || {
@@ -46,6 +70,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         exec(root_suite(&options.without)?.args(filter))?;
         exec(tests(&["interceptor-bench"]).args(filter))
     })?;
+    if kernels && filter.is_none() {
+        stages.run("other kernels", || vm::test(&Version::TESTED, Extent::Part, None))?;
+    } else if kernels {
+        say("\nnot run, because of the filter: other kernels; `--kernel` takes one");
+    }
     for suite in &options.without {
         say(&format!("\nleft out: {}", suite.name()));
     }
@@ -69,7 +98,7 @@ fn root_suite(without: &[Suite]) -> Result<Command> {
         let workspace = Workspace::load()?;
         let wanted = workspace.member("interceptor-tests")?.tests.iter();
         command.args(["--lib", "--bins"]);
-        for test in wanted.filter(|test| !without.iter().any(|suite| suite.name() == *test)) {
+        for test in wanted.filter(|test| !without.iter().any(|suite| suite.target() == Some(test))) {
             command.args(["--test", test]);
         }
     }

@@ -42,12 +42,16 @@ struct Suites {
     /// Also what the suite with ordinary clients needs
     #[arg(long)]
     clients: bool,
+    /// Also what booting other kernels needs
+    #[arg(long)]
+    kernels: bool,
 }
 
 impl Options {
     /// What `cargo xtask COMMAND [--no-install]` needs.
     pub(crate) fn of_command(no_install: bool, suites: &[Suite]) -> Self {
-        let suites = Suites { envoy: suites.contains(&Suite::Envoy), clients: suites.contains(&Suite::Clients) };
+        let wanted = |suite: Suite| suites.contains(&suite);
+        let suites = Suites { envoy: wanted(Suite::Envoy), clients: wanted(Suite::Clients), kernels: wanted(Suite::Kernels) };
         Self { dry_run: false, no_install, suites }
     }
 
@@ -56,6 +60,7 @@ impl Options {
             None => true,
             Some(Suite::Envoy) => self.suites.envoy,
             Some(Suite::Clients) => self.suites.clients,
+            Some(Suite::Kernels) => self.suites.kernels,
         }
     }
 }

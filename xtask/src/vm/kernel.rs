@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Debian's kernels for clouds, out of its packages; nothing is installed into the system.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::str::FromStr;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::programs::only_entry;
+use crate::run::{ask, exec, say};
+
+/// A series of kernels, such as 6.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Version {
+    major: u32,
+    minor: u32,
+}
+
+impl Version {
+    /// Those that are tested beside the running one.
+    pub(crate) const TESTED: [Self; 2] = [Self { major: 6, minor: 1 }, Self { major: 6, minor: 12 }];
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { major, minor } = self;
+        write!(formatter, "{major}.{minor}")
+    }
+}
+
+impl FromStr for Version {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = |text: &str| text.parse().ok().ok_or("expected two numbers with a dot between, such as 6.12");
+        let (major, minor) = text.split_once('.').unwrap_or((text, ""));
+        Ok(Self { major: number(major)?, minor: number(minor)? })
+    }
+}
+
+/// An unpacked kernel.
+pub(super) struct Kernel {
+    pub(super) version: Version,
+    /// What `uname -r` says there.
+    pub(super) release: String,
+    /// `boot/vmlinuz-…` and `lib/modules/…` lie below it.
+    pub(super) directory: PathBuf,
+}
+
+impl Kernel {
+    pub(super) fn image(&self) -> PathBuf {
+        self.directory.join("boot").join(format!("vmlinuz-{}", self.release))
+    }
+
+    pub(super) fn modules(&self) -> PathBuf {
+        self.directory.join("lib/modules").join(&self.release)
+    }
+
+    fn unpacked(version: Version, directory: PathBuf) -> Result<Self> {
+        let release = only_entry(&directory.join("lib/modules"))?;
+        Ok(Self { version, release, directory })
+    }
+}
+
+/// The kernel in `directory`, got from Debian's archive if it is not there.
+pub(super) fn fetch(version: Version, directory: &Path, no_install: bool) -> Result<Kernel> {
+    let home = directory.join(version.to_string());
+    if !home.exists() {
+        if no_install {
+            bail!("Linux {version} is not in {}, and nothing may be fetched (--no-install)", directory.display());
+        }
+        let package = newest_package(version)?;
+        let partial = directory.join(format!("{version}-partial"));
+        remove(&partial)?;
+        std::fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
+        exec(Command::new("apt-get").args(["download", "-o", "APT::Sandbox::User=root", &package]).current_dir(&partial))?;
+        let archive = partial.join(only_entry(&partial)?);
+        exec(Command::new("dpkg-deb").arg("--extract").arg(&archive).arg(&partial))?;
+        std::fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))?;
+        std::fs::rename(&partial, &home).with_context(|| format!("cannot rename {}", partial.display()))?;
+    }
+    let kernel = Kernel::unpacked(version, home)?;
+    say(&format!("Linux {version:<9} found: {}", kernel.image().display()));
+    Ok(kernel)
+}
+
+fn newest_package(version: Version) -> Result<String> {
+    let pattern = format!(r"^linux-image-{}\.{}\..*-cloud-amd64$", version.major, version.minor);
+    let search = || ask(Command::new("apt-cache").args(["search", "--names-only", &pattern]));
+    let mut found = search().context("kernels come from the package archive of Debian, with its tools")?;
+    if found.is_empty() {
+        exec(Command::new("apt-get").arg("update"))?;
+        found = search()?;
+    }
+    let names = found.lines().filter_map(|line| line.split_once(' ')).map(|(name, _)| name.to_owned());
+    names.max_by_key(|name| numbers(name)).with_context(|| format!("the package sources of this system have no package {pattern}"))
+}
+
+/// `linux-image-6.12.9+deb12-cloud-amd64` → 6, 12, 9, 12, 64: what tells an older package from a newer.
+fn numbers(name: &str) -> Vec<u32> {
+    name.split(|letter: char| !letter.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
+}
+
+pub(super) fn remove(directory: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", directory.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_they_are_written() {
+        for version in Version::TESTED {
+            assert_eq!(version.to_string().parse(), Ok(version));
+        }
+        for wrong in ["6", "6.", "six.one", "6.1.2"] {
+            assert!(Version::from_str(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn newer_packages_have_greater_numbers() {
+        assert!(numbers("linux-image-6.12.100+deb12-cloud-amd64") > numbers("linux-image-6.12.99+deb12-cloud-amd64"));
+        assert!(numbers("linux-image-6.1.0-9-cloud-amd64") < numbers("linux-image-6.1.0-10-cloud-amd64"));
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The machine.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::kernel::Kernel;
+use crate::run::{say, shown};
+
+/// What `interceptor-init` says last, before the exit code.
+const LAST_WORDS: &str = "interceptor-init: exit code ";
+
+/// Plain emulation, whatever this machine could do: every machine can do that, and the tests run the same everywhere. A plain processor is
+/// emulated faster than one with everything.
+const MACHINE: &str = "-accel tcg,thread=multi -machine pc,hpet=off -cpu Nehalem -smp 2 -m 2G -nodefaults -no-user-config -display none \
+                       -serial stdio -no-reboot";
+
+/// Nothing is to be protected here, and what would be waited for is hurried.
+const KERNEL: &str =
+    "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no5lvl tsc=reliable random.trust_cpu=on rcupdate.rcu_expedited=1";
+
+/// Boots, shows what the machine says, and fails unless everything ended well within `limit`.
+pub(super) fn run(kernel: &Kernel, archive: &Path, limit: Duration) -> Result<()> {
+    let mut command = Command::new("qemu-system-x86_64");
+    command.args(MACHINE.split_whitespace()).arg("-kernel").arg(kernel.image()).arg("-initrd").arg(archive).args(["-append", KERNEL]);
+    say(&format!("$ {}", shown(&command)));
+    let mut machine = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start qemu-system-x86_64")?;
+    let lines = lines(machine.stdout.take().context("the machine has no console")?);
+    let ended = watch(&lines, Instant::now() + limit);
+    // It has switched itself off, or is to.
+    machine.kill().context("cannot switch the machine off")?;
+    machine.wait().context("cannot wait for the machine")?;
+    match ended {
+        Ended::With(0) => Ok(()),
+        Ended::With(code) => bail!("exit code {code}"),
+        Ended::Silently => bail!("the machine stopped before everything was done"),
+        Ended::Late => bail!("not done after {} minutes; the machine was switched off", limit.as_secs() / 60),
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    With(i32),
+    Silently,
+    Late,
+}
+
+fn watch(lines: &Receiver<String>, deadline: Instant) -> Ended {
+    let mut code = None;
+    loop {
+        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => match line.strip_prefix(LAST_WORDS) {
+                Some(said) => code = said.parse().ok(),
+                None => say(&line),
+            },
+            Err(RecvTimeoutError::Disconnected) => return code.map_or(Ended::Silently, Ended::With),
+            Err(RecvTimeoutError::Timeout) => return Ended::Late,
+        }
+    }
+}
+
+/// The lines of the serial console, whose ends are those of terminals.
+fn lines(console: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut console = BufReader::new(console);
+        let mut line = Vec::new();
+        while console.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            if sender.send(String::from_utf8_lossy(&line).trim_end().to_owned()).is_err() {
+                return; // nobody waits for the machine any more
+            }
+            line.clear();
+        }
+    });
+    receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watched(console: &'static str, limit: Duration) -> Ended {
+        watch(&lines(console.as_bytes()), Instant::now() + limit)
+    }
+
+    #[test]
+    fn the_exit_code_comes_from_the_last_words() {
+        assert_eq!(watched("hello\r\ninterceptor-init: exit code 3\r\nPower down\r\n", Duration::from_mins(1)), Ended::With(3));
+    }
+
+    #[test]
+    fn a_machine_that_stops_early_has_failed() {
+        assert_eq!(watched("hello\r\nKernel panic - not syncing\r\n", Duration::from_mins(1)), Ended::Silently);
+    }
+
+    #[test]
+    fn a_machine_that_hangs_is_given_up() {
+        let (_held, silent) = channel();
+        assert_eq!(watch(&silent, Instant::now()), Ended::Late);
+    }
+}

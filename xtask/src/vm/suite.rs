@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Which tests run in the machine.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::built::{self, Built};
+use super::{Version, boot};
+use crate::run::say;
+use crate::suite::Suite;
+
+/// How much of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What differs from kernel to kernel, in a few minutes.
+    Part,
+    All,
+}
+
+/// Boots the kernels one after the other and runs the tests there.
+pub(crate) fn test(versions: &[Version], extent: Extent, filter: Option<&str>) -> Result<()> {
+    let built = built::build()?;
+    let (commands, limit) = match extent {
+        Extent::Part => (PART.map(str::to_owned).to_vec(), Duration::from_mins(20)),
+        Extent::All => (all(&built, filter), Duration::from_hours(3)),
+    };
+    let commands: Vec<Vec<String>> = commands.iter().map(|line| line.split(' ').map(str::to_owned).collect()).collect();
+    let mut failed = Vec::new();
+    for version in versions {
+        say(&format!("\n=== Linux {version}"));
+        if let Err(error) = boot(*version, &built, &commands, limit) {
+            say(&format!("{error:#}"));
+            failed.push(version.to_string());
+        }
+    }
+    anyhow::ensure!(failed.is_empty(), "the tests failed on Linux {}", failed.join(" and "));
+    Ok(())
+}
+
+/// What is needed, most of Istio's verdict table, and the demo.
+const PART: [&str; 3] = ["interceptor check", "rows ebpf::v4::v4::row_0", "interceptor-demo"];
+
+/// The written cases of the differential list under both kinds of iptables, and the demo.
+const MORE_THAN_TESTS: [&str; 3] =
+    ["interceptor-differential --cases 0 --backend legacy", "interceptor-differential --cases 0 --backend nft", "interceptor-demo"];
+
+/// Every test target, but those that need the programs of others, which do not fit into the machine.
+fn all(built: &Built, filter: Option<&str>) -> Vec<String> {
+    let (left_out, tests): (Vec<&String>, Vec<&String>) =
+        built.tests.keys().partition(|test| Suite::ALL.into_iter().any(|suite| suite.target() == Some(test.as_str())));
+    say(&format!("not taken along, because they need the programs of others: {left_out:?}"));
+    let mut commands = vec!["interceptor check".to_owned()];
+    commands.extend(tests.into_iter().map(|test| filter.map_or_else(|| test.clone(), |filter| format!("{test} {filter}"))));
+    if filter.is_none() {
+        commands.extend(MORE_THAN_TESTS.map(str::to_owned));
+    }
+    commands
+}
