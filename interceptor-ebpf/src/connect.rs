@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_set_retval};
 use interceptor_policy::{
-    Action, Address, AddressClass, Destination, Flow, Outbound, Owner, PolicyFlags, Protocol, Reason, Slot, SlotAddress, SlotCandidates,
-    SlotEntry, Tables as _, decide,
+    Action, Address, AddressClass, DNS_SERVICE_PORT, Destination, Flow, Outbound, Owner, PolicyFlags, Protocol, Reason, Slot, SlotAddress,
+    SlotCandidates, SlotEntry, Tables as _, decide,
 };
 
 use crate::{
     dns,
     maps::SLOTS,
+    names::source_towards,
     pod::Pod,
     search::{Search, first},
+    socket::Socket,
     user_address::{Family, UserAddress},
 };
 
@@ -30,9 +32,9 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let Some(pod) = Pod::of(user.as_ptr()) else {
         return ALLOW; // not enrolled
     };
-    let (source, owner, mark) = user
-        .socket()
-        .map_or((Address::UNSPECIFIED_V4, Owner::APPLICATION, 0), |socket| (socket.local_address(), Pod::owner(socket), socket.mark()));
+    let (source, owner, mark) = user.socket().map_or((Address::UNSPECIFIED_V4, Owner::APPLICATION, 0), |socket| {
+        (bound_to(user, pod, socket), Pod::owner(socket), socket.mark())
+    });
     let dialled = Destination::new(user.address(), user.port());
     let flow = Outbound {
         protocol: Protocol::from_number(user.protocol()),
@@ -64,6 +66,25 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     }
 }
 
+/// What the application has bound its socket to. One that was connected before, and is no longer, may still be bound to what was
+/// chosen for it then: that is taken back. (Should the application have chosen the same, that is taken back as well.)
+#[inline(always)]
+fn bound_to<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, socket: Socket) -> Address {
+    let source = socket.local_address();
+    if socket.local_port() != 0 || source.is_unspecified() {
+        return source; // bound with a port, or to nothing
+    }
+    // The end of a TCP connection leaves its peer's address behind. That of UDP does not, but who asked the agent has a note.
+    let before = match SlotAddress::decode(socket.peer_address()) {
+        Some(slot_address) => pod.destination(slot_address.slot),
+        None => dns::first_asked(socket),
+    };
+    match before {
+        Some(before) if source_towards(pod, before.address).same(source) && user.unbind() => F::UNBOUND,
+        _ => source,
+    }
+}
+
 #[inline(always)]
 fn redirect<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: Outbound, reason: Reason, proxy_port: u16) -> i32 {
     let destination = Destination::new(flow.destination, flow.port);
@@ -71,7 +92,7 @@ fn redirect<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: Outbound, 
         pod.count(Reason::NoSlot);
         return refuse();
     };
-    let source = source_under_iptables(pod, flow, reason);
+    let source = source_under_iptables(pod, &flow, reason);
     // The source cannot be set on a socket with a port of its own: then both ends are told.
     let source_is_pod = !source.is_unspecified() && !user.bind(source);
     let transparent = matches!(reason, Reason::ProxyToOwnPodTransparently);
@@ -83,12 +104,19 @@ fn redirect<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: Outbound, 
 /// The source address to give to a connection that goes over loopback only because we send it there; unspecified where the
 /// application has chosen one, or where loopback is right.
 #[inline(always)]
-fn source_under_iptables(pod: Pod<'_>, flow: Outbound, reason: Reason) -> Address {
-    if !flow.source.is_unspecified() || flow.destination.is_loopback() {
+pub(crate) fn source_under_iptables(pod: Pod<'_>, flow: &Outbound, reason: Reason) -> Address {
+    if !flow.source.is_unspecified() {
         return Address::UNSPECIFIED_V4;
     }
+    if flow.destination.is_loopback() {
+        // The kernel takes 127.0.0.1 for all of 127.0.0.0/8, but for the IPv6 slots any local address.
+        return if flow.destination.is_v4() { Address::UNSPECIFIED_V4 } else { Address::LOOPBACK_V6 };
+    }
+    // Other connections that are redirected go elsewhere.
+    let may_be_to_own_address =
+        pod.policy.has(PolicyFlags::LOOPBACK_INCLUDED) || (pod.policy.has(PolicyFlags::DNS) && flow.port == DNS_SERVICE_PORT);
     let to_own_address = matches!(reason, Reason::ProxyToOwnPod | Reason::ProxyToOwnPodTransparently)
-        || (pod.policy.has(PolicyFlags::LOOPBACK_INCLUDED) && pod.address(flow.destination).has(AddressClass::LOCAL));
+        || (may_be_to_own_address && pod.address(flow.destination).has(AddressClass::LOCAL));
     match (to_own_address, flow.destination.is_v4()) {
         (true, true) => pod.primary_of(flow.destination),
         (true, false) => flow.destination,

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_get_current_task_btf, programs::SockContext};
+use aya_ebpf::{
+    EbpfContext as _,
+    helpers::generated::{bpf_get_current_task_btf, bpf_set_retval},
+    programs::SockContext,
+};
 use interceptor_policy::Owner;
 
 use crate::{maps::OWNERS, pod::Pod, socket::Socket};
@@ -8,6 +12,9 @@ use crate::{maps::OWNERS, pod::Pod, socket::Socket};
 const ALLOW: i32 = 1;
 /// `socket()` fails with `EPERM`.
 const DENY: i32 = 0;
+
+const IPPROTO_MPTCP: u32 = 262;
+const ENOPROTOOPT: i32 = 92;
 
 /// Notes on a new socket which owner matches its maker satisfies. Most satisfy none, and get no note.
 #[inline(always)]
@@ -20,6 +27,13 @@ pub(crate) fn note(ctx: &SockContext) -> i32 {
     };
     let (uid, gid) = maker();
     let owner = Owner::classify(uid, gid, pod.policy, &pod);
+    if owner.is_proxy() && socket.protocol() == IPPROTO_MPTCP {
+        // As where MPTCP is switched off. The kernel takes no MPTCP listener into a socket map, so nothing could be redirected to it;
+        // programs that prefer MPTCP, as those in Go do, then use TCP.
+        // SAFETY: sets the result of the system call, nothing else. Were it to fail, `DENY` alone is EPERM.
+        unsafe { bpf_set_retval(-ENOPROTOOPT) };
+        return DENY;
+    }
     if owner == Owner::APPLICATION || OWNERS.set(socket, owner) {
         ALLOW
     } else {

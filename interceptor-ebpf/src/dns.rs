@@ -4,11 +4,12 @@
 //! The agent answers on a loopback address only, so questions go to that address itself, and the server that was asked is kept with the
 //! socket: [`DNS_SERVERS`]. A socket that asks *another* server as well sends to it from a slot address. The agent's answer goes back
 //! to that address, from which it is given the same address as its source, and the application is shown the server in that slot.
+//! A socket that is bound to an address would not hear that answer; it is shown the server that it asked last.
 
-use interceptor_policy::{Action, Address, Destination, Flow, Outbound, Protocol, Reason, SlotAddress, decide};
+use interceptor_policy::{Action, Address, AskedServer, Destination, Flow, Outbound, Protocol, Reason, SlotAddress, decide};
 
 use crate::{
-    connect::{ALLOW, refuse, take_slot},
+    connect::{ALLOW, refuse, source_under_iptables, take_slot},
     maps::DNS_SERVERS,
     pod::Pod,
     socket::Socket,
@@ -25,13 +26,12 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: 
     let Some(socket) = user.socket() else {
         return refuse(); // the context always has a socket
     };
-    if !DNS_SERVERS.replace(socket, server) {
+    let source = source_under_iptables(pod, flow, Reason::DnsCaptured);
+    // A socket with a port of its own keeps its loopback source; the agent does not care.
+    let source_is_pod = !source.is_unspecified() && !user.bind(source);
+    if !DNS_SERVERS.replace(socket, AskedServer { server, source_is_pod: source_is_pod.into() }) {
         pod.count(Reason::NoSlot);
         return refuse(); // nowhere to remember the server
-    }
-    if flow.source.is_unspecified() && !flow.destination.is_loopback() {
-        // A socket with a port of its own keeps its loopback source; the agent does not care.
-        user.bind(pod.policy.pod_address(flow.destination));
     }
     to_agent(user, pod, flow.destination)
 }
@@ -79,7 +79,7 @@ pub(crate) fn receive<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     }
     let server = match slot_address {
         Some(slot_address) => pod.destination(slot_address.slot),
-        None => user.socket().and_then(|socket| DNS_SERVERS.get(socket)),
+        None => user.socket().and_then(first_asked),
     };
     if let Some(server) = server {
         user.set_address(server.address);
@@ -90,7 +90,7 @@ pub(crate) fn receive<F: Family>(user: &UserAddress<'_, F>) -> i32 {
 
 /// The server that a connected socket asks, if `peer` and `port` are the agent's.
 #[inline(always)]
-pub(crate) fn server_behind(pod: Pod<'_>, socket: Socket, peer: Address, port: u16) -> Option<Destination> {
+pub(crate) fn server_behind(pod: Pod<'_>, socket: Socket, peer: Address, port: u16) -> Option<AskedServer> {
     if peer.is_loopback() && port == pod.policy.dns_port && Protocol::from_number(socket.protocol()) == Protocol::Udp {
         DNS_SERVERS.get(socket)
     } else {
@@ -98,17 +98,30 @@ pub(crate) fn server_behind(pod: Pod<'_>, socket: Socket, peer: Address, port: u
     }
 }
 
+/// The server that a socket has asked by way of the agent, if it ever did.
+#[inline(always)]
+pub(crate) fn first_asked(socket: Socket) -> Option<Destination> {
+    DNS_SERVERS.get(socket).map(|asked| asked.server)
+}
+
 #[inline(always)]
 fn ask<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, socket: Socket, flow: &Outbound) -> i32 {
     let server = Destination::new(flow.destination, flow.port);
-    let Some(first) = DNS_SERVERS.get_or_insert(socket, server) else {
+    let Some(first) = DNS_SERVERS.get_or_insert(socket, AskedServer { server, source_is_pod: 0 }) else {
         pod.count(Reason::NoSlot);
         return refuse(); // nowhere to remember the server
     };
     // SAFETY: the value lives as long as the socket, whose owner is in a system call on it.
-    if unsafe { first.as_ref() }.same(&server) {
-        if flow.source.is_unspecified() && !flow.destination.is_loopback() {
-            user.set_message_source(pod.policy.pod_address(flow.destination));
+    let is_first = unsafe { first.as_ref() }.server.same(&server);
+    if !flow.source.is_unspecified() {
+        // SAFETY: as above; the program may write it.
+        let last = unsafe { &raw mut (*first.as_ptr()).server };
+        // SAFETY: as above; of two threads that ask at once, either may be the last.
+        unsafe { last.write(server) };
+    } else if is_first {
+        let source = source_under_iptables(pod, flow, Reason::DnsCaptured);
+        if !source.is_unspecified() {
+            user.set_message_source(source);
         }
     } else if let Some(slot) = take_slot(pod, server) {
         user.set_message_source(SlotAddress { slot, source_is_pod: true, transparent: false }.encode(flow.destination));

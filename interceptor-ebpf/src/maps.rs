@@ -10,7 +10,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use interceptor_policy::{
-    Address, AddressClass, AddressKey, Caller, Counters, Destination, Enrolment, ListenerKey, NodeState, NumberClass, NumberKey, Owner,
+    Address, AddressClass, AddressKey, AskedServer, Caller, Counters, Enrolment, ListenerKey, NodeState, NumberClass, NumberKey, Owner,
     ProxyListener, SlotEntry,
 };
 
@@ -70,7 +70,7 @@ pub(crate) static PROXY_SOCKETS: SkStorage<ProxyListener, { (BPF_F_NO_PREALLOC |
 
 /// The DNS server that a UDP socket asked first, and is answered by.
 #[btf_map]
-pub(crate) static DNS_SERVERS: SkStorage<Destination, { BPF_F_NO_PREALLOC as usize }> = SkStorage::new();
+pub(crate) static DNS_SERVERS: SkStorage<AskedServer, { BPF_F_NO_PREALLOC as usize }> = SkStorage::new();
 
 /// Socket storage with flags of our choice and for every kind of program; aya-ebpf's own fixes the flags and serves only
 /// `bpf_sock_addr` programs. Fields and order are those of libbpf's BTF map definitions.
@@ -100,7 +100,13 @@ impl<T: Copy, const FLAGS: usize> SkStorage<T, FLAGS> {
     /// What is kept with the socket, if anything.
     #[inline(always)]
     pub(crate) fn get(&self, socket: Socket) -> Option<T> {
-        // SAFETY: the map outlives the program, `Socket` is never null, and a null value creates nothing.
+        self.get_of(socket.as_non_null())
+    }
+
+    /// The same for a socket of another type than `struct bpf_sock`.
+    #[inline(always)]
+    pub(crate) fn get_of(&self, socket: NonNull<c_void>) -> Option<T> {
+        // SAFETY: the map outlives the program, the socket is not null, and a null value creates nothing.
         let value = unsafe { bpf_sk_storage_get(self.map(), socket.as_ptr(), core::ptr::null_mut(), 0) }.cast::<T>();
         // SAFETY: the helper returns null or the value of this map, alive as long as the socket.
         unsafe { value.as_ref() }.copied()

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-use interceptor_policy::{Action, Address, AddressClass, Flow, Inbound, PolicyFlags, Protocol, SlotAddress, Tables as _, decide};
+use interceptor_policy::{
+    Action, Address, AddressClass, AskedServer, Flow, Inbound, PolicyFlags, Protocol, SlotAddress, Tables as _, decide,
+};
 
 use crate::{
     dns,
@@ -30,7 +32,7 @@ pub(crate) fn peer<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     } else if peer.is_loopback()
         && let Some(socket) = user.socket()
         && let Some(pod) = Pod::of(user.as_ptr())
-        && let Some(server) = dns::server_behind(pod, socket, peer, port)
+        && let Some(AskedServer { server, source_is_pod: _ }) = dns::server_behind(pod, socket, peer, port)
     {
         user.set_address(server.address);
         user.set_port(server.port);
@@ -75,7 +77,15 @@ pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         return DONE;
     }
     let Some(listener) = PROXY_SOCKETS.get(socket) else {
-        return DONE; // not accepted on the sidecar's inbound port
+        // Not accepted on the sidecar's inbound port. One that asks the agent, and was bound to a port and not to an address, is shown the source that
+        // it would have had.
+        if local.is_loopback()
+            && let Some(pod) = Pod::of(user.as_ptr())
+            && let Some(AskedServer { server, source_is_pod: 1 }) = dns::server_behind(pod, socket, socket.peer_address(), peer_port)
+        {
+            user.set_address(source_towards(pod, server.address));
+        }
+        return DONE;
     };
     let Some(pod) = Pod::of(user.as_ptr()) else {
         return DONE; // not enrolled (any more)
@@ -103,19 +113,21 @@ fn name_of_slot<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, accepted: Sl
     // A forgotten slot is counted; the name then shows the slot's own address, as to getpeername().
 }
 
-/// The source that a connection to the slot's destination would have had: towards an address of the pod that address, or the first
-/// one of its interface; else the pod's.
+/// The source that a connection to the slot's destination would have had.
 #[inline(always)]
 fn source(pod: Pod<'_>, slot_address: SlotAddress, like: Address) -> Address {
-    match pod.destination(slot_address.slot) {
-        Some(to) if pod.address(to.address).has(AddressClass::LOCAL) => {
-            if to.address.is_v4() {
-                pod.primary_of(to.address)
-            } else {
-                to.address
-            }
-        }
-        _ => pod.policy.pod_address(like),
+    pod.destination(slot_address.slot).map_or_else(|| pod.policy.pod_address(like), |to| source_towards(pod, to.address))
+}
+
+/// Towards an address of the pod that address, or the first one of its interface; else the pod's.
+#[inline(always)]
+pub(crate) fn source_towards(pod: Pod<'_>, destination: Address) -> Address {
+    if !pod.address(destination).has(AddressClass::LOCAL) {
+        pod.policy.pod_address(destination)
+    } else if destination.is_v4() {
+        pod.primary_of(destination)
+    } else {
+        destination
     }
 }
 

@@ -59,8 +59,9 @@ impl Pod<'_> {
     /// Which owner matches the socket satisfies.
     #[inline(always)]
     pub(crate) fn owner(socket: Socket) -> Owner {
+        let owner = OWNERS.get(socket).or_else(|| OWNERS.get_of(socket.whole()?));
         // Without a note: an application's socket, or one made before the pod was enrolled. Both are captured.
-        OWNERS.get(socket).unwrap_or(Owner::APPLICATION)
+        owner.unwrap_or(Owner::APPLICATION)
     }
 
     /// The slot in an address that leads to one of the sidecar's ports.

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use core::{ffi::c_void, ptr::NonNull};
 
-use aya_ebpf::bindings::bpf_sock;
+use aya_ebpf::{bindings::bpf_sock, helpers::generated::bpf_skc_to_mptcp_sock};
 use interceptor_policy::Address;
 
 const AF_INET6: u32 = 10;
+
+/// Whether the kernel knows MPTCP: without it, the verifier refuses the helper for it.
+#[unsafe(no_mangle)]
+static HAS_MPTCP: u64 = 0;
 
 /// A full socket, as `struct bpf_sock` shows it. Every field is read on its own and at once: the verifier refuses pointer
 /// arithmetic that the compiler might choose instead.
@@ -38,6 +42,23 @@ impl Socket {
     #[inline(always)]
     pub(crate) fn mark(self) -> u32 {
         field!(self, mark)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn as_non_null(self) -> NonNull<c_void> {
+        self.0.cast()
+    }
+
+    /// The MPTCP socket whose subflow this is: the one that a process made, and that everything about its maker is kept with. The
+    /// kernel makes subflows itself, and connects and listens with them (Linux 5.19).
+    #[inline(always)]
+    pub(crate) fn whole(self) -> Option<NonNull<c_void>> {
+        // SAFETY: a read of a constant that the loader sets; volatile, because the compiler only knows its initial value.
+        if unsafe { core::ptr::read_volatile(&raw const HAS_MPTCP) } == 0 {
+            return None;
+        }
+        // SAFETY: takes any socket, and answers null for all but subflows.
+        NonNull::new(unsafe { bpf_skc_to_mptcp_sock(self.as_ptr()) }.cast())
     }
 
     /// `IPPROTO_…`.

@@ -28,6 +28,8 @@ pub(crate) trait Family {
     fn write(sock_addr: *mut bpf_sock_addr, address: Address);
     fn write_message_source(sock_addr: *mut bpf_sock_addr, address: Address);
     fn bind(sock_addr: *mut bpf_sock_addr, address: Address) -> bool;
+    /// What a socket of the family is bound to before anybody bound it.
+    const UNBOUND: Address;
 }
 
 /// `struct sockaddr_in`, all in network byte order but the family.
@@ -95,6 +97,8 @@ impl Family for V4 {
     fn bind(sock_addr: *mut bpf_sock_addr, address: Address) -> bool {
         bpf_bind_to(sock_addr, SockaddrIn { family: AF_INET, port: 0, address: address.v4_be(), zero: [0; 2] })
     }
+
+    const UNBOUND: Address = Address::UNSPECIFIED_V4;
 }
 
 impl Family for V6 {
@@ -130,6 +134,8 @@ impl Family for V6 {
     fn bind(sock_addr: *mut bpf_sock_addr, address: Address) -> bool {
         bpf_bind_to(sock_addr, SockaddrIn6 { family: AF_INET6, port: 0, flow_info: 0, address: address.0, scope_id: 0 })
     }
+
+    const UNBOUND: Address = Address([0; 4]);
 }
 
 impl<'a, F: Family> UserAddress<'a, F> {
@@ -193,6 +199,12 @@ impl<'a, F: Family> UserAddress<'a, F> {
         let mut name = *b"lo\0";
         // SAFETY: the helper reads as many bytes as it is told from `name`.
         unsafe { bpf_setsockopt(self.as_ptr(), SOL_SOCKET, SO_BINDTODEVICE, name.as_mut_ptr().cast(), name.len() as i32) == 0 }
+    }
+
+    /// Takes a [`Self::bind`] back. False when the socket has a port, as it has while it is connected.
+    #[inline(always)]
+    pub(crate) fn unbind(&self) -> bool {
+        F::bind(self.ctx.sock_addr, F::UNBOUND)
     }
 
     /// For helpers.

@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::{Address, Reason};
 
 /// Changes whenever a type in this file or the meaning of a map changes; part of the pin path, so that two versions never share a map.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;
 
 /// How many listening sockets of one port and scope are remembered; any live one serves its whole `SO_REUSEPORT` group.
 pub const LISTENERS_PER_PORT: u32 = 128;
@@ -251,6 +251,15 @@ impl SlotEntry {
     pub const fn same(&self, other: &Self) -> bool {
         self.netns_cookie == other.netns_cookie && self.destination.same(&other.destination)
     }
+}
+
+/// The DNS server that a UDP socket asks by way of the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct AskedServer {
+    pub server: Destination,
+    /// Not zero when the socket asks from loopback although its application left the source open: it is then shown the pod's address.
+    pub source_is_pod: u32,
 }
 
 /// Key of the address tables: the pod's generation and the family before the address, so one trie serves all pods, and a short

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use crate::{Address, AddressClass, Flow, Inbound, NumberClass, NumberSpace, Outbound, Policy, PolicyFlags, Protocol, Reason, Verdict};
 
-/// The port of DNS.
-const DNS: u16 = 53;
+/// Where DNS servers listen: the port of questions that may be captured.
+pub const DNS_SERVICE_PORT: u16 = 53;
 
 /// What the operator's lists say of an address or a number: maps in the kernel, a snapshot of them in `explain`, memory in tests.
 pub trait Tables {
@@ -59,7 +59,7 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Reason {
     // The rules for one proxy identity are: to itself (a), not from it to a local address (b), from it (c). Where (b) applies, the
     // first identity settles every local connection; the others are looked at only where it does not. Users come before groups.
     let dns = policy.has(PolicyFlags::DNS);
-    let to_port_53 = ported && port == DNS;
+    let to_port_53 = ported && port == DNS_SERVICE_PORT;
     let settles_local = local && !policy.has(PolicyFlags::LOOPBACK_INCLUDED) && (!dns || (tcp && !to_port_53));
     if settles_local && !owner.is_first_proxy_id() {
         return passed(Reason::LocalDestination);

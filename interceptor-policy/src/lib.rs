@@ -17,11 +17,11 @@ mod reason;
 mod slot;
 
 pub use abi::{
-    ABI_VERSION, AddressClass, AddressKey, Caller, Counters, Destination, Enrolment, LISTENERS_PER_PORT, ListenerKey, ListenerScope,
-    NodeState, NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags, ProxyListener, SlotEntry,
+    ABI_VERSION, AddressClass, AddressKey, AskedServer, Caller, Counters, Destination, Enrolment, LISTENERS_PER_PORT, ListenerKey,
+    ListenerScope, NodeState, NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags, ProxyListener, SlotEntry,
 };
 pub use address::Address;
-pub use decide::{Tables, decide};
+pub use decide::{DNS_SERVICE_PORT, Tables, decide};
 pub use flow::{Flow, Inbound, Outbound, Protocol};
 pub use owner::Owner;
 pub use reason::{Action, Reason, Verdict};

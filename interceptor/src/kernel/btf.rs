@@ -47,13 +47,18 @@ impl Layout {
 
     /// The offset in bytes of a field of a structure, also where it lies in a nameless structure within.
     pub(super) fn offset(&self, structure: &str, field: &str) -> Result<u64> {
+        let record = self.record(structure)?.with_context(|| format!("this kernel has no struct {structure}"))?;
+        self.find(record, field)?.with_context(|| format!("struct {structure} of this kernel has no field {field}"))
+    }
+
+    /// Where the record of a structure begins, if the kernel has that.
+    fn record(&self, structure: &str) -> Result<Option<usize>> {
         for at in self.types.iter().skip(1) {
             if kind(self.word(at + 4)?) == STRUCT && self.string(self.word(*at)?)? == structure {
-                let offset = self.find(*at, field)?;
-                return offset.with_context(|| format!("struct {structure} of this kernel has no field {field}"));
+                return Ok(Some(*at));
             }
         }
-        bail!("this kernel has no struct {structure}")
+        Ok(None)
     }
 
     fn find(&self, record: usize, field: &str) -> Result<Option<u64>> {
@@ -115,13 +120,15 @@ fn extra(info: u32) -> Result<usize> {
     })
 }
 
-/// Where the credentials that a new socket gets are kept: `current->cred->fsuid` and `fsgid`.
-pub(super) fn credential_offsets() -> Result<HashMap<&'static str, u64>> {
+/// What the programs have to know of the kernel: where the credentials that a new socket gets are kept, `current->cred->fsuid` and
+/// `fsgid`, and whether it has MPTCP.
+pub(super) fn constants() -> Result<HashMap<&'static str, u64>> {
     let layout = Layout::of_this_kernel()?;
     Ok(HashMap::from([
         ("TASK_CRED", layout.offset("task_struct", "cred")?),
         ("CRED_FSUID", layout.offset("cred", "fsuid")?),
         ("CRED_FSGID", layout.offset("cred", "fsgid")?),
+        ("HAS_MPTCP", layout.record("mptcp_sock")?.is_some().into()),
     ]))
 }
 
@@ -148,6 +155,7 @@ mod tests {
         let layout = Layout::parse(small()).unwrap();
         assert_eq!(layout.offset("outer", "a").unwrap(), 0);
         assert_eq!(layout.offset("outer", "wanted").unwrap(), 8);
+        assert_eq!((layout.record("outer").unwrap().is_some(), layout.record("other").unwrap()), (true, None));
     }
 
     #[test]

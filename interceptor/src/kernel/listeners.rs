@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use interceptor_policy::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, Owner, ProxyListener};
-use socket2::SockRef;
+use socket2::{Protocol, SockRef};
 
 use super::{
     listening::{self, Listening},
@@ -35,6 +35,14 @@ pub(super) fn adopt(tables: &mut Tables, netns: &Netns, policy: &CompiledPolicy)
             );
             continue;
         };
+        if SockRef::from(&socket).protocol().context("Failed to ask a listening socket for its protocol")? == Some(Protocol::MPTCP) {
+            tracing::warn!(
+                port,
+                "a socket listens on the sidecar's port by MPTCP, and no connection can be given to it: connections are refused until the \
+                 sidecar listens anew, when it gets a TCP socket; restart it"
+            );
+            continue;
+        }
         let maker = nix::sys::stat::fstat(&socket).context("Failed to look at a listening socket")?;
         if Owner::classify(maker.st_uid, maker.st_gid, &policy.policy, policy).is_proxy() {
             record(tables, netns, policy, port, &socket)?;

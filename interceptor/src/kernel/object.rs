@@ -66,8 +66,8 @@ pub(super) const SK_LOOKUP: ProgramInfo = ProgramInfo { name: "on_sk_lookup", at
 
 /// The programs that are attached to a pod's cgroup, and shared by all pods.
 pub(super) const CGROUP_PROGRAMS: [ProgramInfo; 13] = [
-    ProgramInfo { name: "on_sock_create", attach_type: 2, since: "5.11", needed: Needed::Always },
-    ProgramInfo { name: "on_sockops", attach_type: 3, since: "5.7", needed: Needed::Always },
+    ProgramInfo { name: "on_sock_create", attach_type: 2, since: "5.18", needed: Needed::Always },
+    ProgramInfo { name: "on_sockops", attach_type: 3, since: "5.19", needed: Needed::Always },
     ProgramInfo { name: "on_getsockopt", attach_type: 21, since: "5.15", needed: Needed::Always },
     ProgramInfo { name: "on_getpeername4", attach_type: 29, since: "5.8", needed: Needed::Always },
     ProgramInfo { name: "on_getpeername6", attach_type: 30, since: "5.8", needed: Needed::Always },
@@ -77,8 +77,8 @@ pub(super) const CGROUP_PROGRAMS: [ProgramInfo; 13] = [
     ProgramInfo { name: "on_recvmsg6", attach_type: 20, since: "5.8", needed: Needed::ForDns },
     ProgramInfo { name: "on_sendmsg4", attach_type: 14, since: "5.18", needed: Needed::ForDns },
     ProgramInfo { name: "on_sendmsg6", attach_type: 15, since: "5.18", needed: Needed::ForDns },
-    ProgramInfo { name: "on_connect4", attach_type: 10, since: "5.18", needed: Needed::Always },
-    ProgramInfo { name: "on_connect6", attach_type: 11, since: "5.18", needed: Needed::Always },
+    ProgramInfo { name: "on_connect4", attach_type: 10, since: "5.19", needed: Needed::Always },
+    ProgramInfo { name: "on_connect6", attach_type: 11, since: "5.19", needed: Needed::Always },
 ];
 
 /// All programs.
@@ -147,11 +147,11 @@ pub(super) fn load_doorway(object: &Ebpf, netns_cookie: u64) -> Result<OwnedFd> 
 /// Makes the maps, or opens those pinned in `maps`, and gives the programs their constants.
 fn open(maps: Option<&Path>) -> Result<Ebpf> {
     let seed = seed();
-    let offsets = btf::credential_offsets()?;
+    let constants = btf::constants()?;
     let mut loader = EbpfLoader::new();
     loader.override_global("SLOT_SEED", &seed, true);
-    for (name, offset) in &offsets {
-        loader.override_global(name, offset, true);
+    for (name, value) in &constants {
+        loader.override_global(name, value, true);
     }
     for name in MAPS.into_iter().chain(cfg!(feature = "kernel-log").then_some("AYA_LOGS")) {
         if let Some(maps) = maps {
