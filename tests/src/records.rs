@@ -44,6 +44,9 @@ pub struct Greeting {
     pub local: SocketAddr,
     pub peer: SocketAddr,
     pub original_destination: Option<SocketAddr>,
+    /// `SO_ORIGINAL_DST` at the levels `SOL_IP` and `SOL_IPV6`: an address, or the errno.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<String>,
 }
 
 /// What `interceptor-probe connect` found.
@@ -55,13 +58,19 @@ pub struct Report {
     pub peer: Option<SocketAddr>,
     /// `SO_ORIGINAL_DST`, by the family of the connection
     pub original_destination: Option<SocketAddr>,
+    /// `SO_ORIGINAL_DST` at the levels `SOL_IP` and `SOL_IPV6`: an address, or the errno.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<String>,
     /// First line received
     pub received: Option<String>,
+    /// Datagrams received, by a probe that may get several
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Answer>,
     /// What went wrong, if anything
     pub error: Option<Failure>,
 }
 
-/// A datagram that `interceptor-probe ask` was answered with.
+/// A datagram that a probe was answered with.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Answer {
     /// From where, as `recvfrom()` says.
@@ -69,24 +78,50 @@ pub struct Answer {
     pub received: String,
 }
 
-/// What `interceptor-probe agent` is asked for: one connection, or one datagram and its answer.
+/// What `interceptor-probe agent` is asked for: one connection, or datagrams and their answers.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Request {
     /// Who makes the socket.
     pub maker: Credentials,
     /// Who connects it.
     pub user: Credentials,
-    pub udp: bool,
+    pub how: How,
     /// An `AF_INET6` socket, also for IPv4 addresses, which it dials in their `::ffff:` form.
     pub mapped: bool,
-    pub nonblocking: bool,
     /// `SO_MARK`
     pub mark: Option<u32>,
     /// Bind to an address that is not the pod's (`IP_TRANSPARENT`).
     pub transparent: bool,
     pub bind: Option<SocketAddr>,
+    /// The socket is connected here first, whatever comes of it.
+    pub before: Option<SocketAddr>,
     pub to: SocketAddr,
+    /// Whom a UDP socket asks as well, at once.
+    pub also: Vec<SocketAddr>,
+}
+
+/// The calls that a client makes.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    Tcp,
+    /// `connect()` that returns at once.
+    Nonblocking,
+    Mptcp,
+    /// `sendto(MSG_FASTOPEN)`
+    FastOpen,
+    /// `TCP_FASTOPEN_CONNECT`
+    FastOpenConnect,
+    /// UDP with `connect()`
+    Udp,
+    /// UDP with `sendto()`
+    Sendto,
+}
+
+impl How {
+    pub const fn is_udp(self) -> bool {
+        matches!(self, Self::Udp | Self::Sendto)
+    }
 }
 
 /// A user, its group and its supplementary groups.
@@ -115,6 +150,13 @@ pub struct Tally {
     pub failed: BTreeMap<String, usize>,
 }
 
+impl Greeting {
+    /// Panics when it is something else.
+    pub fn from_line(line: &str) -> Self {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("not a greeting: {line:?}: {error}"))
+    }
+}
+
 impl Report {
     /// The errno's name at `connect`, or nothing when it succeeded.
     pub fn connect_error(&self) -> Option<&str> {
@@ -123,8 +165,7 @@ impl Report {
 
     /// The server's view. Panics when no server answered.
     pub fn greeting(&self) -> Greeting {
-        let received = self.received.as_deref().unwrap_or_else(|| panic!("no server answered: {self:?}"));
-        serde_json::from_str(received).unwrap_or_else(|error| panic!("not a greeting: {received:?}: {error}"))
+        Greeting::from_line(self.received.as_deref().unwrap_or_else(|| panic!("no server answered: {self:?}")))
     }
 
     /// Whether the server that answered sees the client's own address: nobody stands between them.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The usual surroundings: a pod with an application, and a machine outside of the mesh with a server.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
+
+use anyhow::Context as _;
 
 use crate::{
     launcher::Launcher,
@@ -75,6 +77,15 @@ impl fmt::Display for Stack {
             Self::V6 => "v6",
             Self::Dual => "dual",
         })
+    }
+}
+
+impl FromStr for Stack {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let all = [Self::V4, Self::V6, Self::Dual];
+        all.into_iter().find(|stack| stack.to_string() == text).with_context(|| format!("no choice of addresses: {text:?}"))
     }
 }
 

@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A configuration: which addresses the pod has, and the flags and environment of `istio-iptables`.
+//! A configuration: which addresses the pod has, its DNS servers, and the flags and environment of `istio-iptables`.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+    str::FromStr,
+};
 
 use anyhow::{Context as _, bail};
 
 use crate::scene::Stack;
 
-/// Written as a command line: `stack=v4 ISTIO_OUTBOUND_OWNER_GROUPS='2000' -u '1337' -i '*'`.
+/// Written as a command line: `stack=v4 servers=10.96.0.10 ISTIO_OUTBOUND_OWNER_GROUPS='2000' --redirect-dns -u '1337' -i '*'`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub stack: Stack,
+    /// The servers in `resolv.conf`.
+    pub servers: Vec<IpAddr>,
+    pub environment: BTreeMap<String, String>,
+    /// Flags without a value.
+    pub switches: BTreeSet<String>,
     /// By the flag's letter.
     pub flags: BTreeMap<char, String>,
-    pub environment: BTreeMap<String, String>,
 }
 
 /// Flags that are compared here.
@@ -22,8 +31,20 @@ const LETTERS: &str = "pzeugbdixqomtr";
 pub(super) const OWNER_GROUPS: &str = "ISTIO_OUTBOUND_OWNER_GROUPS";
 pub(super) const OWNER_GROUPS_EXCLUDE: &str = "ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE";
 pub(super) const LOOPBACK_CIDR: &str = "ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR";
+pub(super) const META_DNS_CAPTURE: &str = "ISTIO_META_DNS_CAPTURE";
+const VARIABLES: &[&str] = &[OWNER_GROUPS, OWNER_GROUPS_EXCLUDE, LOOPBACK_CIDR, META_DNS_CAPTURE];
+
+pub(super) const REDIRECT_DNS: &str = "redirect-dns";
+pub(super) const CAPTURE_ALL_DNS: &str = "capture-all-dns";
+pub(super) const DROP_INVALID: &str = "drop-invalid";
+const SWITCHES: &[&str] = &[REDIRECT_DNS, CAPTURE_ALL_DNS, DROP_INVALID];
 
 impl Config {
+    /// Without any flag.
+    pub fn new(stack: Stack) -> Self {
+        Self { stack, servers: Vec::new(), environment: BTreeMap::new(), switches: BTreeSet::new(), flags: BTreeMap::new() }
+    }
+
     /// The value of a flag, by default what `istio-iptables` takes.
     pub fn flag(&self, letter: char) -> &str {
         let given = self.flags.get(&letter).map(String::as_str).filter(|value| !value.is_empty() || !"ug".contains(letter));
@@ -41,6 +62,10 @@ impl Config {
     /// The items of a list; empty ones are dropped.
     pub fn list(&self, letter: char) -> Vec<&str> {
         items(self.flag(letter))
+    }
+
+    pub fn has(&self, switch: &str) -> bool {
+        self.switches.contains(switch)
     }
 
     pub fn variable(&self, name: &str) -> Option<&str> {
@@ -61,7 +86,13 @@ impl Config {
     /// For `interceptor istio-iptables`.
     pub fn arguments(&self) -> Vec<String> {
         let flags = self.flags.iter().flat_map(|(letter, value)| [format!("-{letter}"), value.clone()]);
-        flags.chain(self.stack.enrol_flags().iter().copied().map(str::to_owned)).collect()
+        let switches = self.switches.iter().map(|switch| format!("--{switch}"));
+        flags.chain(switches).chain(self.stack.enrol_flags().iter().copied().map(str::to_owned)).collect()
+    }
+
+    /// The pod's `resolv.conf`.
+    pub fn resolv_conf(&self) -> String {
+        self.servers.iter().map(|server| format!("nameserver {server}\n")).collect::<Vec<_>>().concat()
     }
 }
 
@@ -71,14 +102,15 @@ pub(super) fn items(list: &str) -> Vec<&str> {
 
 impl fmt::Display for Config {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "stack={}", self.stack)?;
-        for (name, value) in &self.environment {
-            write!(formatter, " {name}='{value}'")?;
+        let Self { stack, servers, environment, switches, flags } = self;
+        write!(formatter, "stack={stack}")?;
+        if !servers.is_empty() {
+            let servers: Vec<String> = servers.iter().map(IpAddr::to_string).collect();
+            write!(formatter, " servers={}", servers.join(","))?;
         }
-        for (letter, value) in &self.flags {
-            write!(formatter, " -{letter} '{value}'")?;
-        }
-        Ok(())
+        environment.iter().try_for_each(|(name, value)| write!(formatter, " {name}='{value}'"))?;
+        switches.iter().try_for_each(|switch| write!(formatter, " --{switch}"))?;
+        flags.iter().try_for_each(|(letter, value)| write!(formatter, " -{letter} '{value}'"))
     }
 }
 
@@ -86,10 +118,15 @@ impl FromStr for Config {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        let mut config = Self { stack: Stack::V4, flags: BTreeMap::new(), environment: BTreeMap::new() };
+        let mut config = Self::new(Stack::V4);
         let mut words = text.split_whitespace();
         while let Some(word) = words.next() {
-            if let Some(letter) = word.strip_prefix('-') {
+            if let Some(switch) = word.strip_prefix("--") {
+                if !SWITCHES.contains(&switch) {
+                    bail!("flag {word:?} is not compared");
+                }
+                config.switches.insert(switch.to_owned());
+            } else if let Some(letter) = word.strip_prefix('-') {
                 let letter: char = letter.parse().with_context(|| format!("flag {word:?}"))?;
                 if !LETTERS.contains(letter) {
                     bail!("flag {word:?} is not compared");
@@ -97,10 +134,9 @@ impl FromStr for Config {
                 config.flags.insert(letter, unquoted(words.next().with_context(|| format!("a value after {word}"))?));
             } else {
                 match word.split_once('=').with_context(|| format!("{word:?} is neither flag nor variable"))? {
-                    ("stack", "v4") => config.stack = Stack::V4,
-                    ("stack", "v6") => config.stack = Stack::V6,
-                    ("stack", "dual") => config.stack = Stack::Dual,
-                    (name @ (OWNER_GROUPS | OWNER_GROUPS_EXCLUDE | LOOPBACK_CIDR), value) => {
+                    ("stack", stack) => config.stack = stack.parse()?,
+                    ("servers", servers) => config.servers = items(servers).into_iter().map(str::parse).collect::<Result<_, _>>()?,
+                    (name, value) if VARIABLES.contains(&name) => {
                         config.environment.insert(name.to_owned(), unquoted(value));
                     }
                     (name, _) => bail!("variable {name} is not compared"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One connection, or one datagram and its answer.
+//! One connection, or the datagrams of one socket and their answers.
 
 use std::{
     fmt,
@@ -9,17 +9,21 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use crate::records::{Credentials, Request};
+use crate::records::{Credentials, How, Request};
 
-/// Written as `out tcp [fd99::1]:80 user=1000:1000+1337 maker=0:0 bind=10.99.0.2 mark=1337 port mapped nonblocking
-/// transparent`, or `in tcp 10.99.0.2:8080`.
+/// Written as `out tcp [fd99::1]:80 user=1000:1000+1337 maker=0:0 bind=10.99.0.2 mark=1337 port mapped transparent
+/// before=10.99.0.1:9`, `in mptcp 10.99.0.2:8080` or `out sendto 10.50.1.7:53 and=10.99.0.1:53`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Flow {
     /// From outside to the pod, instead of from the pod.
     pub inbound: bool,
-    pub udp: bool,
+    pub how: How,
     pub to: SocketAddr,
+    /// Whom a UDP socket asks as well, at once.
+    pub also: Vec<SocketAddr>,
+    /// Where the socket was connected before, with or without success.
+    pub before: Option<SocketAddr>,
     /// Who connects.
     pub user: Credentials,
     /// Who makes the socket, if that is somebody else.
@@ -29,12 +33,21 @@ pub struct Flow {
     /// Whether the socket is bound to a port as well.
     pub bind_port: bool,
     pub mapped: bool,
-    pub nonblocking: bool,
     /// `SO_MARK`, for which the socket is root's.
     pub mark: Option<u32>,
     /// `IP_TRANSPARENT`: `bind` may be anybody's address.
     pub transparent: bool,
 }
+
+const HOW: [(How, &str); 7] = [
+    (How::Tcp, "tcp"),
+    (How::Nonblocking, "nonblocking"),
+    (How::Mptcp, "mptcp"),
+    (How::FastOpen, "fastopen"),
+    (How::FastOpenConnect, "fastopenconnect"),
+    (How::Udp, "udp"),
+    (How::Sendto, "sendto"),
+];
 
 impl Flow {
     /// What an agent is asked for; `port` is the source port, if the flow has one.
@@ -44,22 +57,33 @@ impl Flow {
         Request {
             maker: self.maker.clone().unwrap_or_else(|| self.user.clone()),
             user: self.user.clone(),
-            udp: self.udp,
+            how: self.how,
             mapped: self.mapped,
-            nonblocking: self.nonblocking,
             mark: self.mark,
             transparent: self.transparent,
             bind: bind.map(|ip| SocketAddr::new(ip, if self.bind_port { port } else { 0 })),
+            before: self.before,
             to: self.to,
+            also: self.also.clone(),
         }
+    }
+
+    /// Everyone who is dialled while it is looked at.
+    pub fn destinations(&self) -> impl Iterator<Item = SocketAddr> {
+        [self.to].into_iter().chain(self.also.iter().copied())
     }
 }
 
 impl fmt::Display for Flow {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { inbound, udp, to, user, maker, bind, bind_port, mapped, nonblocking, mark, transparent } = self;
-        let (way, protocol) = (if *inbound { "in" } else { "out" }, if *udp { "udp" } else { "tcp" });
-        write!(formatter, "{way} {protocol} {to} user={user}")?;
+        let Self { inbound, how, to, also, before, user, maker, bind, bind_port, mapped, mark, transparent } = self;
+        let way = if *inbound { "in" } else { "out" };
+        let how = HOW.iter().find(|(known, _)| known == how).map_or("", |(_, word)| word);
+        write!(formatter, "{way} {how} {to} user={user}")?;
+        also.iter().try_for_each(|also| write!(formatter, " and={also}"))?;
+        if let Some(before) = before {
+            write!(formatter, " before={before}")?;
+        }
         if let Some(maker) = maker {
             write!(formatter, " maker={maker}")?;
         }
@@ -69,7 +93,7 @@ impl fmt::Display for Flow {
         if let Some(mark) = mark {
             write!(formatter, " mark={mark}")?;
         }
-        for (is, word) in [(bind_port, "port"), (mapped, "mapped"), (nonblocking, "nonblocking"), (transparent, "transparent")] {
+        for (is, word) in [(bind_port, "port"), (mapped, "mapped"), (transparent, "transparent")] {
             if *is {
                 write!(formatter, " {word}")?;
             }
@@ -83,42 +107,41 @@ impl FromStr for Flow {
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let mut words = text.split_whitespace();
-        let mut next = || words.next().with_context(|| format!("`in|out tcp|udp IP:PORT …`, not {text:?}"));
+        let mut next = || words.next().with_context(|| format!("`in|out tcp|udp|… IP:PORT …`, not {text:?}"));
         let inbound = match next()? {
             "in" => true,
             "out" => false,
             other => bail!("neither in nor out: {other:?}"),
         };
-        let udp = match next()? {
-            "udp" => true,
-            "tcp" => false,
-            other => bail!("neither tcp nor udp: {other:?}"),
-        };
+        let word = next()?;
+        let how = HOW.iter().find(|(_, known)| *known == word).with_context(|| format!("no way to connect: {word:?}"))?.0;
         let to = next()?.parse().context("a destination")?;
         let user = Credentials { uid: 1000, gid: 1000, groups: Vec::new() };
         let mut flow = Self {
             inbound,
-            udp,
+            how,
             to,
+            also: Vec::new(),
+            before: None,
             user,
             maker: None,
             bind: None,
             bind_port: false,
             mapped: false,
-            nonblocking: false,
             mark: None,
             transparent: false,
         };
         for word in words {
             match word.split_once('=') {
                 Some(("user", user)) => flow.user = user.parse()?,
+                Some(("and", also)) => flow.also.push(also.parse().context("another destination")?),
+                Some(("before", before)) => flow.before = Some(before.parse().context("the destination before")?),
                 Some(("maker", maker)) => flow.maker = Some(maker.parse()?),
                 Some(("bind", bind)) => flow.bind = Some(bind.parse().context("an address to bind to")?),
                 Some(("mark", mark)) => flow.mark = Some(mark.parse().context("a mark")?),
                 None if word == "transparent" => flow.transparent = true,
                 None if word == "port" => flow.bind_port = true,
                 None if word == "mapped" => flow.mapped = true,
-                None if word == "nonblocking" => flow.nonblocking = true,
                 _ => bail!("nothing that a flow has: {word:?}"),
             }
         }

@@ -17,12 +17,13 @@ pub struct Lab<'node> {
     node: &'node Node,
     iptables: Iptables,
     twins: Vec<(Stack, Twins<'node>)>,
+    configurations: usize,
     flows: usize,
 }
 
 impl<'node> Lab<'node> {
     pub fn new(node: &'node Node, iptables: Iptables) -> Self {
-        Self { node, iptables, twins: Vec::new(), flows: 0 }
+        Self { node, iptables, twins: Vec::new(), configurations: 0, flows: 0 }
     }
 
     /// In what the flows differ; an error when one of the sides does not take the configuration.
@@ -31,8 +32,14 @@ impl<'node> Lab<'node> {
             self.twins.push((config.stack, Twins::new(self.node, self.iptables, config.stack)));
             self.twins.len() - 1
         });
+        self.configurations += 1;
         self.flows += flows.len();
         self.twins[index].1.compare(config, flows).map_err(|error| format!("{config}\n{error}"))
+    }
+
+    /// How many configurations were put in force.
+    pub fn configurations(&self) -> usize {
+        self.configurations
     }
 
     /// How many flows were compared.

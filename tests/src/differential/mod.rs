@@ -15,7 +15,7 @@ mod twins;
 pub use config::Config;
 pub use flow::Flow;
 pub use lab::{Lab, stacks};
-pub use list::{Case, REGRESSIONS, TPROXY, WRITTEN, cases};
+pub use list::{Case, LISTED, WRITTEN, cases};
 pub use random::{Failure, random};
 pub(crate) use rules::{Family, rules};
 pub use twins::{Difference, Iptables};

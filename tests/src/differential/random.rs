@@ -2,7 +2,12 @@
 //! Configurations and flows by chance, chosen so that they meet: the ports, ranges and users of the flows are those of the flags, and
 //! their neighbours.
 
-use std::{cell::RefCell, collections::BTreeMap, fmt, net::IpAddr};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use proptest::{
     prelude::*,
@@ -11,11 +16,14 @@ use proptest::{
 };
 
 use super::{
-    config::{Config, LOOPBACK_CIDR, OWNER_GROUPS, OWNER_GROUPS_EXCLUDE},
+    config::{CAPTURE_ALL_DNS, Config, DROP_INVALID, LOOPBACK_CIDR, META_DNS_CAPTURE, OWNER_GROUPS, OWNER_GROUPS_EXCLUDE, REDIRECT_DNS},
     flow::Flow,
     lab::Lab,
 };
-use crate::{records::Credentials, scene::Stack};
+use crate::{
+    records::{Credentials, How},
+    scene::Stack,
+};
 
 /// Flows for each configuration.
 const FLOWS: usize = 40;
@@ -53,6 +61,7 @@ const HERE: &[&str] = &[
     "127.0.0.1",
     "127.0.0.2",
     "127.0.0.6",
+    "127.0.0.53",
     "127.1.2.3",
     "0.0.0.0",
     "fd99::2",
@@ -81,6 +90,11 @@ const THERE: &[&str] = &[
 const SOURCES: &[&str] = &["10.99.0.2", "10.99.0.3", "10.98.0.2", "127.0.0.1", "127.0.0.6", "fd99::2", "fd99::3", "fd98::2", "::1", "::6"];
 
 const CLIENTS: &[&str] = &["10.99.0.1", "10.50.1.7", "203.0.113.9", "fd99::1", "fd50::7"];
+const SERVERS: &[&str] =
+    &["10.50.1.7", "10.99.0.1", "203.0.113.128", "127.0.0.53", "127.0.0.1", "10.99.0.2", "fd50::1", "fd99::1", "::1", "fd99::2"];
+
+/// Sources that the kernel chooses by itself.
+const CHOSEN: &[&str] = &["10.99.0.2", "fd99::2"];
 
 /// A case that differs, as small as it could be made.
 #[derive(Debug)]
@@ -123,10 +137,12 @@ fn case(stacks: &'static [Stack]) -> impl Strategy<Value = (Config, Vec<Flow>)> 
 }
 
 fn config(stacks: &'static [Stack]) -> impl Strategy<Value = Config> {
-    let flags = (
+    let fixed = (
         prop::option::of(select(&["15001", "16001"][..])),
         prop::option::of(select(&["15006", "16006"][..])),
         prop::option::of(select(&["15008", "9000"][..])),
+    );
+    let lists = (
         prop::option::weighted(0.7, ids()),
         prop::option::weighted(0.4, ids()),
         prop::option::weighted(0.8, all_or(PORT_ITEMS)),
@@ -136,21 +152,38 @@ fn config(stacks: &'static [Stack]) -> impl Strategy<Value = Config> {
         prop::option::weighted(0.3, list(PORT_ITEMS)),
         prop::option::weighted(0.2, list(PORT_ITEMS)),
     );
-    let environment = (
-        prop::option::weighted(0.2, list(&["1000", "2000", "2004", "0"])),
-        prop::option::weighted(0.2, list(&["1000", "2000", "2004", "0"])),
-        prop::option::weighted(0.2, select(&["127.0.0.1/32", "127.0.0.1/8", "127.0.0.2/32"][..])),
-    );
     let tproxy = prop::option::weighted(0.3, (prop::option::of(select(&["1337", "77"][..])), prop::option::of(select(&["133", "88"][..]))));
-    let choice = (select(stacks), tproxy, flags, environment);
-    choice.prop_map(|(stack, tproxy, (p, z, e, u, g, b, d, i, x, q, o), (groups, groups_excluded, loopback))| {
-        let (m, (t, r)) = (tproxy.map(|_| "TPROXY"), tproxy.unwrap_or_default());
-        let fixed = [('p', p), ('z', z), ('e', e), ('m', m), ('t', t), ('r', r)].map(|(letter, value)| (letter, value.map(str::to_owned)));
-        let lists = [('u', u), ('g', g), ('b', b), ('d', d), ('i', i), ('x', x), ('q', q), ('o', o)];
-        let flags = fixed.into_iter().chain(lists).filter_map(|(letter, value)| Some((letter, value?))).collect();
-        let variables = [(OWNER_GROUPS, groups), (OWNER_GROUPS_EXCLUDE, groups_excluded), (LOOPBACK_CIDR, loopback.map(str::to_owned))];
-        let environment: BTreeMap<_, _> = variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
-        Config { stack, flags, environment }
+    (select(stacks), tproxy, fixed, lists, dns(), environment()).prop_map(
+        |(stack, tproxy, (p, z, e), (u, g, b, d, i, x, q, o), (servers, switches), variables)| {
+            let (m, (t, r)) = (tproxy.map(|_| "TPROXY"), tproxy.unwrap_or_default());
+            let fixed =
+                [('p', p), ('z', z), ('e', e), ('m', m), ('t', t), ('r', r)].map(|(letter, value)| (letter, value.map(str::to_owned)));
+            let lists = [('u', u), ('g', g), ('b', b), ('d', d), ('i', i), ('x', x), ('q', q), ('o', o)];
+            let flags = fixed.into_iter().chain(lists).filter_map(|(letter, value)| Some((letter, value?))).collect();
+            Config { servers, switches, environment: variables, flags, ..Config::new(stack) }
+        },
+    )
+}
+
+/// Servers, and the switches that are given.
+fn dns() -> impl Strategy<Value = (Vec<IpAddr>, BTreeSet<String>)> {
+    let servers = subsequence(SERVERS, 0..=3).prop_shuffle();
+    let switches = [(REDIRECT_DNS, 0.5), (CAPTURE_ALL_DNS, 0.3), (DROP_INVALID, 0.2)]
+        .map(|(switch, weight)| prop::bool::weighted(weight).prop_map(move |given| given.then(|| switch.to_owned())));
+    (servers, switches).prop_map(|(servers, switches)| {
+        let servers = servers.iter().filter_map(|server| server.parse().ok()).collect();
+        (servers, switches.into_iter().flatten().collect())
+    })
+}
+
+fn environment() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let groups = || prop::option::weighted(0.2, list(&["1000", "2000-2004", "0", "1337"]));
+    let loopback = prop::option::weighted(0.2, select(&["127.0.0.1/32", "127.0.0.1/8", "127.0.0.2/32"][..]));
+    let capture = prop::option::weighted(0.15, select(&["true", "false"][..]));
+    (groups(), groups(), loopback, capture).prop_map(|(groups, excluded, loopback, capture)| {
+        let fixed = [(LOOPBACK_CIDR, loopback), (META_DNS_CAPTURE, capture)].map(|(name, value)| (name, value.map(str::to_owned)));
+        let lists = [(OWNER_GROUPS, groups), (OWNER_GROUPS_EXCLUDE, excluded)];
+        fixed.into_iter().chain(lists).filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     })
 }
 
@@ -167,33 +200,21 @@ fn ids() -> impl Strategy<Value = String> {
 }
 
 fn flow(stack: Stack) -> impl Strategy<Value = Flow> {
-    let common = (prop::bool::weighted(0.25), prop::bool::weighted(0.12), destination(stack), select(PORTS));
-    let socket = (prop::bool::weighted(0.15), prop::bool::weighted(0.15), prop::bool::weighted(0.2));
+    let address = move || (destination(stack), select(PORTS));
+    let common = (prop::bool::weighted(0.25), how(), address(), prop::collection::vec(destination(stack), 0..=2));
+    let socket = (prop::bool::weighted(0.15), prop::bool::weighted(0.2), prop::option::weighted(0.1, address()));
     let who = (credentials(), prop::option::weighted(0.15, credentials()), prop::option::weighted(0.25, ip(SOURCES, stack)));
-    (common, socket, who).prop_map(move |((inbound, udp, to, port), (mapped, nonblocking, bind_port), (user, maker, bind))| {
-        let bind = bind.filter(|bind| bind.is_ipv4() == to.is_ipv4() && (is_usual(*bind) || HERE.contains(&to.to_string().as_str())));
-        let flow = Flow {
-            inbound,
-            udp,
-            to: (to, port).into(),
-            user,
-            maker,
-            bind,
-            bind_port,
-            mapped: mapped && to.is_ipv4(),
-            nonblocking,
-            mark: None,
-            transparent: false,
-        };
-        // Datagrams to other ports are only answered as often as the kernel's limit for ICMP allows.
-        let flow = if udp && port != 53 { Flow { to: (to, 8080).into(), ..flow } } else { flow };
-        let port = flow.to.port();
-        match (inbound, udp) {
-            (true, _) => from_outside(&flow, stack),
-            // Answers come from the server's first address, so datagrams go there.
-            (false, true) => Flow { to: (near(to), port).into(), bind: None, ..flow },
-            (false, false) => flow,
-        }
+    (common, socket, who).prop_map(move |((inbound, how, to, also), (mapped, bind_port, before), (user, maker, bind))| {
+        let to: SocketAddr = to.into();
+        let also = also.into_iter().filter(|also| also.is_ipv4() == to.is_ipv4()).map(|also| (also, 53).into()).collect();
+        let bind = bind.filter(|bind| bind.is_ipv4() == to.is_ipv4() && (is_usual(*bind) || HERE.contains(&to.ip().to_string().as_str())));
+        // A socket that is bound to what would have been chosen for it looks as if it had been: that is listed.
+        let may_be_reused = bind.is_none_or(|bind| !CHOSEN.contains(&bind.to_string().as_str()));
+        let before = before.map(SocketAddr::from).filter(|before| before.is_ipv4() == to.is_ipv4() && may_be_reused);
+        let mapped = mapped && to.is_ipv4();
+        let flow = Flow { inbound, how, to, also, before, user, maker, bind, bind_port, mapped, mark: None, transparent: false };
+        let flow = if how.is_udp() { datagram(flow) } else { Flow { also: Vec::new(), ..flow } };
+        if inbound { from_outside(&flow, stack) } else { flow }
     })
 }
 
@@ -205,12 +226,15 @@ fn marked(config: &Config) -> impl Strategy<Value = Flow> + use<> {
     // Where nat sends it to 127.0.0.1, it meets the inherent difference.
     let nat_passes =
         !config.list('u').contains(&"0") && config.list('i').iter().all(|range| !range.starts_with("127.") && *range != "::1/128");
+    // So it does with port 53 where DNS is captured, if the group tells the sidecar.
+    let dns = config.has(REDIRECT_DNS) || config.variable(META_DNS_CAPTURE) == Some("true");
     let own = prop::option::of(ip(SOURCES, stack));
     (flow(stack), ip(HERE, stack), ip(CLIENTS, stack), own, any::<bool>(), select(PORTS)).prop_map(
         move |(flow, to, client, own, named, port)| {
-            let flow = Flow { inbound: false, udp: false, mapped: false, mark, to: (to, port).into(), ..flow };
+            let flow =
+                Flow { inbound: false, how: How::Tcp, also: Vec::new(), before: None, mapped: false, mark, to: (to, port).into(), ..flow };
             let fits = |source: &IpAddr| source.is_ipv4() == to.is_ipv4();
-            if named && nat_passes && fits(&client) && !(to.is_loopback() || to.is_unspecified()) {
+            if named && nat_passes && !(dns && port == 53) && fits(&client) && !(to.is_loopback() || to.is_unspecified()) {
                 let user = Credentials { uid, gid, groups: Vec::new() };
                 Flow { user, maker: None, bind: Some(client), transparent: true, ..flow }
             } else {
@@ -220,23 +244,44 @@ fn marked(config: &Config) -> impl Strategy<Value = Flow> + use<> {
     )
 }
 
-/// The first address of whoever has `ip`.
-fn near(ip: IpAddr) -> IpAddr {
-    let host = if HERE.contains(&ip.to_string().as_str()) { 2 } else { 1 };
-    if ip.is_ipv4() { [10, 99, 0, host].into() } else { [0xfd99, 0, 0, 0, 0, 0, 0, host.into()].into() }
+fn how() -> impl Strategy<Value = How> {
+    prop_oneof![
+        10 => Just(How::Tcp),
+        2 => Just(How::Nonblocking),
+        1 => Just(How::Mptcp),
+        1 => Just(How::FastOpen),
+        1 => Just(How::FastOpenConnect),
+        3 => Just(How::Udp),
+        3 => Just(How::Sendto),
+    ]
+}
+
+/// Only to ports where somebody answers: of refusals the kernel sends as many as its limit for ICMP allows.
+fn datagram(mut flow: Flow) -> Flow {
+    if flow.to.port() != 53 && flow.to.port() != 8080 {
+        flow.to.set_port(if flow.to.port() > 100 { 8080 } else { 53 });
+    }
+    // A connected socket hears nobody else, and one that is bound is shown the last server only; one that was connected stays bound. Both
+    // are listed.
+    if flow.how == How::Udp || flow.inbound || flow.bind.is_some() {
+        flow.also.clear();
+    }
+    if flow.how == How::Sendto {
+        flow.before = None;
+    }
+    flow
 }
 
 /// Someone elsewhere: only where to, and how, matters.
 fn from_outside(flow: &Flow, stack: Stack) -> Flow {
     let to = match flow.to.ip() {
         IpAddr::V4(_) if !stack.has_v4() => [0xfd99, 0, 0, 0, 0, 0, 0, 2].into(),
-        IpAddr::V4(v4) if v4.octets()[..2] != [10, 99] || v4.octets()[3] == 1 => [10, 99, 0, 2].into(),
-        IpAddr::V6(v6) if !matches!(v6.segments(), [0xfd99, .., 2 | 3]) => [0xfd99, 0, 0, 0, 0, 0, 0, 2].into(),
+        IpAddr::V4(v4) if !matches!(v4.octets(), [10, 98 | 99, 0, 2 | 3]) => [10, 99, 0, 2].into(),
+        IpAddr::V6(v6) if !matches!(v6.segments(), [0xfd98 | 0xfd99, .., 2 | 3]) => [0xfd99, 0, 0, 0, 0, 0, 0, 2].into(),
         to => to,
     };
-    let to = if flow.udp { near(to) } else { to };
     let user = Credentials { uid: 0, gid: 0, groups: Vec::new() };
-    Flow { to: (to, flow.to.port()).into(), user, maker: None, bind: None, mapped: false, ..flow.clone() }
+    Flow { to: (to, flow.to.port()).into(), user, before: None, maker: None, bind: None, mapped: false, ..flow.clone() }
 }
 
 /// Whether connections to the outside may come from it.

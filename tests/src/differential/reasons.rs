@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! That the kernel counts the reason which `interceptor explain` would give: the same function, on the same policy.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 
 use interceptor::{
     kernel::{bpffs::Bpffs, netns::Netns, pods, snapshot},
     policy::CompiledPolicy,
 };
-use interceptor_policy::{Address, Flow as Decided, Inbound, Outbound, Owner, Protocol, Reason, decide};
+use interceptor_policy::{Address, Flow as Decided, Inbound, Outbound, Owner, PolicyFlags, Protocol, Reason, decide};
 
 use super::{flow::Flow, seen::Seen};
-use crate::pod::Namespace;
+use crate::{pod::Namespace, records::How};
 
 /// The policy that is in force in a pod, and its counters.
 pub(super) struct Reasons {
@@ -42,24 +42,27 @@ impl Reasons {
         if seen.error.as_deref().is_some_and(|error| error.starts_with("bind:") || error.starts_with("socket:")) {
             return None; // it never came to a decision
         }
-        let expected = self.expected(flow)?;
         let moved: Vec<&str> =
             after.iter().filter(|(reason, count)| before.get(*reason) != Some(count)).map(|(reason, _)| *reason).collect();
-        (!moved.contains(&expected.label())).then(|| format!("the reason is {}; the kernel counted {moved:?}", expected.label()))
+        let missing = flow.destinations().filter_map(|to| self.expected(flow, to)).find(|expected| !moved.contains(&expected.label()))?;
+        Some(format!("the reason is {}; the kernel counted {moved:?}", missing.label()))
     }
 
-    /// None where no program looks at it: datagrams are only looked at when they are sent.
-    fn expected(&self, flow: &Flow) -> Option<Reason> {
+    /// None where no program looks at it: datagrams are only looked at when they are sent, and by `sendto()` only where DNS is captured.
+    fn expected(&self, flow: &Flow, to: SocketAddr) -> Option<Reason> {
         let Self { policy, .. } = self;
-        let protocol = if flow.udp { Protocol::Udp } else { Protocol::Tcp };
-        let (to, port) = (Address::from(flow.to.ip()), flow.to.port());
+        let protocol = if flow.how.is_udp() { Protocol::Udp } else { Protocol::Tcp };
+        let (to, port) = (Address::from(to.ip()), to.port());
         if flow.inbound {
-            return (!flow.udp).then(|| {
+            return (!flow.how.is_udp()).then(|| {
                 // From one of the addresses outside: none of the pod's own.
                 let source =
                     if flow.to.is_ipv4() { Address::from_v4_be(u32::from_be_bytes([10, 99, 0, 1]).to_be()) } else { Address([1; 4]) };
                 decide(&Decided::Inbound(Inbound { protocol, source, destination: to, port, interface: 0 }), &policy.policy, policy).reason
             });
+        }
+        if flow.how == How::Sendto && !policy.policy.has(PolicyFlags::DNS) {
+            return None;
         }
         let maker = flow.maker.as_ref().unwrap_or(&flow.user);
         let owner = Owner::classify(maker.uid, maker.gid, &policy.policy, policy);

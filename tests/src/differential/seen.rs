@@ -4,12 +4,14 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::flow::Flow;
-use crate::records::{Report, canonical};
+use crate::records::{Greeting, How, Report, canonical};
 
 /// The name of the server on the sidecar's outbound port.
 pub(super) const OUTBOUND: &str = "outbound";
 /// The name of the server on the sidecar's inbound port.
 pub(super) const INBOUND: &str = "inbound";
+/// The name of the DNS server in the sidecar.
+pub(super) const AGENT: &str = "agent";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
@@ -19,36 +21,90 @@ pub(super) struct Seen {
     client: Option<String>,
     /// The client's getpeername.
     client_peer: Option<SocketAddr>,
+    /// The client's `SO_ORIGINAL_DST` at both levels, if its connection was redirected.
+    client_levels: Option<Vec<String>>,
+    /// In the order of where they came from.
+    answers: Vec<Answer>,
+}
+
+/// One for a connection, one for each answered datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Answer {
+    /// Where a datagram came from.
+    from: Option<SocketAddr>,
     /// Who answered.
-    pub(super) server: Option<String>,
+    server: String,
     /// The server's getsockname.
-    server_local: Option<SocketAddr>,
+    local: SocketAddr,
     /// The server's getpeername, without its port.
-    server_peer: Option<IpAddr>,
+    peer: Option<IpAddr>,
     /// Whether the server sees the very port that the client has.
-    same_port: Option<bool>,
-    /// `SO_ORIGINAL_DST`, as the sidecar saw it, if it is not what getsockname says anyway.
-    original_destination: Option<SocketAddr>,
+    same_port: bool,
+    /// `SO_ORIGINAL_DST` at both levels, as the sidecar saw it.
+    levels: Vec<String>,
 }
 
 impl Seen {
     pub(super) fn new(flow: &Flow, report: &Report) -> Self {
-        let mut seen = Self {
+        let received = report.received.iter().map(|text| (None, text));
+        let answers = received.chain(report.answers.iter().map(|answer| (Some(answer.from), &answer.received)));
+        let mut answers: Vec<Answer> = answers.map(|(from, text)| Answer::new(flow, report, from, &Greeting::from_line(text))).collect();
+        answers.sort_by_key(|answer| answer.from);
+        // Of others, connection tracking repeats what getpeername says, where it is in use.
+        let taken =
+            !flow.how.is_udp() && answers.iter().any(|answer| answer.is_sidecars() && Some(answer.local) != report.peer.map(canonical));
+        Self {
             error: report.error.as_ref().map(|failure| format!("{}:{}", failure.step, failure.errno)),
             client: report.local.map(|local| if flow.bind_port { local.to_string() } else { local.ip().to_string() }),
             client_peer: report.peer,
-            ..Self::default()
-        };
-        if report.received.is_some() {
-            let greeting = report.greeting();
-            let sidecar = [OUTBOUND, INBOUND].contains(&greeting.name.as_str());
-            seen.same_port = report.local.map(|local| local.port() == greeting.peer.port());
-            seen.server_peer = Some(canonical(greeting.peer).ip());
-            seen.server_local = Some(canonical(greeting.local));
-            seen.original_destination =
-                greeting.original_destination.map(canonical).filter(|original| sidecar && *original != canonical(greeting.local));
-            seen.server = Some(greeting.name);
+            client_levels: taken.then(|| report.levels.clone()),
+            answers,
         }
-        seen
+    }
+
+    /// Whether `self`, which iptables made, differs from `ours` in something that `docs/differences.md` does not list.
+    pub(super) fn differs_from(&self, ours: &Self) -> bool {
+        if ours.error.as_deref() == Some("socket:ENOPROTOOPT") {
+            return false; // the sidecar gets no MPTCP socket
+        }
+        let (mut theirs, mut ours) = (self.clone(), ours.clone());
+        for (their_answer, our_answer) in theirs.answers.iter_mut().zip(&mut ours.answers) {
+            // Another connection had the same addresses after translation, so iptables took another port.
+            if !their_answer.same_port {
+                our_answer.same_port = false;
+            }
+        }
+        theirs != ours
+    }
+}
+
+impl Answer {
+    fn new(flow: &Flow, report: &Report, from: Option<SocketAddr>, greeting: &Greeting) -> Self {
+        let Greeting { name, uid: _, local, peer, original_destination: _, levels } = greeting;
+        let mut answer = Self {
+            from,
+            server: name.clone(),
+            local: canonical(*local),
+            peer: Some(canonical(*peer).ip()),
+            same_port: report.local.is_some_and(|local| local.port() == peer.port()),
+            levels: levels.clone(),
+        };
+        if answer.is_sidecars() {
+            // That nobody redirected it is said in two ways, by the address of the socket itself and by an error.
+            answer.levels.retain(|level| *level != local.to_string() && level != "ENOENT");
+        } else {
+            answer.levels.clear();
+        }
+        // Listed: all questions but those to the first server come from a loopback address, and so do those of a connected socket that
+        // is bound to a port only.
+        let from_loopback = !flow.also.is_empty() || (flow.how == How::Udp && flow.bind_port && flow.bind.is_none());
+        if flow.how.is_udp() && from_loopback && answer.server == AGENT {
+            answer.peer = None;
+        }
+        answer
+    }
+
+    fn is_sidecars(&self) -> bool {
+        [OUTBOUND, INBOUND, AGENT].contains(&self.server.as_str())
     }
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Two pods with the same addresses and the same surroundings: one with the rules of Istio, one enrolled with `interceptor`.
 
-use std::fmt;
+use std::{fmt, fs};
 
 use super::{
     config::Config,
     flow::Flow,
     reasons::Reasons,
     rules::{Family, rules},
-    seen::{INBOUND, OUTBOUND, Seen},
+    seen::{AGENT, INBOUND, OUTBOUND, Seen},
 };
 use crate::{
     interceptor::Run,
@@ -39,6 +39,15 @@ impl Iptables {
     }
 }
 
+impl fmt::Display for Iptables {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Legacy => "legacy",
+            Self::Nft => "nft",
+        })
+    }
+}
+
 /// A flow that did not go the same way in both pods.
 #[derive(Clone, Debug)]
 pub struct Difference {
@@ -63,13 +72,32 @@ const UDP_PORTS: &[u16] = &[53, 8080];
 const OUTSIDE_V4: &[&str] = &["10.50.0.0/16", "203.0.113.0/24"];
 const OUTSIDE_V6: &[&str] = &["fd50::/32", "2001:db8::/64"];
 
+/// Every listening socket takes fast open, with data and without a cookie. What connection tracking knows of a flow is forgotten soon,
+/// so that it does not decide about another one with the same ports.
+const SYSCTLS: &[(&str, &str)] = &[
+    ("net.ipv4.tcp_fastopen", "1543"),
+    ("net.netfilter.nf_conntrack_tcp_timeout_close", "1"),
+    ("net.netfilter.nf_conntrack_udp_timeout", "1"),
+    ("net.netfilter.nf_conntrack_udp_timeout_stream", "1"),
+];
+
 /// A pod, its neighbour, and everyone in them.
 struct Place<'node> {
     pod: Pod<'node>,
     inside: Process,
     outside: Process,
     _servers: [Process; 2],
-    sidecar: Option<[Process; 2]>,
+    /// With what it was started for.
+    sidecar: Option<(Sidecar, [Process; 3])>,
+}
+
+/// Whom a sidecar runs as, and on which ports it is redirected to.
+#[derive(Clone, PartialEq, Eq)]
+struct Sidecar {
+    user: (u32, u32),
+    outbound_port: String,
+    inbound_port: String,
+    transparent: bool,
 }
 
 /// Both pods, for one choice of addresses.
@@ -99,6 +127,10 @@ impl<'node> Place<'node> {
         );
         inside.connect("eth1", &addresses(&["10.98.0.2/24"], &["fd98::2/64"]), &outside, &addresses(&["10.98.0.1/24"], &["fd98::1/64"]));
         inside.sysctl("net.ipv4.ip_unprivileged_port_start", "0");
+        for (name, value) in SYSCTLS {
+            inside.sysctl(name, value);
+            outside.sysctl(name, value);
+        }
         if v4 {
             inside.ip("route add default via 10.99.0.1");
         }
@@ -114,17 +146,29 @@ impl<'node> Place<'node> {
         }
     }
 
-    /// Replaces the sidecar by one as `config` wants it.
+    /// Replaces the sidecar by one as `config` wants it, unless it is one already.
     fn start_sidecar(&mut self, config: &Config) {
+        let wanted = Sidecar {
+            user: config.proxy(),
+            outbound_port: config.flag('p').to_owned(),
+            inbound_port: config.flag('z').to_owned(),
+            transparent: config.is_tproxy(),
+        };
+        if self.sidecar.as_ref().is_some_and(|(running, _)| *running == wanted) {
+            return;
+        }
         drop(self.sidecar.take());
-        let (uid, gid) = config.proxy();
-        let launcher = self.pod.proxy_as(uid, gid);
-        self.sidecar = Some([('p', OUTBOUND), ('z', INBOUND)].map(|(letter, name)| {
-            let port = config.flag(letter);
+        let launcher = self.pod.proxy_as(wanted.user.0, wanted.user.1);
+        let serve = |name, port, transparent: bool| {
             let everywhere = [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
-            let transparent = (letter == 'z' && config.is_tproxy()).then_some("--transparent");
+            let transparent = transparent.then_some("--transparent");
             launcher.serve(name, &transparent.into_iter().chain(everywhere.iter().map(String::as_str)).collect::<Vec<_>>())
-        }));
+        };
+        // As Istio's agent does, it listens on loopback only.
+        let (v4, v6) = ("127.0.0.1:15053", "[::1]:15053");
+        let agent = launcher.serve(AGENT, &["--udp", v4, "--udp", v6, v4, v6]);
+        let processes = [serve(OUTBOUND, &wanted.outbound_port, false), serve(INBOUND, &wanted.inbound_port, wanted.transparent), agent];
+        self.sidecar = Some((wanted, processes));
     }
 
     fn ask(&mut self, flow: &Flow, port: u16) {
@@ -162,7 +206,9 @@ impl<'node> Twins<'node> {
         if config.is_tproxy() {
             route_marked(self.theirs.pod.namespace(), config.flag('t'), config.flag('r'))?;
         }
-        let arguments = config.arguments();
+        let resolv_conf = self.node.work().join("resolv.conf");
+        fs::write(&resolv_conf, config.resolv_conf()).map_err(|error| format!("{}: {error}", resolv_conf.display()))?;
+        let arguments = [config.arguments(), vec!["--resolv-conf".to_owned(), resolv_conf.display().to_string()]].concat();
         let mut command = self.ours.pod.enrol_command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
         command.envs(&config.environment);
         Run::attempt(command, "").and_then(Run::successful)?;
@@ -183,7 +229,7 @@ impl<'node> Twins<'node> {
             self.ours.ask(flow, self.next_port);
             let (theirs, ours) = (self.theirs.answer(flow), self.ours.answer(flow));
             let mut wrong = Vec::new();
-            if theirs != ours {
+            if theirs.differs_from(&ours) {
                 wrong.push(format!("iptables: {theirs:?}\nebpf:     {ours:?}"));
             }
             wrong.extend(reasons.compare(flow, &before, &reasons.counted()?, &ours));

@@ -66,7 +66,7 @@ pub(crate) fn family_of(address: &str) -> &'static str {
 }
 
 fn told(greeting: &Greeting) -> String {
-    let Greeting { name, uid, local, peer, original_destination } = greeting;
+    let Greeting { name, uid, local, peer, original_destination, levels: _ } = greeting;
     let peer = without_port(&peer.to_string());
     // Of a connection that nobody redirected, connection tracking says what getsockname says anyway.
     let original_destination = original_destination.filter(|original| original != local);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Questions to DNS servers go to the agent, and its answers come from whom was asked.
 
-use std::fs;
+use std::{fs, net::IpAddr};
 
 use interceptor_tests::{Node, Process, records::Greeting, scene::Scene};
 use rstest::rstest;
@@ -79,4 +79,39 @@ fn the_sidecar_asks_the_servers_themselves() {
     let node = Node::new();
     let (scene, _servers) = captured(&node, &["--capture-all-dns"]);
     assert_eq!(name(&scene.pod.proxy().ask(&[UNLISTED], &[])[0].received), "outside");
+}
+
+/// Listed in `docs/differences.md`.
+#[test]
+fn the_agent_sees_a_loopback_address_ask_all_servers_but_the_first() {
+    let node = Node::new();
+    let (scene, [mut agent, _outside]) = captured(&node, &[]);
+    scene.pod.app().ask(&LISTED, &[]);
+    let mut askers = [agent.json(), agent.json()].map(|Greeting { peer, .. }| peer.ip());
+    askers.sort();
+    let [first, IpAddr::V4(second)] = askers else { panic!("{askers:?}") };
+    assert_eq!(first, IpAddr::from([10, 99, 0, 2]));
+    assert!(second.is_loopback() && second.octets()[1] >= 128, "{second}");
+}
+
+/// Listed in `docs/differences.md`.
+#[test]
+fn a_connected_socket_with_a_port_but_no_address_asks_from_loopback_and_is_shown_the_pods_address() {
+    let node = Node::new();
+    let (scene, [mut agent, _outside]) = captured(&node, &[]);
+    let report = scene.pod.app().datagram(LISTED[0], &["--bind", "0.0.0.0:40000"]);
+    assert_eq!(report.local, "10.99.0.2:40000".parse().ok(), "{report:#?}");
+    let Greeting { peer, .. } = agent.json();
+    assert_eq!(Some(peer), "127.0.0.1:40000".parse().ok());
+}
+
+/// Listed in `docs/differences.md`.
+#[test]
+fn without_an_agent_questions_are_refused() {
+    let node = Node::new();
+    let (scene, [agent, _outside]) = captured(&node, &[]);
+    agent.kill();
+    let datagram = scene.pod.app().datagram(LISTED[0], &[]);
+    assert_eq!(datagram.error.map(|failure| failure.errno).as_deref(), Some("ECONNREFUSED"));
+    assert_eq!(scene.pod.app().connect(LISTED[0], &[]).connect_error(), Some("ECONNREFUSED"));
 }

@@ -2,6 +2,7 @@
 //! What `interceptor` promises beyond Istio's verdict table, one file per story.
 
 mod bad_input;
+mod conntrack;
 mod container;
 mod dead_namespace;
 mod dns;
@@ -11,6 +12,7 @@ mod foreign_listener;
 mod host_namespace;
 mod killed_loader;
 mod loopback_listener;
+mod mptcp;
 mod ports;
 mod rerun;
 mod sidecar_first;

@@ -87,7 +87,7 @@ async fn serve_all(listener: TcpListener, name: String) -> anyhow::Result<()> {
     loop {
         let (stream, peer) = listener.accept().await.context("accept a connection")?;
         let local = stream.local_addr().context("getsockname")?;
-        let greeting = Greeting { name: name.clone(), uid: getuid().as_raw(), local, peer, original_destination: None };
+        let greeting = Greeting { name: name.clone(), uid: getuid().as_raw(), local, peer, original_destination: None, levels: Vec::new() };
         tokio::spawn(async move {
             let service = service_fn(|request| {
                 let response = answer(request, &greeting);

@@ -35,7 +35,7 @@ impl Ask {
     }
 }
 
-fn receive(socket: &std::net::UdpSocket) -> io::Result<Answer> {
+pub(crate) fn receive(socket: &std::net::UdpSocket) -> io::Result<Answer> {
     let mut answer = [0; 2048];
     let (count, from) = socket.recv_from(&mut answer)?;
     Ok(Answer { from, received: String::from_utf8_lossy(&answer[..count]).trim_end().to_owned() })

@@ -2,6 +2,7 @@
 //! Goes into a namespace and a cgroup, becomes a user, and then runs a program or a probe. Answers in JSON, one object per line.
 
 mod agent;
+mod answer;
 mod ask;
 mod connect;
 mod datagram;

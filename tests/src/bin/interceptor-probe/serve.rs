@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Servers that say who they are and whom they see.
 
-use std::{io, net::SocketAddr};
+use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use clap::Args;
 use interceptor_tests::records::{Greeting, Ready};
 use nix::unistd::getuid;
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
     task::JoinSet,
 };
 
 use crate::{
+    answer::{answer_all, datagram_socket},
     connect::write_line,
     launch::Launch,
-    socket::{original_destination, set_transparent},
+    socket::{levels, original_destination, set_transparent},
 };
 
 /// As many as the kernel lets wait.
@@ -38,6 +39,9 @@ pub(crate) struct Serve {
     /// Set `IP_TRANSPARENT`, without which TPROXY delivers nothing
     #[arg(long)]
     transparent: bool,
+    /// Listen by MPTCP where that can be had, as programs in Go do
+    #[arg(long)]
+    mptcp: bool,
     /// Where to listen
     #[arg(required = true, value_name = "IP:PORT")]
     listen: Vec<SocketAddr>,
@@ -58,7 +62,8 @@ impl Serve {
             let mut tasks = JoinSet::new();
             let mut ready = Vec::new();
             for address in &self.listen {
-                let listener = listen(*address, self.reuse_port, self.transparent)?;
+                let protocol = self.mptcp.then_some(Protocol::MPTCP);
+                let listener = listen_by(protocol, *address, self.reuse_port, self.transparent)?;
                 ready.push(listener.local_addr()?);
                 tasks.spawn(greet_all(listener, self.name.clone()));
             }
@@ -103,8 +108,13 @@ pub(crate) fn until_terminated(work: impl Future<Output = anyhow::Result<()>>) -
 }
 
 pub(crate) fn listen(address: SocketAddr, reuse_port: bool, transparent: bool) -> anyhow::Result<TcpListener> {
+    listen_by(None, address, reuse_port, transparent)
+}
+
+fn listen_by(protocol: Option<Protocol>, address: SocketAddr, reuse_port: bool, transparent: bool) -> anyhow::Result<TcpListener> {
     let open = || {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        let made = |protocol| Socket::new(Domain::for_address(address), Type::STREAM, protocol);
+        let socket = if protocol.is_some() { made(protocol).or_else(|_| made(None)) } else { made(None) }?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(reuse_port)?;
         if address.is_ipv6() {
@@ -119,17 +129,6 @@ pub(crate) fn listen(address: SocketAddr, reuse_port: bool, transparent: bool) -
         TcpListener::from_std(socket.into())
     };
     open().with_context(|| format!("listen on {address}"))
-}
-
-/// `[::]` leaves IPv4 to others.
-fn datagram_socket(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.bind(&address.into())?;
-    socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket.into())
 }
 
 async fn hold_all(listener: TcpListener) -> anyhow::Result<()> {
@@ -156,6 +155,7 @@ pub(crate) fn greeting(name: &str, stream: &TcpStream, peer: SocketAddr) -> anyh
         local: stream.local_addr()?,
         peer,
         original_destination: original_destination(&SockRef::from(stream)),
+        levels: levels(&SockRef::from(stream)).into(),
     })
 }
 
@@ -169,16 +169,5 @@ async fn greet(stream: TcpStream, greeting: Greeting) -> anyhow::Result<()> {
         if stream.read_line(&mut line).await? == 0 {
             return Ok(());
         }
-    }
-}
-
-async fn answer_all(socket: UdpSocket, name: String) -> anyhow::Result<()> {
-    let local = socket.local_addr()?;
-    let mut datagram = [0; 2048];
-    loop {
-        let (_, peer) = socket.recv_from(&mut datagram).await?;
-        let greeting = Greeting { name: name.clone(), uid: getuid().as_raw(), local, peer, original_destination: None };
-        write_line(&greeting)?;
-        socket.send_to(serde_json::to_string(&greeting)?.as_bytes(), peer).await?;
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use interceptor_tests::records::{Failure, Report};
 use nix::errno::Errno;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use crate::launch::{Launch, as_user};
 
@@ -104,8 +104,8 @@ pub(crate) fn look(socket: &Socket) -> Report {
         local: address(socket.local_addr()),
         peer: address(socket.peer_addr()),
         original_destination: original_destination(socket),
-        received: None,
-        error: None,
+        levels: levels(&SockRef::from(socket)).into(),
+        ..Report::default()
     }
 }
 
@@ -114,11 +114,23 @@ pub(crate) fn original_destination(socket: &Socket) -> Option<SocketAddr> {
     socket.original_dst_v4().or_else(|_| socket.original_dst_v6()).ok()?.as_socket()
 }
 
+/// `SO_ORIGINAL_DST` at each of its two levels.
+pub(crate) fn levels(socket: &SockRef<'_>) -> [String; 2] {
+    [socket.original_dst_v4(), socket.original_dst_v6()].map(|answer| match answer {
+        Ok(address) => address.as_socket().map_or_else(|| "not an IP address".to_owned(), |address| address.to_string()),
+        Err(error) => errno(&error),
+    })
+}
+
 pub(crate) fn failure(step: &str, error: &io::Error) -> Failure {
-    let errno = error.raw_os_error().map_or_else(|| format!("{:?}", error.kind()), |number| format!("{:?}", Errno::from_raw(number)));
+    let errno = errno(error);
     // With a timeout on the socket the kernel calls it EAGAIN or EINPROGRESS.
     let errno = if matches!(errno.as_str(), "EAGAIN" | "EINPROGRESS") { "ETIMEDOUT".to_owned() } else { errno };
     Failure { step: step.to_owned(), errno }
+}
+
+fn errno(error: &io::Error) -> String {
+    error.raw_os_error().map_or_else(|| format!("{:?}", error.kind()), |number| format!("{:?}", Errno::from_raw(number)))
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

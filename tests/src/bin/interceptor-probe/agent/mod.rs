@@ -1,25 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Many clients in one process: each request is carried out as the users it names, and the process is root again afterwards.
 
+mod tcp;
+mod udp;
+
 use std::{
-    io::{self, BufReader, Read as _},
+    io,
     net::{SocketAddr, SocketAddrV6},
     time::Duration,
 };
 
 use anyhow::Context as _;
-use interceptor_tests::records::{Credentials, Failure, Report, Request};
+use interceptor_tests::records::{Credentials, How, Report, Request};
 use nix::unistd::{Gid, Uid, setegid, seteuid, setgroups};
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::{
-    connect::{receive, wait_connected, write_line},
+    connect::write_line,
     launch::Launch,
-    socket::{Step, failure, look, set_transparent},
+    socket::{Step, failure, set_transparent},
 };
 
 /// Both ends are on this machine: what takes longer gets no answer at all.
 const TIMEOUT: Duration = Duration::from_secs(1);
+
+const QUESTION: &[u8] = b"who are you\n";
 
 /// Answers until standard input ends.
 pub(crate) fn run(launch: &Launch) -> anyhow::Result<()> {
@@ -37,8 +42,12 @@ pub(crate) fn run(launch: &Launch) -> anyhow::Result<()> {
 
 fn carry_out(request: &Request, report: &mut Report) -> anyhow::Result<Step<()>> {
     let domain = if request.mapped || request.to.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
-    let kind = if request.udp { Type::DGRAM } else { Type::STREAM };
-    let made = as_user(&request.maker, || Socket::new(domain, kind, None).map_err(|error| failure("socket", &error)))?;
+    let (kind, protocol) = match request.how {
+        How::Udp | How::Sendto => (Type::DGRAM, None),
+        How::Mptcp => (Type::STREAM, Some(Protocol::MPTCP)),
+        How::Tcp | How::Nonblocking | How::FastOpen | How::FastOpenConnect => (Type::STREAM, None),
+    };
+    let made = as_user(&request.maker, || Socket::new(domain, kind, protocol).map_err(|error| failure("socket", &error)))?;
     match made.and_then(|socket| set_as_root(request, &socket).map(|()| socket)) {
         Ok(socket) => as_user(&request.user, || converse(request, socket, report)),
         Err(error) => Ok(Err(error)),
@@ -53,32 +62,21 @@ fn set_as_root(request: &Request, socket: &Socket) -> Step<()> {
 }
 
 fn converse(request: &Request, socket: Socket, report: &mut Report) -> Step<()> {
-    let set = |result: io::Result<()>| result.map_err(|error| failure("setsockopt", &error));
     set(socket.set_write_timeout(Some(TIMEOUT)))?;
     set(socket.set_read_timeout(Some(TIMEOUT)))?;
-    set(socket.set_nonblocking(request.nonblocking && !request.udp))?;
-    if !request.udp {
-        // Nothing of it remains: the next connection may have the same ports.
-        set(socket.set_linger(Some(Duration::ZERO)))?;
-    }
     if let Some(bind) = request.bind {
         socket.bind(&in_family(request, bind)).map_err(|error| failure("bind", &error))?;
     }
-    match socket.connect(&in_family(request, request.to)).map_err(|error| failure("connect", &error)) {
-        Err(Failure { errno, .. }) if request.nonblocking && errno == "ETIMEDOUT" => wait_connected(&socket)?,
-        other => other?,
+    if let Some(before) = request.before {
+        // Whether it succeeds is not asked here: the next connection is the one that is looked at.
+        socket.connect(&in_family(request, before)).unwrap_or_default();
+        rustix::net::connect_unspec(&socket).map_err(|error| failure("disconnect", &error.into()))?;
     }
-    set(socket.set_nonblocking(false))?;
-    *report = look(&socket);
-    report.received = Some(if request.udp { ask(&socket)? } else { receive(&mut BufReader::new(socket))? });
-    Ok(())
+    if request.how.is_udp() { udp::converse(request, &socket, report) } else { tcp::converse(request, socket, report) }
 }
 
-fn ask(mut socket: &Socket) -> Step<String> {
-    socket.send(b"who are you\n").map_err(|error| failure("send", &error))?;
-    let mut answer = [0; 2048];
-    let count = socket.read(&mut answer).map_err(|error| failure("receive", &error))?;
-    Ok(String::from_utf8_lossy(&answer[..count]).trim_end().to_owned())
+fn set(result: io::Result<()>) -> Step<()> {
+    result.map_err(|error| failure("setsockopt", &error))
 }
 
 fn in_family(request: &Request, address: SocketAddr) -> SockAddr {
