@@ -8,6 +8,7 @@
 #![no_main]
 #![expect(clippy::needless_pass_by_value, reason = "the entry points get their contexts by value from aya's macros")]
 
+mod accelerate;
 mod connect;
 mod credentials;
 mod dns;
@@ -23,8 +24,8 @@ mod trace;
 mod user_address;
 
 use aya_ebpf::{
-    macros::{cgroup_sock, cgroup_sock_addr, cgroup_sockopt, sk_lookup, sock_ops},
-    programs::{SkLookupContext, SockAddrContext, SockContext, SockOpsContext, SockoptContext},
+    macros::{cgroup_sock, cgroup_sock_addr, cgroup_sockopt, fentry, sk_lookup, sk_msg, sock_ops},
+    programs::{FEntryContext, SkLookupContext, SkMsgContext, SockAddrContext, SockContext, SockOpsContext, SockoptContext},
 };
 
 use crate::user_address::{UserAddress, V4, V6};
@@ -112,6 +113,30 @@ fn on_sockops(ctx: SockOpsContext) -> u32 {
 #[sk_lookup]
 fn on_sk_lookup(ctx: SkLookupContext) -> u32 {
     inbound::steer(&ctx)
+}
+
+/// A connection begins or ends, in a pod with `--accelerate`.
+#[sock_ops]
+fn on_established(ctx: SockOpsContext) -> u32 {
+    accelerate::established::follow(&ctx)
+}
+
+/// `send()` on a socket that data can be moved from.
+#[sk_msg]
+fn on_message(ctx: SkMsgContext) -> u32 {
+    accelerate::message::send(&ctx)
+}
+
+/// Before `send()` on a socket in a socket map.
+#[fentry]
+fn on_urgent(ctx: FEntryContext) {
+    accelerate::urgent::note(&ctx);
+}
+
+/// `setsockopt()`, in a pod with `--accelerate`.
+#[cgroup_sockopt(setsockopt)]
+fn on_setsockopt(ctx: SockoptContext) -> i32 {
+    accelerate::ulp::refuse(&ctx)
 }
 
 /// The helpers used are for GPL-compatible programs only.

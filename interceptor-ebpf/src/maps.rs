@@ -12,6 +12,7 @@ use aya_ebpf::{
 use interceptor_policy::{
     Address, AddressClass, AddressKey, AskedServer, Caller, Counters, Enrolment, ListenerKey, NodeState, NumberClass, NumberKey, Owner,
     ProxyListener, SlotEntry,
+    acceleration::{End, EndKey, EndNote},
 };
 
 use crate::socket::Socket;
@@ -72,6 +73,23 @@ pub(crate) static PROXY_SOCKETS: SkStorage<ProxyListener, { (BPF_F_NO_PREALLOC |
 #[btf_map]
 pub(crate) static DNS_SERVERS: SkStorage<AskedServer, { BPF_F_NO_PREALLOC as usize }> = SkStorage::new();
 
+/// The sockets whose data is moved directly. The kernel takes an entry out when its socket closes, and nobody else may: that would
+/// destroy what waits to be read.
+#[btf_map]
+pub(crate) static ACCELERATED: SockHash<EndKey, 262_144> = SockHash::new();
+
+/// What each of them lets its other end know.
+#[btf_map]
+pub(crate) static ENDS: HashMap<EndKey, EndNote, 262_144, SPARSE> = HashMap::new();
+
+/// What each of them knows itself.
+#[btf_map]
+pub(crate) static SOCKET_ENDS: SkStorage<End, { BPF_F_NO_PREALLOC as usize }> = SkStorage::new();
+
+/// Address → the one accelerated pod of the node that has it; addresses of several pods are left out.
+#[btf_map]
+pub(crate) static NEIGHBOURS: HashMap<Address, u64, 65_536, SPARSE> = HashMap::new();
+
 /// Socket storage with flags of our choice and for every kind of program; aya-ebpf's own fixes the flags and serves only
 /// `bpf_sock_addr` programs. Fields and order are those of libbpf's BTF map definitions.
 #[repr(C)]
@@ -106,10 +124,21 @@ impl<T: Copy, const FLAGS: usize> SkStorage<T, FLAGS> {
     /// The same for a socket of another type than `struct bpf_sock`.
     #[inline(always)]
     pub(crate) fn get_of(&self, socket: NonNull<c_void>) -> Option<T> {
+        // SAFETY: the value is alive as long as the socket.
+        self.pointer(socket).map(|value| unsafe { value.read() })
+    }
+
+    /// As [`Self::get`], in place: it is alive as long as the socket, and others may be looking at it.
+    #[inline(always)]
+    pub(crate) fn get_ptr(&self, socket: Socket) -> Option<NonNull<T>> {
+        self.pointer(socket.as_non_null())
+    }
+
+    #[inline(always)]
+    fn pointer(&self, socket: NonNull<c_void>) -> Option<NonNull<T>> {
         // SAFETY: the map outlives the program, the socket is not null, and a null value creates nothing.
-        let value = unsafe { bpf_sk_storage_get(self.map(), socket.as_ptr(), core::ptr::null_mut(), 0) }.cast::<T>();
-        // SAFETY: the helper returns null or the value of this map, alive as long as the socket.
-        unsafe { value.as_ref() }.copied()
+        let value = unsafe { bpf_sk_storage_get(self.map(), socket.as_ptr(), core::ptr::null_mut(), 0) };
+        NonNull::new(value.cast())
     }
 
     /// Keeps `value` with the socket, unless something is kept already; false when there is no memory for it.

@@ -81,6 +81,12 @@ impl Socket {
         low_half(field!(self, src_port))
     }
 
+    /// `BPF_TCP_…`.
+    #[inline(always)]
+    pub(crate) fn state(self) -> u32 {
+        field!(self, state)
+    }
+
     /// What the socket is connected to.
     #[inline(always)]
     pub(crate) fn peer_address(self) -> Address {

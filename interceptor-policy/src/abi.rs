@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::{Address, Reason};
 
 /// Changes whenever a type in this file or the meaning of a map changes; part of the pin path, so that two versions never share a map.
-pub const ABI_VERSION: u32 = 5;
+pub const ABI_VERSION: u32 = 6;
 
 /// How many listening sockets of one port and scope are remembered; any live one serves its whole `SO_REUSEPORT` group.
 pub const LISTENERS_PER_PORT: u32 = 128;
@@ -70,6 +70,8 @@ bits! {
         DNS_ALL = 8,
         /// `-m TPROXY`.
         TPROXY = 9,
+        /// `--accelerate`.
+        ACCELERATE = 10,
     }
 }
 
@@ -132,6 +134,9 @@ pub struct Policy {
     /// The source of connections to the outside; unspecified when the pod has none.
     pub pod_v4: Address,
     pub pod_v6: Address,
+    /// `--accelerate-budget`: how many bytes of one direction of an accelerated connection may wait for the reader.
+    pub accelerate_budget: u32,
+    pub padding: u32,
 }
 
 impl Policy {

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod abi;
+pub mod acceleration;
 mod address;
 mod decide;
 mod flow;

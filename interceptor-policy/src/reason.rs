@@ -112,6 +112,32 @@ reasons! {
     SlotFromOutside => Refuse, "slot_from_outside", "a connection from outside to an address that only redirection uses; refused";
     /// SO_ORIGINAL_DST or getpeername asked for a slot that was recycled.
     SlotForgotten => Refuse, "slot_forgotten", "the original destination of a connection was asked for after its slot had been recycled";
+    /// Counted for each direction of a connection, at its first message.
+    Accelerated => Pass, "accelerated", "a direction of a connection goes from socket to socket (--accelerate)";
+    /// A direction goes back to TCP, for good.
+    AccelerationOverBudget => Pass, "acceleration_over_budget", "an accelerated direction went back to TCP: too much waited for its reader (--accelerate-budget)";
+    /// Not in this pod, and no address of just one accelerated pod of this node.
+    AccelerationPeerElsewhere => Pass, "acceleration_peer_elsewhere", "not accelerated: the other end is not in an accelerated pod of this node";
+    /// Acceleration is for what the mesh brings together.
+    AccelerationNoSidecar => Pass, "acceleration_no_sidecar", "not accelerated: a connection inside the pod that has no end at the sidecar";
+    /// Not there when the first message is sent, or never; that direction stays with TCP.
+    AccelerationPeerAbsent => Pass, "acceleration_peer_absent", "not accelerated: the other end was not there yet, or is not accelerated";
+    /// Something on the way ends one connection and begins another.
+    AccelerationUnproven => Pass, "acceleration_unproven", "not accelerated: the sequence numbers of both ends belong to different connections";
+    /// Subflows are not connections.
+    AccelerationMptcp => Pass, "acceleration_mptcp", "not accelerated: Multipath TCP";
+    /// TCP Fast Open.
+    AccelerationEarlyData => Pass, "acceleration_early_data", "not accelerated: data was on its way before the connection was established";
+    /// `connect()` again, after `AF_UNSPEC` or a failure.
+    AccelerationSocketReused => Pass, "acceleration_socket_reused", "not accelerated: the socket had another connection before";
+    /// No room in a table, an upper-layer protocol on the socket, or its addresses still in use.
+    AccelerationNoRoom => Pass, "acceleration_no_room", "not accelerated: the socket could not be put into the table of accelerated sockets";
+    /// `MSG_OOB`; that direction goes by TCP from then on.
+    AccelerationUrgentData => Pass, "acceleration_urgent_data", "not accelerated any more: urgent data was sent (MSG_OOB), which only TCP carries";
+    /// The receiver closed; TCP tells the sender.
+    AccelerationPeerGone => Pass, "acceleration_peer_gone", "an accelerated direction went back to TCP: its receiver had closed";
+    /// The socket is in a socket map, and kTLS on those has crashed kernels.
+    AccelerationUlpRefused => Refuse, "acceleration_ulp_refused", "an upper-layer protocol (TCP_ULP, kTLS) was asked for on an accelerated socket; refused with ENOENT, as on kernels without it";
 }
 
 impl From<Reason> for Verdict {

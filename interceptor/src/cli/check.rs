@@ -30,7 +30,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode> {
         Format::Json => output::json(&features)?,
         Format::Text => print(&features),
     }
-    let usable = features.iter().all(|feature| feature.answer == Answer::Yes);
+    let usable = features.iter().all(|feature| feature.optional || feature.answer == Answer::Yes);
     Ok(if usable { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -42,7 +42,7 @@ fn print(features: &[Feature]) {
         "here",
         "without it",
     ]);
-    for Feature { name, since, without, answer } in features {
+    for Feature { name, since, without, optional: _, answer } in features {
         table.add_row([name, since, answer.word(), without]);
     }
     output::text(table);
@@ -51,5 +51,10 @@ fn print(features: &[Feature]) {
     for (name, word, why) in &problems {
         output::text(format_args!("{name}: {word}: {why}"));
     }
-    output::text(if problems.is_empty() { "Usable: everything needed is there" } else { "Not usable as things are" });
+    let usable = features.iter().all(|feature| feature.optional || feature.answer == Answer::Yes);
+    output::text(match (usable, problems.is_empty()) {
+        (false, _) => "Not usable as things are",
+        (true, false) => "Usable, but for what is named above",
+        (true, true) => "Usable: everything needed is there",
+    });
 }

@@ -12,7 +12,7 @@ use crate::{
         enrolment::{self, Change, Request},
         netns::Netns,
     },
-    policy::{IstioConfig, IstioFlags, ResolvConf, SystemAccounts, compile},
+    policy::{Acceleration, AccelerationFlags, IstioConfig, IstioFlags, ResolvConf, SystemAccounts, compile},
 };
 
 /// Intercept a pod: the flags of istio-iptables, and the same outcome for every connection
@@ -30,6 +30,9 @@ Exit status: 0 done, 1 refused or failed, 126 validation failed, 255 wrong usage
 pub(super) struct PodArgs {
     #[command(flatten)]
     istio: IstioFlags,
+
+    #[command(flatten)]
+    acceleration: AccelerationFlags,
 
     #[command(flatten)]
     place: Place,
@@ -61,6 +64,7 @@ pub(super) fn run(args: &PodArgs) -> Result<ExitCode> {
     let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
     let (config, mut warnings) = IstioConfig::resolve(&args.istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
     warnings.extend(config.check_supported()?);
+    let acceleration = args.acceleration.resolve(&|name| std::env::var(name).ok())?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -70,14 +74,14 @@ pub(super) fn run(args: &PodArgs) -> Result<ExitCode> {
     } else if config.skip_rule_apply {
         tracing::info!("Skipping: nothing is set up, as asked for (--skip-rule-apply)");
     } else {
-        apply(&args.place, &config)?;
+        apply(&args.place, &config, acceleration)?;
     }
     if config.run_validation { validate::run(&config) } else { Ok(ExitCode::SUCCESS) }
 }
 
-fn apply(place: &Place, config: &IstioConfig) -> Result<()> {
+fn apply(place: &Place, config: &IstioConfig, acceleration: Option<Acceleration>) -> Result<()> {
     let netns = Netns::open(&place.netns)?;
-    let policy = compile(config, &netns.facts()?)?;
+    let policy = compile(config, &netns.facts()?)?.accelerated(acceleration);
     let bpffs = Bpffs::open(&place.bpffs)?;
     let cgroup = match &place.cgroup {
         Some(path) => Cgroup::open(path)?,
@@ -86,7 +90,13 @@ fn apply(place: &Place, config: &IstioConfig) -> Result<()> {
             bail!("The pod's cgroup can be found from inside the pod only; with --netns {}, name it with --cgroup", place.netns.display())
         }
     };
-    let request = Request { netns: &netns, cgroup: &cgroup, policy: &policy, force: config.force_apply };
+    let request = Request {
+        netns: &netns,
+        cgroup: &cgroup,
+        policy: &policy,
+        force: config.force_apply,
+        force_acceleration: acceleration.is_some_and(|wanted| wanted.force),
+    };
     if config.dry_run {
         let plan = enrolment::plan(&bpffs, request)?.to_string();
         output::text(&plan);

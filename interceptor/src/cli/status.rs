@@ -43,6 +43,8 @@ struct PodStatus {
     inbound: &'static str,
     address_ranges: u32,
     number_ranges: u32,
+    /// `--accelerate-budget`, where connections are accelerated.
+    accelerate_budget: Option<u32>,
     attached: Vec<&'static str>,
     missing: Vec<&'static str>,
     counters: BTreeMap<&'static str, u64>,
@@ -73,6 +75,7 @@ impl PodStatus {
             inbound: inbound(policy),
             address_ranges: enrolment.addresses,
             number_ranges: enrolment.numbers,
+            accelerate_budget: policy.has(PolicyFlags::ACCELERATE).then_some(policy.accelerate_budget),
             attached: attached.clone(),
             missing: missing.clone(),
             counters: counters.iter().map(|(reason, count)| (reason.label(), *count)).collect(),
@@ -104,6 +107,7 @@ fn print(pod: &PodStatus) {
         inbound,
         address_ranges,
         number_ranges,
+        accelerate_budget,
         attached,
         missing,
         counters,
@@ -115,6 +119,9 @@ fn print(pod: &PodStatus) {
     output::text(format_args!("  outbound  {outbound} to port {outbound_port}"));
     output::text(format_args!("  inbound   {inbound} to port {inbound_port}"));
     output::text(format_args!("  lists     {address_ranges} address ranges, {number_ranges} ranges of ports and ids"));
+    if let Some(budget) = accelerate_budget {
+        output::text(format_args!("  accelerates, up to {budget} unread bytes in each direction of a connection"));
+    }
     output::text(format_args!("  attached  {} of {} programs", attached.len(), attached.len() + missing.len()));
     if !missing.is_empty() {
         output::text(format_args!("  MISSING   {}; run `interceptor pod` again", missing.join(", ")));

@@ -121,7 +121,7 @@ fn extra(info: u32) -> Result<usize> {
 }
 
 /// What the programs have to know of the kernel: where the credentials that a new socket gets are kept, `current->cred->fsuid` and
-/// `fsgid`, and whether it has MPTCP.
+/// `fsgid`, some fields that no helper tells, and whether it has MPTCP.
 pub(super) fn constants() -> Result<HashMap<&'static str, u64>> {
     let layout = Layout::of_this_kernel()?;
     Ok(HashMap::from([
@@ -129,6 +129,12 @@ pub(super) fn constants() -> Result<HashMap<&'static str, u64>> {
         ("CRED_FSUID", layout.offset("cred", "fsuid")?),
         ("CRED_FSGID", layout.offset("cred", "fsgid")?),
         ("HAS_MPTCP", layout.record("mptcp_sock")?.is_some().into()),
+        ("TCP_WRITE_SEQ", layout.offset("tcp_sock", "write_seq")?),
+        // Only with CONFIG_MPTCP; without it there is nothing to ask for.
+        ("TCP_IS_MPTCP", layout.offset("tcp_sock", "is_mptcp").unwrap_or_default()),
+        // `sk_rmem_alloc` is the first field of this one.
+        ("SOCK_RMEM_ALLOC", layout.offset("sock", "sk_backlog")?),
+        ("MSGHDR_FLAGS", layout.offset("msghdr", "msg_flags")?),
     ]))
 }
 

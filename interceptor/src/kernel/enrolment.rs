@@ -12,6 +12,8 @@ use interceptor_policy::{Enrolment, NodeState, Policy, PolicyFlags};
 use zerocopy::IntoBytes as _;
 
 use super::{
+    acceleration::Acceleration,
+    acceleration_trial,
     bpffs::{Bpffs, Lock},
     cgroup::{self, Cgroup},
     ipv6, links, listeners,
@@ -29,6 +31,8 @@ pub struct Request<'a> {
     pub policy: &'a CompiledPolicy,
     /// Apply the policy even if it is in force already.
     pub force: bool,
+    /// Accelerate even if the kernel does not pass the trial.
+    pub force_acceleration: bool,
 }
 
 /// What a run does to a pod.
@@ -51,6 +55,7 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     LoadPrograms,
+    LoadAcceleration,
     PrepareIpv6,
     PrepareTproxy(MarkedRouting),
     WriteLists { addresses: usize, numbers: usize, primaries: usize },
@@ -69,6 +74,9 @@ pub fn enrol(bpffs: &Bpffs, request: Request<'_>) -> Result<Plan> {
         node.collect_garbage().context("Failed to tidy up after earlier runs")?;
     }
     let plan = draw(bpffs, node.as_ref(), request)?;
+    if plan.steps.contains(&Step::LoadAcceleration) {
+        acceleration_trial::gate(request.force_acceleration)?;
+    }
     let done = execute(bpffs, &lock, &mut node, &plan, request);
     if done.is_err() && plan.change == Change::Enrol {
         // A pod that was not enrolled before is left as it was; the first error is the one to report.
@@ -115,7 +123,7 @@ fn remove(bpffs: &Bpffs, lock: &Lock, node: Option<&mut Node>, cookie: u64) -> R
 }
 
 fn draw(bpffs: &Bpffs, node: Option<&Node>, request: Request<'_>) -> Result<Plan> {
-    let Request { netns, cgroup, policy, force } = request;
+    let Request { netns, cgroup, policy, force, force_acceleration: _ } = request;
     let cookie = netns.cookie();
     let enrolment = node.map(|node| node.tables.pod(cookie)).transpose()?.flatten();
     let directory = node.map_or_else(PathBuf::new, |node| node.pod_directory(cookie));
@@ -144,6 +152,9 @@ fn draw(bpffs: &Bpffs, node: Option<&Node>, request: Request<'_>) -> Result<Plan
         steps.push(Step::LoadPrograms);
     }
     let CompiledPolicy { policy: scalars, addresses, numbers, primaries } = policy;
+    if scalars.has(PolicyFlags::ACCELERATE) && Acceleration::open(&bpffs.version())?.is_none() {
+        steps.push(Step::LoadAcceleration);
+    }
     if scalars.has(PolicyFlags::IPV6) {
         steps.push(Step::PrepareIpv6);
     }
@@ -161,7 +172,7 @@ fn draw(bpffs: &Bpffs, node: Option<&Node>, request: Request<'_>) -> Result<Plan
 }
 
 fn execute(bpffs: &Bpffs, lock: &Lock, node: &mut Option<Node>, plan: &Plan, request: Request<'_>) -> Result<()> {
-    let Request { netns, cgroup, policy, force: _ } = request;
+    let Request { netns, cgroup, policy, force: _, force_acceleration: _ } = request;
     let mut generation = 0;
     for step in &plan.steps {
         tracing::debug!("{step}");
@@ -172,6 +183,7 @@ fn execute(bpffs: &Bpffs, lock: &Lock, node: &mut Option<Node>, plan: &Plan, req
         let node = node.as_mut().context("The programs are not loaded")?;
         match step {
             Step::LoadPrograms => {}
+            Step::LoadAcceleration => drop(Acceleration::load(&node.directory)?),
             Step::PrepareIpv6 => ipv6::prepare(netns)?,
             Step::PrepareTproxy(routing) => routing.prepare(netns)?,
             Step::WriteLists { .. } => {
@@ -198,19 +210,25 @@ fn execute(bpffs: &Bpffs, lock: &Lock, node: &mut Option<Node>, plan: &Plan, req
             Step::PutInForce { cookie } => {
                 node.tables.add_counters(*cookie)?;
                 node.tables.set_pod(*cookie, enrolment(generation, request)?)?;
+                if let Some(mut acceleration) = Acceleration::open(&node.directory)? {
+                    node.tell_neighbours(&mut acceleration)?;
+                }
                 if plan.change == Change::Enrol {
                     let state = node.tables.node()?;
                     node.tables.set_node(NodeState { unfinished: 0, ..state })?;
                 }
             }
-            Step::RemoveOldLists => node.finish()?,
+            Step::RemoveOldLists => {
+                node.finish()?;
+                node.retire_acceleration()?;
+            }
         }
     }
     Ok(())
 }
 
 fn enrolment(generation: u32, request: Request<'_>) -> Result<Enrolment> {
-    let Request { netns, cgroup, policy, force: _ } = request;
+    let Request { netns, cgroup, policy, force: _, force_acceleration: _ } = request;
     let mut scalars = policy.policy;
     scalars.generation = generation;
     Ok(Enrolment {
@@ -262,6 +280,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LoadPrograms => f.write_str("load the kernel programs and create the maps"),
+            Self::LoadAcceleration => f.write_str("try whether this kernel accelerates safely, and load the programs and maps for it"),
             Self::PrepareIpv6 => f.write_str("make ::6 and the network of the IPv6 slots local in the pod"),
             Self::PrepareTproxy(routing) => routing.fmt(f),
             Self::WriteLists { addresses, numbers, primaries } => {

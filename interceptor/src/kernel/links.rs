@@ -10,19 +10,22 @@ use anyhow::{Context as _, Result};
 use interceptor_policy::Policy;
 
 use super::{
+    acceleration::Acceleration,
     cgroup::Cgroup,
     doorway,
     netns::Netns,
-    object::{self, CGROUP_PROGRAMS, ProgramInfo, SK_LOOKUP},
+    object::{self, ACCELERATION_CGROUP_PROGRAMS, CGROUP_PROGRAMS, ProgramInfo, SK_LOOKUP},
     sys,
 };
 
 /// Attaches and pins what a pod does not have yet. Nothing of it is in force before the pod's entry is written.
 pub(super) fn attach_missing(version: &Path, pod: &Path, policy: &Policy, cgroup: &Cgroup, netns: &Netns) -> Result<()> {
     fs::create_dir_all(pod).with_context(|| format!("Failed to create {}", pod.display()))?;
-    for info in CGROUP_PROGRAMS.into_iter().filter(|info| info.is_needed(policy)) {
+    let own = CGROUP_PROGRAMS.map(|info| (info, version.join("programs")));
+    let of_acceleration = ACCELERATION_CGROUP_PROGRAMS.map(|info| (info, Acceleration::directory(version).join("programs")));
+    for (info, directory) in own.into_iter().chain(of_acceleration).filter(|(info, _directory)| info.is_needed(policy)) {
         if !pod.join(info.name).exists() {
-            let path = version.join("programs").join(info.name);
+            let path = directory.join(info.name);
             let program = sys::bpf_obj_get(&path).with_context(|| format!("Failed to open {}", path.display()))?;
             attach(info, &program, cgroup.file(), pod)?;
         }
@@ -46,7 +49,25 @@ fn attach(info: ProgramInfo, program: &impl AsRawFd, target: &File, pod: &Path) 
 
 /// The names of the programs that a pod needs and has a pinned link of, and of those that it has none of.
 pub(super) fn attached_and_missing(pod: &Path, policy: &Policy) -> (Vec<&'static str>, Vec<&'static str>) {
-    object::programs().filter(|info| info.is_needed(policy)).map(|info| info.name).partition(|name| pod.join(name).exists())
+    object::linked_programs().filter(|info| info.is_needed(policy)).map(|info| info.name).partition(|name| pod.join(name).exists())
+}
+
+/// Detaches the programs of acceleration from a pod.
+pub(super) fn detach_acceleration(pod: &Path) -> Result<()> {
+    for pin in ACCELERATION_CGROUP_PROGRAMS.map(|info| pod.join(info.name)) {
+        match fs::remove_file(&pin) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("Failed to remove {}", pin.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether programs of acceleration are attached to a pod.
+pub(super) fn has_acceleration(pod: &Path) -> bool {
+    ACCELERATION_CGROUP_PROGRAMS.iter().any(|info| pod.join(info.name).exists())
 }
 
 /// Whether the pod's network namespace is gone: the kernel has then cut its link loose, which shows as a zero inode number.

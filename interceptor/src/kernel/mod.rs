@@ -8,17 +8,21 @@
 //! <bpffs>/interceptor/v<ABI>/maps/…           shared by all pods of the node
 //! <bpffs>/interceptor/v<ABI>/programs/…       loaded once, attached to every pod's cgroup
 //! <bpffs>/interceptor/v<ABI>/pods/<cookie>/…  a pod's links
+//! <bpffs>/interceptor/v<ABI>/acceleration/…   maps, programs and links, while pods are accelerated
 //! ```
 //!
 //! A pod is enrolled when, and only when, it has an entry in the map of pods. It is written last and removed first, so whatever kills
 //! a run leaves the old state or the new one.
 
+mod acceleration;
+mod acceleration_trial;
 pub mod bpffs;
 mod btf;
 pub mod cgroup;
 mod doorway;
 pub mod enrolment;
 mod ipv6;
+mod known_bad;
 mod links;
 mod listeners;
 mod listening;

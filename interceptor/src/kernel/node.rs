@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-use std::{fs, path::PathBuf};
+use std::{collections::HashMap, fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
-use interceptor_policy::NodeState;
+use interceptor_policy::{Address, NodeState, PolicyFlags};
 
 use super::{
+    acceleration::Acceleration,
     bpffs::{Bpffs, Lock, remove_tree},
     links, object, sys,
     tables::Tables,
@@ -82,7 +83,7 @@ impl Node {
         if self.tables.node()?.unfinished != 0 {
             self.finish()?;
         }
-        Ok(())
+        self.retire_acceleration()
     }
 
     /// Ends a pod's interception and removes all that belongs to it. The entry goes first: without it the programs do nothing.
@@ -92,7 +93,12 @@ impl Node {
         remove_tree(&self.pod_directory(cookie))?;
         self.tables.remove_counters(cookie)?;
         self.remove_listeners(cookie)?;
-        self.finish()
+        if let Some(mut acceleration) = Acceleration::open(&self.directory)? {
+            self.tell_neighbours(&mut acceleration)?;
+            acceleration.forget_ends_of(cookie)?;
+        }
+        self.finish()?;
+        self.retire_acceleration()
     }
 
     /// Notes that list entries may stand that no pod refers to.
@@ -110,6 +116,45 @@ impl Node {
         self.tables.set_node(NodeState { unfinished: 0, ..state })
     }
 
+    /// Makes known which accelerated pod has which address. Addresses of several pods lead to none.
+    pub(super) fn tell_neighbours(&self, acceleration: &mut Acceleration) -> Result<()> {
+        let accelerated = self.tables.pods()?.into_iter().filter(|(_, pod)| pod.policy.has(PolicyFlags::ACCELERATE));
+        let cookies: HashMap<u32, u64> = accelerated.map(|(cookie, pod)| (pod.policy.generation, cookie)).collect();
+        let mut pods_of: HashMap<[u32; 4], Vec<u64>> = HashMap::new();
+        for (generation, address) in self.tables.local_addresses()? {
+            if let Some(cookie) = cookies.get(&generation)
+                && is_reached_from_outside(address)
+            {
+                pods_of.entry(address.0).or_default().push(*cookie);
+            }
+        }
+        let only_one = pods_of.into_iter().filter_map(|(address, pods)| match pods.as_slice() {
+            [cookie] => Some((Address(address), *cookie)),
+            _ => None,
+        });
+        acceleration.set_neighbours(&only_one.collect::<Vec<_>>())
+    }
+
+    /// Detaches acceleration from pods that it was switched off for, once none of their sockets needs it, and removes it from the node
+    /// when it is attached to none.
+    pub(super) fn retire_acceleration(&self) -> Result<()> {
+        let Some(acceleration) = Acceleration::open(&self.directory)? else { return Ok(()) };
+        let mut in_use = false;
+        for (cookie, enrolment) in self.tables.pods()? {
+            let pod = self.pod_directory(cookie);
+            if enrolment.policy.has(PolicyFlags::ACCELERATE) {
+                in_use = true;
+            } else if links::has_acceleration(&pod) {
+                if acceleration.has_sockets_of(cookie)? {
+                    in_use = true;
+                } else {
+                    links::detach_acceleration(&pod)?;
+                }
+            }
+        }
+        if in_use { Ok(()) } else { acceleration.remove() }
+    }
+
     fn remove_listeners(&mut self, cookie: u64) -> Result<()> {
         let keys: Result<Vec<_>, _> = self.tables.listeners.keys().collect();
         for key in keys.context("Failed to read the listening sockets")? {
@@ -123,4 +168,13 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// Addresses on `lo` and those of one link are in every pod.
+fn is_reached_from_outside(address: Address) -> bool {
+    let link_local = match std::net::IpAddr::from(address) {
+        std::net::IpAddr::V4(v4) => v4.is_link_local(),
+        std::net::IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    !(link_local || address.is_loopback() || address.same(Address::PASSTHROUGH_V6))
 }

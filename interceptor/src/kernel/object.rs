@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use aya::{
-    Ebpf, EbpfLoader,
+    Btf, Ebpf, EbpfLoader,
     maps::{Map, ProgramArray},
     programs::{Program, ProgramError},
 };
@@ -40,6 +40,9 @@ const MAPS: [&str; 13] = [
     "DNS_SERVERS",
 ];
 
+/// The maps that only acceleration needs.
+const ACCELERATION_MAPS: [&str; 4] = ["ACCELERATED", "ENDS", "SOCKET_ENDS", "NEIGHBOURS"];
+
 /// A program of the object, and where it attaches.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ProgramInfo {
@@ -58,6 +61,8 @@ enum Needed {
     Always,
     /// Where DNS is captured.
     ForDns,
+    /// Where connections are accelerated.
+    ForAcceleration,
 }
 
 /// The program that decides on what comes to a pod's network namespace. Each pod has a [doorway](super::doorway) to it, which is what is
@@ -81,9 +86,33 @@ pub(super) const CGROUP_PROGRAMS: [ProgramInfo; 13] = [
     ProgramInfo { name: "on_connect6", attach_type: 11, since: "5.19", needed: Needed::Always },
 ];
 
-/// All programs.
+/// The programs that are attached to the cgroups of accelerated pods besides. They are loaded when the first of those is enrolled.
+pub(super) const ACCELERATION_CGROUP_PROGRAMS: [ProgramInfo; 2] = [
+    ProgramInfo { name: "on_established", attach_type: 3, since: "5.11", needed: Needed::ForAcceleration },
+    ProgramInfo { name: "on_setsockopt", attach_type: 22, since: "5.18", needed: Needed::ForAcceleration },
+];
+
+/// The program that is attached to the table of accelerated sockets, for as long as the table exists.
+pub(super) const MESSAGE: ProgramInfo = ProgramInfo { name: "on_message", attach_type: 7, since: "5.8", needed: Needed::ForAcceleration };
+
+/// The program that is attached to a function of the kernel, [`TRACED`], which only sockets in socket maps call. Some kernels are built or
+/// locked down so that they have none of this kind; acceleration works without, see [`super::acceleration::attach`].
+pub(super) const URGENT: ProgramInfo = ProgramInfo { name: "on_urgent", attach_type: 24, since: "5.11", needed: Needed::ForAcceleration };
+const TRACED: &str = "tcp_bpf_sendmsg";
+
+/// The programs that every pod needs.
 pub(super) fn programs() -> impl Iterator<Item = ProgramInfo> {
     CGROUP_PROGRAMS.into_iter().chain([SK_LOOKUP])
+}
+
+/// The programs that acceleration needs.
+pub(super) fn acceleration_programs() -> impl Iterator<Item = ProgramInfo> {
+    ACCELERATION_CGROUP_PROGRAMS.into_iter().chain([MESSAGE])
+}
+
+/// The programs of which a pod may have a link.
+pub(super) fn linked_programs() -> impl Iterator<Item = ProgramInfo> {
+    programs().chain(ACCELERATION_CGROUP_PROGRAMS)
 }
 
 impl ProgramInfo {
@@ -92,12 +121,28 @@ impl ProgramInfo {
         match self.needed {
             Needed::Always => true,
             Needed::ForDns => policy.has(PolicyFlags::DNS),
+            Needed::ForAcceleration => policy.has(PolicyFlags::ACCELERATE),
         }
     }
 
     /// Attaches the program to a cgroup or, in the case of [`SK_LOOKUP`], to a network namespace.
     pub(super) fn attach(self, program: &impl AsRawFd, target: &File) -> Result<OwnedFd> {
         sys::bpf_link_create(program, target, self.attach_type).with_context(|| format!("Failed to attach {}", self.name))
+    }
+
+    /// Pins the program in `programs`.
+    pub(super) fn pin(self, object: &mut Ebpf, programs: &Path) -> Result<()> {
+        self.of(object)?.pin(programs.join(self.name)).with_context(|| format!("Failed to pin {}", self.name))
+    }
+
+    /// Attaches the program to a function of the kernel.
+    pub(super) fn trace(self, program: &impl AsRawFd) -> Result<OwnedFd> {
+        sys::bpf_raw_tracepoint_open(program).with_context(|| format!("Failed to attach {}", self.name))
+    }
+
+    /// Attaches the program to a socket map.
+    pub(super) fn attach_to_map(self, program: &impl AsRawFd, map: &impl AsRawFd) -> Result<()> {
+        sys::bpf_prog_attach(program, map, self.attach_type).with_context(|| format!("Failed to attach {}", self.name))
     }
 
     /// The program in a loaded object.
@@ -113,17 +158,24 @@ pub(super) fn fingerprint() -> u64 {
 
 /// Creates the maps, pinned in `maps`, and loads the programs for cgroups, pinned in `programs`.
 pub(super) fn load_node(maps: &Path, programs: &Path) -> Result<()> {
-    let mut object = open(Some(maps))?;
+    let mut object = open(Some(maps), Acceleration::Off)?;
     for info in self::programs() {
         load(&mut object, info)?;
-        info.of(&mut object)?.pin(programs.join(info.name)).with_context(|| format!("Failed to pin {}", info.name))?;
+        info.pin(&mut object, programs)?;
     }
     open_doorways(&mut object)
 }
 
+/// Creates the maps of acceleration, pinned in `acceleration_maps`, and loads its programs, not pinned.
+pub(super) fn load_acceleration(maps: &Path, acceleration_maps: &Path) -> Result<Ebpf> {
+    let mut object = open(Some(maps), Acceleration::Pinned(acceleration_maps))?;
+    acceleration_programs().try_for_each(|info| load(&mut object, info))?;
+    Ok(object)
+}
+
 /// Loads programs without pinning anything.
 pub(super) fn load_unpinned(infos: impl IntoIterator<Item = ProgramInfo>) -> Result<Ebpf> {
-    let mut object = open(None)?;
+    let mut object = open(None, Acceleration::On)?;
     infos.into_iter().try_for_each(|info| load(&mut object, info))?;
     Ok(object)
 }
@@ -144,8 +196,19 @@ pub(super) fn load_doorway(object: &Ebpf, netns_cookie: u64) -> Result<OwnedFd> 
     doorway::load(netns_cookie, callers.fd().as_fd(), steering.fd().as_fd()).context("Failed to load a doorway to on_sk_lookup")
 }
 
+/// What becomes of the maps of acceleration.
+#[derive(Clone, Copy)]
+enum Acceleration<'a> {
+    /// No program uses them: they take no room, and go at once.
+    Off,
+    /// They live as long as the programs.
+    On,
+    /// They are pinned there.
+    Pinned(&'a Path),
+}
+
 /// Makes the maps, or opens those pinned in `maps`, and gives the programs their constants.
-fn open(maps: Option<&Path>) -> Result<Ebpf> {
+fn open(maps: Option<&Path>, acceleration: Acceleration<'_>) -> Result<Ebpf> {
     let seed = seed();
     let constants = btf::constants()?;
     let mut loader = EbpfLoader::new();
@@ -158,6 +221,13 @@ fn open(maps: Option<&Path>) -> Result<Ebpf> {
             loader.map_pin_path(name, maps.join(name));
         }
     }
+    for name in ACCELERATION_MAPS {
+        match acceleration {
+            Acceleration::Off if name != "SOCKET_ENDS" => drop(loader.map_max_entries(name, 1)),
+            Acceleration::Off | Acceleration::On => {}
+            Acceleration::Pinned(directory) => drop(loader.map_pin_path(name, directory.join(name))),
+        }
+    }
     loader.load(OBJECT).with_context(|| format!("Failed to create or open the maps; {HINT}"))
 }
 
@@ -167,13 +237,15 @@ fn seed() -> u32 {
     RandomState::new().hash_one(()) as u32
 }
 
-fn load(object: &mut Ebpf, info: ProgramInfo) -> Result<()> {
+pub(super) fn load(object: &mut Ebpf, info: ProgramInfo) -> Result<()> {
     let loaded = match info.of(object)? {
         Program::CgroupSock(program) => program.load(),
         Program::CgroupSockAddr(program) => program.load(),
         Program::CgroupSockopt(program) => program.load(),
         Program::SockOps(program) => program.load(),
         Program::SkLookup(program) => program.load(),
+        Program::SkMsg(program) => program.load(),
+        Program::FEntry(program) => program.load(TRACED, &Btf::from_sys_fs().context("Failed to read the kernel's type information")?),
         _ => Err(ProgramError::UnexpectedProgramType),
     };
     loaded.map_err(|error| explain(info.name, error))

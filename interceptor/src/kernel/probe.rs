@@ -13,7 +13,13 @@ use nix::sched::{CloneFlags, unshare};
 use serde::{Serialize, Serializer};
 use socket2::SockRef;
 
-use super::{bpffs::Bpffs, cgroup, object, sys, trial};
+use super::{
+    acceleration_trial,
+    bpffs::Bpffs,
+    cgroup,
+    object::{self, URGENT},
+    sys, trial,
+};
 
 /// One thing that is needed.
 #[derive(Clone, Debug, Serialize)]
@@ -23,6 +29,8 @@ pub struct Feature {
     pub since: &'static str,
     /// What happens without it.
     pub without: &'static str,
+    /// Whether pods can be enrolled without it.
+    pub optional: bool,
     pub answer: Answer,
 }
 
@@ -81,7 +89,7 @@ const REFUSED: &str = "a pod cannot be enrolled";
 
 /// Tries everything that is needed.
 pub fn all(bpffs: &Path) -> Vec<Feature> {
-    let feature = |name, since, without, tried: Result<()>| Feature { name, since, without, answer: tried.into() };
+    let feature = |name, since, without, tried: Result<()>| Feature { name, since, without, optional: false, answer: tried.into() };
     let mut features = vec![
         feature("bpffs", "4.4", "nothing would outlive the command; refused", Bpffs::open(bpffs).map(drop)),
         feature("cgroup2", "4.10", REFUSED, cgroup2()),
@@ -90,7 +98,21 @@ pub fn all(bpffs: &Path) -> Vec<Feature> {
     ];
     features.extend(object::programs().map(|info| feature(info.name, info.since, REFUSED, object::load_unpinned([info]).map(drop))));
     features.push(feature("redirection", "5.18", "something above is there and does not work", redirection()));
+    features.extend(acceleration());
     features
+}
+
+/// What `--accelerate` needs: the programs, a kernel that is not known to be bad at it, and one that turns out not to be.
+fn acceleration() -> impl Iterator<Item = Feature> {
+    const REFUSED: &str = "--accelerate is refused";
+    let feature = |name, since, without, tried: Result<()>| Feature { name, since, without, optional: true, answer: tried.into() };
+    let load = |info| object::load_unpinned([info]).map(drop);
+    let programs = object::acceleration_programs().map(move |info| feature(info.name, info.since, REFUSED, load(info)));
+    programs.chain([
+        feature(URGENT.name, URGENT.since, "MSG_OOB on accelerated connections is ordinary data", load(URGENT)),
+        feature("no known fault in socket maps", "see docs", REFUSED, acceleration_trial::not_known_to_be_unsafe()),
+        feature("acceleration", "6.18", REFUSED, acceleration_trial::try_it()),
+    ])
 }
 
 fn cgroup2() -> Result<()> {
@@ -110,7 +132,7 @@ fn redirection() -> Result<()> {
     let trial = std::thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).context("Failed to make a network namespace")?;
         sys::bring_loopback_up().context("Failed to bring the loopback interface up")?;
-        let _attached = trial::intercept_this_thread()?;
+        let _attached = trial::intercept_this_thread(None)?;
         connect_to_own_pod()
     });
     trial.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

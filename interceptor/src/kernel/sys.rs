@@ -16,6 +16,8 @@ use nix::libc;
 const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
+const BPF_PROG_ATTACH: libc::c_int = 8;
+const BPF_RAW_TRACEPOINT_OPEN: libc::c_int = 17;
 const BPF_LINK_CREATE: libc::c_int = 28;
 
 /// `union bpf_attr` as `BPF_OBJ_PIN` and `BPF_OBJ_GET` read it
@@ -25,6 +27,23 @@ struct ObjAttr {
     pathname: u64,
     bpf_fd: u32,
     file_flags: u32,
+}
+
+/// As `BPF_PROG_ATTACH` reads it.
+#[repr(C)]
+struct ProgAttachAttr {
+    target_fd: u32,
+    attach_bpf_fd: u32,
+    attach_type: u32,
+    attach_flags: u32,
+}
+
+/// As `BPF_RAW_TRACEPOINT_OPEN` reads it.
+#[repr(C)]
+struct RawTracepointAttr {
+    name: u64,
+    prog_fd: u32,
+    padding: u32,
 }
 
 /// As `BPF_LINK_CREATE` reads it.
@@ -119,6 +138,19 @@ pub(super) fn bpf_link_create(program: &impl AsRawFd, target: &impl AsRawFd, att
     owned(bpf(BPF_LINK_CREATE, &LinkCreateAttr { prog_fd, target_fd, attach_type, flags: 0 }))
 }
 
+/// Attaches a program to a map, for as long as the map has users. aya detaches when its own object goes. Linux 4.14.
+pub(super) fn bpf_prog_attach(program: &impl AsRawFd, map: &impl AsRawFd, attach_type: u32) -> io::Result<()> {
+    let [target_fd, attach_bpf_fd] = [map.as_raw_fd(), program.as_raw_fd()].map(RawFd::cast_unsigned);
+    let attr = ProgAttachAttr { target_fd, attach_bpf_fd, attach_type, attach_flags: 0 };
+    if bpf(BPF_PROG_ATTACH, &attr) == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Attaches a tracing program to the function it was loaded for, for as long as the link lives. Linux 5.5.
+pub(super) fn bpf_raw_tracepoint_open(program: &impl AsRawFd) -> io::Result<OwnedFd> {
+    let attr = RawTracepointAttr { name: 0, prog_fd: program.as_raw_fd().cast_unsigned(), padding: 0 };
+    owned(bpf(BPF_RAW_TRACEPOINT_OPEN, &attr))
+}
+
 fn bpf<T>(command: libc::c_int, attr: &T) -> libc::c_long {
     // SAFETY: the attribute is one of the above, its true size is passed, and what it points to outlives the call.
     unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attr), size_of::<T>()) }
@@ -157,6 +189,22 @@ pub(super) fn borrow_fd(pid: i32, fd: RawFd) -> io::Result<OwnedFd> {
     let process = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
     // SAFETY: takes no pointers.
     owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), fd, 0) })
+}
+
+/// How many bytes a socket has to read (`FIONREAD`).
+pub(super) fn bytes_to_read(socket: &impl AsRawFd) -> io::Result<i32> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the kernel writes an int.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::FIONREAD, &raw mut bytes) };
+    if result == 0 { Ok(bytes) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether `poll` says that a socket has something to read.
+pub(super) fn is_readable(socket: &impl AsRawFd) -> io::Result<bool> {
+    let mut entry = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: the kernel reads and writes one entry.
+    let result = unsafe { libc::poll(&raw mut entry, 1, 0) };
+    if result >= 0 { Ok(entry.revents & libc::POLLIN != 0) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Brings up `lo` in the calling thread's network namespace, where it is down at first.

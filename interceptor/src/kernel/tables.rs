@@ -181,6 +181,19 @@ impl Tables {
         Ok(policy)
     }
 
+    /// The addresses that are pods' own, each by the generation of its pod's policy.
+    pub(super) fn local_addresses(&self) -> Result<Vec<(u32, Address)>> {
+        let mut found = Vec::new();
+        for entry in &self.addresses {
+            let (key, Raw(class)) = entry.context("Failed to read the addresses")?;
+            if key.prefix_len() == AddressKey::BITS && class.has(AddressClass::LOCAL) {
+                let Raw(of) = key.data();
+                found.push((of.generation(), of.address));
+            }
+        }
+        Ok(found)
+    }
+
     /// How often each reason was counted, those that never were left out.
     pub(super) fn reasons(&self, cookie: u64) -> Result<Vec<(Reason, u64)>> {
         let Counters(counts) = self.counters(cookie)?;
@@ -188,7 +201,7 @@ impl Tables {
     }
 }
 
-fn absent_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
+pub(super) fn absent_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
     match result {
         Err(MapError::KeyNotFound) => Ok(()),
         Err(MapError::SyscallError(error)) if error.io_error.kind() == std::io::ErrorKind::NotFound => Ok(()),

@@ -10,40 +10,54 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use aya::Ebpf;
-use interceptor_policy::Enrolment;
+use interceptor_policy::{Enrolment, Reason};
 use nix::unistd::{getgid, getuid};
 
 use super::{
-    cgroup,
-    object::{self, CGROUP_PROGRAMS, SK_LOOKUP},
+    acceleration, cgroup,
+    object::{self, ACCELERATION_CGROUP_PROGRAMS, CGROUP_PROGRAMS, SK_LOOKUP},
     sys,
     tables::Tables,
 };
-use crate::policy::{InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, SystemAccounts, compile};
+use crate::policy::{Acceleration, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, SystemAccounts, compile};
 
 /// Ends the interception when dropped.
 pub(super) struct Interception {
+    cookie: u64,
+    tables: Tables,
     _links: Vec<OwnedFd>,
     _object: Ebpf,
+}
+
+impl Interception {
+    /// How often a reason was counted.
+    pub(super) fn count(&self, reason: Reason) -> Result<u64> {
+        Ok(self.tables.counters(self.cookie)?.0[reason as usize])
+    }
 }
 
 /// Intercepts the network namespace of the calling thread, with this process in the part of the sidecar.
 ///
 /// The programs are attached to this process's own cgroup; in other namespaces they do nothing.
-pub(super) fn intercept_this_thread() -> Result<Interception> {
+pub(super) fn intercept_this_thread(accelerate: Option<Acceleration>) -> Result<Interception> {
     let namespace = File::open("/proc/thread-self/ns/net").context("Failed to open the trial's network namespace")?;
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("Failed to make a socket")?;
     let cookie = sys::netns_cookie(&socket).context("Failed to ask for the trial's cookie")?;
     let directory = cgroup::own_directory()?;
     let cgroup = File::open(&directory).with_context(|| format!("Failed to open {}", directory.display()))?;
 
-    let policy = sidecar_is_this_process()?;
-    let mut object = object::load_unpinned(object::programs())?;
+    let policy = sidecar_is_this_process()?.accelerated(accelerate);
+    let accelerating = object::acceleration_programs().filter(|_| accelerate.is_some());
+    let mut object = object::load_unpinned(object::programs().chain(accelerating))?;
     object::open_doorways(&mut object)?;
     let doorway = object::load_doorway(&object, cookie)?;
     let mut tables = Tables::take(|name| object.take_map(name).with_context(|| format!("The kernel object has no map {name}")))?;
     let mut links = vec![SK_LOOKUP.attach(&doorway, &namespace)?];
-    for info in CGROUP_PROGRAMS {
+    if accelerate.is_some() {
+        links.extend(acceleration::attach(&mut object)?);
+    }
+    let accelerating = ACCELERATION_CGROUP_PROGRAMS.into_iter().filter(|_| accelerate.is_some());
+    for info in CGROUP_PROGRAMS.into_iter().chain(accelerating) {
         let program = info.of(&mut object)?.fd().with_context(|| format!("Failed to use {}", info.name))?;
         links.push(info.attach(&program.as_fd(), &cgroup)?);
     }
@@ -51,8 +65,9 @@ pub(super) fn intercept_this_thread() -> Result<Interception> {
     let mut scalars = policy.policy;
     scalars.generation = 1;
     let enrolment = Enrolment { policy: scalars, fingerprint: 0, netns_inode: 0, cgroup_id: 0, addresses: 0, numbers: 0 };
+    tables.add_counters(cookie)?;
     tables.set_pod(cookie, enrolment)?;
-    Ok(Interception { _links: links, _object: object })
+    Ok(Interception { cookie, tables, _links: links, _object: object })
 }
 
 fn sidecar_is_this_process() -> Result<crate::policy::CompiledPolicy> {

@@ -78,6 +78,9 @@ pub enum ConfigError {
     #[error("{setting}: {ids} is not mapped in the pod's user namespace; write an ID that its uid_map and gid_map have")]
     UnmappedId { setting: Setting, ids: NumberRange },
 
+    #[error("{name}: `{value}` is not a value for it; write {wanted}")]
+    Acceleration { name: &'static str, value: String, wanted: &'static str },
+
     #[error(
         "failed to load {}: {reason}; name the file that lists the DNS servers with --resolv-conf, or capture the queries to all of \
          them (--capture-all-dns)", .path.display()

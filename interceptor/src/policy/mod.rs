@@ -9,6 +9,7 @@
 //! Pure steps, and every refusal happens in them, before anything is touched. Nothing here talks to the kernel, prints or
 //! exits; the environment and the account database come in as arguments.
 
+mod acceleration;
 mod accounts;
 mod cidr;
 mod compile;
@@ -33,6 +34,7 @@ mod unsupported;
 #[cfg(test)]
 mod tests;
 
+pub use acceleration::{Acceleration, AccelerationFlags};
 pub use accounts::{Accounts, SystemAccounts};
 pub use cidr::Cidr;
 pub use compile::{MAX_PREFIXES_PER_POD, compile};

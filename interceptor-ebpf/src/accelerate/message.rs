@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use aya_ebpf::{
+    bindings::{BPF_F_INGRESS, BPF_TCP_CLOSE_WAIT, BPF_TCP_ESTABLISHED, sk_action::SK_PASS},
+    helpers::generated::bpf_msg_redirect_hash,
+    programs::SkMsgContext,
+};
+use interceptor_policy::{
+    PolicyFlags, Reason,
+    acceleration::{End, OtherEnd, Way, decide_direction, has_room},
+};
+
+use super::{established::note_of_other_end, tcp::waiting_at};
+use crate::{
+    maps::{ACCELERATED, SOCKET_ENDS},
+    pod::Pod,
+    socket::Socket,
+};
+
+/// Sends a message into the other end's queue, or has TCP send it. The socket is locked.
+///
+/// The answer is always the same: after a redirection that failed the message goes by TCP, and not nowhere.
+#[inline(always)]
+pub(crate) fn send(ctx: &SkMsgContext) -> u32 {
+    // SAFETY: the context is valid while the program runs.
+    let sk = unsafe { &raw const (*ctx.msg).__bindgen_anon_3 }.cast();
+    // SAFETY: the union holds a pointer.
+    let Some(socket) = Socket::new(unsafe { core::ptr::read_volatile(sk) }) else {
+        return SK_PASS; // never without a socket
+    };
+    let Some(mut kept) = SOCKET_ENDS.get_ptr(socket) else {
+        return SK_PASS; // never without an end; what nothing is known of goes by TCP
+    };
+    // SAFETY: the value lives as long as the socket, whose lock is held.
+    let end = unsafe { kept.as_mut() };
+    if end.way.is(Way::TCP) {
+        return SK_PASS; // decided
+    }
+    match direct(ctx, end, socket) {
+        Ok(()) => {}
+        Err(Stop { pod, reason }) => {
+            end.way = Way::TCP;
+            if let (Some(pod), Some(reason)) = (pod, reason) {
+                pod.count(reason);
+            }
+        }
+    }
+    SK_PASS
+}
+
+/// Why a direction goes by TCP from now on, and whom to tell.
+struct Stop<'a> {
+    pod: Option<Pod<'a>>,
+    reason: Option<Reason>,
+}
+
+#[inline(always)]
+fn direct(ctx: &SkMsgContext, end: &mut End, socket: Socket) -> Result<(), Stop<'static>> {
+    let Some(pod) = Pod::enrolled(end.key.netns_cookie) else {
+        return Err(Stop { pod: None, reason: None }); // cleaned: as if no program were attached
+    };
+    let stop = |reason| Stop { pod: Some(pod), reason };
+    let first = end.way.is(Way::UNDECIDED);
+    if first && !pod.policy.has(PolicyFlags::ACCELERATE) {
+        return Err(stop(None)); // switched off before anything was sent
+    }
+    if !matches!(socket.state(), BPF_TCP_ESTABLISHED | BPF_TCP_CLOSE_WAIT) {
+        return Err(stop(None)); // shut down for writing, or closed: TCP has the error for it
+    }
+    let urgent = end.urgent != 0;
+    if first {
+        let note = note_of_other_end(end);
+        let other = OtherEnd::of(end.sequence, note.map(|note| note.sequence));
+        decide_direction(urgent, other).map_err(|reason| stop(Some(reason)))?;
+        end.peer = note.map_or(0, |note| note.socket);
+    } else if urgent {
+        return Err(stop(Some(Reason::AccelerationUrgentData)));
+    }
+    if !waiting_at(end.peer).is_some_and(|waiting| has_room(waiting, size(ctx), end.budget)) {
+        return Err(stop(Some(Reason::AccelerationOverBudget)));
+    }
+    if !redirect(ctx, end) {
+        return Err(stop(Some(Reason::AccelerationPeerGone)));
+    }
+    if first {
+        end.way = Way::DIRECT;
+        pod.count(Reason::Accelerated);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn size(ctx: &SkMsgContext) -> u32 {
+    // SAFETY: the context is valid while the program runs.
+    let size = unsafe { &raw const (*ctx.msg).size };
+    // SAFETY: as above.
+    unsafe { core::ptr::read_volatile(size) }
+}
+
+#[inline(always)]
+fn redirect(ctx: &SkMsgContext, end: &End) -> bool {
+    let mut key = end.key.other_end(end.peer_netns_cookie);
+    let map = (&raw const ACCELERATED).cast_mut().cast();
+    // SAFETY: the map takes keys of this type.
+    let action = unsafe { bpf_msg_redirect_hash(ctx.msg, map, (&raw mut key).cast(), u64::from(BPF_F_INGRESS)) };
+    action == i64::from(SK_PASS)
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use core::ptr::NonNull;
+
+use aya_ebpf::helpers::{bpf_probe_read_kernel, generated::bpf_skc_to_tcp_sock};
+
+use crate::socket::Socket;
+
+/// Where the running kernel keeps these fields of `struct tcp_sock` and of the `struct sock` that it begins with, in bytes; set by the loader from the kernel's type information.
+#[unsafe(no_mangle)]
+static TCP_WRITE_SEQ: usize = 0;
+#[unsafe(no_mangle)]
+static SOCK_RMEM_ALLOC: usize = 0;
+/// Zero on a kernel without Multipath TCP.
+#[unsafe(no_mangle)]
+static TCP_IS_MPTCP: usize = 0;
+
+/// A TCP socket as the kernel itself sees it: for what it tells no program otherwise.
+#[derive(Clone, Copy)]
+pub(crate) struct Tcp(NonNull<u32>);
+
+macro_rules! constant {
+    ($name:ident) => {
+        // SAFETY: a read of a constant that the loader sets; volatile, because the compiler only knows its initial value.
+        unsafe { core::ptr::read_volatile(&raw const $name) }
+    };
+}
+
+impl Tcp {
+    /// None when it is no TCP socket.
+    #[inline(always)]
+    pub(crate) fn of(socket: Socket) -> Option<Self> {
+        // SAFETY: the helper takes any socket, and returns it or null.
+        let tcp = unsafe { bpf_skc_to_tcp_sock(socket.as_ptr()) };
+        NonNull::new(tcp.cast()).map(Self)
+    }
+
+    /// Where the kernel keeps it.
+    #[inline(always)]
+    pub(crate) fn address(self) -> u64 {
+        self.0.as_ptr().expose_provenance() as u64
+    }
+
+    /// The number of the next byte that the application writes (`write_seq`).
+    #[inline(always)]
+    pub(crate) fn write_seq(self) -> u32 {
+        let field = self.0.as_ptr().wrapping_byte_add(constant!(TCP_WRITE_SEQ));
+        // SAFETY: the verifier checks the offset against the kernel's type information.
+        unsafe { field.read_volatile() }
+    }
+
+    /// Whether it is a subflow of a Multipath TCP connection.
+    #[inline(always)]
+    pub(crate) fn is_mptcp(self) -> bool {
+        let offset = constant!(TCP_IS_MPTCP);
+        if offset == 0 {
+            return false; // there is no such thing on this kernel
+        }
+        let field = self.0.as_ptr().wrapping_byte_add(offset).cast::<u8>();
+        // SAFETY: the verifier checks the offset against the kernel's type information.
+        unsafe { field.read_volatile() != 0 }
+    }
+}
+
+/// How many bytes wait to be read from the socket that the kernel keeps at `address` (`sk_rmem_alloc`): those in the queue of its socket map,
+/// byte for byte, and those that came by TCP, with what they take up. None if there is no memory any more.
+///
+/// If the socket has gone meanwhile, what is read means nothing; then it is not found in the table either, and nothing is sent to it.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the kernel's words have 64 bits")]
+pub(super) fn waiting_at(address: u64) -> Option<u32> {
+    let field = core::ptr::with_exposed_provenance::<u32>(address as usize).wrapping_byte_add(constant!(SOCK_RMEM_ALLOC));
+    // SAFETY: the helper copes with any address.
+    unsafe { bpf_probe_read_kernel(field) }.ok()
+}

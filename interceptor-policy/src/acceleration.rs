@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Which connections are accelerated, and when a direction goes back to TCP. Acceleration moves the data of a connection whose two
+//! ends are on this node from socket to socket.
+//!
+//! A direction is decided by its first message, for good, but for one way back: from the socket to TCP, never the other way. What was
+//! put into the receiver's queue is read before what arrives by TCP, so that way is in order, and the other is not.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{Address, Reason};
+
+/// One end of a connection: key of the table of accelerated sockets and of what is noted of them.
+///
+/// Tuples are unique in a network namespace only, so its cookie is part of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct EndKey {
+    pub netns_cookie: u64,
+    pub local: Address,
+    pub remote: Address,
+    /// Host byte order, as the next.
+    pub local_port: u16,
+    pub remote_port: u16,
+    pub padding: u32,
+}
+
+impl EndKey {
+    /// The key of the other end, in the network namespace `netns_cookie`, unless the addresses are translated on the way.
+    #[inline(always)]
+    #[must_use]
+    pub const fn other_end(&self, netns_cookie: u64) -> Self {
+        let Self { netns_cookie: _, local, remote, local_port, remote_port, padding } = *self;
+        Self { netns_cookie, local: remote, remote: local, local_port: remote_port, remote_port: local_port, padding }
+    }
+}
+
+/// Where the two byte streams of a connection stood when it was established: the numbers of the next bytes, as TCP counts them.
+///
+/// Both begin at numbers that the two kernels ends chose at random, so they prove that two sockets are the ends of one connection:
+/// equal addresses alone do not, if something between them ends one connection and begins another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct Sequence {
+    /// The next byte that this end sends (`snd_nxt`).
+    pub sends: u32,
+    /// The next byte that it expects (`rcv_nxt`).
+    pub expects: u32,
+}
+
+impl Sequence {
+    /// Whether this and `other` were noted at the two ends of one connection.
+    #[inline(always)]
+    pub const fn meets(self, other: Self) -> bool {
+        (self.sends ^ other.expects) | (self.expects ^ other.sends) == 0
+    }
+}
+
+/// What an end lets the other know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct EndNote {
+    pub sequence: Sequence,
+    /// Where the kernel keeps its socket: there stands how much waits to be read. Only for reading, and never for trust: the socket may be
+    /// gone.
+    pub socket: u64,
+}
+
+/// The least budget that makes sense: some messages.
+pub const MIN_BUDGET: u32 = 128 * 1024;
+/// The greatest.
+pub const MAX_BUDGET: u32 = 1 << 30;
+
+/// Whether a message of `size` bytes may wait with the `waiting` bytes that wait already.
+#[inline(always)]
+pub const fn has_room(waiting: u32, size: u32, budget: u32) -> bool {
+    waiting as u64 + size as u64 <= budget as u64
+}
+
+/// Which way the data of one direction goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(transparent)]
+pub struct Way(u32);
+
+impl Way {
+    /// Nothing has been sent.
+    pub const UNDECIDED: Self = Self(0);
+    /// Into the receiver's queue.
+    pub const DIRECT: Self = Self(1);
+    /// By TCP, for good.
+    pub const TCP: Self = Self(2);
+
+    #[inline(always)]
+    pub const fn is(self, other: Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+/// Kept with each socket in the table of accelerated sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct End {
+    pub key: EndKey,
+    /// The network namespace that the other end is looked for in.
+    pub peer_netns_cookie: u64,
+    pub sequence: Sequence,
+    /// Of what this socket sends.
+    pub way: Way,
+    /// Not zero once it was asked to send urgent data, which only TCP carries.
+    pub urgent: u32,
+    /// `--accelerate-budget` when it was established.
+    pub budget: u32,
+    pub padding: u32,
+    /// The other end's [`EndNote::socket`], once it is proven.
+    pub peer: u64,
+}
+
+impl End {
+    /// Of a connection that has just been established.
+    #[inline(always)]
+    pub const fn new(key: EndKey, peer_netns_cookie: u64, sequence: Sequence, budget: u32) -> Self {
+        Self { key, peer_netns_cookie, sequence, way: Way::UNDECIDED, urgent: 0, budget, padding: 0, peer: 0 }
+    }
+}
+
+/// Where the other end of a new connection is, by its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    SamePod,
+    /// In another pod of this node that is accelerated too.
+    OtherPod,
+    Elsewhere,
+}
+
+/// The other end, as far as it has noted anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherEnd {
+    Absent,
+    /// Its sequence numbers say that it is the end of another connection.
+    Unproven,
+    Proven,
+}
+
+impl OtherEnd {
+    /// Compares what both ends noted.
+    #[inline(always)]
+    pub const fn of(own: Sequence, other: Option<Sequence>) -> Self {
+        match other {
+            None => Self::Absent,
+            Some(other) if own.meets(other) => Self::Proven,
+            Some(_) => Self::Unproven,
+        }
+    }
+
+    #[inline(always)]
+    const fn require(self) -> Result<(), Reason> {
+        match self {
+            Self::Absent => Err(Reason::AccelerationPeerAbsent),
+            Self::Unproven => Err(Reason::AccelerationUnproven),
+            Self::Proven => Ok(()),
+        }
+    }
+}
+
+/// A socket whose connection was just established.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
+pub struct NewEnd {
+    /// It was accepted; else it connected.
+    pub accepted: bool,
+    pub place: Place,
+    /// The sidecar made it, or it leads to one of the sidecar's redirect ports.
+    pub sidecar: bool,
+    pub mptcp: bool,
+    /// Data was sent, received or queued before (TCP Fast Open).
+    pub early_data: bool,
+    /// It had another connection before this one.
+    pub reused: bool,
+    pub other: OtherEnd,
+}
+
+/// Whether a socket becomes one that data can be moved from and to.
+///
+/// The end that connects is there first. Of a pair inside a pod it must be the sidecar's, or lead to the sidecar; the end that accepts
+/// only has to be the other end of such a one.
+#[inline(always)]
+pub const fn admit(end: &NewEnd) -> Result<(), Reason> {
+    let NewEnd { accepted, place, sidecar, mptcp, early_data, reused, other } = *end;
+    if matches!(place, Place::Elsewhere) {
+        return Err(Reason::AccelerationPeerElsewhere);
+    }
+    if mptcp {
+        return Err(Reason::AccelerationMptcp);
+    }
+    if early_data {
+        return Err(Reason::AccelerationEarlyData);
+    }
+    if reused {
+        return Err(Reason::AccelerationSocketReused);
+    }
+    if accepted {
+        return other.require();
+    }
+    if matches!(place, Place::SamePod) && !sidecar {
+        return Err(Reason::AccelerationNoSidecar);
+    }
+    Ok(())
+}
+
+/// Whether a direction whose first message is about to be sent goes the direct way.
+#[inline(always)]
+pub const fn decide_direction(urgent: bool, other: OtherEnd) -> Result<(), Reason> {
+    if urgent {
+        return Err(Reason::AccelerationUrgentData);
+    }
+    other.require()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn key() -> EndKey {
+        let [local, remote] = [1, 2].map(|last| Address([0, 0, 0, last]));
+        EndKey { netns_cookie: 7, local, remote, local_port: 40_000, remote_port: 80, padding: 0 }
+    }
+
+    #[test]
+    fn the_other_end_of_the_other_end_is_this_one() {
+        assert_ne!(key().other_end(8), key());
+        assert_eq!(key().other_end(8).other_end(7), key());
+    }
+
+    #[rstest]
+    #[case::both_ways(Sequence { sends: 2, expects: 1 }, true)]
+    #[case::one_way(Sequence { sends: 2, expects: 3 }, false)]
+    #[case::the_other_way(Sequence { sends: 3, expects: 1 }, false)]
+    #[case::itself(Sequence { sends: 1, expects: 2 }, false)]
+    fn two_ends_meet_in_both_directions_or_not_at_all(#[case] other: Sequence, #[case] meets: bool) {
+        assert_eq!(Sequence { sends: 1, expects: 2 }.meets(other), meets);
+    }
+
+    const CONNECTED: NewEnd = NewEnd {
+        accepted: false,
+        place: Place::SamePod,
+        sidecar: true,
+        mptcp: false,
+        early_data: false,
+        reused: false,
+        other: OtherEnd::Absent,
+    };
+    const ACCEPTED: NewEnd = NewEnd { accepted: true, sidecar: false, other: OtherEnd::Proven, ..CONNECTED };
+
+    #[rstest]
+    #[case::to_the_sidecar(CONNECTED, Ok(()))]
+    #[case::to_a_neighbour(NewEnd { place: Place::OtherPod, sidecar: false, ..CONNECTED }, Ok(()))]
+    #[case::to_another_node(NewEnd { place: Place::Elsewhere, ..CONNECTED }, Err(Reason::AccelerationPeerElsewhere))]
+    #[case::between_applications(NewEnd { sidecar: false, ..CONNECTED }, Err(Reason::AccelerationNoSidecar))]
+    #[case::accepted(ACCEPTED, Ok(()))]
+    #[case::accepted_from_nobody_known(NewEnd { other: OtherEnd::Absent, ..ACCEPTED }, Err(Reason::AccelerationPeerAbsent))]
+    #[case::accepted_through_a_proxy(NewEnd { other: OtherEnd::Unproven, ..ACCEPTED }, Err(Reason::AccelerationUnproven))]
+    #[case::multipath(NewEnd { mptcp: true, ..ACCEPTED }, Err(Reason::AccelerationMptcp))]
+    #[case::fast_open(NewEnd { early_data: true, ..ACCEPTED }, Err(Reason::AccelerationEarlyData))]
+    #[case::second_connection(NewEnd { reused: true, ..CONNECTED }, Err(Reason::AccelerationSocketReused))]
+    fn admission(#[case] end: NewEnd, #[case] admitted: Result<(), Reason>) {
+        assert_eq!(admit(&end), admitted);
+    }
+
+    #[rstest]
+    #[case::proven(false, OtherEnd::Proven, Ok(()))]
+    #[case::not_there_yet(false, OtherEnd::Absent, Err(Reason::AccelerationPeerAbsent))]
+    #[case::not_the_other_end(false, OtherEnd::Unproven, Err(Reason::AccelerationUnproven))]
+    #[case::urgent(true, OtherEnd::Proven, Err(Reason::AccelerationUrgentData))]
+    fn direction(#[case] urgent: bool, #[case] other: OtherEnd, #[case] decided: Result<(), Reason>) {
+        assert_eq!(decide_direction(urgent, other), decided);
+    }
+
+    #[rstest]
+    #[case::all_of_it(0, MIN_BUDGET, true)]
+    #[case::one_byte_too_many(1, MIN_BUDGET, false)]
+    #[case::no_overflow(u32::MAX, u32::MAX, false)]
+    fn room(#[case] waiting: u32, #[case] size: u32, #[case] fits: bool) {
+        assert_eq!(has_room(waiting, size, MIN_BUDGET), fits);
+    }
+}
