@@ -123,6 +123,13 @@ impl Launcher {
         self.command(&self.tools.join("interceptor-http").display().to_string())
     }
 
+    /// `interceptor-probe pair FLAGS`: both ends of connections in one process, to be started by the caller. As root.
+    pub fn pair(&self, flags: &[&str]) -> Command {
+        let mut command = self.probe();
+        command.arg("pair").args(flags);
+        command
+    }
+
     /// A server that takes connections, and neither says nor does anything with them.
     pub fn listen_only(&self, addresses: &[&str]) -> Process {
         let mut command = self.probe();

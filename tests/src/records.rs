@@ -157,6 +157,24 @@ impl Greeting {
     }
 }
 
+/// What `interceptor-probe pair transfer`, `stream` and `churn` brought over, and compared.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Transferred {
+    pub connections: u64,
+    /// Over all directions.
+    pub bytes: u64,
+}
+
+/// What `interceptor-probe pair stall` found.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Stalled {
+    /// How many bytes were taken of the client, and of the server, before they were stopped.
+    pub queued: [u64; 2],
+}
+
+/// What `interceptor-probe pair behaviour` saw: by name, one line for each system call.
+pub type Behaviours = BTreeMap<String, Vec<String>>;
+
 impl Report {
     /// The errno's name at `connect`, or nothing when it succeeded.
     pub fn connect_error(&self) -> Option<&str> {

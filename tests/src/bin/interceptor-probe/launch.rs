@@ -39,6 +39,11 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
+    /// Another place, as root.
+    pub(crate) const fn of_place(netns: Option<PathBuf>, cgroup: Option<PathBuf>) -> Self {
+        Self { netns, cgroup, uid: None, gid: None, groups: Vec::new() }
+    }
+
     /// Goes to the cgroup and the namespace, still as root.
     pub(crate) fn enter(&self) -> anyhow::Result<()> {
         if let Some(cgroup) = &self.cgroup {

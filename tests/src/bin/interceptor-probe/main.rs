@@ -8,6 +8,7 @@ mod connect;
 mod datagram;
 mod launch;
 mod mass;
+mod pair;
 mod serve;
 mod socket;
 mod web;
@@ -17,7 +18,7 @@ use std::{os::unix::process::CommandExt as _, process::Command};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
-use crate::{ask::Ask, connect::Connect, datagram::Datagram, launch::Launch, serve::Serve, web::Web};
+use crate::{ask::Ask, connect::Connect, datagram::Datagram, launch::Launch, pair::Pair, serve::Serve, web::Web};
 
 /// Starts a program or a network probe in a namespace, in a cgroup, as a user.
 #[derive(Parser)]
@@ -48,6 +49,8 @@ enum Action {
     Web(Web),
     /// Answers one request after another from standard input, each as another user
     Agent,
+    /// Holds both ends of connections, and compares them
+    Pair(Box<Pair>),
     /// Listens, takes connections, and neither says nor does anything with them
     ListenOnly(serve::ListenOnly),
 }
@@ -66,6 +69,7 @@ fn main() -> anyhow::Result<()> {
         Action::Ask(ask) => ask.run(&launch),
         Action::Serve(serve) => serve.run(&launch),
         Action::Web(web) => web.run(&launch),
+        Action::Pair(pair) => pair.run(&launch),
         Action::Agent => agent::run(&launch),
         Action::ListenOnly(listen) => listen.run(&launch),
     }

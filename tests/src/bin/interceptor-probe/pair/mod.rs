@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Both ends of connections in one process: what is done at one end can be compared with what is seen at the other.
+
+mod behaviour;
+mod churn;
+mod stall;
+mod step;
+mod stream;
+mod transfer;
+
+use std::{
+    net::{SocketAddr, TcpStream},
+    os::fd::AsRawFd as _,
+    path::PathBuf,
+};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use nix::{
+    sys::{
+        prctl::set_pdeathsig,
+        signal::Signal,
+        socket::{MsgFlags, SockaddrStorage, sendto},
+    },
+    unistd::{Gid, Uid, setfsgid, setfsuid},
+};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::{connect::write_line, launch::Launch, socket::TIMEOUT};
+
+/// The clients are in the place that the flags before the command name; the process stays root.
+#[derive(Args)]
+pub(crate) struct Pair {
+    /// Network namespace of the servers; that of the clients if there is none
+    #[arg(long, value_name = "NAME|PATH", requires = "server_cgroup")]
+    server_netns: Option<PathBuf>,
+    /// cgroup2 directory of the servers
+    #[arg(long, value_name = "DIR")]
+    server_cgroup: Option<PathBuf>,
+    /// User and group that the servers' sockets are made by
+    #[arg(long)]
+    server_uid: u32,
+    /// User and group that the clients' sockets are made by
+    #[arg(long)]
+    client_uid: u32,
+    /// Where the servers listen
+    #[arg(long, value_name = "IP:PORT")]
+    listen: SocketAddr,
+    /// Where the clients come from
+    #[arg(long, value_name = "IP:PORT")]
+    source: Option<SocketAddr>,
+    /// Where they connect to
+    #[arg(long, value_name = "IP:PORT")]
+    to: SocketAddr,
+    /// Multipath TCP
+    #[arg(long)]
+    mptcp: bool,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Does what applications do with sockets, and says what each of them sees
+    Behaviour,
+    /// Sends as much as it is told to, both ways, in pieces of random size, and compares
+    Transfer(transfer::Transfer),
+    /// Sends until standard input is closed, both ways, and compares
+    Stream(transfer::Stream),
+    /// Writes to a reader that does not read, then reads and compares
+    Stall,
+    /// One short connection after another
+    Churn(churn::Churn),
+}
+
+/// Makes connections.
+pub(super) struct Maker<'a> {
+    listener: Socket,
+    pair: &'a Pair,
+}
+
+impl Pair {
+    pub(crate) fn run(&self, launch: &Launch) -> anyhow::Result<()> {
+        let maker = self.maker(launch)?;
+        match &self.what {
+            What::Behaviour => write_line(&behaviour::all(&maker)?),
+            What::Transfer(transfer) => write_line(&transfer.run(&maker)?),
+            What::Stream(stream) => stream.run(&maker),
+            What::Stall => write_line(&stall::run(&maker)?),
+            What::Churn(churn) => write_line(&churn.run(&maker)?),
+        }
+    }
+
+    /// Listens in the servers' place, and goes back to that of the clients.
+    fn maker(&self, launch: &Launch) -> anyhow::Result<Maker<'_>> {
+        Launch::of_place(self.server_netns.clone(), self.server_cgroup.clone()).enter()?;
+        act_as(self.server_uid);
+        let listener = self.socket()?;
+        listener.set_reuse_address(true)?;
+        listener.bind(&self.listen.into()).with_context(|| format!("bind to {}", self.listen))?;
+        listener.listen(4096)?;
+        act_as(0);
+        launch.enter()?;
+        act_as(self.client_uid);
+        // Another user clears it, so it comes last.
+        set_pdeathsig(Signal::SIGKILL).context("tie this process to its parent")?;
+        Ok(Maker { listener, pair: self })
+    }
+
+    fn socket(&self) -> anyhow::Result<Socket> {
+        Socket::new(Domain::for_address(self.to), Type::STREAM, self.mptcp.then_some(Protocol::MPTCP)).context("make a socket")
+    }
+}
+
+impl Maker<'_> {
+    /// A connection: the client's end and the server's.
+    pub(super) fn make(&self) -> anyhow::Result<(TcpStream, TcpStream)> {
+        let socket = self.pair.socket()?;
+        if let Some(source) = self.pair.source {
+            socket.bind(&source.into()).with_context(|| format!("bind to {source}"))?;
+        }
+        self.connect(&socket)?;
+        let (accepted, _peer) = self.listener.accept().context("accept")?;
+        for end in [&socket, &accepted] {
+            end.set_read_timeout(Some(TIMEOUT))?;
+            end.set_write_timeout(Some(TIMEOUT))?;
+        }
+        Ok((socket.into(), accepted.into()))
+    }
+
+    /// As [`Self::make`], but the client's first bytes travel with its SYN.
+    pub(super) fn make_fast_open(&self, first: &[u8]) -> anyhow::Result<(TcpStream, TcpStream)> {
+        const MSG_FASTOPEN: MsgFlags = MsgFlags::from_bits_retain(0x2000_0000);
+        let socket = self.pair.socket()?;
+        sendto(socket.as_raw_fd(), first, &SockaddrStorage::from(self.pair.to), MSG_FASTOPEN).context("send with the SYN")?;
+        Ok((socket.into(), self.accept()?))
+    }
+
+    /// Connects, or connects again.
+    pub(super) fn connect(&self, socket: &Socket) -> anyhow::Result<()> {
+        socket.connect(&self.pair.to.into()).with_context(|| format!("connect to {}", self.pair.to))
+    }
+
+    pub(super) fn accept(&self) -> anyhow::Result<TcpStream> {
+        let (accepted, _peer) = self.listener.accept().context("accept")?;
+        accepted.set_read_timeout(Some(TIMEOUT))?;
+        Ok(accepted.into())
+    }
+}
+
+/// Sockets are made by this user and group from now on, on this thread. The rest of root's powers stays.
+fn act_as(id: u32) {
+    setfsgid(Gid::from_raw(id));
+    setfsuid(Uid::from_raw(id));
+}
