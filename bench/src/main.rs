@@ -37,6 +37,9 @@ struct Arguments {
     /// Where to write results.json, summary.md and the plots
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     out: PathBuf,
+    /// Also measure HTTP through two of this Envoy
+    #[arg(long, value_name = "PATH")]
+    envoy: Option<PathBuf>,
     /// Where chance begins [default: another place each time]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
@@ -66,12 +69,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     say(&machine.to_string())?;
     let cpus = Cpus::choose()?;
     pin(cpus.other)?;
-    let mut groups = if arguments.only.is_empty() { Group::value_variants().to_vec() } else { arguments.only.clone() };
-    groups.sort();
-    groups.dedup();
     let effort = Effort { rounds: arguments.rounds.map_or(if arguments.quick { 10 } else { 20 }, usize::from), quick: arguments.quick };
 
-    let outcomes = measure(&node, &groups, effort, cpus, seed, &interrupt)?;
+    let outcomes = measure(&node, arguments, effort, cpus, seed, &interrupt)?;
     drop(node);
 
     let report = Report::new(machine, command_line(), effort.rounds, seed, outcomes);
@@ -83,10 +83,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     say(&format!("\n{} rounds in {time} s, seed {seed}; results.json, summary.md and the plots are in {out}", effort.rounds))
 }
 
-fn measure(node: &Node, groups: &[Group], effort: Effort, cpus: Cpus, seed: u64, interrupt: &Interrupt) -> anyhow::Result<Vec<Outcome>> {
+fn measure(
+    node: &Node,
+    arguments: &Arguments,
+    effort: Effort,
+    cpus: Cpus,
+    seed: u64,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Vec<Outcome>> {
+    let groups = groups(arguments);
     let experiments: u32 = groups.iter().map(|group| group.experiments()).sum();
     let progress = Progress::new(u64::from(experiments) * u64::try_from(effort.rounds)?);
     let mut lab = Lab::new(node, effort, cpus, seed, &progress, interrupt);
+    lab.envoy.clone_from(&arguments.envoy);
     let mut outcomes = Vec::new();
     for group in groups {
         for outcome in group.run(&mut lab)? {
@@ -96,6 +105,13 @@ fn measure(node: &Node, groups: &[Group], effort: Effort, cpus: Cpus, seed: u64,
     }
     progress.end();
     Ok(outcomes)
+}
+
+/// What is asked for, in the order in which it is carried out.
+fn groups(Arguments { only, envoy, .. }: &Arguments) -> Vec<Group> {
+    let all = Group::value_variants().iter().copied();
+    let wanted = |group: &Group| if only.is_empty() { *group != Group::Envoy || envoy.is_some() } else { only.contains(group) };
+    all.filter(wanted).collect()
 }
 
 /// As the user would type it, when this is called by `cargo xtask bench`.

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+use std::path::PathBuf;
+
 use interceptor_tests::{Interrupt, Node};
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
@@ -30,6 +32,8 @@ impl Effort {
 pub struct Lab<'a> {
     pub effort: Effort,
     pub cpus: Cpus,
+    /// The program, for experiments with it.
+    pub envoy: Option<PathBuf>,
     rounds: Rounds<'a>,
     node: &'a Node,
     /// A pod for each way to intercept; made when the first experiment asks for them.
@@ -47,7 +51,7 @@ pub(super) struct Rounds<'a> {
 impl<'a> Lab<'a> {
     pub fn new(node: &'a Node, effort: Effort, cpus: Cpus, seed: u64, progress: &'a Progress, interrupt: &'a Interrupt) -> Self {
         let rounds = Rounds { count: effort.rounds, chance: SmallRng::seed_from_u64(seed), progress, interrupt };
-        Self { effort, cpus, rounds, node, places: Vec::new() }
+        Self { effort, cpus, envoy: None, rounds, node, places: Vec::new() }
     }
 
     /// Carries an experiment out that brings what it needs along.

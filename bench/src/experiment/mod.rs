@@ -3,6 +3,7 @@
 //! in an order that chance decides anew: what slows the machine down for a while slows all of them down.
 
 mod enrol;
+mod envoy;
 mod lab;
 mod memory;
 mod outcome;
@@ -48,6 +49,8 @@ pub enum Group {
     Enrol,
     /// Kernel memory for each pod and each connection
     Memory,
+    /// HTTP through two real Envoys; needs --envoy PATH
+    Envoy,
 }
 
 impl Group {
@@ -56,7 +59,7 @@ impl Group {
         match self {
             Self::RoundTrips => 4,
             Self::Bulk => 3,
-            Self::Connect | Self::Memory => 2,
+            Self::Connect | Self::Memory | Self::Envoy => 2,
             _ => 1,
         }
     }
@@ -77,6 +80,7 @@ impl Group {
             Self::Unenrolled => unenrolled::run(lab),
             Self::Enrol => enrol::run(lab),
             Self::Memory => memory::run(lab),
+            Self::Envoy => envoy::run(lab),
         }
     }
 }

@@ -35,7 +35,14 @@ pub(super) fn plot(outcome: &Outcome) -> anyhow::Result<String> {
             .context("lay out the axes")?;
         let mut mesh = chart.configure_mesh();
         let number = |value: &f64| show::value(*value, outcome.unit);
-        mesh.disable_y_mesh().disable_y_axis().y_labels(0).x_labels(6).x_label_formatter(&number).draw().context("draw the axes")?;
+        mesh.disable_y_mesh()
+            .disable_y_axis()
+            .y_labels(0)
+            .x_labels(6)
+            .max_light_lines(0)
+            .x_label_formatter(&number)
+            .draw()
+            .context("draw the axes")?;
         for (row, series) in (0_u32..).zip(&series) {
             let middle = f64::from(row) + 0.5;
             let rounds = series.medians();
@@ -48,9 +55,8 @@ pub(super) fn plot(outcome: &Outcome) -> anyhow::Result<String> {
             chart.draw_series(dots).context("draw the rounds")?;
             let noise = if series.is_result() { "" } else { " (noise)" };
             let label = format!("{}: {}{noise}", series.label, show::value(series.median(), outcome.unit));
-            #[expect(clippy::cast_possible_wrap, reason = "pixels")]
-            let at = (10, (48 + row * ROW + ROW / 2) as i32);
-            area.draw_text(&label, &("sans-serif", 12).into_text_style(&area), at).context("write a label")?;
+            let (_, height) = chart.backend_coord(&(0.0, middle));
+            area.draw_text(&label, &("sans-serif", 12).into_text_style(&area), (10, height - 6)).context("write a label")?;
         }
         area.present().context("finish the picture")?;
     }

@@ -6,7 +6,7 @@ mod place;
 mod rules;
 mod variant;
 
-pub use place::Place;
+pub use place::{Caller, Place};
 pub use rules::{Family, restore_command, rules};
 pub use variant::{Unavailable, Variant};
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use interceptor_tests::{
-    Launcher, Node, Process,
+    Launcher, Node, Pod, Process,
     scene::{Scene, Stack},
 };
 
@@ -18,6 +18,26 @@ use crate::worker::{Cpus, Destinations, Task, Took, Work};
 
 /// The port of the sidecar that outbound connections are redirected to.
 const OUTBOUND: u16 = 15001;
+
+/// An application that connects to whatever is there.
+pub struct Caller {
+    client: Process,
+    cpus: Cpus,
+}
+
+impl Caller {
+    pub fn start(pod: &Pod<'_>, cpus: Cpus) -> Self {
+        Self { client: start(&pod.app(), &worker(pod.node()), &["client"]), cpus }
+    }
+
+    /// Carries out `work`, which nobody has to be told about.
+    pub fn turn(&mut self, work: Work) -> Took {
+        let Cpus { measured, .. } = self.cpus;
+        let task = Task { work, client_cpu: measured, server_cpu: measured };
+        self.client.say(&serde_json::to_string(&task).expect("a task is JSON"));
+        self.client.json()
+    }
+}
 
 /// A pod in which an application and its sidecar's stand-in wait for tasks.
 pub struct Place<'node> {

@@ -6,7 +6,7 @@ use interceptor_tests::{
     scene::{POD, POD_V6, Stack},
 };
 
-use super::variant::{Unavailable, succeeded};
+use super::variant::Unavailable;
 
 /// Which family rules are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub fn rules(pod: &Pod<'_>, stack: Stack, family: Family, flags: &[&str]) -> Res
         command.args(["--pod-ip", address]);
     }
     let run = Run::of(command);
-    succeeded(&run)?;
+    Unavailable::unless(&run)?;
     Ok(format!("{}\n", run.stdout))
 }
 

@@ -56,25 +56,27 @@ impl Variant {
         if let Some(programs) = self.restore_programs() {
             return programs.iter().filter(|(family, _)| family.is_in(stack)).try_for_each(|(family, program)| {
                 let rules = rules(pod, stack, *family, &flags)?;
-                succeeded(&restore(pod, program, &rules))
+                Unavailable::unless(&restore(pod, program, &rules))
             });
         }
         match self {
             Self::Direct => Ok(()),
-            Self::EbpfAccelerated => succeeded(&pod.try_enrol(&[&flags, ["--accelerate"].as_slice()].concat())),
-            _ => succeeded(&pod.try_enrol(&flags)),
+            Self::EbpfAccelerated => Unavailable::unless(&pod.try_enrol(&[&flags, ["--accelerate"].as_slice()].concat())),
+            _ => Unavailable::unless(&pod.try_enrol(&flags)),
         }
     }
 }
 
-/// What a program that failed said, in one line.
-pub(super) fn succeeded(run: &Run) -> Result<(), Unavailable> {
-    if run.code == Some(0) {
-        return Ok(());
+impl Unavailable {
+    /// If a program failed, what it said, in one line.
+    pub(crate) fn unless(run: &Run) -> Result<(), Self> {
+        if run.code == Some(0) {
+            return Ok(());
+        }
+        let said = run.output();
+        let reason = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing");
+        Err(Self(reason.to_owned()))
     }
-    let said = run.output();
-    let reason = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing");
-    Err(Unavailable(reason.to_owned()))
 }
 
 impl fmt::Display for Variant {

@@ -10,7 +10,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{
-    at_once, say, serve_tasks,
+    at_once, http, say, serve_tasks,
     task::{Destinations, Took, Work},
 };
 
@@ -34,6 +34,7 @@ fn carry_out(work: &Work, held: &mut Vec<TcpStream>) -> anyhow::Result<Took> {
         Work::Load { to, count, size, per_second, seed } => load(to, *count, *size, *per_second, *seed),
         Work::RoundTrips { to, count, size } => round_trips(&(*to).into(), *count, *size),
         Work::Bulk { to, count, size } => bulk(&(*to).into(), *count, *size),
+        Work::Pages { to, count, keep_alive } => pages(&(*to).into(), *count, *keep_alive),
         Work::Storm { to, count } => {
             let took;
             (took, *held) = storm(to, *count);
@@ -113,6 +114,22 @@ fn bulk(to: &SocketAddr, count: usize, size: usize) -> anyhow::Result<Took> {
     }
     stream.read_exact(&mut [0]).context("wait until all has arrived")?;
     Ok(Took { nanoseconds: vec![since(start)], ..Took::default() })
+}
+
+fn pages(to: &SocketAddr, count: usize, keep_alive: bool) -> anyhow::Result<Took> {
+    let mut connection = None;
+    let mut nanoseconds = Vec::with_capacity(count);
+    for _ in 0..count {
+        let start = Instant::now();
+        let mut stream = match connection.take() {
+            Some(stream) => stream,
+            None => connect(to)?,
+        };
+        http::get(&mut stream, keep_alive)?;
+        connection = keep_alive.then_some(stream);
+        nanoseconds.push(since(start));
+    }
+    Ok(Took { nanoseconds, ..Took::default() })
 }
 
 /// The connections stay open until the storm is over.

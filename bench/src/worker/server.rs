@@ -75,7 +75,7 @@ fn carry_out(listener: &TcpListener, work: &Work) -> anyhow::Result<Took> {
             stream.write_all(&[1]).context("say that all has arrived")?;
         }
         Work::Storm { count, .. } => return storm(listener, count),
-        Work::Calm => {}
+        Work::Pages { .. } | Work::Calm => {}
     }
     Ok(Took::default())
 }

@@ -32,6 +32,8 @@ pub enum Work {
     Bulk { to: SocketAddrV4, count: usize, size: usize },
     /// Connections that are all held open, until [`Work::Calm`]. The time is that of making all of them.
     Storm { to: Destinations, count: usize },
+    /// Gets pages by HTTP/1.1 from whatever serves there, over one connection or over one each; the stand-in has no part in it.
+    Pages { to: SocketAddrV4, count: usize, keep_alive: bool },
     /// Ends a storm.
     Calm,
 }

@@ -24,7 +24,7 @@ impl Binary {
     /// The one that `INTERCEPTOR_ENVOY` names, or else all that are installed by `cargo xtask setup --envoy`.
     pub fn all() -> Vec<Self> {
         match env::var_os(VARIABLE) {
-            Some(path) => vec![Self { path: PathBuf::from(path), name: "given".to_owned() }],
+            Some(path) => vec![Self::at(path.into())],
             None => VERSIONS.iter().map(|version| Self::installed(version)).collect(),
         }
     }
@@ -32,6 +32,11 @@ impl Binary {
     /// The one that `INTERCEPTOR_ENVOY` names, or else the newest.
     pub fn newest() -> Self {
         Self::all().swap_remove(0)
+    }
+
+    /// The one at `path`.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path, name: "given".to_owned() }
     }
 
     fn installed(version: &str) -> Self {
