@@ -56,6 +56,7 @@ impl Backend {
                 restore(pod, "iptables-legacy-restore", &rules(&config, Family::V4));
                 if stack.has_v6() {
                     restore(pod, "ip6tables-legacy-restore", &rules(&config, Family::V6));
+                    pod.namespace().ip("addr add ::6/128 dev lo");
                 }
                 route_marked(pod.namespace(), "1337", "133").expect("route marked packets to lo");
             }

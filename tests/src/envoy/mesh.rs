@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     backend::Backend,
-    launcher::Launcher,
+    launcher::{Launcher, PROXY_UID},
     node::Node,
     pod::{Namespace, Pod},
     process::Process,
@@ -26,10 +26,42 @@ pub struct Variant {
     pub stack: Stack,
 }
 
-impl fmt::Display for Variant {
+/// How connections from outside come to the sidecar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Redirect,
+    /// The application sees the client's own address.
+    Tproxy,
+}
+
+/// A variant in one mode.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub variant: Variant,
+    pub mode: Mode,
+}
+
+/// In Istio's default mode.
+impl From<&Variant> for Case {
+    fn from(variant: &Variant) -> Self {
+        Self { variant: variant.clone(), mode: Mode::Redirect }
+    }
+}
+
+impl From<&Self> for Case {
+    fn from(case: &Self) -> Self {
+        case.clone()
+    }
+}
+
+impl fmt::Display for Case {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { envoy, stack } = self;
-        write!(formatter, "{}::{stack}", envoy.name())
+        let Self { variant: Variant { envoy, stack }, mode } = self;
+        let mode = match mode {
+            Mode::Redirect => "redirect",
+            Mode::Tproxy => "tproxy",
+        };
+        write!(formatter, "{}::{mode}::{stack}", envoy.name())
     }
 }
 
@@ -111,7 +143,7 @@ pub struct Mesh<'node> {
     pub client: Pod<'node>,
     pub server: Pod<'node>,
     pub outside: Namespace,
-    variant: Variant,
+    case: Case,
     places: [Place; 2],
     envoys: [Option<Envoy>; 2],
     _applications: Vec<Process>,
@@ -135,37 +167,41 @@ impl<'node> Mesh<'node> {
     pub const UNDECLARED: u16 = 8081;
 
     /// `name` tells meshes on one node apart. All have the same addresses.
-    pub fn new(node: &'node Node, name: &str, variant: &Variant, backend: Backend) -> Self {
-        Self::with_start(node, name, variant, backend, Start::Alone)
+    pub fn new(node: &'node Node, name: &str, case: impl Into<Case>, backend: Backend) -> Self {
+        Self::with_start(node, name, case, backend, Start::Alone)
     }
 
     /// The same, with sidecars that begin like this.
-    pub fn with_start(node: &'node Node, name: &str, variant: &Variant, backend: Backend, start: Start) -> Self {
+    pub fn with_start(node: &'node Node, name: &str, case: impl Into<Case>, backend: Backend, start: Start) -> Self {
+        let case = case.into();
+        let stack = case.variant.stack;
         let outside = node.outside(&format!("{name}-out"));
         let [client, server] = ["client", "server"].map(|pod| node.pod(&format!("{name}-{pod}")));
-        for family in Family::of(variant.stack) {
+        for family in Family::of(stack) {
             let forwarding = if family.prefix == 24 { "net.ipv4.ip_forward" } else { "net.ipv6.conf.all.forwarding" };
             outside.sysctl(forwarding, "1");
         }
-        cable(&client, variant.stack, &outside, |family| (family.client, family.outside));
-        cable(&server, variant.stack, &outside, |family| (family.server, family.outside_of_server));
+        cable(&client, stack, &outside, |family| (family.client, family.outside));
+        cable(&server, stack, &outside, |family| (family.server, family.outside_of_server));
         let applications = [("client", client.app()), ("server", server.app()), ("outside", outside.root())];
-        let mut applications: Vec<Process> =
-            applications.into_iter().flat_map(|(name, launcher)| serve(name, &launcher, variant.stack)).collect();
-        let of_tls: Vec<String> = Family::of(variant.stack).iter().map(|family| Family::at(family.server, Self::TLS)).collect();
+        let mut applications: Vec<Process> = applications.into_iter().flat_map(|(name, launcher)| serve(name, &launcher, stack)).collect();
+        let of_tls: Vec<String> = Family::of(stack).iter().map(|family| Family::at(family.server, Self::TLS)).collect();
         applications.extend(tls::serve(node, name, &server.app(), &of_tls));
-        backend.enrol_stack(&client, variant.stack);
-        backend.enrol_stack(&server, variant.stack);
+        for pod in [&client, &server] {
+            match case.mode {
+                Mode::Redirect => backend.enrol_stack(pod, stack),
+                Mode::Tproxy => backend.enrol_tproxy(pod, stack),
+            }
+        }
         let places = ["client", "server"].map(|pod| Place::new(node, &format!("{name}-{pod}-envoy")));
-        let mut mesh =
-            Self { client, server, outside, variant: variant.clone(), places, envoys: [None, None], _applications: applications };
+        let mut mesh = Self { client, server, outside, case, places, envoys: [None, None], _applications: applications };
         mesh.start(Side::Client, start);
         mesh.start(Side::Server, start);
         mesh
     }
 
     pub fn families(&self) -> Vec<Family> {
-        Family::of(self.variant.stack)
+        Family::of(self.case.variant.stack)
     }
 
     pub fn pod(&self, side: Side) -> &Pod<'node> {
@@ -184,7 +220,12 @@ impl<'node> Mesh<'node> {
     pub fn start(&mut self, side: Side, start: Start) -> Option<Envoy> {
         let pod = self.pod(side);
         let config = self.config();
-        let envoy = Envoy::start(&pod.proxy(), pod.node(), &self.variant.envoy, &config, &self.places[side as usize], start);
+        let launcher = match self.case.mode {
+            Mode::Redirect => pod.proxy(),
+            // As Istio runs it: with the right to have transparent sockets.
+            Mode::Tproxy => pod.proxy_as(0, PROXY_UID),
+        };
+        let envoy = Envoy::start(&launcher, pod.node(), &self.case.variant.envoy, &config, &self.places[side as usize], start);
         self.envoys[side as usize].replace(envoy)
     }
 
@@ -203,7 +244,8 @@ impl<'node> Mesh<'node> {
         Config {
             services: self.families().iter().flat_map(Family::services).collect(),
             ports: vec![port(Self::HTTP, Protocol::Detect), port(Self::TCP, Protocol::Tcp), port(Self::TLS, Protocol::Tls)],
-            ..Config::new(self.variant.stack)
+            transparent: self.case.mode == Mode::Tproxy,
+            ..Config::new(self.case.variant.stack)
         }
     }
 }

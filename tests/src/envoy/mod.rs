@@ -12,5 +12,5 @@ mod versions;
 
 pub use binary::Binary;
 pub use line::{Line, without_port};
-pub use mesh::{Family, Mesh, Side, Variant};
+pub use mesh::{Case, Family, Mesh, Mode, Side, Variant};
 pub use process::{Envoy, Place, Start};

@@ -3,7 +3,7 @@
 
 use interceptor_tests::{
     Launcher,
-    envoy::{Family, Mesh, Variant},
+    envoy::{Case, Family, Mesh},
 };
 
 use crate::{
@@ -13,8 +13,8 @@ use crate::{
 
 const PORTS: [u16; 2] = [15001, 15006];
 
-pub(crate) fn the_sidecars_own_ports_lead_nowhere(variant: &Variant) {
-    let seen = alike(variant, |mesh| mesh.families().iter().flat_map(|family| dial_all(mesh, family)).collect());
+pub(crate) fn the_sidecars_own_ports_lead_nowhere(case: &Case) {
+    let seen = alike(case, |mesh| mesh.families().iter().flat_map(|family| dial_all(mesh, family)).collect());
     let answered: Vec<&String> = seen.steps.iter().filter(|step| step.contains("(uid ")).collect();
     assert!(answered.is_empty(), "an application answered: {answered:#?}");
     // A circle would go on until it runs out of ports.

@@ -5,7 +5,7 @@ use std::env;
 
 use interceptor_tests::{
     Launcher,
-    envoy::{Family, Mesh, Variant},
+    envoy::{Case, Family, Mesh},
 };
 
 use crate::{
@@ -20,11 +20,11 @@ const MEBIBYTES: usize = 128;
 
 const REQUESTS: usize = 1000;
 
-pub(crate) fn a_download_is_whole(variant: &Variant) {
+pub(crate) fn a_download_is_whole(case: &Case) {
     let text = env::var(VARIABLE).unwrap_or_else(|_| MEBIBYTES.to_string());
     let mebibytes: usize = text.parse().unwrap_or_else(|error| panic!("{VARIABLE}={text}: {error}"));
     let bytes = mebibytes * 1024 * 1024;
-    let seen = alike(variant, |mesh| {
+    let seen = alike(case, |mesh| {
         let download = |client: &Launcher, ip: &str, port: u16| {
             let url = format!("http://{}/bytes/{bytes}", Family::at(ip, port));
             curl(client, &["--output", "/dev/null", "--write-out", "%{http_code} %{size_download} bytes"], &url)
@@ -37,9 +37,9 @@ pub(crate) fn a_download_is_whole(variant: &Variant) {
     assert!(seen.steps.iter().all(|step| step.contains(&whole)), "{:#?}", seen.steps);
 }
 
-pub(crate) fn many_requests_at_once_are_all_answered(variant: &Variant) {
+pub(crate) fn many_requests_at_once_are_all_answered(case: &Case) {
     let count = REQUESTS.to_string();
-    let seen = alike(variant, |mesh| {
+    let seen = alike(case, |mesh| {
         let all = |family: &Family| http(&mesh.client.app(), &["parallel", "--count", &count, &Family::at(family.service, 80)]);
         mesh.families().iter().map(all).collect()
     });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use interceptor_tests::{
     Backend, Node,
-    envoy::{Line, Mesh, Variant},
+    envoy::{Case, Line, Mesh},
 };
 
 /// What everyone saw of a story; ports that the kernel chose are left out.
@@ -18,9 +18,9 @@ pub(crate) struct Seen {
 }
 
 /// Tells `story` in two meshes, and fails unless everyone saw the same in both. Returns that.
-pub(crate) fn alike(variant: &Variant, story: impl Fn(&mut Mesh<'_>) -> Vec<String>) -> Seen {
+pub(crate) fn alike(case: &Case, story: impl Fn(&mut Mesh<'_>) -> Vec<String>) -> Seen {
     let node = Node::new();
-    let [theirs, ours] = Backend::ALL.map(|backend| seen(&node, variant, backend, &story));
+    let [theirs, ours] = Backend::ALL.map(|backend| seen(&node, case, backend, &story));
     let differences: Vec<String> = [
         ("what the clients saw", difference(&theirs.steps, &ours.steps)),
         ("the log of the client's sidecar", difference(&texts(&theirs.client), &texts(&ours.client))),
@@ -33,8 +33,8 @@ pub(crate) fn alike(variant: &Variant, story: impl Fn(&mut Mesh<'_>) -> Vec<Stri
     ours
 }
 
-fn seen(node: &Node, variant: &Variant, backend: Backend, story: &impl Fn(&mut Mesh<'_>) -> Vec<String>) -> Seen {
-    let mut mesh = Mesh::new(node, &backend.to_string(), variant, backend);
+fn seen(node: &Node, case: &Case, backend: Backend, story: &impl Fn(&mut Mesh<'_>) -> Vec<String>) -> Seen {
+    let mut mesh = Mesh::new(node, &backend.to_string(), case, backend);
     let steps = story(&mut mesh);
     let [client, server] = mesh.stop().map(|lines| {
         let mut lines: Vec<Line> = lines.into_iter().map(Line::without_ports).collect();

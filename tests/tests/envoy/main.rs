@@ -9,21 +9,25 @@ mod steps;
 mod traffic;
 
 use interceptor_tests::{
-    envoy::{Binary, Variant},
+    envoy::{Binary, Case, Mode, Variant},
     scene::Stack,
 };
 use libtest_mimic::{Arguments, Trial};
 
-/// A story, told with one variant.
-type Story = fn(&Variant);
+/// A story, told in one case.
+type Story = fn(&Case);
 
 fn main() {
     let arguments = Arguments::from_args();
-    let everywhere: Vec<Variant> = Binary::all().iter().flat_map(|envoy| variants(envoy, &[Stack::V4, Stack::V6, Stack::Dual])).collect();
-    let newest = variants(&Binary::newest(), &[Stack::V4, Stack::V6]);
-    let stories: [(&str, Story, &[Variant]); 8] = [
-        ("traffic_is_logged_alike", traffic::is_logged_alike, &everywhere),
-        ("the_sidecars_own_ports_lead_nowhere", black_hole::the_sidecars_own_ports_lead_nowhere, &newest),
+    let all = [Stack::V4, Stack::V6, Stack::Dual];
+    let everywhere: Vec<Case> = Binary::all().iter().flat_map(|envoy| cases(envoy, Mode::Redirect, &all)).collect();
+    let newest = cases(&Binary::newest(), Mode::Redirect, &[Stack::V4, Stack::V6]);
+    let tproxy = cases(&Binary::newest(), Mode::Tproxy, &all);
+    let in_all_modes = [everywhere, tproxy.clone()].concat();
+    let newest_in_all_modes = [newest.clone(), tproxy].concat();
+    let stories: [(&str, Story, &[Case]); 8] = [
+        ("traffic_is_logged_alike", traffic::is_logged_alike, &in_all_modes),
+        ("the_sidecars_own_ports_lead_nowhere", black_hole::the_sidecars_own_ports_lead_nowhere, &newest_in_all_modes),
         ("a_download_is_whole", bulk::a_download_is_whole, &newest),
         ("many_requests_at_once_are_all_answered", bulk::many_requests_at_once_are_all_answered, &newest),
         ("a_killed_sidecar_is_not_bypassed", restart::a_killed_sidecar_is_not_bypassed, &newest),
@@ -31,10 +35,10 @@ fn main() {
         ("a_second_sidecar_joins_the_first", restart::a_second_sidecar_joins_the_first, &newest),
         ("a_hot_restart_loses_nothing", restart::a_hot_restart_loses_nothing, &newest),
     ];
-    let trials = stories.into_iter().flat_map(|(name, story, variants)| {
-        variants.iter().cloned().map(move |variant| {
-            Trial::test(format!("{variant}::{name}"), move || {
-                story(&variant);
+    let trials = stories.into_iter().flat_map(|(name, story, cases)| {
+        cases.iter().cloned().map(move |case| {
+            Trial::test(format!("{case}::{name}"), move || {
+                story(&case);
                 Ok(())
             })
         })
@@ -42,6 +46,6 @@ fn main() {
     libtest_mimic::run(&arguments, trials.collect()).exit();
 }
 
-fn variants(envoy: &Binary, stacks: &[Stack]) -> Vec<Variant> {
-    stacks.iter().map(|stack| Variant { envoy: envoy.clone(), stack: *stack }).collect()
+fn cases(envoy: &Binary, mode: Mode, stacks: &[Stack]) -> Vec<Case> {
+    stacks.iter().map(|stack| Case { variant: Variant { envoy: envoy.clone(), stack: *stack }, mode }).collect()
 }

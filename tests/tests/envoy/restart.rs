@@ -3,7 +3,7 @@
 
 use interceptor_tests::{
     Backend, Node, Process,
-    envoy::{Envoy, Family, Mesh, Side, Start, Variant},
+    envoy::{Case, Envoy, Family, Mesh, Side, Start},
     records::Tally,
     wait_until,
 };
@@ -21,8 +21,8 @@ const BROKEN_OFF: [&str; 3] = ["receive:ECONNRESET", "receive:EOF", "send:ECONNR
 const BROKEN_OFF_BEHIND: &str = "status:503";
 const REFUSED: &str = "connect:ECONNREFUSED";
 
-pub(crate) fn a_killed_sidecar_is_not_bypassed(variant: &Variant) {
-    under_load(variant, Start::Alone, &[&BROKEN_OFF[..], &[BROKEN_OFF_BEHIND, REFUSED]].concat(), |mesh, family| {
+pub(crate) fn a_killed_sidecar_is_not_bypassed(case: &Case) {
+    under_load(case, Start::Alone, &[&BROKEN_OFF[..], &[BROKEN_OFF_BEHIND, REFUSED]].concat(), |mesh, family| {
         for side in SIDES {
             mesh.take(side).kill();
             let app = mesh.client.app();
@@ -38,8 +38,8 @@ pub(crate) fn a_killed_sidecar_is_not_bypassed(variant: &Variant) {
 }
 
 /// Nobody is refused at any time, for one of the two always listens.
-pub(crate) fn a_second_sidecar_joins_the_first(variant: &Variant) {
-    under_load(variant, Start::Alone, &[&BROKEN_OFF[..], &[BROKEN_OFF_BEHIND]].concat(), |mesh, _| {
+pub(crate) fn a_second_sidecar_joins_the_first(case: &Case) {
+    under_load(case, Start::Alone, &[&BROKEN_OFF[..], &[BROKEN_OFF_BEHIND]].concat(), |mesh, _| {
         for side in SIDES {
             let first = mesh.start(side, Start::Alone).expect("one before it");
             more_requests(mesh.envoy(side));
@@ -50,8 +50,8 @@ pub(crate) fn a_second_sidecar_joins_the_first(variant: &Variant) {
 }
 
 /// Each takes over the very sockets of the one before it.
-pub(crate) fn a_hot_restart_loses_nothing(variant: &Variant) {
-    under_load(variant, Start::First, &[], |mesh, _| {
+pub(crate) fn a_hot_restart_loses_nothing(case: &Case) {
+    under_load(case, Start::First, &[], |mesh, _| {
         for (side, epoch) in SIDES.into_iter().flat_map(|side| [(side, 1), (side, 2)]) {
             let base = mesh.envoy(side).base().expect("one that can be taken over from");
             let before = mesh.start(side, Start::After { base, epoch }).expect("one before it");
@@ -62,8 +62,8 @@ pub(crate) fn a_hot_restart_loses_nothing(variant: &Variant) {
 }
 
 /// Connections that are there go on, others are refused until somebody else listens.
-pub(crate) fn a_drained_sidecar_takes_no_more(variant: &Variant) {
-    let seen = alike(variant, |mesh| {
+pub(crate) fn a_drained_sidecar_takes_no_more(case: &Case) {
+    let seen = alike(case, |mesh| {
         let family = mesh.families()[0];
         let to = Family::at(family.service, Mesh::TCP);
         let mut held = mesh.client.app().hold(&to, &["--family", family_of(&to)]);
@@ -84,10 +84,10 @@ pub(crate) fn a_drained_sidecar_takes_no_more(variant: &Variant) {
 
 /// Tells `story` under either backend while requests keep coming. Requests succeed before, meanwhile and afterwards, and those that do
 /// not fail in one of the `permitted` ways.
-fn under_load(variant: &Variant, start: Start, permitted: &[&str], story: impl Fn(&mut Mesh<'_>, &Family)) {
+fn under_load(case: &Case, start: Start, permitted: &[&str], story: impl Fn(&mut Mesh<'_>, &Family)) {
     for backend in Backend::ALL {
         let node = Node::new();
-        let mut mesh = Mesh::with_start(&node, "mesh", variant, backend, start);
+        let mut mesh = Mesh::with_start(&node, "mesh", case, backend, start);
         let family = mesh.families()[0];
         let app = mesh.client.app();
         let load = [load(&app, &Family::at(family.service, 80)), load(&mesh.outside.root(), &Family::at(family.server, Mesh::HTTP))];

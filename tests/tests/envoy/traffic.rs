@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! All protocols, in all directions.
 
-use interceptor_tests::envoy::{Family, Line, Mesh, Variant};
+use interceptor_tests::envoy::{Case, Family, Line, Mesh, Mode};
 
 use crate::{
     compare::{Seen, alike},
     steps::{curl, curl_only, http, listen_to},
 };
 
-pub(crate) fn is_logged_alike(variant: &Variant) {
-    let seen = alike(variant, |mesh| {
+pub(crate) fn is_logged_alike(case: &Case) {
+    let seen = alike(case, |mesh| {
         let families = mesh.families();
         families.iter().flat_map(|family| [of_the_client(mesh, family), of_others(mesh, family)].concat()).collect()
     });
-    for family in Family::of(variant.stack) {
-        expect_both_sidecars(&seen, &family);
+    for family in Family::of(case.variant.stack) {
+        expect_both_sidecars(&seen, &family, case.mode);
     }
     expect_answers(&seen);
 }
@@ -66,7 +66,7 @@ fn of_others(mesh: &Mesh<'_>, family: &Family) -> Vec<String> {
 }
 
 /// The same cannot mean: wrong in the same way.
-fn expect_both_sidecars(seen: &Seen, family: &Family) {
+fn expect_both_sidecars(seen: &Seen, family: &Family, mode: Mode) {
     let v6 = family.client.contains(':');
     let at = |ip: &str, port: &str| if v6 { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") };
     let (loopback, passthrough) = if v6 { ("::1", "::6") } else { ("127.0.0.1", "127.0.0.6") };
@@ -77,9 +77,13 @@ fn expect_both_sidecars(seen: &Seen, family: &Family) {
     assert_eq!(line.upstream_local, Some(at(family.client, "*")), "{line:?}");
     assert_eq!(line.status, Some(200), "{line:?}");
     let line = line_of(&seen.server, path, &at(family.server, "8080"));
-    assert_eq!(line.direct_local, Some(at(family.server, "15006")), "{line:?}");
+    let (local, source) = match mode {
+        Mode::Redirect => (at(family.server, "15006"), at(passthrough, "*")),
+        Mode::Tproxy => (at(family.server, "8080"), at(family.client, "*")),
+    };
+    assert_eq!(line.direct_local, Some(local), "{line:?}");
     assert_eq!(line.direct_peer, Some(at(family.client, "*")), "{line:?}");
-    assert_eq!(line.upstream_local, Some(at(passthrough, "*")), "{line:?}");
+    assert_eq!(line.upstream_local, Some(source), "{line:?}");
     assert_eq!(line.upstream_remote, Some(at(family.server, "8080")), "{line:?}");
 }
 

@@ -23,7 +23,7 @@ use crate::scene::Stack;
 #[derive(Clone, Debug)]
 pub struct Config {
     pub stack: Stack,
-    /// Inbound by TPROXY: the listener is transparent, and the application sees the client's own address.
+    /// Inbound by TPROXY: the listeners are transparent, and the application sees the client's own address.
     pub transparent: bool,
     /// The mesh's services that the application may call.
     pub services: Vec<Service>,

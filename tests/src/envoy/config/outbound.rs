@@ -33,6 +33,7 @@ fn virtual_outbound(config: &Config) -> Value {
     let catch_all = tcp(config, OUTBOUND, "virtualOutbound-catchall-tcp", &json!({}), PASSTHROUGH);
     let mut listener = listener(config, "virtualOutbound", config.wildcards(), PORT, &[black_hole, catch_all]);
     listener["use_original_dst"] = json!(true);
+    listener["transparent"] = json!(config.transparent);
     listener
 }
 
