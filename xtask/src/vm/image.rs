@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The machine's file system: an archive that the kernel unpacks into memory.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -18,6 +18,7 @@ use crate::run::{ask, say};
 const PROGRAMS: &[&str] = &[
     "busybox",
     "curl",
+    "findmnt",
     "ip",
     "ip6tables-legacy-restore",
     "ip6tables-legacy-save",
@@ -90,7 +91,9 @@ fn system(root: &Path) -> Result<()> {
     write(root, "etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")?;
     write(root, "etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")?;
     write(root, "etc/resolv.conf", "")?;
-    fs::create_dir_all(root.join("root")).context("cannot make the home of root")
+    // On the same file system as the programs, so that tests can link them.
+    ["root", "tmp"].iter().try_for_each(|name| fs::create_dir_all(root.join(name)).with_context(|| format!("cannot make {name}")))?;
+    fs::set_permissions(root.join("tmp"), Permissions::from_mode(0o1777)).context("cannot open tmp to everyone")
 }
 
 /// iptables loads its matches and targets from a directory beside its library.

@@ -69,7 +69,11 @@ pub(super) fn fetch(version: Version, directory: &Path, no_install: bool) -> Res
     let home = directory.join(version.to_string());
     if !home.exists() {
         if no_install {
-            bail!("Linux {version} is not in {}, and nothing may be fetched (--no-install)", directory.display());
+            bail!(
+                "Linux {version} is not in {}, and nothing may be fetched (--no-install): the suite kernels cannot run without it; leave it \
+                 out with `cargo xtask test --without kernels`",
+                directory.display()
+            );
         }
         let package = newest_package(version)?;
         let partial = directory.join(format!("{version}-partial"));

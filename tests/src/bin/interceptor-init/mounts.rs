@@ -5,14 +5,13 @@ use anyhow::{Context as _, Result};
 use nix::mount::{MsFlags, mount};
 
 /// File systems without a device, in the order in which they have to be mounted.
-const MOUNTS: [(&str, &str); 9] = [
+const MOUNTS: [(&str, &str); 8] = [
     ("proc", "/proc"),
     ("sysfs", "/sys"),
     ("devtmpfs", "/dev"),
     ("devpts", "/dev/pts"),
     ("tmpfs", "/dev/shm"),
     ("tmpfs", "/run"),
-    ("tmpfs", "/tmp"),
     ("cgroup2", "/sys/fs/cgroup"),
     ("bpf", "/sys/fs/bpf"),
 ];
