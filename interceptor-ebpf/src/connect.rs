@@ -32,8 +32,8 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let Some(pod) = Pod::of(user.as_ptr()) else {
         return ALLOW; // not enrolled
     };
-    let (source, owner, mark) = user.socket().map_or((Address::UNSPECIFIED_V4, Owner::APPLICATION, 0), |socket| {
-        (bound_to(user, pod, socket), Pod::owner(socket), socket.mark())
+    let (source, owner, mark, interface) = user.socket().map_or((Address::UNSPECIFIED_V4, Owner::APPLICATION, 0, 0), |socket| {
+        (bound_to(user, pod, socket), Pod::owner(socket), socket.mark(), socket.bound_interface())
     });
     let dialled = Destination::new(user.address(), user.port());
     let flow = Outbound {
@@ -43,6 +43,7 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         port: dialled.port,
         owner,
         mark,
+        interface,
     };
     if !keep_inside(user, pod, &flow) {
         return refuse(); // it would come back to the sidecar again and again
@@ -120,7 +121,7 @@ pub(crate) fn source_under_iptables(pod: Pod<'_>, flow: &Outbound, reason: Reaso
     match (to_own_address, flow.destination.is_v4()) {
         (true, true) => pod.primary_of(flow.destination),
         (true, false) => flow.destination,
-        (false, _) => pod.policy.pod_address(flow.destination),
+        (false, _) => pod.source_towards(flow.destination),
     }
 }
 
@@ -129,7 +130,8 @@ pub(crate) fn source_under_iptables(pod: Pod<'_>, flow: &Outbound, reason: Reaso
 /// as the client's own connections do. Bound to `lo`, it takes the route that its mark leads to, and arrives there. False when that fails.
 #[inline(always)]
 fn keep_inside<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: &Outbound) -> bool {
-    if !pod.policy.is_marked(flow.mark) || flow.protocol != Protocol::Tcp || flow.source.is_unspecified() {
+    let by_the_sidecar = pod.policy.is_marked(flow.mark) && flow.protocol == Protocol::Tcp && !flow.source.is_unspecified();
+    if !by_the_sidecar || !pod.policy.intercepts_family_of(flow.destination) {
         return true;
     }
     pod.address(flow.source).has(AddressClass::LOCAL) || user.bind_to_loopback_device()

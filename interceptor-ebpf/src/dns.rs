@@ -52,7 +52,15 @@ pub(crate) fn send<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         return ALLOW;
     }
     let protocol = Protocol::from_number(user.protocol());
-    let flow = Outbound { protocol, source, destination: dialled.as_reached_from(source), port, owner, mark: socket.mark() };
+    let flow = Outbound {
+        protocol,
+        source,
+        destination: dialled.as_reached_from(source),
+        port,
+        owner,
+        mark: socket.mark(),
+        interface: socket.bound_interface(),
+    };
     let verdict = decide(&Flow::Outbound(flow), pod.policy, &pod);
     pod.count(verdict.reason);
     match verdict.action {

@@ -40,6 +40,10 @@ pub(crate) static ADDRESSES: LpmTrie<AddressKey, AddressClass, 4_194_304> = LpmT
 #[btf_map]
 pub(crate) static NUMBERS: LpmTrie<NumberKey, NumberClass, 4_194_304> = LpmTrie::new();
 
+/// Destination → source of connections to it, in pods where that is not always the same.
+#[btf_map]
+pub(crate) static SOURCES: LpmTrie<AddressKey, Address, 1_048_576> = LpmTrie::new();
+
 /// Secondary address → first address of its interface: what REDIRECT makes of an inbound connection's local address.
 #[btf_map]
 pub(crate) static PRIMARIES: HashMap<AddressKey, Address, 65_536, SPARSE> = HashMap::new();

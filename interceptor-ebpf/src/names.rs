@@ -119,11 +119,11 @@ fn source(pod: Pod<'_>, slot_address: SlotAddress, like: Address) -> Address {
     pod.destination(slot_address.slot).map_or_else(|| pod.policy.pod_address(like), |to| source_towards(pod, to.address))
 }
 
-/// Towards an address of the pod that address, or the first one of its interface; else the pod's.
+/// Towards an address of the pod that address, or the first one of its interface; else the one of the route.
 #[inline(always)]
 pub(crate) fn source_towards(pod: Pod<'_>, destination: Address) -> Address {
     if !pod.address(destination).has(AddressClass::LOCAL) {
-        pod.policy.pod_address(destination)
+        pod.source_towards(destination)
     } else if destination.is_v4() {
         pod.primary_of(destination)
     } else {

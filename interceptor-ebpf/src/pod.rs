@@ -3,12 +3,12 @@ use core::ffi::c_void;
 
 use aya_ebpf::{btf_maps::lpm_trie::Key, helpers::generated::bpf_get_netns_cookie};
 use interceptor_policy::{
-    Address, AddressClass, AddressKey, Destination, NumberClass, NumberKey, NumberSpace, Owner, Policy, Reason, Slot, SlotAddress,
-    SlotEntry, Tables,
+    Address, AddressClass, AddressKey, Destination, NumberClass, NumberKey, NumberSpace, Owner, Policy, PolicyFlags, Reason, Slot,
+    SlotAddress, SlotEntry, Tables,
 };
 
 use crate::{
-    maps::{ADDRESSES, COUNTERS, NUMBERS, OWNERS, PODS, PRIMARIES, SLOTS},
+    maps::{ADDRESSES, COUNTERS, NUMBERS, OWNERS, PODS, PRIMARIES, SLOTS, SOURCES},
     socket::Socket,
 };
 
@@ -83,6 +83,17 @@ impl Pod<'_> {
         // Recycled, perhaps for another pod.
         self.count(Reason::SlotForgotten);
         None
+    }
+
+    /// The source that the kernel would give to a connection to `destination`, which is not an address of the pod.
+    #[inline(always)]
+    pub(crate) fn source_towards(self, destination: Address) -> Address {
+        let usual = self.policy.pod_address(destination);
+        if !self.policy.has(PolicyFlags::SOURCES) {
+            return usual;
+        }
+        let key = Key::new(AddressKey::BITS, AddressKey::new(self.policy.generation, destination));
+        SOURCES.get(&key).copied().unwrap_or(usual)
     }
 
     /// The first address of the interface that has `address`.

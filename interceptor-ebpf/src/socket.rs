@@ -38,6 +38,12 @@ impl Socket {
         self.0.as_ptr().cast()
     }
 
+    /// The index of the interface that the socket is bound to, or 0.
+    #[inline(always)]
+    pub(crate) fn bound_interface(self) -> u32 {
+        field!(self, bound_dev_if)
+    }
+
     /// `SO_MARK`.
     #[inline(always)]
     pub(crate) fn mark(self) -> u32 {

@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::{Address, Reason};
 
 /// Changes whenever a type in this file or the meaning of a map changes; part of the pin path, so that two versions never share a map.
-pub const ABI_VERSION: u32 = 6;
+pub const ABI_VERSION: u32 = 7;
 
 /// How many listening sockets of one port and scope are remembered; any live one serves its whole `SO_REUSEPORT` group.
 pub const LISTENERS_PER_PORT: u32 = 128;
@@ -72,6 +72,10 @@ bits! {
         TPROXY = 9,
         /// `--accelerate`.
         ACCELERATE = 10,
+        /// Some interface of the pod is left alone (`-c`).
+        INTERFACES = 11,
+        /// Some destinations have another source than the pod's usual one.
+        SOURCES = 12,
     }
 }
 
@@ -88,11 +92,13 @@ bits! {
         OUTBOUND_INCLUDED = 3,
         /// A DNS server whose questions are captured.
         DNS_SERVER = 4,
+        /// It is reached through an interface of `-c`.
+        INTERFACE_EXCLUDED = 5,
     }
 }
 
 bits! {
-    /// What the tables say of a port, a user or a group.
+    /// What the tables say of a port, a user, a group or an interface.
     NumberClass {
         /// `-o`.
         OUTBOUND_EXCLUDED = 0,
@@ -108,6 +114,8 @@ bits! {
         FIRST_PROXY_ID = 5,
         /// `ISTIO_OUTBOUND_OWNER_GROUPS` or `..._EXCLUDE`.
         OWNER_GROUP = 6,
+        /// `-c`, by its index.
+        INTERFACE_EXCLUDED = 7,
     }
 }
 
@@ -157,7 +165,7 @@ impl Policy {
 
     /// IPv4 always has rules; IPv6 when the pod's addresses call for them.
     #[inline(always)]
-    pub(crate) const fn intercepts_family_of(&self, address: Address) -> bool {
+    pub const fn intercepts_family_of(&self, address: Address) -> bool {
         address.is_v4() || self.has(PolicyFlags::IPV6)
     }
 
@@ -302,10 +310,12 @@ pub enum NumberSpace {
     Port = 0,
     Uid = 1,
     Gid = 2,
+    /// The index of a network interface.
+    Interface = 3,
 }
 
 impl NumberSpace {
-    const ALL: [Self; 3] = [Self::Port, Self::Uid, Self::Gid];
+    const ALL: [Self; 4] = [Self::Port, Self::Uid, Self::Gid, Self::Interface];
 }
 
 /// Key of the number table; all in network byte order, as a trie compares.

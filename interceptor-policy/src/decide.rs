@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-use crate::{Address, AddressClass, Flow, Inbound, NumberClass, NumberSpace, Outbound, Policy, PolicyFlags, Protocol, Reason, Verdict};
+use crate::{
+    Address, AddressClass, Flow, Inbound, LOOPBACK_INTERFACE, NumberClass, NumberSpace, Outbound, Policy, PolicyFlags, Protocol, Reason,
+    Verdict,
+};
 
 /// Where DNS servers listen: the port of questions that may be captured.
 pub const DNS_SERVICE_PORT: u16 = 53;
@@ -28,7 +31,7 @@ pub fn decide(flow: &Flow, policy: &Policy, tables: &impl Tables) -> Verdict {
 /// pass.
 #[inline(always)]
 fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Reason {
-    let Outbound { protocol, source, destination, port, owner, mark } = *flow;
+    let Outbound { protocol, source, destination, port, owner, mark, interface } = *flow;
     if !policy.intercepts_family_of(destination) {
         return Reason::FamilyNotIntercepted;
     }
@@ -42,6 +45,17 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Reason {
     let local = by_address.has(AddressClass::LOCAL) || marked;
     let exempt = by_address.has(AddressClass::LOOPBACK_EXEMPT);
     let passthrough = local && (source.same(Address::PASSTHROUGH_V4) || source.same(Address::PASSTHROUGH_V6));
+    if policy.has(PolicyFlags::INTERFACES) {
+        // What a socket is bound to says nothing of connections to an address of the pod: they take `lo`.
+        let bound = match (marked, local) {
+            (true, _) => LOOPBACK_INTERFACE,
+            (false, true) => 0,
+            (false, false) => interface,
+        };
+        if passes_excluded(bound, by_address, tables) {
+            return Reason::InterfaceExcluded;
+        }
+    }
     // What is done with a connection that nat lets pass: mangle delivers those of the proxy to its own pod.
     let passed = |reason| {
         let to_own_pod = policy.has(PolicyFlags::TPROXY) && tcp && local && owner.is_proxy() && !(marked || exempt || passthrough);
@@ -106,14 +120,28 @@ fn inbound(flow: &Inbound, policy: &Policy, tables: &impl Tables) -> Reason {
     }
     // What is on `lo` was decided when it left its socket. It has an address of the pod as its source or, if it keeps that of a client,
     // was routed to `lo` by its mark.
-    if interface == Inbound::LOOPBACK || tables.address(source).has(AddressClass::LOCAL) {
+    let by_source = tables.address(source);
+    if interface == LOOPBACK_INTERFACE || by_source.has(AddressClass::LOCAL) {
         return Reason::FromInsidePod;
+    }
+    if policy.has(PolicyFlags::INTERFACES) && passes_excluded(interface, by_source, tables) {
+        return Reason::InterfaceExcluded;
     }
     // TPROXY makes no exception for it.
     if port == policy.tunnel_port && policy.has(PolicyFlags::INBOUND) && !policy.has(PolicyFlags::TPROXY) {
         return Reason::InboundTunnelPort;
     }
     inbound_port(port, policy, tables)
+}
+
+/// Whether packets to or from the other side pass through an excluded interface: a known one, or the one of the route to it.
+#[inline(always)]
+fn passes_excluded(interface: u32, other_side: AddressClass, tables: &impl Tables) -> bool {
+    if interface == 0 {
+        other_side.has(AddressClass::INTERFACE_EXCLUDED)
+    } else {
+        tables.number(NumberSpace::Interface, interface).has(NumberClass::INTERFACE_EXCLUDED)
+    }
 }
 
 /// What the inbound lists say of a port.

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use crate::{Address, Owner};
 
+/// The index of `lo`, the same in every network namespace
+/// ([`loopback.c`](https://github.com/torvalds/linux/blob/v6.12/drivers/net/loopback.c#L230)).
+pub const LOOPBACK_INTERFACE: u32 = 1;
+
 /// The first packet of a connection, as far as the rules look at it.
 #[derive(Clone, Copy, Debug)]
 pub enum Flow {
@@ -24,6 +28,8 @@ pub struct Outbound {
     pub owner: Owner,
     /// `SO_MARK`.
     pub mark: u32,
+    /// The interface that the socket is bound to (`SO_BINDTODEVICE`), by its index; 0 when the destination's route decides.
+    pub interface: u32,
 }
 
 /// A connection that arrives at the pod.
@@ -34,15 +40,8 @@ pub struct Inbound {
     pub destination: Address,
     /// Destination port, host byte order.
     pub port: u16,
-    /// Where it arrives, by its index; 0 when that is not known.
+    /// Where it arrives, by its index; 0 when that is not known: then the interface towards the source counts.
     pub interface: u32,
-}
-
-impl Inbound {
-    /// The index of `lo`, the same in every network namespace ([`loopback.c`]).
-    ///
-    /// [`loopback.c`]: https://github.com/torvalds/linux/blob/v6.12/drivers/net/loopback.c#L230
-    pub const LOOPBACK: u32 = 1;
 }
 
 /// The transport protocol, as IP numbers it: MPTCP is TCP on the wire.

@@ -23,7 +23,7 @@ pub use abi::{
 };
 pub use address::Address;
 pub use decide::{DNS_SERVICE_PORT, Tables, decide};
-pub use flow::{Flow, Inbound, Outbound, Protocol};
+pub use flow::{Flow, Inbound, LOOPBACK_INTERFACE, Outbound, Protocol};
 pub use owner::Owner;
 pub use reason::{Action, Reason, Verdict};
 pub use slot::{Slot, SlotAddress, SlotCandidates};

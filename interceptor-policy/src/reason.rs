@@ -60,7 +60,9 @@ macro_rules! reasons {
 reasons! {
     /// A family that Istio writes no rules for in this pod.
     FamilyNotIntercepted => Pass, "family_not_intercepted", "IPv6 is not intercepted in this pod";
-    /// `-o`, before every other rule.
+    /// `-c`, before every other rule.
+    InterfaceExcluded => Pass, "interface_excluded", "it passes through an excluded interface (--istio-exclude-interfaces)";
+    /// `-o`, before every rule on addresses and owners.
     OutboundPortExcluded => Pass, "outbound_port_excluded", "the destination port is excluded (--istio-local-outbound-ports-exclude)";
     /// `-o lo -s 127.0.0.6/32 -j RETURN`.
     PassthroughSource => Pass, "passthrough_source", "the sidecar hands an inbound connection to its application (source 127.0.0.6 or ::6)";

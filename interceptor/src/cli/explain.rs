@@ -123,7 +123,7 @@ fn policy_from_flags(args: &ExplainArgs) -> Result<CompiledPolicy> {
     let _notes = config.check_supported()?;
     // Without addresses of its own, the pod gets one that nobody dials, so that only loopback is local.
     let addresses = if args.pod_ip.is_empty() { vec![Ipv4Addr::new(192, 0, 2, 254).into()] } else { args.pod_ip.clone() };
-    let interfaces = vec![InterfaceFacts { name: "eth0".to_owned(), addresses }];
+    let interfaces = vec![InterfaceFacts { name: "eth0".to_owned(), index: 2, addresses }];
     Ok(compile(&config, &PodFacts { interfaces, ..PodFacts::default() })?)
 }
 
@@ -141,7 +141,7 @@ fn flow(args: &ExplainArgs, policy: &CompiledPolicy, ids: &IdMaps) -> Result<(Fl
     let uid = as_the_kernel_sees(&ids.users, args.uid).with_context(|| format!("The pod has no user {} (--uid)", args.uid))?;
     let group = as_the_kernel_sees(&ids.groups, gid).with_context(|| format!("The pod has no group {gid} (--gid)"))?;
     let owner = Owner::classify(uid, group, &policy.policy, policy);
-    let flow = Outbound { protocol, source, destination: dialled.as_reached_from(source), port, owner, mark: args.mark };
+    let flow = Outbound { protocol, source, destination: dialled.as_reached_from(source), port, owner, mark: args.mark, interface: 0 };
     let bound = args.source.map(|source| format!(" bound to {source}")).unwrap_or_default();
     let marked = if args.mark == 0 { String::new() } else { format!(" with mark {}", args.mark) };
     Ok((Flow::Outbound(flow), format!("{name} to {destination}, from a socket{bound}{marked} made by uid {} gid {gid}", args.uid)))

@@ -12,7 +12,7 @@ use crate::{
         enrolment::{self, Change, Request},
         netns::Netns,
     },
-    policy::{Acceleration, AccelerationFlags, IstioConfig, IstioFlags, ResolvConf, SystemAccounts, compile},
+    policy::{Acceleration, AccelerationFlags, IstioConfig, IstioFlags, ResolvConf, SystemAccounts, compile, unknown_interfaces},
 };
 
 /// Intercept a pod: the flags of istio-iptables, and the same outcome for every connection
@@ -81,7 +81,14 @@ pub(super) fn run(args: &PodArgs) -> Result<ExitCode> {
 
 fn apply(place: &Place, config: &IstioConfig, acceleration: Option<Acceleration>) -> Result<()> {
     let netns = Netns::open(&place.netns)?;
-    let policy = compile(config, &netns.facts()?)?.accelerated(acceleration);
+    let facts = netns.facts()?;
+    for name in unknown_interfaces(&config.excluded_interfaces, &facts) {
+        tracing::warn!(
+            "The pod has no interface {name} (--istio-exclude-interfaces); should it get one, run this again to exclude it, and until \
+             then its connections are intercepted"
+        );
+    }
+    let policy = compile(config, &facts)?.accelerated(acceleration);
     let bpffs = Bpffs::open(&place.bpffs)?;
     let cgroup = match &place.cgroup {
         Some(path) => Cgroup::open(path)?,

@@ -95,6 +95,6 @@ fn ipv6_enabled(pod_ips: &[IpAddr], dual_stack: bool) -> Result<bool> {
     if pod_ips.is_empty() {
         return Ok(false);
     }
-    let interfaces = vec![InterfaceFacts { name: "eth0".to_owned(), addresses: pod_ips.to_vec() }];
+    let interfaces = vec![InterfaceFacts { name: "eth0".to_owned(), index: 2, addresses: pod_ips.to_vec() }];
     Ok(PodFacts { interfaces, ..PodFacts::default() }.ipv6_enabled(dual_stack)?)
 }

@@ -21,7 +21,7 @@ use super::{
     node::Node,
     tproxy::MarkedRouting,
 };
-use crate::policy::{AddressPrefix, CompiledPolicy, NumberPrefix};
+use crate::policy::{AddressPrefix, CompiledPolicy, NumberPrefix, SourcePrefix};
 
 /// What is wanted: this pod, intercepted by this policy.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ pub enum Step {
     LoadAcceleration,
     PrepareIpv6,
     PrepareTproxy(MarkedRouting),
-    WriteLists { addresses: usize, numbers: usize, primaries: usize },
+    WriteLists { addresses: usize, numbers: usize, sources: usize, primaries: usize },
     Attach { programs: Vec<&'static str>, cgroup: PathBuf, netns: PathBuf },
     AdoptListeners { ports: [u16; 2] },
     PutInForce { cookie: u64 },
@@ -151,7 +151,7 @@ fn draw(bpffs: &Bpffs, node: Option<&Node>, request: Request<'_>) -> Result<Plan
         tracing::debug!(pins = %bpffs.version().display(), "the programs are not loaded yet");
         steps.push(Step::LoadPrograms);
     }
-    let CompiledPolicy { policy: scalars, addresses, numbers, primaries } = policy;
+    let CompiledPolicy { policy: scalars, addresses, numbers, sources, primaries } = policy;
     if scalars.has(PolicyFlags::ACCELERATE) && Acceleration::open(&bpffs.version())?.is_none() {
         steps.push(Step::LoadAcceleration);
     }
@@ -159,7 +159,7 @@ fn draw(bpffs: &Bpffs, node: Option<&Node>, request: Request<'_>) -> Result<Plan
         steps.push(Step::PrepareIpv6);
     }
     steps.extend(MarkedRouting::of(scalars).map(Step::PrepareTproxy));
-    steps.push(Step::WriteLists { addresses: addresses.len(), numbers: numbers.len(), primaries: primaries.len() });
+    steps.push(Step::WriteLists { addresses: addresses.len(), numbers: numbers.len(), sources: sources.len(), primaries: primaries.len() });
     if !missing.is_empty() {
         steps.push(Step::Attach { programs: missing, cgroup: cgroup.path().to_path_buf(), netns: netns.path().to_path_buf() });
     }
@@ -243,15 +243,16 @@ fn enrolment(generation: u32, request: Request<'_>) -> Result<Enrolment> {
 
 /// Tells policies apart.
 fn fingerprint(policy: &CompiledPolicy) -> u64 {
-    let CompiledPolicy { policy, addresses, numbers, primaries } = policy;
+    let CompiledPolicy { policy, addresses, numbers, sources, primaries } = policy;
     let addresses: Vec<_> =
         addresses.iter().map(|AddressPrefix { address, prefix_len, class }| (address.0, *prefix_len, class.bits())).collect();
     let numbers: Vec<_> = numbers
         .iter()
         .map(|NumberPrefix { space, number, prefix_len, class }| (*space as u32, *number, *prefix_len, class.bits()))
         .collect();
+    let sources: Vec<_> = sources.iter().map(|SourcePrefix { address, prefix_len, source }| (address.0, *prefix_len, source.0)).collect();
     let primaries: Vec<_> = primaries.iter().map(|(secondary, primary)| (secondary.0, primary.0)).collect();
-    fingerprint_of(&(policy.as_bytes(), addresses, numbers, primaries))
+    fingerprint_of(&(policy.as_bytes(), addresses, numbers, sources, primaries))
 }
 
 /// A hash that is the same in every run of one build. Another build may use another; that only costs a switch to the same policy.
@@ -283,8 +284,12 @@ impl fmt::Display for Step {
             Self::LoadAcceleration => f.write_str("try whether this kernel accelerates safely, and load the programs and maps for it"),
             Self::PrepareIpv6 => f.write_str("make ::6 and the network of the IPv6 slots local in the pod"),
             Self::PrepareTproxy(routing) => routing.fmt(f),
-            Self::WriteLists { addresses, numbers, primaries } => {
-                write!(f, "write the lists: {addresses} address ranges, {numbers} ranges of ports and ids, {primaries} secondary addresses")
+            Self::WriteLists { addresses, numbers, sources, primaries } => {
+                write!(
+                    f,
+                    "write the lists: {addresses} address ranges, {numbers} ranges of ports and ids, {sources} sources by route, \
+                     {primaries} secondary addresses"
+                )
             }
             Self::Attach { programs, cgroup, netns } => {
                 write!(f, "attach {} to {} and {}", programs.join(", "), cgroup.display(), netns.display())

@@ -33,6 +33,7 @@ mod object;
 pub mod pods;
 pub mod probe;
 mod raw;
+mod routes;
 pub mod snapshot;
 mod sys;
 mod tables;

@@ -9,10 +9,11 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use nix::{
     ifaddrs::getifaddrs,
+    net::if_::if_nametoindex,
     sched::{CloneFlags, setns},
 };
 
-use super::{sys, userns};
+use super::{routes, sys, userns};
 use crate::policy::{IdMaps, InterfaceFacts, PodFacts};
 
 /// The initial network namespace, by its cookie: cookies count from one, and it is the first
@@ -85,12 +86,13 @@ impl Netns {
         self.run(|| paths.iter().map(|path| std::fs::read_to_string(path).with_context(|| format!("Failed to read {path}"))).collect())?
     }
 
-    /// The addresses that the rules depend on.
+    /// The interfaces, addresses and routes that the rules depend on.
     pub fn facts(&self) -> Result<PodFacts> {
         let ids = self.id_maps()?;
         let facts = self.run(read_facts)?;
         let facts = facts.with_context(|| format!("Failed to read the addresses of {}", self.path.display()))?;
-        Ok(PodFacts { ids, ..facts })
+        let (routes, rules) = routes::read(self).with_context(|| format!("Failed to read the routes of {}", self.path.display()))?;
+        Ok(PodFacts { routes, rules, ids, ..facts })
     }
 
     /// How its users and groups are numbered.
@@ -122,6 +124,15 @@ fn inside<T: Send>(namespace: &File, path: &Path, work: impl FnOnce() -> T + Sen
 fn read_facts() -> Result<PodFacts> {
     let mut interfaces: Vec<InterfaceFacts> = Vec::new();
     for entry in getifaddrs().context("Failed to list the interfaces")? {
+        let known = interfaces.iter().position(|interface| interface.name == entry.interface_name);
+        let known = if let Some(known) = known {
+            known
+        } else {
+            let index = if_nametoindex(entry.interface_name.as_str());
+            let index = index.with_context(|| format!("Failed to find the interface {}", entry.interface_name))?;
+            interfaces.push(InterfaceFacts { name: entry.interface_name, index, addresses: Vec::new() });
+            interfaces.len() - 1
+        };
         let Some(storage) = entry.address else { continue }; // an interface without an address of any kind
         let address = if let Some(v4) = storage.as_sockaddr_in() {
             IpAddr::V4(v4.ip())
@@ -130,10 +141,7 @@ fn read_facts() -> Result<PodFacts> {
         } else {
             continue; // a link-layer address
         };
-        match interfaces.iter_mut().find(|interface| interface.name == entry.interface_name) {
-            Some(interface) => interface.addresses.push(address),
-            None => interfaces.push(InterfaceFacts { name: entry.interface_name, addresses: vec![address] }),
-        }
+        interfaces[known].addresses.push(address);
     }
     let source_v4 = source_towards(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into());
     let source_v6 = source_towards(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into());

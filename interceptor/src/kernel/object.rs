@@ -24,12 +24,13 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/in
 const HINT: &str = "this needs root or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and `interceptor check` tells what the kernel lacks";
 
 /// All maps of the object.
-const MAPS: [&str; 13] = [
+const MAPS: [&str; 14] = [
     "PODS",
     "NODE",
     "COUNTERS",
     "ADDRESSES",
     "NUMBERS",
+    "SOURCES",
     "PRIMARIES",
     "SLOTS",
     "LISTENERS",

@@ -8,7 +8,7 @@ use interceptor_policy::{
 };
 
 use super::raw::Raw;
-use crate::policy::{AddressPrefix, CompiledPolicy, NumberPrefix};
+use crate::policy::{AddressPrefix, CompiledPolicy, NumberPrefix, SourcePrefix};
 
 /// The pinned maps. One process writes at a time, holding the lock.
 pub(super) struct Tables {
@@ -17,6 +17,7 @@ pub(super) struct Tables {
     counters: PerCpuHashMap<MapData, u64, Raw<Counters>>,
     addresses: LpmTrie<MapData, Raw<AddressKey>, Raw<AddressClass>>,
     numbers: LpmTrie<MapData, Raw<NumberKey>, Raw<NumberClass>>,
+    sources: LpmTrie<MapData, Raw<AddressKey>, Raw<Address>>,
     primaries: HashMap<MapData, Raw<AddressKey>, Raw<Address>>,
     pub(super) listeners: SockHash<MapData, Raw<ListenerKey>>,
     pub(super) proxy_sockets: SkStorage<MapData, Raw<ProxyListener>>,
@@ -40,6 +41,7 @@ impl Tables {
             counters: map("COUNTERS")?.try_into()?,
             addresses: map("ADDRESSES")?.try_into()?,
             numbers: map("NUMBERS")?.try_into()?,
+            sources: map("SOURCES")?.try_into()?,
             primaries: map("PRIMARIES")?.try_into()?,
             listeners: map("LISTENERS")?.try_into()?,
             proxy_sockets: map("PROXY_SOCKETS")?.try_into()?,
@@ -121,6 +123,10 @@ impl Tables {
             let key = Key::new(NumberKey::PREFIX_BITS + prefix_len, Raw(NumberKey::new(generation, *space, *number)));
             self.numbers.insert(&key, Raw(*class), 0).with_context(|| format!("Failed to write the {space:?} {number}/{prefix_len}"))?;
         }
+        for SourcePrefix { address, prefix_len, source } in &policy.sources {
+            let key = Key::new(AddressKey::PREFIX_BITS + prefix_len, Raw(AddressKey::new(generation, *address)));
+            self.sources.insert(&key, Raw(*source), 0).with_context(|| format!("Failed to write the route {address}/{prefix_len}"))?;
+        }
         for (secondary, primary) in &policy.primaries {
             let key = Raw(AddressKey::new(generation, *secondary));
             self.primaries.insert(key, Raw(*primary), 0).with_context(|| format!("Failed to write the address {secondary}"))?;
@@ -139,6 +145,10 @@ impl Tables {
         for key in keys {
             absent_is_fine(self.numbers.remove(&key.context("Failed to read the numbers")?)).context("Failed to remove a number")?;
         }
+        let keys: Vec<_> = self.sources.keys().filter(|key| key.as_ref().map_or(true, |key| stale(key.data().0.generation()))).collect();
+        for key in keys {
+            absent_is_fine(self.sources.remove(&key.context("Failed to read the sources")?)).context("Failed to remove a source")?;
+        }
         let keys: Vec<_> = self.primaries.keys().filter(|key| key.as_ref().map_or(true, |key| stale(key.0.generation()))).collect();
         for key in keys {
             absent_is_fine(self.primaries.remove(&key.context("Failed to read the primaries")?)).context("Failed to remove a primary")?;
@@ -152,6 +162,7 @@ impl Tables {
             policy: interceptor_policy::Policy::default(),
             addresses: Vec::new(),
             numbers: Vec::new(),
+            sources: Vec::new(),
             primaries: Vec::new(),
         };
         for entry in &self.addresses {
@@ -170,6 +181,14 @@ impl Tables {
             {
                 let prefix_len = key.prefix_len() - NumberKey::PREFIX_BITS;
                 policy.numbers.push(NumberPrefix { space, number: key_data.number(), prefix_len, class });
+            }
+        }
+        for entry in &self.sources {
+            let (key, Raw(source)) = entry.context("Failed to read the sources")?;
+            let Raw(of) = key.data();
+            if of.generation() == generation {
+                let prefix_len = key.prefix_len() - AddressKey::PREFIX_BITS;
+                policy.sources.push(SourcePrefix { address: of.address, prefix_len, source });
             }
         }
         for entry in &self.primaries {

@@ -75,7 +75,7 @@ fn sidecar_is_this_process() -> Result<crate::policy::CompiledPolicy> {
     let no_dns = ResolvConf { path: Path::new("/etc/resolv.conf"), read: &|_path| Ok(Vec::new()) };
     let (config, _warnings) = IstioConfig::resolve(&flags, &|_name| None, &SystemAccounts, no_dns)?;
     let facts = PodFacts {
-        interfaces: vec![InterfaceFacts { name: "eth0".to_owned(), addresses: vec![Ipv4Addr::new(192, 0, 2, 1).into()] }],
+        interfaces: vec![InterfaceFacts { name: "eth0".to_owned(), index: 2, addresses: vec![Ipv4Addr::new(192, 0, 2, 1).into()] }],
         ..PodFacts::default()
     };
     Ok(compile(&config, &facts)?)

@@ -3,14 +3,16 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use interceptor_policy::{Address, AddressClass, NumberClass, NumberSpace, Policy, PolicyFlags, SlotAddress};
+use interceptor_policy::{Address, AddressClass, NumberClass, NumberSpace, Policy, PolicyFlags};
 
 use super::{
-    AddressPrefix, Cidr, CompiledPolicy, ConfigError, DnsCapture, IdMap, InterceptionMode, InterfaceFacts, IstioConfig, NumberPrefix,
-    NumberRange, PodFacts, Selection, Setting,
+    Cidr, CompiledPolicy, ConfigError, DnsCapture, IdMap, InterceptionMode, InterfaceFacts, IstioConfig, NumberPrefix, NumberRange,
+    PodFacts, Selection, Setting,
+    addresses::addresses,
+    interfaces::Excluded,
     prefixes::{Prefix, flatten},
-    settings,
-    tables::{address_bits, number_bits},
+    routes, settings,
+    tables::number_bits,
 };
 
 /// How many address prefixes, and how many number prefixes, one pod may have. Far more than any list by hand; less than would let
@@ -19,8 +21,6 @@ pub const MAX_PREFIXES_PER_POD: usize = 65_536;
 
 /// Where the agent answers DNS; Istio has no flag for it.
 const DNS_PORT: u16 = 15_053;
-/// How far an IPv4 address stands from the front of its mapped form.
-const MAPPED_BITS: u32 = 96;
 
 /// Writes the policy of a pod. Pure: what cannot be carried out is refused here, before anything is touched.
 pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy, ConfigError> {
@@ -46,12 +46,12 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
         interception_mode,
         tproxy_mark,
         tproxy_route_table,
+        excluded_interfaces,
         // Refused earlier, or without a part in any decision.
         virtual_interfaces: _,
         drop_invalid: _,
         network_namespace: _,
         cni_mode: _,
-        excluded_interfaces: _,
         reconcile: _,
         cleanup_only: _,
         force_apply: _,
@@ -64,7 +64,7 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
         probe_port: _,
         probe_timeout: _,
     } = config;
-    let PodFacts { interfaces, source_v4, source_v6, ids } = facts;
+    let PodFacts { interfaces, source_v4, source_v6, ids, routes: _, rules: _ } = facts;
     let ipv6 = facts.ipv6_enabled(*dual_stack)?;
 
     let dns = DnsCapture::of(*redirect_dns, *capture_all_dns, dns_servers);
@@ -73,11 +73,14 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
         DnsCapture::Servers(servers) => servers.askable().collect(),
     };
 
-    let (tproxy, tproxy_mark, tproxy_table) = match interception_mode {
-        InterceptionMode::Redirect => (false, 0, 0),
-        InterceptionMode::Tproxy => (true, *tproxy_mark, *tproxy_route_table),
-    };
+    let tproxy = *interception_mode == InterceptionMode::Tproxy;
+    let excluded = Excluded::of(excluded_interfaces, facts)?;
+    let pod_v4 = Address::from(source_v4.unwrap_or(Ipv4Addr::UNSPECIFIED));
+    let pod_v6 = Address::from(IpAddr::V6(source_v6.unwrap_or(Ipv6Addr::UNSPECIFIED)));
+    let sources = routes::sources(facts, pod_v4, pod_v6);
     let flags = PolicyFlags::default()
+        .with_if(!excluded.is_empty(), PolicyFlags::INTERFACES)
+        .with_if(!sources.is_empty(), PolicyFlags::SOURCES)
         .with_if(tproxy, PolicyFlags::TPROXY)
         .with_if(dns != DnsCapture::Off, PolicyFlags::DNS)
         .with_if(dns == DnsCapture::All, PolicyFlags::DNS_ALL)
@@ -94,19 +97,14 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
         (outbound_ranges_excluded, AddressClass::OUTBOUND_EXCLUDED),
         (outbound_ranges.listed(), AddressClass::OUTBOUND_INCLUDED),
     ];
-    let ports: [(&[NumberRange], NumberClass); 4] = [
-        (outbound_ports_excluded, NumberClass::OUTBOUND_EXCLUDED),
-        (outbound_ports, NumberClass::OUTBOUND_INCLUDED),
-        // `-d` lists exceptions from `-b '*'`; without it, Istio writes no rule for them.
-        (if *inbound_ports == Selection::All { inbound_ports_excluded } else { &[] }, NumberClass::INBOUND_EXCLUDED),
-        (inbound_ports.listed(), NumberClass::INBOUND_INCLUDED),
-    ];
-    let mut numbers = in_space(NumberSpace::Port, &ports);
+    let mut numbers = ports([outbound_ports_excluded, outbound_ports, inbound_ports_excluded], inbound_ports);
     numbers.extend(users(proxy_uids, &ids.users)?);
     numbers.extend(groups(proxy_gids, owner_groups, owner_groups_excluded, &ids.groups)?);
-    let addresses = addresses(facts, &ranges, &servers, ipv6);
+    numbers.extend(interfaces_left_alone(&excluded));
+    let addresses = addresses(facts, &ranges, &servers, ipv6, &excluded);
     within_limit("addresses", addresses.len())?;
     within_limit("ports, users and groups", numbers.len())?;
+    within_limit("routes", sources.len())?;
 
     Ok(CompiledPolicy {
         policy: Policy {
@@ -116,17 +114,29 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
             inbound_port: *inbound_capture_port,
             tunnel_port: *inbound_tunnel_port,
             dns_port: DNS_PORT,
-            tproxy_mark,
-            tproxy_table,
-            pod_v4: Address::from(source_v4.unwrap_or(Ipv4Addr::UNSPECIFIED)),
-            pod_v6: Address::from(IpAddr::V6(source_v6.unwrap_or(Ipv6Addr::UNSPECIFIED))),
+            tproxy_mark: if tproxy { *tproxy_mark } else { 0 },
+            tproxy_table: if tproxy { *tproxy_route_table } else { 0 },
+            pod_v4,
+            pod_v6,
             accelerate_budget: 0,
             padding: 0,
         },
         addresses,
         numbers,
+        sources,
         primaries: interfaces.iter().flat_map(primaries).collect(),
     })
+}
+
+fn ports([outbound_excluded, outbound, inbound_excluded]: [&[NumberRange]; 3], inbound: &Selection<NumberRange>) -> Vec<NumberPrefix> {
+    let lists: [(&[NumberRange], NumberClass); 4] = [
+        (outbound_excluded, NumberClass::OUTBOUND_EXCLUDED),
+        (outbound, NumberClass::OUTBOUND_INCLUDED),
+        // `-d` lists exceptions from `-b '*'`; without it, Istio writes no rule for them.
+        (if *inbound == Selection::All { inbound_excluded } else { &[] }, NumberClass::INBOUND_EXCLUDED),
+        (inbound.listed(), NumberClass::INBOUND_INCLUDED),
+    ];
+    in_space(NumberSpace::Port, &lists)
 }
 
 fn users(proxy_uids: &[NumberRange], ids: &IdMap) -> Result<Vec<NumberPrefix>, ConfigError> {
@@ -152,46 +162,9 @@ fn groups(
     Ok(in_space(NumberSpace::Gid, &lists))
 }
 
-fn addresses(facts: &PodFacts, ranges: &[(&[Cidr], AddressClass)], dns_servers: &[IpAddr], ipv6: bool) -> Vec<AddressPrefix> {
-    let own = facts.addresses().map(|address| Entry::host(address, AddressClass::LOCAL));
-    let loopback = [
-        Entry { address: Ipv4Addr::LOCALHOST.into(), len: 8, class: AddressClass::LOCAL },
-        Entry::host(Ipv6Addr::LOCALHOST.into(), AddressClass::LOCAL.with(AddressClass::LOOPBACK_EXEMPT)),
-    ];
-    // The loader makes these local in a pod with IPv6.
-    let made_local = [
-        Entry::host(Address::PASSTHROUGH_V6.into(), AddressClass::LOCAL),
-        Entry { address: SlotAddress::NETWORK_V6.into(), len: 64, class: AddressClass::LOCAL },
-    ];
-    let listed = ranges
-        .iter()
-        .flat_map(|(cidrs, class)| cidrs.iter().map(|cidr| Entry { address: cidr.address(), len: cidr.prefix_len(), class: *class }));
-    let servers = dns_servers.iter().map(|server| Entry::host(*server, AddressClass::DNS_SERVER));
-    let entries = own.chain(servers).chain(loopback).chain(made_local.into_iter().filter(|_| ipv6)).chain(listed);
-    // Each family is a table of its own: `::/0` does not hold the mapped IPv4 addresses.
-    let (v4, v6): (Vec<Entry>, Vec<Entry>) = entries.partition(|entry| entry.address.is_ipv4());
-    let flat = |entries: Vec<Entry>| flatten(entries.into_iter().map(Prefix::from).collect(), AddressClass::with);
-    flat(v4).into_iter().chain(flat(v6)).map(AddressPrefix::from).collect()
-}
-
-/// A range of addresses, before it is made a prefix.
-struct Entry {
-    address: IpAddr,
-    len: u8,
-    class: AddressClass,
-}
-
-impl Entry {
-    const fn host(address: IpAddr, class: AddressClass) -> Self {
-        Self { address, len: if address.is_ipv4() { 32 } else { 128 }, class }
-    }
-}
-
-impl From<Entry> for Prefix<AddressClass> {
-    fn from(Entry { address, len, class }: Entry) -> Self {
-        let front = if address.is_ipv4() { MAPPED_BITS } else { 0 };
-        Self::new(address_bits(Address::from(address)), front + u32::from(len), class)
-    }
+fn interfaces_left_alone(excluded: &Excluded) -> Vec<NumberPrefix> {
+    let indices: Vec<NumberRange> = excluded.indices().iter().copied().map(NumberRange::one).collect();
+    in_space(NumberSpace::Interface, &[(&indices, NumberClass::INTERFACE_EXCLUDED)])
 }
 
 /// The ids as the kernel programs see them.

@@ -75,6 +75,21 @@ pub enum ConfigError {
     #[error("{setting}: {value} does not work under TPROXY: {reason}; {advice}")]
     Unworkable { setting: Setting, value: u32, reason: &'static str, advice: &'static str },
 
+    #[error("{setting}: `{name}` is longer than the name of an interface can be; write at most 15 bytes")]
+    InterfaceName { setting: Setting, name: String },
+
+    #[error(
+        "{setting}: the pod has a routing rule ({rule}) that chooses by more than the destination, so that it cannot be said which \
+         connections leave by an excluded interface; exclude the ranges behind it with --istio-service-exclude-cidr instead"
+    )]
+    RoutedByMoreThanDestination { setting: Setting, rule: String },
+
+    #[error(
+        "{setting}: the route {route} leads through excluded interfaces and others; exclude all of them, or the ranges behind them with \
+         --istio-service-exclude-cidr"
+    )]
+    RoutedBothWays { setting: Setting, route: String },
+
     #[error("{setting}: {ids} is not mapped in the pod's user namespace; write an ID that its uid_map and gid_map have")]
     UnmappedId { setting: Setting, ids: NumberRange },
 

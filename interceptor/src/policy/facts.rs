@@ -14,6 +14,10 @@ pub struct PodFacts {
     pub source_v4: Option<Ipv4Addr>,
     /// The same for IPv6.
     pub source_v6: Option<Ipv6Addr>,
+    /// By destination, from whichever table; without the pod's own addresses.
+    pub routes: Vec<RouteFacts>,
+    /// Rules that choose a routing table by more than the destination, as one finds them in `ip rule`.
+    pub rules: Vec<String>,
     /// Of the user namespace that owns the pod's network namespace: what `-m owner` compares in.
     pub ids: IdMaps,
 }
@@ -22,8 +26,27 @@ pub struct PodFacts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterfaceFacts {
     pub name: String,
+    pub index: u32,
     /// In the kernel's order: of each family, the first is the primary one.
     pub addresses: Vec<IpAddr>,
+}
+
+/// Where connections to a range of addresses leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteFacts {
+    pub address: IpAddr,
+    pub prefix_len: u8,
+    /// By their indices: one, several where the kernel spreads connections over them, or none where it refuses them.
+    pub interfaces: Vec<u32>,
+    /// The source of connections that are not bound to one.
+    pub source: Option<IpAddr>,
+}
+
+impl RouteFacts {
+    /// Whether it is a route to one address.
+    pub(super) const fn is_host(&self) -> bool {
+        self.prefix_len == if self.address.is_ipv4() { 32 } else { 128 }
+    }
 }
 
 impl PodFacts {
@@ -66,6 +89,7 @@ mod tests {
     fn facts(interfaces: &str) -> PodFacts {
         let interfaces = interfaces.split(';').enumerate().map(|(index, addresses)| InterfaceFacts {
             name: format!("eth{index}"),
+            index: u32::try_from(index).unwrap() + 2,
             addresses: addresses.split_whitespace().map(|address| address.parse().unwrap()).collect(),
         });
         PodFacts { interfaces: interfaces.collect(), ..PodFacts::default() }

@@ -17,13 +17,18 @@ impl<C> Prefix<C> {
         Self { bits: bits & mask(len), len, class }
     }
 
+    /// The last of what it holds.
+    pub(super) const fn last(&self) -> u128 {
+        self.bits | !mask(self.len)
+    }
+
     /// Whether `bits` begin with this prefix.
     pub(super) const fn holds(&self, bits: u128) -> bool {
         bits & mask(self.len) == self.bits
     }
 }
 
-/// Gives each prefix the union of the classes of all prefixes that hold it. Prefixes that say no more than the one around them are
+/// Gives each prefix the union of its class and those of all prefixes that hold it, which `union` gets second. Prefixes that say no more than the one around them are
 /// left out. Sorted; *O*(*n* log *n*).
 pub(super) fn flatten<C: Copy + PartialEq>(mut prefixes: Vec<Prefix<C>>, union: fn(C, C) -> C) -> Vec<Prefix<C>> {
     // A prefix directly precedes everything it holds.

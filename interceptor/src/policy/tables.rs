@@ -14,6 +14,8 @@ pub struct CompiledPolicy {
     pub addresses: Vec<AddressPrefix>,
     /// What the lists say of ports, users and groups.
     pub numbers: Vec<NumberPrefix>,
+    /// Where the source of connections is not always the pod's, what it is, by destination. The longest match says it.
+    pub sources: Vec<SourcePrefix>,
     /// Each secondary address, with the first address of the same family on its interface: the one that REDIRECT would have sent
     /// inbound connections to.
     pub primaries: Vec<(Address, Address)>,
@@ -27,6 +29,16 @@ pub struct AddressPrefix {
     /// 0 to 128, of the mapped form: 96 more for IPv4.
     pub prefix_len: u32,
     pub class: AddressClass,
+}
+
+/// A range of destinations, and the source of connections to it. Each family is a table of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourcePrefix {
+    /// Zero behind the prefix.
+    pub address: Address,
+    /// 0 to 128, of the mapped form: 96 more for IPv4.
+    pub prefix_len: u32,
+    pub source: Address,
 }
 
 /// A block of numbers and what is said of it.

@@ -4,6 +4,8 @@
 
 use super::{ConfigError, InterceptionMode, IptablesBinary, IstioConfig, NumberRange, Selection, Setting, settings};
 
+/// `IFNAMSIZ`, without the zero at its end.
+const MAX_INTERFACE_NAME: usize = 15;
 /// The other mark in Istio's rules for TPROXY; no flag sets it.
 const ISTIO_OUTBOUND_MARK: u32 = 1338;
 
@@ -23,13 +25,9 @@ fn refuse(config: &IstioConfig) -> Result<(), ConfigError> {
         InterceptionMode::Redirect => {}
         InterceptionMode::Tproxy => marked_routing(config.tproxy_mark, config.tproxy_route_table)?,
     }
-    if !config.excluded_interfaces.is_empty() {
-        return refusal(
-            settings::EXCLUDE_INTERFACES,
-            &config.excluded_interfaces.join(","),
-            "excluded interfaces",
-            "exclude the ranges behind them with --istio-service-exclude-cidr, or use istio-iptables for this pod",
-        );
+    let too_long = |name: &&String| name.len() > MAX_INTERFACE_NAME;
+    if let Some(name) = config.excluded_interfaces.iter().find(too_long) {
+        return Err(ConfigError::InterfaceName { setting: settings::EXCLUDE_INTERFACES, name: name.clone() });
     }
     if !config.virtual_interfaces.is_empty() {
         return refusal(

@@ -26,7 +26,7 @@ pub struct Config {
 }
 
 /// Flags that are compared here.
-const LETTERS: &str = "pzeugbdixqomtr";
+const LETTERS: &str = "pzeugbdixqomtrc";
 
 pub(super) const OWNER_GROUPS: &str = "ISTIO_OUTBOUND_OWNER_GROUPS";
 pub(super) const OWNER_GROUPS_EXCLUDE: &str = "ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE";

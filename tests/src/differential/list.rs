@@ -8,13 +8,15 @@ use super::{config::Config, flow::Flow};
 /// All rows and variants of Istio's verdict table, as far as they can be told from outside.
 const VERDICTS: &str = include_str!("verdicts.txt");
 const TPROXY: &str = include_str!("tproxy.txt");
+/// Several interfaces.
+const INTERFACES: &str = include_str!("interfaces.txt");
 const DNS: &str = include_str!("dns.txt");
 /// Ways to use sockets, and edges of lists.
 const SOCKETS: &str = include_str!("sockets.txt");
 /// Cases that once differed.
 const REGRESSIONS: &str = include_str!("regressions.txt");
 /// All that is to be the same on both sides, those that once differed first.
-pub const WRITTEN: [&str; 5] = [REGRESSIONS, VERDICTS, TPROXY, DNS, SOCKETS];
+pub const WRITTEN: [&str; 6] = [REGRESSIONS, VERDICTS, TPROXY, INTERFACES, DNS, SOCKETS];
 /// What is told in `docs/differences.md`: each of these differs.
 pub const LISTED: &str = include_str!("listed.txt");
 

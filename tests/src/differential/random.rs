@@ -72,6 +72,8 @@ const HERE: &[&str] = &[
 ];
 const THERE: &[&str] = &[
     "10.99.0.1",
+    "10.98.0.1",
+    "fd98::1",
     "10.50.0.0",
     "10.50.1.6",
     "10.50.1.7",
@@ -153,12 +155,13 @@ fn config(stacks: &'static [Stack]) -> impl Strategy<Value = Config> {
         prop::option::weighted(0.2, list(PORT_ITEMS)),
     );
     let tproxy = prop::option::weighted(0.3, (prop::option::of(select(&["1337", "77"][..])), prop::option::of(select(&["133", "88"][..]))));
-    (select(stacks), tproxy, fixed, lists, dns(), environment()).prop_map(
-        |(stack, tproxy, (p, z, e), (u, g, b, d, i, x, q, o), (servers, switches), variables)| {
+    let interfaces = prop::option::weighted(0.25, list(&["eth0", "eth1", "eth+", "lo", "nosuch0"]));
+    (select(stacks), (tproxy, interfaces), fixed, lists, dns(), environment()).prop_map(
+        |(stack, (tproxy, c), (p, z, e), (u, g, b, d, i, x, q, o), (servers, switches), variables)| {
             let (m, (t, r)) = (tproxy.map(|_| "TPROXY"), tproxy.unwrap_or_default());
             let fixed =
                 [('p', p), ('z', z), ('e', e), ('m', m), ('t', t), ('r', r)].map(|(letter, value)| (letter, value.map(str::to_owned)));
-            let lists = [('u', u), ('g', g), ('b', b), ('d', d), ('i', i), ('x', x), ('q', q), ('o', o)];
+            let lists = [('u', u), ('g', g), ('b', b), ('d', d), ('i', i), ('x', x), ('q', q), ('o', o), ('c', c)];
             let flags = fixed.into_iter().chain(lists).filter_map(|(letter, value)| Some((letter, value?))).collect();
             Config { servers, switches, environment: variables, flags, ..Config::new(stack) }
         },
@@ -223,9 +226,10 @@ fn marked(config: &Config) -> impl Strategy<Value = Flow> + use<> {
     let stack = config.stack;
     let mark = config.flag('t').parse().ok();
     let (uid, gid) = config.proxy();
-    // Where nat sends it to 127.0.0.1, it meets the inherent difference.
-    let nat_passes =
-        !config.list('u').contains(&"0") && config.list('i').iter().all(|range| !range.starts_with("127.") && *range != "::1/128");
+    // Where nat sends it to 127.0.0.1, or an interface of its way is excluded, it meets the inherent difference.
+    let nat_passes = config.list('c').is_empty()
+        && !config.list('u').contains(&"0")
+        && config.list('i').iter().all(|range| !range.starts_with("127.") && *range != "::1/128");
     // So it does with port 53 where DNS is captured, if the group tells the sidecar.
     let dns = config.has(REDIRECT_DNS) || config.variable(META_DNS_CAPTURE) == Some("true");
     let own = prop::option::of(ip(SOURCES, stack));

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! That the kernel counts the reason which `interceptor explain` would give: the same function, on the same policy.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+};
 
 use interceptor::{
     kernel::{bpffs::Bpffs, netns::Netns, pods, snapshot},
@@ -55,9 +59,7 @@ impl Reasons {
         let (to, port) = (Address::from(to.ip()), to.port());
         if flow.inbound {
             return (!flow.how.is_udp()).then(|| {
-                // From one of the addresses outside: none of the pod's own.
-                let source =
-                    if flow.to.is_ipv4() { Address::from_v4_be(u32::from_be_bytes([10, 99, 0, 1]).to_be()) } else { Address([1; 4]) };
+                let source = neighbour(flow.to.ip()).into();
                 decide(&Decided::Inbound(Inbound { protocol, source, destination: to, port, interface: 0 }), &policy.policy, policy).reason
             });
         }
@@ -70,11 +72,19 @@ impl Reasons {
         let destination = to.as_reached_from(source);
         Some(
             decide(
-                &Decided::Outbound(Outbound { protocol, source, destination, port, owner, mark: flow.mark.unwrap_or(0) }),
+                &Decided::Outbound(Outbound { protocol, source, destination, port, owner, mark: flow.mark.unwrap_or(0), interface: 0 }),
                 &policy.policy,
                 policy,
             )
             .reason,
         )
+    }
+}
+
+/// Who connects to an address of the pod: the other end of the cable.
+fn neighbour(to: IpAddr) -> IpAddr {
+    match to {
+        IpAddr::V4(v4) => [10, v4.octets()[1], 0, 1].into(),
+        IpAddr::V6(v6) => [v6.segments()[0], 0, 0, 0, 0, 0, 0, 1].into(),
     }
 }

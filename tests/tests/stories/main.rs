@@ -10,6 +10,7 @@ mod established;
 mod explain;
 mod foreign_listener;
 mod host_namespace;
+mod interfaces;
 mod killed_loader;
 mod loopback_listener;
 mod mptcp;

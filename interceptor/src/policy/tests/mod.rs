@@ -11,7 +11,7 @@ use std::path::Path;
 use clap::Parser;
 use interceptor_policy::{Address, Flow, Inbound, Outbound, Owner, Protocol, Reason, decide};
 
-use super::{Accounts, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, compile};
+use super::{Accounts, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, RouteFacts, compile};
 
 /// What the injector passes.
 const INJECTED: &[&str] =
@@ -57,20 +57,28 @@ fn resolve(args: &[&str], variables: &[(&str, &str)]) -> Result<(IstioConfig, Ve
 
 /// `10.1.1.5` is the pod; it has a secondary address and a second interface.
 fn pod() -> PodFacts {
-    let interface = |name: &str, addresses: &[&str]| InterfaceFacts {
+    let interface = |name: &str, index, addresses: &[&str]| InterfaceFacts {
         name: name.to_owned(),
+        index,
         addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
     };
     PodFacts {
         interfaces: vec![
-            interface("lo", &["127.0.0.1", "127.9.9.9", "::1"]),
-            interface("eth0", &["10.1.1.5", "10.1.1.6", "10.1.1.7", "fe80::5", "fe80::6"]),
-            interface("eth1", &["192.168.7.2"]),
+            interface("lo", 1, &["127.0.0.1", "127.9.9.9", "::1"]),
+            interface("eth0", 2, &["10.1.1.5", "10.1.1.6", "10.1.1.7", "fe80::5", "fe80::6"]),
+            interface("eth1", 3, &["192.168.7.2"]),
         ],
         source_v4: Some("10.1.1.5".parse().unwrap()),
         source_v6: None,
-        ids: crate::policy::IdMaps::default(),
+        routes: vec![route("0.0.0.0/0", 2, "10.1.1.5"), route("10.1.1.0/24", 2, "10.1.1.5"), route("192.168.7.0/24", 3, "192.168.7.2")],
+        ..PodFacts::default()
     }
+}
+
+fn route(prefix: &str, interface: u32, source: &str) -> RouteFacts {
+    let (address, prefix_len) = prefix.split_once('/').unwrap();
+    let (address, prefix_len) = (address.parse().unwrap(), prefix_len.parse().unwrap());
+    RouteFacts { address, prefix_len, interfaces: vec![interface], source: source.parse().ok() }
 }
 
 /// The injected flags, overridden by `args`.
@@ -113,6 +121,7 @@ fn outbound_marked(policy: &CompiledPolicy, by: By, protocol: Protocol, source: 
         port: port.parse().unwrap(),
         owner: Owner::classify(by.user, by.group, &policy.policy, policy),
         mark,
+        interface: 0,
     };
     decide(&Flow::Outbound(flow), &policy.policy, policy).reason
 }

@@ -249,7 +249,7 @@ fn the_source_to_the_outside_is_known() {
 fn ipv6_only() -> PodFacts {
     let addresses = vec!["fd00::5".parse().unwrap()];
     let source_v6 = Some("fd00::5".parse().unwrap());
-    PodFacts { interfaces: vec![InterfaceFacts { name: "eth0".to_owned(), addresses }], source_v6, ..PodFacts::default() }
+    PodFacts { interfaces: vec![InterfaceFacts { name: "eth0".to_owned(), index: 2, addresses }], source_v6, ..PodFacts::default() }
 }
 
 #[rstest]
@@ -269,6 +269,7 @@ fn ipv6_is_intercepted_where_istio_would(#[case] destination: &str, #[case] port
         port,
         owner: Owner::classify(1000, 1000, &policy.policy, &policy),
         mark: 0,
+        interface: 0,
     };
     assert_eq!(decide(&Flow::Outbound(flow), &policy.policy, &policy).reason, reason);
 }
@@ -362,7 +363,7 @@ fn under_tproxy_udp_and_the_passthrough_source_stay_as_they_are() {
 #[case::any_port(8080, 2, InboundPortIncluded)]
 #[case::tunnel_is_no_exception(15008, 2, InboundPortIncluded)]
 #[case::excluded(15090, 2, InboundPortExcluded)]
-#[case::in_a_clients_name(8080, Inbound::LOOPBACK, FromInsidePod)]
+#[case::in_a_clients_name(8080, interceptor_policy::LOOPBACK_INTERFACE, FromInsidePod)]
 fn inbound_under_tproxy(#[case] port: u16, #[case] interface: u32, #[case] reason: Reason) {
     let policy = policy(&["-m", "TPROXY"], &[]);
     let flow = Inbound { protocol: Tcp, source: address("10.2.0.9"), destination: address("10.1.1.5"), port, interface };
@@ -372,4 +373,73 @@ fn inbound_under_tproxy(#[case] port: u16, #[case] interface: u32, #[case] reaso
 #[test]
 fn a_mark_means_nothing_under_redirect() {
     assert_eq!(outbound_marked(&policy(&[], &[]), APP, Tcp, "0.0.0.0", "198.51.100.1:443", 1337), OutboundCidrIncluded);
+}
+
+#[rstest]
+#[case::through_it(&["-c", "eth1"], "192.168.7.9:80", InterfaceExcluded)]
+#[case::through_another(&["-c", "eth1"], "10.1.1.9:80", OutboundCidrIncluded)]
+#[case::by_the_default_route(&["-c", "eth0"], "198.51.100.1:80", InterfaceExcluded)]
+#[case::by_a_longer_route(&["-c", "eth0"], "192.168.7.9:80", OutboundCidrIncluded)]
+#[case::to_its_own_address(&["-c", "eth1"], "192.168.7.2:80", LocalDestination)]
+#[case::wildcard(&["-c", "eth+"], "198.51.100.1:80", InterfaceExcluded)]
+#[case::wildcard_of_nothing(&["-c", "veth+"], "198.51.100.1:80", OutboundCidrIncluded)]
+#[case::a_plus_alone_is_all(&["-c", "+"], "127.0.0.1:80", InterfaceExcluded)]
+#[case::part_of_a_name(&["-c", "eth"], "198.51.100.1:80", OutboundCidrIncluded)]
+#[case::loopback(&["-c", "lo"], "10.1.1.5:80", InterfaceExcluded)]
+#[case::loopback_only(&["-c", "lo"], "198.51.100.1:80", OutboundCidrIncluded)]
+#[case::one_of_several(&["-c", "eth9,eth1"], "192.168.7.9:80", InterfaceExcluded)]
+#[case::before_other_ranges(&["-c", "eth1", "-i", "192.168.7.0/24"], "192.168.7.9:80", InterfaceExcluded)]
+#[case::no_route_inside_an_excluded_range(&["-c", "eth1", "-x", "192.168.0.0/16"], "192.168.8.9:80", OutboundCidrExcluded)]
+fn excluded_interfaces(#[case] args: &[&str], #[case] destination: &str, #[case] reason: Reason) {
+    assert_eq!(outbound(&policy(args, &[]), APP, Tcp, destination), reason);
+}
+
+#[rstest]
+#[case::to_an_excluded_one(3, "198.51.100.1", InterfaceExcluded)]
+#[case::to_another(2, "192.168.7.9", OutboundCidrIncluded)]
+#[case::to_an_own_address(3, "10.1.1.5", LocalDestination)]
+fn a_socket_bound_to_an_interface_leaves_by_that(#[case] interface: u32, #[case] destination: &str, #[case] reason: Reason) {
+    let policy = policy(&["-c", "eth1"], &[]);
+    let owner = Owner::classify(1000, 1000, &policy.policy, &policy);
+    let (source, destination) = (Address::UNSPECIFIED_V4, address(destination));
+    let flow = Outbound { protocol: Tcp, source, destination, port: 80, owner, mark: 0, interface };
+    assert_eq!(decide(&Flow::Outbound(flow), &policy.policy, &policy).reason, reason);
+}
+
+#[rstest]
+#[case::on_it("10.2.0.9", 3, InterfaceExcluded)]
+#[case::on_another("192.168.7.9", 2, InboundPortIncluded)]
+#[case::on_an_unknown_one_from_behind_it("192.168.7.9", 0, InterfaceExcluded)]
+#[case::on_an_unknown_one_from_elsewhere("10.2.0.9", 0, InboundPortIncluded)]
+fn inbound_on_an_excluded_interface(#[case] source: &str, #[case] interface: u32, #[case] reason: Reason) {
+    let policy = policy(&["-c", "eth1"], &[]);
+    let flow = Inbound { protocol: Tcp, source: address(source), destination: address("10.1.1.5"), port: 8080, interface };
+    assert_eq!(decide(&Flow::Inbound(flow), &policy.policy, &policy).reason, reason);
+}
+
+#[test]
+fn routes_that_do_not_say_where_connections_leave_are_refused() {
+    let refused = |facts: PodFacts| compile(&resolve(&[INJECTED, &["-c", "eth1"]].concat(), &[]).unwrap().0, &facts).unwrap_err();
+    let by_source = refused(PodFacts { rules: vec!["`ip rule` 100".to_owned()], ..pod() }).to_string();
+    assert!(by_source.contains("`ip rule` 100") && by_source.contains("--istio-exclude-interfaces"), "{by_source}");
+    let both = RouteFacts { interfaces: vec![2, 3], ..route("198.51.100.0/24", 2, "10.1.1.5") };
+    let both_ways = refused(PodFacts { routes: vec![both], ..pod() }).to_string();
+    assert!(both_ways.contains("198.51.100.0/24"), "{both_ways}");
+}
+
+#[test]
+fn where_nothing_is_excluded_rules_and_routes_do_not_matter() {
+    let facts = PodFacts { rules: vec!["`ip rule` 100".to_owned()], ..pod() };
+    for args in [&[][..], &["-c", "nosuch0"]] {
+        let policy = compile(&resolve(&[INJECTED, args].concat(), &[]).unwrap().0, &facts).unwrap();
+        assert!(!policy.policy.has(interceptor_policy::PolicyFlags::INTERFACES));
+    }
+}
+
+#[test]
+fn sources_by_route_are_known_where_they_differ() {
+    let sources: Vec<_> = policy(&[], &[]).sources.iter().map(|prefix| (prefix.address, prefix.prefix_len - 96, prefix.source)).collect();
+    assert_eq!(sources, [(address("0.0.0.0"), 0, address("10.1.1.5")), (address("192.168.7.0"), 24, address("192.168.7.2"))]);
+    let alike = PodFacts { routes: vec![route("0.0.0.0/0", 2, "10.1.1.5"), route("10.1.1.0/24", 2, "10.1.1.5")], ..pod() };
+    assert_eq!(compile(&resolve(INJECTED, &[]).unwrap().0, &alike).unwrap().sources, []);
 }

@@ -22,6 +22,9 @@ pub(crate) struct SocketOptions {
     /// Address to bind to before connecting; the port is optional
     #[arg(long, value_name = "IP[:PORT]", value_parser = address)]
     bind: Option<SocketAddr>,
+    /// Bind to this interface (`SO_BINDTODEVICE`)
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
     /// Address family of the socket
     #[arg(long, value_enum, default_value = "4")]
     family: Family,
@@ -77,6 +80,7 @@ impl SocketOptions {
         set(socket.set_write_timeout(Some(TIMEOUT)))?;
         set(socket.set_read_timeout(Some(TIMEOUT)))?;
         set(socket.set_reuse_address(self.reuse_address))?;
+        set(self.device.as_ref().map_or(Ok(()), |device| socket.bind_device(Some(device.as_bytes()))))?;
         if let Some(bind) = self.bind {
             socket.bind(&SockAddr::from(self.in_family(bind))).map_err(|error| failure("bind", &error))?;
         }

@@ -3,7 +3,7 @@
 
 use super::{
     super::config::{Config, DROP_INVALID},
-    Family,
+    Family, left_alone,
 };
 
 /// Chains, then rules.
@@ -18,6 +18,7 @@ pub(super) fn mangle(config: &Config, family: Family) -> Vec<String> {
 fn tproxy(config: &Config, family: Family) -> Vec<String> {
     let (mark, (loopback, passthrough)) = (config.flag('t'), family.own(config));
     let mut lines: Vec<String> = ["-N ISTIO_INBOUND", "-N ISTIO_DIVERT", "-N ISTIO_TPROXY"].map(str::to_owned).into();
+    lines.extend(left_alone(config));
     let inbound = config.flag('b');
     lines.push(format!("-A ISTIO_DIVERT -j MARK --set-mark {mark}"));
     lines.push("-A ISTIO_DIVERT -j ACCEPT".to_owned());

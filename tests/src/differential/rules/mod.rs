@@ -33,6 +33,12 @@ pub(crate) fn rules(config: &Config, family: Family) -> String {
     tables.map(lines).concat()
 }
 
+/// The interfaces of `-c`, in either table.
+fn left_alone(config: &Config) -> impl Iterator<Item = String> {
+    let both = |interface| [format!("-A PREROUTING -i {interface} -j RETURN"), format!("-A OUTPUT -o {interface} -j RETURN")];
+    config.list('c').into_iter().flat_map(both)
+}
+
 impl Family {
     /// What is exempt from the rules as a destination, and as a source.
     fn own(self, config: &Config) -> (&str, &'static str) {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::{
     super::config::{Config, OWNER_GROUPS, OWNER_GROUPS_EXCLUDE, items},
-    Dns, Family,
+    Dns, Family, left_alone,
 };
 
 /// Chains, then rules.
@@ -20,6 +20,7 @@ pub(super) fn nat(config: &Config, family: Family) -> Vec<String> {
         [('p', "ISTIO_REDIRECT"), ('z', "ISTIO_IN_REDIRECT")]
             .map(|(letter, chain)| format!("-A {chain} -p tcp -j REDIRECT --to-ports {}", config.flag(letter))),
     );
+    lines.extend(left_alone(config));
     lines.extend(inbound(config));
     lines.push("-A OUTPUT -j ISTIO_OUTPUT".to_owned());
     lines.extend(outbound(config, family, !dns.is_empty()).into_iter().map(|rule| format!("-A ISTIO_OUTPUT {rule}")));

@@ -58,7 +58,6 @@ fn without_ipv6_there_are_rules_for_ipv4_only() {
 }
 
 #[rstest]
-#[case::excluded_interfaces(&["-c", "net1"])]
 #[case::virtual_interfaces(&["-k", "net1"])]
 fn what_cannot_be_put_in_force_yet_can_be_rendered(#[case] args: &[&str]) {
     let (config, warnings) = read(args, &[], SERVERS).unwrap();
