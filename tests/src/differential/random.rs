@@ -6,7 +6,7 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
 use proptest::{
@@ -238,11 +238,14 @@ fn marked(config: &Config) -> impl Strategy<Value = Flow> + use<> {
             let flow =
                 Flow { inbound: false, how: How::Tcp, also: Vec::new(), before: None, mapped: false, mark, to: (to, port).into(), ..flow };
             let fits = |source: &IpAddr| source.is_ipv4() == to.is_ipv4();
-            if named && nat_passes && !(dns && port == 53) && fits(&client) && !(to.is_loopback() || to.is_unspecified()) {
+            // Nobody routes marked packets of a family that is not intercepted.
+            let routed = client.is_ipv4() || stack.has_v6();
+            if named && nat_passes && routed && !(dns && port == 53) && fits(&client) && !(to.is_loopback() || to.is_unspecified()) {
                 let user = Credentials { uid, gid, groups: Vec::new() };
                 Flow { user, maker: None, bind: Some(client), transparent: true, ..flow }
             } else {
-                Flow { bind: own.filter(fits), ..flow }
+                // From ::1 a refusal does not come back: that is listed.
+                Flow { bind: own.filter(|own| fits(own) && *own != IpAddr::from(Ipv6Addr::LOCALHOST)), ..flow }
             }
         },
     )
