@@ -25,7 +25,7 @@ use nix::unistd::geteuid;
 #[derive(Parser)]
 #[command(version, after_help = "Examples:\n  interceptor-bench --quick\n  interceptor-bench --only connect --only request --rounds 30")]
 struct Arguments {
-    /// Less of everything: under two minutes instead of under fifteen
+    /// Less of everything: about three minutes
     #[arg(long)]
     quick: bool,
     /// Measure this only; may be repeated
