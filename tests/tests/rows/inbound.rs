@@ -27,7 +27,7 @@ pub(crate) fn rows() -> Vec<Row> {
         direct("row_15_inbound_to_metrics_port", "10.99.0.2:15090"),
         direct("row_15_inbound_to_health_port", "10.99.0.2:15021"),
         direct("row_15_inbound_to_agent_port", "10.99.0.2:15020"),
-        row("row_16_inbound_udp", "10.99.0.2:5353").datagram().reaches(App, "0.0.0.0:5353"),
+        row("row_16_inbound_udp", "10.99.0.2:5353").datagram().reaches(App, "10.99.0.2:5353"),
         row("row_18_inbound_without_sidecar", "10.99.0.2:8080").without_sidecar().ends_refused(),
         direct("row_15_inbound_to_health_port_without_sidecar", "10.99.0.2:15021").without_sidecar(),
     ]

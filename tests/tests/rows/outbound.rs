@@ -40,7 +40,7 @@ fn from_the_app() -> Vec<Row> {
             .outbound(SERVICE)
             .inbound_from_inside("10.99.0.2:8080")
             .reaches(App, "10.99.0.2:8080"),
-        row("row_13_app_udp", "10.99.0.1:5353").datagram().reaches(Outside, "0.0.0.0:5353"),
+        row("row_13_app_udp", "10.99.0.1:5353").datagram().reaches(Outside, "10.99.0.1:5353"),
     ]
 }
 
