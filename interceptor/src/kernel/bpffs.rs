@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::doorway;
 use anyhow::{Context as _, Result, bail};
 use interceptor_policy::ABI_VERSION;
 use nix::{
@@ -82,6 +83,7 @@ impl Bpffs {
     pub(super) fn finish_removal(&self, _lock: &Lock) -> Result<bool> {
         for version in entries(&self.retired())? {
             remove_tree(&version.path().join("pods"))?;
+            doorway::wall_up(&version.path().join("maps"))?;
         }
         remove_tree(&self.retired())
     }

@@ -8,7 +8,11 @@
 use std::{
     io,
     os::fd::{AsRawFd as _, BorrowedFd, OwnedFd},
+    path::Path,
 };
+
+use anyhow::{Context as _, Result};
+use aya::maps::{Map, MapData, MapError, ProgramArray};
 
 use super::sys::{self, Instruction};
 
@@ -16,6 +20,24 @@ use super::sys::{self, Instruction};
 /// notes the address of its context.
 pub(super) fn load(netns_cookie: u64, callers: BorrowedFd<'_>, steering: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     sys::bpf_prog_load_sk_lookup(c"doorway", &program(netns_cookie, callers, steering))
+}
+
+/// Takes the shared program out of the map `STEERING` in `maps`, if there is one, once the last doorway is gone.
+///
+/// The kernel empties it too, when nobody has it open any more. But if meanwhile a program lists the maps of the machine, and so opens and
+/// closes this one, the kernel never frees it (seen on Linux 6.18, at every try; never with a map that is empty already).
+pub(super) fn wall_up(maps: &Path) -> Result<()> {
+    let path = maps.join("STEERING");
+    if !path.exists() {
+        return Ok(()); // another version's, or removed already
+    }
+    sys::wait_for_programs().context("Failed to wait for running programs (membarrier)")?;
+    let map = MapData::from_pin(&path).and_then(Map::from_map_data).and_then(ProgramArray::try_from);
+    let mut steering = map.with_context(|| format!("Failed to open the map {}", path.display()))?;
+    match steering.clear_index(&0) {
+        Err(MapError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result.with_context(|| format!("Failed to empty the map {}", path.display())),
+    }
 }
 
 /// In C:
