@@ -26,7 +26,7 @@ pub struct AccelerationFlags {
     #[arg(long, value_name = "BYTES")]
     accelerate_budget: Option<String>,
 
-    /// Accelerate even if this kernel is known to be unsafe or fails the trial; implies --accelerate (no variable; default: false)
+    /// Accelerate even if this kernel is known to be faulty or fails the trial; implies --accelerate (no variable; default: false)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
     force_accelerate: Option<bool>,
 }
