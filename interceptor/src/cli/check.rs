@@ -10,7 +10,8 @@ use crate::kernel::probe::{self, Answer, Feature};
 
 /// Try whether this machine has what is needed
 ///
-/// Everything is tried, in a network namespace made for the purpose; nothing is concluded from a version number, and nothing stays.
+/// Everything is tried, in a network namespace made for the purpose, and nothing stays. From the kernel's version it concludes
+/// which known faults in socket maps it has (`--accelerate`), and nothing else.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Exit status: 0 usable, 1 something needed is missing, or could not be told.")]

@@ -7,17 +7,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use interceptor_policy::{Reason, acceleration::MIN_BUDGET};
-use nix::{
-    sched::{CloneFlags, unshare},
-    sys::utsname::uname,
-};
+use nix::sched::{CloneFlags, unshare};
 
 use super::{
-    known_bad::{self, Release},
-    sys,
+    known_bad, sys,
     trial::{self, Interception},
+    upstream::Names,
 };
 use crate::policy::Acceleration;
 
@@ -30,25 +27,16 @@ pub(super) fn gate(force: bool) -> Result<()> {
     match fit {
         Err(error) if force => tracing::warn!("accelerating nevertheless (--force-accelerate): {error:#}"),
         fit => fit.context(
-            "This kernel is not fit for acceleration (--accelerate). Without it, interception works as ever; --force-accelerate \
-             overrides this, at the risk named here",
+            "This kernel is not known to be fit for acceleration (--accelerate). Without it, interception works as ever; \
+             --force-accelerate overrides this, at the risk named here",
         )?,
     }
     Ok(())
 }
 
-/// Looks the kernel up in the table of known faults.
+/// Looks this kernel up in the table of known faults.
 pub(super) fn not_known_to_be_unsafe() -> Result<()> {
-    let name = uname().context("Failed to ask for the kernel's release")?;
-    let release = name.release().to_string_lossy();
-    let Some(version) = Release::parse(&release) else { bail!("The kernel's release `{release}` does not begin with three numbers") };
-    let faults: Vec<String> = known_bad::faults_of(version).map(ToString::to_string).collect();
-    ensure!(
-        faults.is_empty(),
-        "Linux {release} has known faults in socket maps, unless its distributor has repaired them: {}",
-        faults.join("; ")
-    );
-    Ok(())
+    known_bad::judge(&Names::of_this_kernel()?)
 }
 
 /// Accelerates a connection in a network namespace that exists for this purpose, and compares it with what TCP does.

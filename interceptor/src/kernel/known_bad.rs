@@ -6,23 +6,45 @@
 
 use std::fmt;
 
-/// A kernel's version: `6.18.44` of `6.18.44-generic`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Release(u32, u32, u32);
+use anyhow::{Context as _, Result, bail};
 
-impl Release {
-    /// From what `uname -r` says. A missing third number is zero.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let numbers = text.split(|letter: char| !(letter.is_ascii_digit() || letter == '.')).next()?;
-        let mut numbers = numbers.split('.').map(str::parse);
-        let (major, minor) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-        Some(Self(major, minor, numbers.next().and_then(Result::ok).unwrap_or_default()))
+use super::upstream::{Names, Release, Upstream};
+
+/// Whether this kernel has a fault depends on repairs of which its names say nothing.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "Cannot tell whether Linux {release} has known faults in socket maps: it began with Linux {}.{}, and its names do not say what its \
+     distributor has repaired since. Ask the distributor for {faults}",
+    series.0,
+    series.1
+)]
+pub(super) struct CannotTell {
+    release: String,
+    series: (u32, u32),
+    faults: String,
+}
+
+/// Fails unless a kernel of these names has none of the faults; with [`CannotTell`] if it may have some.
+pub(super) fn judge(names: &Names) -> Result<()> {
+    let Names { release, .. } = names;
+    let upstream = names.upstream().with_context(|| format!("The kernel's release `{release}` does not begin with two numbers"))?;
+    let faults: Vec<String> = FAULTS.iter().filter(|fault| fault.may_be_in(upstream)).map(ToString::to_string).collect();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let faults = faults.join("; ");
+    match upstream {
+        Upstream::Release(exact) => bail!(
+            "Linux {release} has the repairs of Linux {exact}, and with that known faults in socket maps, unless its distributor has \
+             repaired them: {faults}"
+        ),
+        Upstream::Series(major, minor) => bail!(CannotTell { release: release.clone(), series: (major, minor), faults }),
     }
 }
 
 /// A fault, and the releases that repaired it.
 #[derive(Debug)]
-pub(super) struct Fault {
+struct Fault {
     id: &'static str,
     what: &'static str,
     /// In ascending order. A series without an entry is repaired if it is younger than the last one.
@@ -32,24 +54,23 @@ pub(super) struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, what, repaired } = self;
-        let releases: Vec<String> = repaired.iter().map(|Release(a, b, c)| format!("{a}.{b}.{c}")).collect();
+        let releases: Vec<String> = repaired.iter().map(ToString::to_string).collect();
         write!(f, "{id}, {what} (repaired in {})", releases.join(", "))
     }
 }
 
 impl Fault {
-    fn is_in(&self, release: Release) -> bool {
-        let Release(major, minor, _) = release;
-        match self.repaired.iter().find(|repaired| (repaired.0, repaired.1) == (major, minor)) {
-            Some(repaired) => release < *repaired,
-            None => self.repaired.last().is_some_and(|last| release < *last),
+    fn may_be_in(&self, upstream: Upstream) -> bool {
+        let older_than_all = |release: Release| self.repaired.last().is_some_and(|last| release < *last);
+        match upstream {
+            Upstream::Release(release) => match self.repaired.iter().find(|repaired| repaired.series() == release.series()) {
+                Some(repaired) => release < *repaired,
+                None => older_than_all(release),
+            },
+            // What a series has from its beginning, all of its kernels have; candidates for its first release may not.
+            Upstream::Series(major, minor) => self.repaired.last().is_some_and(|last| (major, minor) <= last.series()),
         }
     }
-}
-
-/// The faults that a kernel of this release has.
-pub(super) fn faults_of(release: Release) -> impl Iterator<Item = &'static Fault> {
-    FAULTS.iter().filter(move |fault| fault.is_in(release))
 }
 
 /// From the kernel's own CVE records (<https://git.kernel.org/pub/scm/linux/security/vulns.git>).
@@ -72,24 +93,42 @@ mod tests {
 
     use super::*;
 
-    #[rstest]
-    #[case::plain("6.18.44", Some(Release(6, 18, 44)))]
-    #[case::distribution("6.1.0-32-cloud-amd64", Some(Release(6, 1, 0)))]
-    #[case::candidate("6.19-rc1", Some(Release(6, 19, 0)))]
-    #[case::plus("6.12.94+deb13-amd64", Some(Release(6, 12, 94)))]
-    #[case::nonsense("Linux", None)]
-    fn releases(#[case] text: &str, #[case] release: Option<Release>) {
-        assert_eq!(Release::parse(text), release);
+    const BOTH: &[&str] = &["CVE-2023-52735", "CVE-2024-56633"];
+    const LATER: &[&str] = &["CVE-2024-56633"];
+
+    fn possible(upstream: Upstream) -> Vec<&'static str> {
+        FAULTS.iter().filter(|fault| fault.may_be_in(upstream)).map(|fault| fault.id).collect()
     }
 
     #[rstest]
-    #[case::before_the_repair("6.1.119", &["CVE-2024-56633"])]
-    #[case::repaired_in_its_series("6.1.120", &[])]
-    #[case::series_that_was_never_repaired("6.8.12", &["CVE-2024-56633"])]
-    #[case::both("6.1.12", &["CVE-2023-52735", "CVE-2024-56633"])]
-    #[case::younger_than_all("6.18.44", &[])]
-    fn faults(#[case] release: &str, #[case] ids: &[&str]) {
-        let found: Vec<&str> = faults_of(Release::parse(release).unwrap()).map(|fault| fault.id).collect();
-        assert_eq!(found, ids);
+    #[case::before_the_repair(Release(6, 1, 119), LATER)]
+    #[case::repaired_in_its_series(Release(6, 1, 120), &[])]
+    #[case::series_that_was_never_repaired(Release(6, 8, 12), LATER)]
+    #[case::both(Release(6, 1, 12), BOTH)]
+    #[case::younger_than_all(Release(6, 18, 44), &[])]
+    fn faults_of_a_release(#[case] release: Release, #[case] ids: &[&str]) {
+        assert_eq!(possible(Upstream::Release(release)), ids);
+    }
+
+    #[rstest]
+    #[case::repaired_later((6, 1), BOTH)]
+    #[case::never_repaired((5, 14), BOTH)]
+    #[case::repaired_before_it_began((6, 4), LATER)]
+    #[case::candidates_may_lack_it((6, 13), LATER)]
+    #[case::younger_than_all((6, 14), &[])]
+    fn faults_that_a_series_may_have(#[case] (major, minor): (u32, u32), #[case] ids: &[&str]) {
+        assert_eq!(possible(Upstream::Series(major, minor)), ids);
+    }
+
+    fn judged(release: &str, version: &str) -> anyhow::Error {
+        judge(&Names { release: release.to_owned(), version: version.to_owned(), signature: None }).unwrap_err()
+    }
+
+    #[test]
+    fn a_fault_is_told_from_a_possible_one() {
+        let has = judged("6.1.0-28-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.119-1 (2024-11-22)");
+        assert!(!has.is::<CannotTell>() && has.to_string().contains("6.1.119"), "{has}");
+        let may_have = judged("6.12.0-55.9.1.el10_0.x86_64", "#1 SMP PREEMPT_DYNAMIC Wed Apr 16 09:34:58 EDT 2025");
+        assert!(may_have.is::<CannotTell>() && may_have.to_string().contains("CVE-2024-56633"), "{may_have}");
     }
 }

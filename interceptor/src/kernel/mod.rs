@@ -41,4 +41,5 @@ mod tproxy;
 #[cfg(feature = "kernel-log")]
 pub mod trace;
 mod trial;
+mod upstream;
 mod userns;

@@ -17,6 +17,7 @@ use super::{
     acceleration_trial,
     bpffs::Bpffs,
     cgroup,
+    known_bad::CannotTell,
     object::{self, URGENT},
     sys, trial,
 };
@@ -75,13 +76,14 @@ impl From<Result<()>> for Answer {
     /// What a lack of privilege prevented was not tried.
     fn from(tried: Result<()>) -> Self {
         let Err(error) = tried else { return Self::Yes };
+        let untold = error.is::<CannotTell>();
         // The verifier refuses with EACCES, the kernel's gatekeepers with EPERM.
         let forbidden = error.chain().any(|cause| {
             cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.raw_os_error() == Some(nix::libc::EPERM))
                 || cause.downcast_ref() == Some(&nix::Error::EPERM)
         });
         let why = format!("{error:#}");
-        if forbidden { Self::Unknown(why) } else { Self::No(why) }
+        if forbidden || untold { Self::Unknown(why) } else { Self::No(why) }
     }
 }
 
@@ -110,8 +112,8 @@ fn acceleration() -> impl Iterator<Item = Feature> {
     let programs = object::acceleration_programs().map(move |info| feature(info.name, info.since, REFUSED, load(info)));
     programs.chain([
         feature(URGENT.name, URGENT.since, "MSG_OOB on accelerated connections is ordinary data", load(URGENT)),
-        feature("no known fault in socket maps", "see docs", REFUSED, acceleration_trial::not_known_to_be_unsafe()),
-        feature("acceleration", "6.18", REFUSED, acceleration_trial::try_it()),
+        feature("no known fault in socket maps", "by release", REFUSED, acceleration_trial::not_known_to_be_unsafe()),
+        feature("acceleration", "by trying", REFUSED, acceleration_trial::try_it()),
     ])
 }
 
