@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Two pods with the same addresses and the same surroundings: one with the rules of Istio, one enrolled with `interceptor`.
 
-use std::{fmt, fs};
+use std::{fmt, fs, path::Path};
 
 use super::{
     config::Config,
@@ -80,6 +80,13 @@ const SYSCTLS: &[(&str, &str)] = &[
     ("net.netfilter.nf_conntrack_udp_timeout", "1"),
     ("net.netfilter.nf_conntrack_udp_timeout_stream", "1"),
 ];
+
+/// Its settings are there from when it is, and not only from the first rule on.
+fn load_connection_tracking() {
+    if !Path::new("/proc/sys/net/netfilter/nf_conntrack_udp_timeout").exists() {
+        Run::of_line(&["modprobe", "nf_conntrack"]).expect_success();
+    }
+}
 
 /// A pod, its neighbour, and everyone in them.
 struct Place<'node> {
@@ -188,6 +195,7 @@ impl<'node> Place<'node> {
 
 impl<'node> Twins<'node> {
     pub(super) fn new(node: &'node Node, iptables: Iptables, stack: Stack) -> Self {
+        load_connection_tracking();
         let place = |side: &str| Place::new(node, &format!("{side}-{stack}"), stack);
         let (theirs, ours) = (place("theirs"), place("ours"));
         if stack.has_v6() {

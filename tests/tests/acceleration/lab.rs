@@ -149,6 +149,20 @@ impl fmt::Display for Counters {
     }
 }
 
+/// The reasons why what has this consequence is so on this kernel, in the order of `interceptor check`; none if everything is there.
+pub(crate) fn absent(node: &Node, consequence: &str) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Feature {
+        without: String,
+        answer: String,
+    }
+    let check = node.run(&["check", "-o", "json"]);
+    let features: Vec<Feature> = check.json();
+    assert!(features.iter().any(|feature| feature.without == consequence), "nothing has this consequence: {check}");
+    let absent = features.into_iter().filter(|feature| feature.without == consequence);
+    absent.filter_map(|feature| Some(feature.answer.split_once(": ")?.1.to_owned())).collect()
+}
+
 /// `daily`, or `full` with `INTERCEPTOR_TEST_FULL`.
 pub(crate) fn sized(daily: u64, full: u64) -> u64 {
     if env::var_os("INTERCEPTOR_TEST_FULL").is_some_and(|value| !value.is_empty()) { full } else { daily }

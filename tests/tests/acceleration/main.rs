@@ -9,6 +9,7 @@ mod behaviour;
 mod churn;
 mod integrity;
 mod lab;
+mod refusal;
 mod restart;
 mod stall;
 mod switching;

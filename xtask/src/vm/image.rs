@@ -12,6 +12,7 @@ use serde_json::json;
 use super::built::Built;
 use super::kernel::{Kernel, remove};
 use super::programs::{below, copy_directory, copy_libraries, copy_program, copy_to, libraries};
+use super::step::Step;
 use crate::run::{ask, say};
 
 /// Of this system. What is not here, busybox has.
@@ -48,8 +49,11 @@ const PATH: &str = "/workspace/deps:/workspace:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Longer than the minute that tests wait for something elsewhere: this machine is slow.
 const PATIENCE_IN_SECONDS: &str = "600";
 
-/// Packs everything, with the orders to run `commands`, and returns the archive's path.
-pub(super) fn build(directory: &Path, kernel: &Kernel, built: &Built, commands: &[Vec<String>]) -> Result<PathBuf> {
+/// A tenth of what they are elsewhere, for the same reason. What one of them left would still be seen.
+const ENROLMENTS: &str = "50";
+
+/// Packs everything, with the orders to take `steps`, and returns the archive's path.
+pub(super) fn build(directory: &Path, kernel: &Kernel, built: &Built, steps: &[Step]) -> Result<PathBuf> {
     let root = directory.join(format!("{}-root", kernel.version));
     remove(&root)?;
     say(&format!("packing the file system for Linux {} in {}", kernel.release, root.display()));
@@ -61,8 +65,10 @@ pub(super) fn build(directory: &Path, kernel: &Kernel, built: &Built, commands: 
         "HOME": "/root",
         "INTERCEPTOR_BIN": "/workspace/interceptor",
         "INTERCEPTOR_TEST_PATIENCE": PATIENCE_IN_SECONDS,
+        "INTERCEPTOR_TEST_ENROLMENTS": ENROLMENTS,
     });
-    write(&root, "orders.json", &json!({ "environment": environment, "commands": commands }).to_string())?;
+    let steps: Vec<_> = steps.iter().map(Step::order).collect();
+    write(&root, "orders.json", &json!({ "environment": environment, "steps": steps }).to_string())?;
     pack(&root, &directory.join(format!("{}.cpio", kernel.version)))
 }
 

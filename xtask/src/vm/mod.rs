@@ -9,6 +9,7 @@ mod image;
 mod kernel;
 mod programs;
 mod qemu;
+mod step;
 mod suite;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 pub(crate) use kernel::Version;
+use step::Step;
 pub(crate) use suite::{Extent, test};
 
 use crate::setup;
@@ -48,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     setup::run(&setup::Options::of_command(options.no_install, &[Suite::Kernels]))?;
     fetch(&[options.kernel], options.no_install)?;
     let built = built::build()?;
-    boot(options.kernel, &built, std::slice::from_ref(&options.command), Duration::from_mins(options.limit))
+    boot(options.kernel, &built, &[Step::new(options.command.clone())], Duration::from_mins(options.limit))
 }
 
 /// Gets the kernels that are not there yet.
@@ -56,10 +58,10 @@ pub(crate) fn fetch(versions: &[Version], no_install: bool) -> Result<()> {
     versions.iter().try_for_each(|version| kernel::fetch(*version, &directory()?, no_install).map(drop))
 }
 
-fn boot(version: Version, built: &built::Built, commands: &[Vec<String>], limit: Duration) -> Result<()> {
+fn boot(version: Version, built: &built::Built, steps: &[Step], limit: Duration) -> Result<()> {
     let directory = directory()?;
     let kernel = kernel::fetch(version, &directory, true)?;
-    let archive = image::build(&directory, &kernel, built, commands)?;
+    let archive = image::build(&directory, &kernel, built, steps)?;
     qemu::run(&kernel, &archive, limit).with_context(|| format!("on Linux {}", kernel.release))
 }
 

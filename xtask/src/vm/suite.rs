@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::built::{self, Built};
+use super::step::Step;
 use super::{Version, boot};
 use crate::run::say;
 use crate::suite::Suite;
@@ -21,15 +22,14 @@ pub(crate) enum Extent {
 /// Boots the kernels one after the other and runs the tests there.
 pub(crate) fn test(versions: &[Version], extent: Extent, filter: Option<&str>) -> Result<()> {
     let built = built::build()?;
-    let (commands, limit) = match extent {
-        Extent::Part => (PART.map(str::to_owned).to_vec(), Duration::from_mins(20)),
+    let (steps, limit) = match extent {
+        Extent::Part => (PART.map(Step::of_line).to_vec(), Duration::from_mins(20)),
         Extent::All => (all(&built, filter), Duration::from_hours(3)),
     };
-    let commands: Vec<Vec<String>> = commands.iter().map(|line| line.split(' ').map(str::to_owned).collect()).collect();
     let mut failed = Vec::new();
     for version in versions {
         say(&format!("\n=== Linux {version}"));
-        if let Err(error) = boot(*version, &built, &commands, limit) {
+        if let Err(error) = boot(*version, &built, &steps, limit) {
             say(&format!("{error:#}"));
             failed.push(version.to_string());
         }
@@ -45,15 +45,22 @@ const PART: [&str; 3] = ["interceptor check", "rows ebpf::v4::v4::row_0", "inter
 const MORE_THAN_TESTS: [&str; 3] =
     ["interceptor-differential --cases 0 --backend legacy", "interceptor-differential --cases 0 --backend nft", "interceptor-demo"];
 
+/// The tests of what is refused on kernels that are not fit for it, and what `interceptor check` says then.
+const ACCELERATION: &str = "acceleration";
+const REFUSED: &str = "--accelerate is refused";
+
 /// Every test target, but those that need the programs of others, which do not fit into the machine.
-fn all(built: &Built, filter: Option<&str>) -> Vec<String> {
+fn all(built: &Built, filter: Option<&str>) -> Vec<Step> {
     let (left_out, tests): (Vec<&String>, Vec<&String>) =
         built.tests.keys().partition(|test| Suite::ALL.into_iter().any(|suite| suite.target() == Some(test.as_str())));
     say(&format!("not taken along, because they need the programs of others: {left_out:?}"));
-    let mut commands = vec!["interceptor check".to_owned()];
-    commands.extend(tests.into_iter().map(|test| filter.map_or_else(|| test.clone(), |filter| format!("{test} {filter}"))));
+    let mut steps = vec![Step::of_line("interceptor check")];
+    steps.extend(tests.into_iter().map(|test| {
+        let step = Step::of_line(&filter.map_or_else(|| test.clone(), |filter| format!("{test} {filter}")));
+        if test == ACCELERATION { step.unless(REFUSED, &format!("{ACCELERATION} refusal")) } else { step }
+    }));
     if filter.is_none() {
-        commands.extend(MORE_THAN_TESTS.map(str::to_owned));
+        steps.extend(MORE_THAN_TESTS.map(Step::of_line));
     }
-    commands
+    steps
 }
