@@ -33,6 +33,11 @@ impl Backend {
 
     /// The same in a pod with these families.
     pub fn enrol_stack(self, pod: &Pod<'_>, stack: Stack) {
+        self.enrol_with(pod, stack, &[]);
+    }
+
+    /// The same, with more flags for this project; iptables knows nothing of them.
+    pub(crate) fn enrol_with(self, pod: &Pod<'_>, stack: Stack, flags: &[&str]) {
         match self {
             Self::Iptables => {
                 // Istio writes the rules of IPv4 also where there is none.
@@ -42,7 +47,7 @@ impl Backend {
                     pod.namespace().ip("addr add ::6/128 dev lo");
                 }
             }
-            Self::Ebpf => pod.enrol(stack.enrol_flags()),
+            Self::Ebpf => pod.enrol(&[stack.enrol_flags(), flags].concat()),
         }
     }
 }
@@ -50,6 +55,11 @@ impl Backend {
 impl Backend {
     /// Intercepts the pod's traffic as Istio does with `-m TPROXY`, and otherwise by default.
     pub fn enrol_tproxy(self, pod: &Pod<'_>, stack: Stack) {
+        self.enrol_tproxy_with(pod, stack, &[]);
+    }
+
+    /// The same, with more flags for this project; iptables knows nothing of them.
+    pub(crate) fn enrol_tproxy_with(self, pod: &Pod<'_>, stack: Stack, flags: &[&str]) {
         match self {
             Self::Iptables => {
                 let config: Config = TPROXY.parse().expect("a configuration");
@@ -60,7 +70,7 @@ impl Backend {
                 }
                 route_marked(pod.namespace(), "1337", "133").expect("route marked packets to lo");
             }
-            Self::Ebpf => pod.enrol(&[&["-m", "TPROXY"], stack.enrol_flags()].concat()),
+            Self::Ebpf => pod.enrol(&[&["-m", "TPROXY"], stack.enrol_flags(), flags].concat()),
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod backend;
 mod cgroup;
+mod counters;
 pub mod differential;
 pub mod envoy;
 mod held;
@@ -24,6 +25,7 @@ pub mod scene;
 mod wait;
 
 pub use backend::Backend;
+pub use counters::Counters;
 pub use held::Held;
 pub use interceptor::Run;
 pub use interrupt::Interrupt;

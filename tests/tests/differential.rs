@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The same flows under Istio's rules and under ours: what anyone can observe of them is the same. More of it: `cargo xtask differential`.
 
+use std::env;
+
 use interceptor_tests::{
     Node,
     differential::{Iptables, LISTED, Lab, WRITTEN, cases, random, stacks},
 };
 use rstest::rstest;
 
-/// Configurations, each with 20 flows on average.
+/// How many random configurations, where it is not this many; each with 20 flows on average.
+const VARIABLE: &str = "INTERCEPTOR_TEST_CASES";
 const CASES: u32 = 120;
 const SEED: u64 = 20_260_822;
 
@@ -39,5 +42,8 @@ fn listed_differences_are_there() {
 fn random_cases_do_not_differ(#[values(Iptables::Legacy, Iptables::Nft)] iptables: Iptables) {
     let node = Node::new();
     let mut lab = Lab::new(&node, iptables);
-    random(&mut lab, stacks(), CASES, SEED, || ()).unwrap_or_else(|failure| panic!("{failure}"));
+    let text = env::var(VARIABLE).unwrap_or_else(|_| CASES.to_string());
+    let count = text.parse().unwrap_or_else(|error| panic!("{VARIABLE}={text}: {error}"));
+    assert!(count > 0, "{VARIABLE}={text} would show nothing");
+    random(&mut lab, stacks(), count, SEED, || ()).unwrap_or_else(|failure| panic!("{failure}"));
 }

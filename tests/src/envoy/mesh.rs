@@ -39,12 +39,14 @@ pub enum Mode {
 pub struct Case {
     pub variant: Variant,
     pub mode: Mode,
+    /// Under this project; iptables cannot.
+    pub accelerate: bool,
 }
 
 /// In Istio's default mode.
 impl From<&Variant> for Case {
     fn from(variant: &Variant) -> Self {
-        Self { variant: variant.clone(), mode: Mode::Redirect }
+        Self { variant: variant.clone(), mode: Mode::Redirect, accelerate: false }
     }
 }
 
@@ -56,12 +58,13 @@ impl From<&Self> for Case {
 
 impl fmt::Display for Case {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { variant: Variant { envoy, stack }, mode } = self;
+        let Self { variant: Variant { envoy, stack }, mode, accelerate } = self;
         let mode = match mode {
             Mode::Redirect => "redirect",
             Mode::Tproxy => "tproxy",
         };
-        write!(formatter, "{}::{mode}::{stack}", envoy.name())
+        let accelerated = if *accelerate { "_accelerated" } else { "" };
+        write!(formatter, "{}::{mode}{accelerated}::{stack}", envoy.name())
     }
 }
 
@@ -187,10 +190,11 @@ impl<'node> Mesh<'node> {
         let mut applications: Vec<Process> = applications.into_iter().flat_map(|(name, launcher)| serve(name, &launcher, stack)).collect();
         let of_tls: Vec<String> = Family::of(stack).iter().map(|family| Family::at(family.server, Self::TLS)).collect();
         applications.extend(tls::serve(node, name, &server.app(), &of_tls));
+        let flags: &[&str] = if case.accelerate { &["--accelerate"] } else { &[] };
         for pod in [&client, &server] {
             match case.mode {
-                Mode::Redirect => backend.enrol_stack(pod, stack),
-                Mode::Tproxy => backend.enrol_tproxy(pod, stack),
+                Mode::Redirect => backend.enrol_with(pod, stack, flags),
+                Mode::Tproxy => backend.enrol_tproxy_with(pod, stack, flags),
             }
         }
         let places = ["client", "server"].map(|pod| Place::new(node, &format!("{name}-{pod}-envoy")));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which connections are left alone, and that the reason is counted.
 
-use interceptor_tests::{Node, records::Transferred};
+use interceptor_tests::{Counters, Node, records::Transferred};
 use rstest::rstest;
 
-use crate::lab::{Counters, Kind, Lab, finish, pair};
+use crate::lab::{Kind, Lab, finish, pair};
 
 const TO_SIDECAR: &[&str] = &["--client-uid", "1000", "--server-uid", "1337", "--listen", "0.0.0.0:15001", "--to", "10.99.0.1:80"];
 const BETWEEN_APPLICATIONS: &[&str] =

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-use std::{collections::BTreeMap, env, fmt, process::Command};
+use std::{env, process::Command};
 
 use interceptor_tests::{
-    Namespace, Node, Pod, Process,
+    Counters, Namespace, Node, Pod, Process,
     scene::{Scene, Stack},
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -110,43 +110,12 @@ pub(crate) fn finish<T: DeserializeOwned>(mut command: Command) -> T {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"))
 }
 
-impl Counters {
-    /// What was counted, over all pods of the node.
-    pub(crate) fn of_node(node: &Node) -> Self {
-        #[derive(Deserialize)]
-        struct PodStatus {
-            counters: BTreeMap<String, u64>,
-        }
-        let pods: Vec<PodStatus> = node.run(&["status", "-o", "json"]).json();
-        let mut sum = BTreeMap::new();
-        for (label, count) in pods.into_iter().flat_map(|pod| pod.counters) {
-            *sum.entry(label).or_default() += count;
-        }
-        Self(sum)
-    }
-}
-
-/// Counters by their labels.
-pub(crate) struct Counters(BTreeMap<String, u64>);
-
-impl Counters {
-    pub(crate) fn of(&self, label: &str) -> u64 {
-        self.0.get(label).copied().unwrap_or_default()
-    }
-
-    /// Directions that were sent something in: accelerated or not.
-    pub(crate) fn directions(&self) -> u64 {
-        ["accelerated", "acceleration_peer_absent", "acceleration_unproven", "acceleration_urgent_data"]
-            .iter()
-            .map(|label| self.of(label))
-            .sum()
-    }
-}
-
-impl fmt::Display for Counters {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:?}", self.0)
-    }
+/// Directions that were sent something in: accelerated or not.
+pub(crate) fn directions(counters: &Counters) -> u64 {
+    ["accelerated", "acceleration_peer_absent", "acceleration_unproven", "acceleration_urgent_data"]
+        .iter()
+        .map(|label| counters.of(label))
+        .sum()
 }
 
 /// The reasons why what has this consequence is so on this kernel, in the order of `interceptor check`; none if everything is there.

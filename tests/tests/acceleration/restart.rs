@@ -2,11 +2,9 @@
 //! A sidecar that is killed and comes back: its connections end as they do under TCP, and new ones are accelerated.
 
 use interceptor_tests::{
-    Node,
+    Counters, Node,
     scene::{SERVER, Scene, Way},
 };
-
-use crate::lab::Counters;
 
 fn killed_and_restarted(flags: &[&str]) -> (Vec<Result<String, String>>, u64) {
     let node = Node::new();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use interceptor_tests::{
-    Backend, Node,
+    Backend, Counters, Node,
     envoy::{Case, Line, Mesh},
 };
 
@@ -21,6 +21,7 @@ pub(crate) struct Seen {
 pub(crate) fn alike(case: &Case, story: impl Fn(&mut Mesh<'_>) -> Vec<String>) -> Seen {
     let node = Node::new();
     let [theirs, ours] = Backend::ALL.map(|backend| seen(&node, case, backend, &story));
+    expect_acceleration(&node, case);
     let differences: Vec<String> = [
         ("what the clients saw", difference(&theirs.steps, &ours.steps)),
         ("the log of the client's sidecar", difference(&texts(&theirs.client), &texts(&ours.client))),
@@ -31,6 +32,12 @@ pub(crate) fn alike(case: &Case, story: impl Fn(&mut Mesh<'_>) -> Vec<String>) -
     .collect();
     assert!(differences.is_empty(), "- iptables, + ebpf\n{}", differences.join("\n"));
     ours
+}
+
+/// As the case wants it, and not otherwise.
+pub(crate) fn expect_acceleration(node: &Node, case: &Case) {
+    let counters = Counters::of_node(node);
+    assert_eq!(counters.of("accelerated") > 0, case.accelerate, "{counters}");
 }
 
 fn seen(node: &Node, case: &Case, backend: Backend, story: &impl Fn(&mut Mesh<'_>) -> Vec<String>) -> Seen {

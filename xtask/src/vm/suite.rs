@@ -41,10 +41,6 @@ pub(crate) fn test(versions: &[Version], extent: Extent, filter: Option<&str>) -
 /// What is needed, most of Istio's verdict table, and the demo.
 const PART: [&str; 3] = ["interceptor check", "rows ebpf::v4::v4::row_0", "interceptor-demo"];
 
-/// The written cases of the differential list under both kinds of iptables, and the demo.
-const MORE_THAN_TESTS: [&str; 3] =
-    ["interceptor-differential --cases 0 --backend legacy", "interceptor-differential --cases 0 --backend nft", "interceptor-demo"];
-
 /// The tests of what is refused on kernels that are not fit for it, and what `interceptor check` says then.
 const ACCELERATION: &str = "acceleration";
 const REFUSED: &str = "--accelerate is refused";
@@ -60,7 +56,7 @@ fn all(built: &Built, filter: Option<&str>) -> Vec<Step> {
         if test == ACCELERATION { step.unless(REFUSED, &format!("{ACCELERATION} refusal")) } else { step }
     }));
     if filter.is_none() {
-        steps.extend(MORE_THAN_TESTS.map(Step::of_line));
+        steps.push(Step::of_line("interceptor-demo"));
     }
     steps
 }
