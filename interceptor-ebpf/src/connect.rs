@@ -121,7 +121,7 @@ pub(crate) fn source_under_iptables(pod: Pod<'_>, flow: &Outbound, reason: Reaso
     match (to_own_address, flow.destination.is_v4()) {
         (true, true) => pod.primary_of(flow.destination),
         (true, false) => flow.destination,
-        (false, _) => pod.source_towards(flow.destination),
+        (false, _) => pod.source_by_route(flow.destination),
     }
 }
 

@@ -123,7 +123,7 @@ fn source(pod: Pod<'_>, slot_address: SlotAddress, like: Address) -> Address {
 #[inline(always)]
 pub(crate) fn source_towards(pod: Pod<'_>, destination: Address) -> Address {
     if !pod.address(destination).has(AddressClass::LOCAL) {
-        pod.source_towards(destination)
+        pod.source_by_route(destination)
     } else if destination.is_v4() {
         pod.primary_of(destination)
     } else {

@@ -87,7 +87,7 @@ impl Pod<'_> {
 
     /// The source that the kernel would give to a connection to `destination`, which is not an address of the pod.
     #[inline(always)]
-    pub(crate) fn source_towards(self, destination: Address) -> Address {
+    pub(crate) fn source_by_route(self, destination: Address) -> Address {
         let usual = self.policy.pod_address(destination);
         if !self.policy.has(PolicyFlags::SOURCES) {
             return usual;
