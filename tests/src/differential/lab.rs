@@ -4,7 +4,8 @@
 use super::{
     config::Config,
     flow::Flow,
-    twins::{Difference, Iptables, Twins},
+    iptables::Iptables,
+    twins::{Difference, Twins},
 };
 use crate::{node::Node, scene::Stack};
 

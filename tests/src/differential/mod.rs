@@ -4,6 +4,7 @@
 
 mod config;
 mod flow;
+mod iptables;
 mod lab;
 mod list;
 mod random;
@@ -14,8 +15,9 @@ mod twins;
 
 pub use config::Config;
 pub use flow::Flow;
+pub use iptables::Iptables;
 pub use lab::{Lab, stacks};
 pub use list::{Case, LISTED, WRITTEN, cases};
 pub use random::{Failure, random};
 pub(crate) use rules::{Family, rules};
-pub use twins::{Difference, Iptables};
+pub use twins::Difference;

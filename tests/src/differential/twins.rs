@@ -6,13 +6,12 @@ use std::{fmt, fs, path::Path};
 use super::{
     config::Config,
     flow::Flow,
+    iptables::Iptables,
     reasons::Reasons,
-    rules::{Family, rules},
     seen::{AGENT, INBOUND, OUTBOUND, Seen},
 };
 use crate::{
     interceptor::Run,
-    istio_rules::route_marked,
     launcher::Launcher,
     node::Node,
     pod::{Namespace, Pod},
@@ -20,33 +19,6 @@ use crate::{
     records::Report,
     scene::Stack,
 };
-
-/// Which iptables writes the rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Iptables {
-    Legacy,
-    Nft,
-}
-
-impl Iptables {
-    fn program(self, family: Family) -> &'static str {
-        match (self, family) {
-            (Self::Legacy, Family::V4) => "iptables-legacy-restore",
-            (Self::Legacy, Family::V6) => "ip6tables-legacy-restore",
-            (Self::Nft, Family::V4) => "iptables-nft-restore",
-            (Self::Nft, Family::V6) => "ip6tables-nft-restore",
-        }
-    }
-}
-
-impl fmt::Display for Iptables {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Legacy => "legacy",
-            Self::Nft => "nft",
-        })
-    }
-}
 
 /// A flow that did not go the same way in both pods.
 #[derive(Clone, Debug)]
@@ -206,14 +178,7 @@ impl<'node> Twins<'node> {
 
     /// Puts `config` in force on both sides.
     pub(super) fn configure(&mut self, config: &Config) -> Result<(), String> {
-        let families: &[Family] = if config.stack.has_v6() { &[Family::V4, Family::V6] } else { &[Family::V4] };
-        for family in families {
-            let command = self.theirs.pod.namespace().root().command(self.iptables.program(*family));
-            Run::attempt(command, &rules(config, *family)).and_then(Run::successful)?;
-        }
-        if config.is_tproxy() {
-            route_marked(self.theirs.pod.namespace(), config.flag('t'), config.flag('r'))?;
-        }
+        self.iptables.load(self.theirs.pod.namespace(), config)?;
         let resolv_conf = self.node.work().join("resolv.conf");
         fs::write(&resolv_conf, config.resolv_conf()).map_err(|error| format!("{}: {error}", resolv_conf.display()))?;
         let arguments = [config.arguments(), vec!["--resolv-conf".to_owned(), resolv_conf.display().to_string()]].concat();
