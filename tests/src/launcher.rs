@@ -27,12 +27,13 @@ pub struct Launcher {
     uid: u32,
     gid: u32,
     groups: Vec<u32>,
+    files: Vec<(PathBuf, &'static str)>,
 }
 
 impl Launcher {
     pub(crate) fn new(namespace: &Namespace, uid: u32, gid: u32) -> Self {
         let (tools, cgroup) = (namespace.tools().to_owned(), namespace.cgroup().to_owned());
-        Self { tools, netns: namespace.path(), cgroup, uid, gid, groups: Vec::new() }
+        Self { tools, netns: namespace.path(), cgroup, uid, gid, groups: Vec::new(), files: Vec::new() }
     }
 
     /// Elsewhere than in the namespace's own cgroup.
@@ -46,6 +47,13 @@ impl Launcher {
     #[must_use]
     pub fn group(mut self, group: u32) -> Self {
         self.groups.push(group);
+        self
+    }
+
+    /// With `file` in place of the one at `path`, which has to exist.
+    #[must_use]
+    pub fn instead_of(mut self, path: &'static str, file: PathBuf) -> Self {
+        self.files.push((file, path));
         self
     }
 
@@ -151,6 +159,9 @@ impl Launcher {
         command.arg("--uid").arg(self.uid.to_string()).arg("--gid").arg(self.gid.to_string());
         for group in &self.groups {
             command.arg("--group").arg(group.to_string());
+        }
+        for (file, path) in &self.files {
+            command.arg("--instead").arg(format!("{}:{path}", file.display()));
         }
         command
     }

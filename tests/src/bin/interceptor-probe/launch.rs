@@ -10,7 +10,8 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use nix::{
-    sched::{CloneFlags, setns},
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, setns, unshare},
     sys::{
         prctl::set_pdeathsig,
         resource::{Resource, getrlimit, setrlimit},
@@ -27,6 +28,9 @@ pub(crate) struct Launch {
     /// cgroup2 directory to move to
     #[arg(long, value_name = "DIR")]
     cgroup: Option<PathBuf>,
+    /// A file that is seen in place of the one at PATH
+    #[arg(long = "instead", value_name = "FILE:PATH")]
+    files: Vec<String>,
     /// User to become
     #[arg(long)]
     uid: Option<u32>,
@@ -41,7 +45,7 @@ pub(crate) struct Launch {
 impl Launch {
     /// Another place, as root.
     pub(crate) const fn of_place(netns: Option<PathBuf>, cgroup: Option<PathBuf>) -> Self {
-        Self { netns, cgroup, uid: None, gid: None, groups: Vec::new() }
+        Self { netns, cgroup, files: Vec::new(), uid: None, gid: None, groups: Vec::new() }
     }
 
     /// Goes to the cgroup and the namespace, still as root.
@@ -56,9 +60,24 @@ impl Launch {
             let file = File::open(&path).with_context(|| format!("open {}", path.display()))?;
             setns(file, CloneFlags::CLONE_NEWNET).with_context(|| format!("enter {}", path.display()))?;
         }
+        self.replace_files()?;
         // As many connections as root allows.
         let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).context("ask for the limit of open files")?;
         setrlimit(Resource::RLIMIT_NOFILE, most, most).context("raise the limit of open files")
+    }
+
+    /// In a mount namespace of its own, so that nobody else sees it.
+    fn replace_files(&self) -> anyhow::Result<()> {
+        if self.files.is_empty() {
+            return Ok(());
+        }
+        unshare(CloneFlags::CLONE_NEWNS).context("make a mount namespace")?;
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).context("keep mounts to ourselves")?;
+        for replacement in &self.files {
+            let (file, path) = replacement.split_once(':').with_context(|| format!("{replacement:?} is not FILE:PATH"))?;
+            mount(Some(file), path, None::<&str>, MsFlags::MS_BIND, None::<&str>).with_context(|| format!("mount {file} over {path}"))?;
+        }
+        Ok(())
     }
 
     /// Becomes the user for good, and ends when the parent does.
