@@ -20,6 +20,7 @@ mod lines;
 mod node;
 mod pod;
 mod process;
+pub mod programs;
 pub mod records;
 pub mod scene;
 mod wait;

@@ -2,7 +2,6 @@
 //! Ordinary clients, in the languages that applications are written in: each reaches its server by way of the sidecar, and sees the
 //! address that it dialled.
 
-mod build;
 mod table;
 mod visit;
 

@@ -5,14 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use interceptor_tests::{
     Node, Run,
+    programs::{SYSTEM, find},
     records::{Connection, Greeting, Listener},
     scene::{OUTSIDE, OUTSIDE_V6, POD, POD_SECOND, POD_SECOND_V6, POD_V6, SERVER, SERVER_V6, Scene, Stack},
 };
 
-use crate::{
-    build::{SYSTEM, find},
-    table::Client,
-};
+use crate::table::Client;
 
 const PAGE: &str = "Hello from outside";
 

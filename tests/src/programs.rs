@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Clients that are written in a language, made ready to run.
+//! Programs of others, and small ones in other languages, made ready to run.
 
 use std::{
     collections::BTreeMap,
@@ -9,14 +9,17 @@ use std::{
     sync::Mutex,
 };
 
-use interceptor_tests::Node;
+use crate::node::Node;
 
 /// Where users' programs are found who have no home.
-pub(crate) const SYSTEM: [&str; 2] = ["/usr/bin", "/bin"];
+pub const SYSTEM: [&str; 2] = ["/usr/bin", "/bin"];
 
-/// What has to be there before a client can run.
+/// Where those of administrators are.
+const ADMINISTRATORS: &str = "/usr/sbin";
+
+/// What has to be there before a program can run.
 #[derive(Clone, Copy)]
-pub(crate) enum Build {
+pub enum Build {
     Nothing,
     /// A file of this name and with this text.
     Copy(&'static str, &'static str),
@@ -26,19 +29,25 @@ pub(crate) enum Build {
 
 impl Build {
     /// The file to run, where every user may read it.
-    pub(crate) fn make(self, node: &Node) -> PathBuf {
+    pub fn make(self, node: &Node) -> PathBuf {
         match self {
             Self::Nothing => PathBuf::new(),
             Self::Copy(name, text) => write(node.work(), name, text),
-            Self::Compile(name, text, command) => node.bring(&compile(name, text, command), "client"),
+            Self::Compile(name, text, command) => node.bring(&compile(name, text, command), &program_of(name)),
         }
     }
 }
 
 /// The program's path. Panics, saying how to get it, when it is not there: a test without it is not a pass.
-pub(crate) fn find(program: &str) -> PathBuf {
-    let found = SYSTEM.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("there is no {program} in {}: run `cargo xtask setup --clients`", SYSTEM.join(", ")))
+pub fn find(program: &str) -> PathBuf {
+    let folders = [&SYSTEM[..], &[ADMINISTRATORS]].concat();
+    let found = folders.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("there is no {program} in {}: run `cargo xtask setup --clients --resolvers`", folders.join(", ")))
+}
+
+/// What is made of the file of this name.
+fn program_of(name: &str) -> String {
+    format!("{name}.program")
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
@@ -54,9 +63,9 @@ fn compile(name: &'static str, text: &str, command: &[&str]) -> PathBuf {
     made.entry(name).or_insert_with(|| {
         let running = env::current_exe().expect("the path of the running test");
         let target = running.ancestors().nth(3).expect("cargo's target directory");
-        let folder = target.join("clients");
+        let folder = target.join("programs");
         fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("make {}: {error}", folder.display()));
-        let (source, program) = (write(&folder, name, text), folder.join(format!("{name}.program")));
+        let (source, program) = (write(&folder, name, text), folder.join(program_of(name)));
         let mut compiler = Command::new(find(command[0]));
         compiler.args(&command[1..]).arg(&program).arg(&source);
         compiler.env("GOCACHE", folder.join("go")).env("GO111MODULE", "off").env("CGO_ENABLED", "0");
