@@ -7,17 +7,20 @@ pub(crate) enum Suite {
     Envoy,
     /// Ordinary clients in several languages
     Clients,
+    /// DNS resolvers, and a DNS server
+    Resolvers,
     /// Other kernels, in virtual machines
     Kernels,
 }
 
 impl Suite {
-    pub(crate) const ALL: [Self; 3] = [Self::Envoy, Self::Clients, Self::Kernels];
+    pub(crate) const ALL: [Self; 4] = [Self::Envoy, Self::Clients, Self::Resolvers, Self::Kernels];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Envoy => "envoy",
             Self::Clients => "clients",
+            Self::Resolvers => "resolvers",
             Self::Kernels => "kernels",
         }
     }
@@ -25,7 +28,7 @@ impl Suite {
     /// The test target of `interceptor-tests` that is this suite.
     pub(crate) fn target(self) -> Option<&'static str> {
         match self {
-            Self::Envoy | Self::Clients => Some(self.name()),
+            Self::Envoy | Self::Clients | Self::Resolvers => Some(self.name()),
             Self::Kernels => None, // the other targets again
         }
     }

@@ -35,6 +35,7 @@ pub(crate) struct Options {
 
 /// The suites whose programs are wanted, too.
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Suites {
     /// Also what the suite with real Envoys needs
     #[arg(long)]
@@ -42,6 +43,9 @@ struct Suites {
     /// Also what the suite with ordinary clients needs
     #[arg(long)]
     clients: bool,
+    /// Also what the suite with DNS resolvers needs
+    #[arg(long)]
+    resolvers: bool,
     /// Also what booting other kernels needs
     #[arg(long)]
     kernels: bool,
@@ -51,7 +55,12 @@ impl Options {
     /// What `cargo xtask COMMAND [--no-install]` needs.
     pub(crate) fn of_command(no_install: bool, suites: &[Suite]) -> Self {
         let wanted = |suite: Suite| suites.contains(&suite);
-        let suites = Suites { envoy: wanted(Suite::Envoy), clients: wanted(Suite::Clients), kernels: wanted(Suite::Kernels) };
+        let suites = Suites {
+            envoy: wanted(Suite::Envoy),
+            clients: wanted(Suite::Clients),
+            resolvers: wanted(Suite::Resolvers),
+            kernels: wanted(Suite::Kernels),
+        };
         Self { dry_run: false, no_install, suites }
     }
 
@@ -60,6 +69,7 @@ impl Options {
             None => true,
             Some(Suite::Envoy) => self.suites.envoy,
             Some(Suite::Clients) => self.suites.clients,
+            Some(Suite::Resolvers) => self.suites.resolvers,
             Some(Suite::Kernels) => self.suites.kernels,
         }
     }

@@ -105,6 +105,26 @@ pub(crate) const ITEMS: &[Item] = &[
         arch: "curl wget busybox python nodejs jdk17-openjdk go musl nmap socat",
     },
     Item {
+        name: "dnsmasq",
+        why: "as the DNS server behind the agent's port",
+        purpose: Purpose::Suite(Suite::Resolvers),
+        need: Need::Programs(&["dnsmasq"]),
+        debian: "dnsmasq-base",
+        fedora: "dnsmasq",
+        arch: "dnsmasq",
+    },
+    Item {
+        name: "resolvers",
+        why: "as ordinary resolvers, run by ordinary users",
+        purpose: Purpose::Suite(Suite::Resolvers),
+        need: Need::SystemPrograms(&[
+            "dig", "host", "nslookup", "getent", "busybox", "python3", "node", "java", "javac", "jar", "go", "gcc", "musl-gcc",
+        ]),
+        debian: "bind9-dnsutils bind9-host libc-bin busybox python3 nodejs openjdk-17-jdk-headless golang-go gcc libc6-dev musl-tools",
+        fedora: "bind-utils glibc-common busybox python3 nodejs java-17-openjdk-devel golang gcc glibc-devel musl-gcc",
+        arch: "bind glibc busybox python nodejs jdk17-openjdk go gcc musl",
+    },
+    Item {
         name: "qemu",
         why: "to boot other kernels",
         purpose: Purpose::Suite(Suite::Kernels),

@@ -20,7 +20,7 @@ fn fresh() -> Facts {
         linker: Linker::Missing,
         llvms: Vec::new(),
         missing_programs: vec!["iptables-nft", "curl"],
-        missing_system_programs: vec!["ncat"],
+        missing_system_programs: vec!["ncat", "dig"],
         envoy: Envoy::Own { directory: "/target/envoy".into(), missing: vec!["1.40.0"] },
     }
 }
@@ -56,9 +56,10 @@ fn a_complete_machine_lacks_nothing() {
 #[test]
 fn a_fresh_machine_lacks_exactly_what_is_missing() {
     let missing: Vec<_> = ITEMS.iter().filter(|item| item.found(&fresh()).is_none()).map(|item| item.name).collect();
-    assert_eq!(missing, ["source of core", "bpf-linker", "rustfmt, clippy", "iptables", "curl", "Envoy", "clients"]);
+    assert_eq!(missing, ["source of core", "bpf-linker", "rustfmt, clippy", "iptables", "curl", "Envoy", "clients", "resolvers"]);
     assert_eq!(item("iptables").lack(&fresh()), "iptables-nft");
     assert_eq!(item("clients").lack(&fresh()), "ncat");
+    assert_eq!(item("resolvers").lack(&fresh()), "dig");
 }
 
 #[test]
