@@ -29,6 +29,8 @@ pub(crate) enum Asker {
     Application,
     /// The application asks a server that is not listed, and is answered by it.
     ApplicationElsewhere,
+    /// The same by TCP: it is answered by way of the sidecar, as on any other connection.
+    ApplicationBySidecar,
     /// The sidecar asks a server whose questions are captured, and is answered by it.
     Sidecar,
 }
@@ -55,7 +57,7 @@ impl Question {
         let of = |capture: Capture| capture.servers(self.via);
         match self.asker {
             Asker::Application => of(capture),
-            Asker::ApplicationElsewhere => [of(Capture::All)[1]; 2],
+            Asker::ApplicationElsewhere | Asker::ApplicationBySidecar => [of(Capture::All)[1]; 2],
             Asker::Sidecar => [of(capture)[1]; 2],
         }
     }
@@ -87,6 +89,7 @@ impl Question {
         let differs = place.interception == Interception::Ebpf && self.asker == Asker::Application;
         let is_one_of = |addresses: [&str; 2]| addresses.iter().any(|address| address.parse() == Ok(from));
         match self.resolver.source {
+            _ if self.asker == Asker::ApplicationBySidecar => is_one_of([POD_SECOND, POD_SECOND_V6]),
             Source::Second => is_one_of([POD_SECOND, POD_SECOND_V6]),
             // When the answer is truncated it asks again by TCP.
             Source::PortAlone if differs => is_one_of(["127.0.0.1", "::1"]) || is_one_of([POD, POD_V6]),
@@ -134,7 +137,7 @@ impl fmt::Display for Question {
         let Self { resolver: Resolver { name, .. }, via, asker } = self;
         match asker {
             Asker::Application => write!(formatter, "{via}::{name}"),
-            Asker::ApplicationElsewhere => write!(formatter, "{via}::{name}_to_an_unlisted_server"),
+            Asker::ApplicationElsewhere | Asker::ApplicationBySidecar => write!(formatter, "{via}::{name}_to_an_unlisted_server"),
             Asker::Sidecar => write!(formatter, "{via}::{name}_of_the_sidecar"),
         }
     }

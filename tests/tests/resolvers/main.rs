@@ -56,7 +56,11 @@ fn questions(capture: Capture) -> Vec<Question> {
         table::RESOLVERS.iter().flat_map(everywhere).map(|(resolver, via)| Question { resolver, via, asker: Asker::Application });
     let exempt = |resolver: &'static Resolver, asker| Via::SINGLE.map(|via| Question { resolver, via, asker });
     let sidecar = [&table::DIG, &table::DIG_TCP, &table::GETENT].map(|resolver| exempt(resolver, Asker::Sidecar)).concat();
-    // By TCP it would be redirected to the sidecar as any connection is.
-    let unlisted = [&table::DIG, &table::GETENT].map(|resolver| exempt(resolver, Asker::ApplicationElsewhere)).concat();
+    let unlisted = [
+        exempt(&table::DIG, Asker::ApplicationElsewhere),
+        exempt(&table::GETENT, Asker::ApplicationElsewhere),
+        exempt(&table::DIG_TCP, Asker::ApplicationBySidecar),
+    ]
+    .concat();
     captured.chain(sidecar).chain(unlisted.into_iter().filter(|_| capture == Capture::Listed)).collect()
 }

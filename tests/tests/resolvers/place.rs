@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A pod whose DNS is captured, the agent in it, and a DNS server outside.
+//! A pod whose DNS is captured, the agent and the sidecar in it, and a DNS server outside.
 
-use std::{fmt, fs, path::PathBuf, process::Command};
+use std::{fmt, fs, path::PathBuf, process::Command, sync::Mutex};
 
 use interceptor_tests::{
-    Launcher, Node, Pod, Run,
+    Launcher, Node, Pod, Process, Run,
     differential::{Config, Iptables},
     programs::{SYSTEM, find},
     scene::{Scene, Stack},
@@ -64,6 +64,8 @@ pub(crate) struct Place {
     app: Launcher,
     proxy: Launcher,
     nsswitch_conf: PathBuf,
+    /// It asks onward from the pod's second addresses. Several tests share it, but not what reads its output.
+    _sidecar: Mutex<Process>,
     node: Node, // the last to be dropped
 }
 
@@ -88,9 +90,10 @@ impl Place {
         }
         interception.enrol(&scene.pod, capture);
         let outside = DnsServer::start(&node, &scene.outside.root(), "outside", &servers, 53, &OUTSIDE);
+        let sidecar = Mutex::new(scene.sidecar(&[]));
         let (app, proxy) = (scene.pod.app(), scene.pod.proxy());
         let nsswitch_conf = written(&node, "nsswitch.conf", "hosts: dns\n");
-        Self { interception, capture, agent: None, outside, app, proxy, nsswitch_conf, node }
+        Self { interception, capture, agent: None, outside, app, proxy, nsswitch_conf, _sidecar: sidecar, node }
     }
 
     /// A program of the application's, or of the sidecar's, that finds `servers` in `/etc/resolv.conf`, for the test of this name.
