@@ -67,16 +67,22 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     }
 }
 
-/// What the application has bound its socket to. One that was connected before, and is no longer, may still be bound to what was
-/// chosen for it then: that is taken back. (Should the application have chosen the same, that is taken back as well.)
+/// What the application has bound its socket to. One that was connected before may still be bound to what was chosen for it then: that
+/// is taken back. (Should the application have chosen the same, that is taken back as well.)
 #[inline(always)]
 fn bound_to<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, socket: Socket) -> Address {
     let source = socket.local_address();
-    if socket.local_port() != 0 || source.is_unspecified() {
-        return source; // bound with a port, or to nothing
+    if source.is_unspecified() {
+        return source;
     }
     // The end of a TCP connection leaves its peer's address behind. That of UDP does not, but who asked the agent has a note.
-    let before = match SlotAddress::decode(socket.peer_address()) {
+    let before = SlotAddress::decode(socket.peer_address());
+    if socket.local_port() != 0 {
+        // Nothing can be taken back of a socket with a port: one that had no address came from loopback, and goes on to.
+        let source_is_pod = before.map_or_else(|| dns::source_is_pod(socket), |slot_address| slot_address.source_is_pod);
+        return if source_is_pod && source.is_loopback() { F::UNBOUND } else { source };
+    }
+    let before = match before {
         Some(slot_address) => pod.destination(slot_address.slot),
         None => dns::first_asked(socket),
     };

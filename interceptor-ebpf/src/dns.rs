@@ -112,6 +112,12 @@ pub(crate) fn first_asked(socket: Socket) -> Option<Destination> {
     DNS_SERVERS.get(socket).map(|asked| asked.server)
 }
 
+/// Whether a socket asks from loopback only because it has a port of its own, and no address.
+#[inline(always)]
+pub(crate) fn source_is_pod(socket: Socket) -> bool {
+    DNS_SERVERS.get(socket).is_some_and(|asked| asked.source_is_pod == 1)
+}
+
 #[inline(always)]
 fn ask<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, socket: Socket, flow: &Outbound) -> i32 {
     let server = Destination::new(flow.destination, flow.port);
