@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use crate::{
-    Address, AddressClass, Flow, Inbound, LOOPBACK_INTERFACE, NumberClass, NumberSpace, Outbound, Policy, PolicyFlags, Protocol, Reason,
-    Verdict,
+    Action, Address, AddressClass, Flow, Inbound, LOOPBACK_INTERFACE, NumberClass, NumberSpace, Outbound, Policy, PolicyFlags, Protocol,
+    Reason, Verdict,
 };
 
 /// Where DNS servers listen: the port of questions that may be captured.
@@ -22,9 +22,17 @@ pub trait Tables {
 #[inline(always)]
 pub fn decide(flow: &Flow, policy: &Policy, tables: &impl Tables) -> Verdict {
     match flow {
-        Flow::Outbound(flow) => outbound(flow, policy, tables).into(),
+        Flow::Outbound(flow) => unless_kept_away(flow, outbound(flow, policy, tables)).into(),
         Flow::Inbound(flow) => inbound(flow, policy, tables).into(),
     }
+}
+
+/// The sidecar is reached by `lo`. From a socket that is bound to an interface, the kernel has no route there but from `lo`, for
+/// connections that were on it anyway.
+#[inline(always)]
+fn unless_kept_away(flow: &Outbound, reason: Reason) -> Reason {
+    let on_loopback = flow.interface == LOOPBACK_INTERFACE && flow.destination.is_loopback();
+    if flow.interface == 0 || on_loopback || matches!(reason.action(), Action::Pass) { reason } else { Reason::BoundToInterface }
 }
 
 /// Chain `ISTIO_OUTPUT` of table `nat`; under TPROXY then `OUTPUT` and `PREROUTING` of `mangle`, for connections on `lo` that `nat` lets

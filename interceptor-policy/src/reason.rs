@@ -102,6 +102,8 @@ reasons! {
     InboundPortIncluded => RedirectInbound, "inbound_port_included", "the destination port is intercepted (--istio-inbound-ports)";
     /// Not in the list of `-b`.
     InboundPortNotIncluded => Pass, "inbound_port_not_included", "the destination port is not in the list (--istio-inbound-ports)";
+    /// `SO_BINDTODEVICE`: iptables drops what it has redirected and finds no route for.
+    BoundToInterface => Refuse, "bound_to_interface", "it was to be redirected, and its socket is bound to an interface that does not lead to the sidecar (SO_BINDTODEVICE); refused";
     /// The connection was to be redirected, and all candidate slots hold other destinations.
     NoSlot => Refuse, "no_slot", "no slot was free to remember the destination; refused";
     /// The connection was to be redirected, and the sidecar does not listen.

@@ -2,6 +2,7 @@
 //! A node: the owner of everything that one test leaves in the kernel.
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -17,6 +18,7 @@ use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     unistd::geteuid,
 };
+use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::{
@@ -40,6 +42,12 @@ pub struct Node {
     cgroup: PathBuf,
     interceptor: OnceLock<PathBuf>,
     namespaces: Mutex<Vec<String>>,
+}
+
+/// What is used of `status --output json`.
+#[derive(Deserialize)]
+struct PodStatus {
+    counters: BTreeMap<String, u64>,
 }
 
 impl Node {
@@ -137,6 +145,13 @@ impl Node {
     /// What is pinned for pods, that is below a directory `pods`.
     pub fn enrolled(&self) -> Vec<PathBuf> {
         self.pins().into_iter().filter(|path| path.parent().is_some_and(|parent| parent.ends_with("pods"))).collect()
+    }
+
+    /// What the only enrolled pod has counted, by reason, as `interceptor status` tells it.
+    pub fn counters(&self) -> BTreeMap<String, u64> {
+        let pods: Vec<PodStatus> = self.run(&["status", "--output", "json"]).json();
+        let [PodStatus { counters }] = <[PodStatus; 1]>::try_from(pods).unwrap_or_else(|pods| panic!("{} pods instead of one", pods.len()));
+        counters
     }
 
     fn remove(&self) -> Vec<String> {

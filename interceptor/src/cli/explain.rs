@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use interceptor_policy::{Action, Address, Flow, Inbound, Outbound, Owner, Policy, Protocol, Verdict, decide};
+use interceptor_policy::{Action, Address, Flow, Inbound, LOOPBACK_INTERFACE, Outbound, Owner, Policy, Protocol, Verdict, decide};
 use serde::Serialize;
 
 use super::output::{self, Format};
@@ -53,6 +53,10 @@ pub(super) struct ExplainArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     mark: u32,
 
+    /// Interface that the socket is bound to (`SO_BINDTODEVICE`), or that an inbound connection arrives at; without --netns, `lo` or `eth0`
+    #[arg(long, value_name = "NAME")]
+    interface: Option<String>,
+
     /// The connection arrives at the pod, instead of being made by it
     #[arg(long, requires = "source")]
     inbound: bool,
@@ -91,19 +95,19 @@ struct Explanation {
 }
 
 pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
-    let (policy, ids) = match &args.netns {
-        Some(path) => {
-            if args.istio != IstioFlags::default() {
-                bail!(
-                    "The policy is read from the pod (--netns), so flags of istio-iptables have no place here; leave one or the other out"
-                );
-            }
-            let netns = Netns::open(path)?;
-            (snapshot::in_force(&Bpffs::open(&args.bpffs)?, &netns)?, netns.id_maps()?)
+    let (policy, ids, interfaces) = if let Some(path) = &args.netns {
+        if args.istio != IstioFlags::default() {
+            bail!("The policy is read from the pod (--netns), so flags of istio-iptables have no place here; leave one or the other out");
         }
-        None => (policy_from_flags(args)?, IdMaps::default()),
+        let netns = Netns::open(path)?;
+        let policy = snapshot::in_force(&Bpffs::open(&args.bpffs)?, &netns)?;
+        (policy, netns.id_maps()?, netns.facts()?.interfaces)
+    } else {
+        let interfaces = assumed_interfaces(args);
+        (policy_from_flags(args, &interfaces)?, IdMaps::default(), interfaces)
     };
-    let (flow, connection) = flow(args, &policy, &ids)?;
+    let interface = args.interface.as_deref().map_or(Ok(0), |name| index_of(name, &interfaces))?;
+    let (flow, connection) = flow(args, &policy, &ids, interface)?;
     let Verdict { action, reason } = decide(&flow, &policy.policy, &policy);
     let explanation =
         Explanation { connection, verdict: verdict(action, &policy.policy), reason: reason.label(), sentence: reason.sentence() };
@@ -117,23 +121,38 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn policy_from_flags(args: &ExplainArgs) -> Result<CompiledPolicy> {
+fn policy_from_flags(args: &ExplainArgs, interfaces: &[InterfaceFacts]) -> Result<CompiledPolicy> {
     let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
     let (config, _warnings) = IstioConfig::resolve(&args.istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
     let _notes = config.check_supported()?;
-    // Without addresses of its own, the pod gets one that nobody dials, so that only loopback is local.
-    let addresses = if args.pod_ip.is_empty() { vec![Ipv4Addr::new(192, 0, 2, 254).into()] } else { args.pod_ip.clone() };
-    let interfaces = vec![InterfaceFacts { name: "eth0".to_owned(), index: 2, addresses }];
-    Ok(compile(&config, &PodFacts { interfaces, ..PodFacts::default() })?)
+    Ok(compile(&config, &PodFacts { interfaces: interfaces.to_vec(), ..PodFacts::default() })?)
 }
 
-fn flow(args: &ExplainArgs, policy: &CompiledPolicy, ids: &IdMaps) -> Result<(Flow, String)> {
+/// Without addresses of its own, the pod gets one that nobody dials, so that only loopback is local.
+fn assumed_interfaces(args: &ExplainArgs) -> Vec<InterfaceFacts> {
+    let addresses = if args.pod_ip.is_empty() { vec![Ipv4Addr::new(192, 0, 2, 254).into()] } else { args.pod_ip.clone() };
+    vec![
+        InterfaceFacts { name: "lo".to_owned(), index: LOOPBACK_INTERFACE, addresses: Vec::new() },
+        InterfaceFacts { name: "eth0".to_owned(), index: LOOPBACK_INTERFACE + 1, addresses },
+    ]
+}
+
+fn index_of(name: &str, interfaces: &[InterfaceFacts]) -> Result<u32> {
+    let found = interfaces.iter().find(|interface| interface.name == name).map(|interface| interface.index);
+    found.with_context(|| {
+        let known: Vec<&str> = interfaces.iter().map(|interface| interface.name.as_str()).collect();
+        format!("The pod has no interface `{name}` (--interface); it has {}", known.join(", "))
+    })
+}
+
+fn flow(args: &ExplainArgs, policy: &CompiledPolicy, ids: &IdMaps, interface: u32) -> Result<(Flow, String)> {
     let (protocol, name) = if args.udp { (Protocol::Udp, "UDP") } else { (Protocol::Tcp, "TCP") };
     let (dialled, port) = (Address::from(args.destination.ip()), args.destination.port());
     let destination = args.destination;
     if let (true, Some(source)) = (args.inbound, args.source) {
-        let flow = Inbound { protocol, source: source.into(), destination: dialled, port, interface: 0 };
-        return Ok((Flow::Inbound(flow), format!("{name} from {source} to {destination}, arriving at the pod")));
+        let flow = Inbound { protocol, source: source.into(), destination: dialled, port, interface };
+        let place = args.interface.as_ref().map(|name| format!(" by {name}")).unwrap_or_default();
+        return Ok((Flow::Inbound(flow), format!("{name} from {source} to {destination}, arriving at the pod{place}")));
     }
     let gid = args.gid.unwrap_or(args.uid);
     let source = args.source.map_or(Address::UNSPECIFIED_V4, Address::from);
@@ -141,8 +160,10 @@ fn flow(args: &ExplainArgs, policy: &CompiledPolicy, ids: &IdMaps) -> Result<(Fl
     let uid = as_the_kernel_sees(&ids.users, args.uid).with_context(|| format!("The pod has no user {} (--uid)", args.uid))?;
     let group = as_the_kernel_sees(&ids.groups, gid).with_context(|| format!("The pod has no group {gid} (--gid)"))?;
     let owner = Owner::classify(uid, group, &policy.policy, policy);
-    let flow = Outbound { protocol, source, destination: dialled.as_reached_from(source), port, owner, mark: args.mark, interface: 0 };
-    let bound = args.source.map(|source| format!(" bound to {source}")).unwrap_or_default();
+    let flow = Outbound { protocol, source, destination: dialled.as_reached_from(source), port, owner, mark: args.mark, interface };
+    let bound_to = [args.source.map(|source| source.to_string()), args.interface.clone()];
+    let bound_to: Vec<String> = bound_to.into_iter().flatten().collect();
+    let bound = if bound_to.is_empty() { String::new() } else { format!(" bound to {}", bound_to.join(" and ")) };
     let marked = if args.mark == 0 { String::new() } else { format!(" with mark {}", args.mark) };
     Ok((Flow::Outbound(flow), format!("{name} to {destination}, from a socket{bound}{marked} made by uid {} gid {gid}", args.uid)))
 }

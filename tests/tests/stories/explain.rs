@@ -16,12 +16,6 @@ struct Explanation {
     reason: String,
 }
 
-/// What is used of `status --output json`.
-#[derive(Deserialize)]
-struct PodStatus {
-    counters: BTreeMap<String, u64>,
-}
-
 enum Who {
     App,
     Proxy,
@@ -56,21 +50,51 @@ fn the_counter_of_the_explained_reason_moves(#[case] who: Who, #[case] to: &str,
     // The probe's --bind is the explanation's --source.
     let source: Vec<&str> = flags.iter().map(|flag| if *flag == "--bind" { "--source" } else { *flag }).collect();
 
-    let netns = scene.pod.namespace().path().display().to_string();
-    let explained = node.run(&[&["explain", "--output", "json", "--netns", &netns], described, &source, &[to]].concat());
-    let Explanation { reason } = explained.json();
+    let reason = reason_of(&scene, &[described, &source, &[to]].concat());
     assert_eq!(reason, expected);
 
-    let before = counters(&node);
+    let before = node.counters();
     let report = client.connect(to, flags);
     assert_eq!(report.error, None);
-    let after = counters(&node);
+    let after = node.counters();
     let count = |counters: &BTreeMap<String, u64>| counters.get(&reason).copied().unwrap_or_default();
     assert_eq!(count(&after), count(&before) + 1, "{reason}: before {before:?}, after {after:?}");
 }
 
-fn counters(node: &Node) -> BTreeMap<String, u64> {
-    let pods: Vec<PodStatus> = node.run(&["status", "--output", "json"]).json();
-    let [PodStatus { counters }] = <[PodStatus; 1]>::try_from(pods).unwrap_or_else(|pods| panic!("{} pods instead of one", pods.len()));
-    counters
+/// What a sidecar does in its client's name: the connection goes to the application, and does not come back to the sidecar.
+#[test]
+fn a_mark_is_told_from_none() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    scene.pod.enrol(&["-m", "TPROXY"]);
+    let sidecar = ["--uid", "0", "--gid", "1337", APP];
+    assert_eq!(reason_of(&scene, &sidecar), "proxy_to_own_pod_transparently");
+    assert_eq!(reason_of(&scene, &[&["--mark", "1337"], &sidecar[..]].concat()), "local_destination");
+    assert_eq!(reason_of(&scene, &[&["--mark", "1"], &sidecar[..]].concat()), "proxy_to_own_pod_transparently");
+}
+
+#[test]
+fn an_interface_is_told_from_none() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    scene.pod.enrol(&["-c", "eth0"]);
+    scene.pod.namespace().connect("eth1", &["10.98.0.2/24"], &scene.outside, &["10.98.0.1/24"]);
+    assert_eq!(reason_of(&scene, &[SERVER]), "interface_excluded");
+    assert_eq!(reason_of(&scene, &["--interface", "eth0", SERVER]), "interface_excluded");
+    assert_eq!(reason_of(&scene, &["--interface", "eth1", SERVER]), "bound_to_interface");
+    let inbound = ["--inbound", "--source", "10.50.1.7", APP];
+    assert_eq!(reason_of(&scene, &[&["--interface", "eth0"], &inbound[..]].concat()), "interface_excluded");
+    assert_eq!(reason_of(&scene, &[&["--interface", "eth1"], &inbound[..]].concat()), "inbound_port_included");
+
+    let netns = scene.pod.namespace().path().display().to_string();
+    let run = node.run(&["explain", "--netns", &netns, "--interface", "eth9", SERVER]);
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(run.output().contains("no interface `eth9` (--interface); it has lo, eth0, eth1"), "{run}");
+}
+
+fn reason_of(scene: &Scene<'_>, connection: &[&str]) -> String {
+    let netns = scene.pod.namespace().path().display().to_string();
+    let arguments = [&["explain", "--output", "json", "--netns", &netns], connection].concat();
+    let Explanation { reason } = scene.pod.node().run(&arguments).json();
+    reason
 }

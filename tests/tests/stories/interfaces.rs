@@ -42,6 +42,23 @@ fn a_socket_that_is_bound_to_one_is_left_alone() {
     assert_eq!(way_of(&scene.pod.app().connect("10.97.0.1:80", &["--device", "eth1"])), Way::Direct, "by the interface");
 }
 
+/// Sent to the sidecar by that interface, it would leave the pod.
+#[test]
+fn a_socket_that_is_bound_to_one_is_refused_where_it_would_be_redirected() {
+    let node = Node::new();
+    let scene = scene(&node);
+    let _servers = scene.serve(8081);
+    scene.pod.enrol(&[]);
+    let _sidecar = scene.sidecar(&[]);
+    for device in ["eth0", "eth1", "lo"] {
+        let client = scene.pod.app();
+        assert_eq!(way_of(&client.connect(SERVER, &["--device", device])), Way::refused(), "{device}");
+    }
+    assert_eq!(node.counters().get("bound_to_interface"), Some(&3));
+    assert_eq!(way_of(&scene.pod.app().connect("127.0.0.1:8080", &["--device", "lo"])), Way::Direct);
+    assert_eq!(way_of(&scene.pod.proxy().connect(SERVER, &["--device", "eth0"])), Way::Direct);
+}
+
 #[test]
 fn a_route_that_changes_counts_when_the_command_is_run_again() {
     let node = Node::new();

@@ -396,14 +396,30 @@ fn excluded_interfaces(#[case] args: &[&str], #[case] destination: &str, #[case]
 
 #[rstest]
 #[case::to_an_excluded_one(3, "198.51.100.1", InterfaceExcluded)]
-#[case::to_another(2, "192.168.7.9", OutboundCidrIncluded)]
+#[case::to_another(2, "192.168.7.9", BoundToInterface)]
 #[case::to_an_own_address(3, "10.1.1.5", LocalDestination)]
 fn a_socket_bound_to_an_interface_leaves_by_that(#[case] interface: u32, #[case] destination: &str, #[case] reason: Reason) {
-    let policy = policy(&["-c", "eth1"], &[]);
-    let owner = Owner::classify(1000, 1000, &policy.policy, &policy);
+    assert_eq!(outbound_by(&policy(&["-c", "eth1"], &[]), APP, interface, destination), reason);
+}
+
+#[rstest]
+#[case::by_the_way_to_its_destination(APP, 2, "198.51.100.1", BoundToInterface)]
+#[case::by_another(APP, 3, "198.51.100.1", BoundToInterface)]
+#[case::by_lo(APP, 1, "198.51.100.1", BoundToInterface)]
+#[case::proxy_to_its_pod(PROXY, 2, "10.1.1.5", BoundToInterface)]
+#[case::loopback_by_lo(PROXY, 1, "127.0.0.2", ProxyToOwnPod)]
+#[case::what_passes(APP, 2, "10.1.1.5", LocalDestination)]
+#[case::what_passes_to_the_outside(PROXY, 3, "198.51.100.1", ProxyOwner)]
+fn by_an_interface_no_sidecar_is_reached(#[case] by: By, #[case] interface: u32, #[case] destination: &str, #[case] reason: Reason) {
+    assert_eq!(outbound_by(&policy(&[], &[]), by, interface, destination), reason);
+}
+
+/// From a socket that is bound to an interface (`SO_BINDTODEVICE`).
+fn outbound_by(policy: &CompiledPolicy, by: By, interface: u32, destination: &str) -> Reason {
+    let owner = Owner::classify(by.user, by.group, &policy.policy, policy);
     let (source, destination) = (Address::UNSPECIFIED_V4, address(destination));
     let flow = Outbound { protocol: Tcp, source, destination, port: 80, owner, mark: 0, interface };
-    assert_eq!(decide(&Flow::Outbound(flow), &policy.policy, &policy).reason, reason);
+    decide(&Flow::Outbound(flow), &policy.policy, policy).reason
 }
 
 #[rstest]
