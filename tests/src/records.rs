@@ -90,11 +90,17 @@ pub struct Request {
     pub mapped: bool,
     /// `SO_MARK`
     pub mark: Option<u32>,
+    /// `SO_BINDTODEVICE`
+    pub device: Option<String>,
+    /// `IP_BIND_ADDRESS_NO_PORT`: the kernel chooses the port when the socket is connected, not when it is bound.
+    pub late_port: bool,
     /// Bind to an address that is not the pod's (`IP_TRANSPARENT`).
     pub transparent: bool,
     pub bind: Option<SocketAddr>,
-    /// The socket is connected here first, whatever comes of it.
+    /// The socket is connected here first, whatever comes of it, and then disconnected.
     pub before: Option<SocketAddr>,
+    /// A UDP socket is connected here first, and from there to its destination.
+    pub first: Option<SocketAddr>,
     pub to: SocketAddr,
     /// Whom a UDP socket asks as well, at once.
     pub also: Vec<SocketAddr>,
@@ -107,6 +113,10 @@ pub enum How {
     Tcp,
     /// `connect()` that returns at once.
     Nonblocking,
+    /// `connect()` that returns at once, again and again until it says that the socket is connected.
+    Polled,
+    /// `IORING_OP_CONNECT`
+    Uring,
     Mptcp,
     /// `sendto(MSG_FASTOPEN)`
     FastOpen,

@@ -47,3 +47,8 @@ pub fn list(bpffs: &Bpffs) -> Result<Vec<PodState>> {
         })
         .collect()
 }
+
+/// How often each reason was counted in the pod, those that never were left out; nothing if it is not enrolled.
+pub fn counters(bpffs: &Bpffs, cookie: u64) -> Result<Vec<(Reason, u64)>> {
+    Node::open(bpffs)?.map_or_else(|| Ok(Vec::new()), |node| node.tables.reasons(cookie))
+}

@@ -2,7 +2,7 @@
 //! That the kernel counts the reason which `interceptor explain` would give: the same function, on the same policy.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     net::{IpAddr, SocketAddr},
     path::Path,
 };
@@ -21,6 +21,8 @@ pub(super) struct Reasons {
     bpffs: Bpffs,
     cookie: u64,
     policy: CompiledPolicy,
+    /// By name.
+    interfaces: HashMap<String, u32>,
 }
 
 type Counted = BTreeMap<&'static str, u64>;
@@ -30,15 +32,15 @@ impl Reasons {
         let open = || {
             let (bpffs, netns) = (Bpffs::open(bpffs)?, Netns::open(&namespace.path())?);
             let policy = snapshot::in_force(&bpffs, &netns)?;
-            anyhow::Ok(Self { cookie: netns.cookie(), bpffs, policy })
+            let interfaces = netns.facts()?.interfaces.into_iter().map(|interface| (interface.name, interface.index)).collect();
+            anyhow::Ok(Self { cookie: netns.cookie(), bpffs, policy, interfaces })
         };
         open().map_err(|error| format!("{error:#}"))
     }
 
     pub(super) fn counted(&self) -> Result<Counted, String> {
-        let pods = pods::list(&self.bpffs).map_err(|error| format!("{error:#}"))?;
-        let pod = pods.into_iter().find(|pod| pod.cookie == self.cookie).ok_or("the pod is not enrolled")?;
-        Ok(pod.counters.into_iter().map(|(reason, count)| (reason.label(), count)).collect())
+        let counters = pods::counters(&self.bpffs, self.cookie).map_err(|error| format!("{error:#}"))?;
+        Ok(counters.into_iter().map(|(reason, count)| (reason.label(), count)).collect())
     }
 
     /// What is wrong with the counters, in words.
@@ -54,7 +56,7 @@ impl Reasons {
 
     /// None where no program looks at it: datagrams are only looked at when they are sent, and by `sendto()` only where DNS is captured.
     fn expected(&self, flow: &Flow, to: SocketAddr) -> Option<Reason> {
-        let Self { policy, .. } = self;
+        let Self { policy, interfaces, .. } = self;
         let protocol = if flow.how.is_udp() { Protocol::Udp } else { Protocol::Tcp };
         let (to, port) = (Address::from(to.ip()), to.port());
         if flow.inbound {
@@ -70,14 +72,10 @@ impl Reasons {
         let owner = Owner::classify(maker.uid, maker.gid, &policy.policy, policy);
         let source = flow.bind.map_or(Address::UNSPECIFIED_V4, Address::from);
         let destination = to.as_reached_from(source);
-        Some(
-            decide(
-                &Decided::Outbound(Outbound { protocol, source, destination, port, owner, mark: flow.mark.unwrap_or(0), interface: 0 }),
-                &policy.policy,
-                policy,
-            )
-            .reason,
-        )
+        let mark = flow.mark.unwrap_or(0);
+        let interface = flow.device.as_ref().map_or(0, |device| interfaces.get(device).copied().unwrap_or(0));
+        let decided = Outbound { protocol, source, destination, port, owner, mark, interface };
+        Some(decide(&Decided::Outbound(decided), &policy.policy, policy).reason)
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What everyone saw of a flow, made comparable: ports that the kernel chose are left out.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::flow::Flow;
 use crate::records::{Greeting, How, Report, canonical};
@@ -55,7 +55,10 @@ impl Seen {
             !flow.how.is_udp() && answers.iter().any(|answer| answer.is_sidecars() && Some(answer.local) != report.peer.map(canonical));
         Self {
             error: report.error.as_ref().map(|failure| format!("{}:{}", failure.step, failure.errno)),
-            client: report.local.map(|local| if flow.bind_port { local.to_string() } else { local.ip().to_string() }),
+            client: report.local.map(|local| {
+                let ip = comparable(local.ip());
+                if flow.bind_port { SocketAddr::new(ip, local.port()).to_string() } else { ip.to_string() }
+            }),
             client_peer: report.peer,
             client_levels: taken.then(|| report.levels.clone()),
             answers,
@@ -63,7 +66,11 @@ impl Seen {
     }
 
     /// Whether `self`, which iptables made, differs from `ours` in something that `docs/differences.md` does not list.
-    pub(super) fn differs_from(&self, ours: &Self) -> bool {
+    pub(super) fn differs_from(&self, ours: &Self, flow: &Flow) -> bool {
+        let refused = [Some("connect:ECONNREFUSED"), Some("send:ECONNREFUSED")].contains(&ours.error.as_deref());
+        if flow.device.is_some() && refused && self.error.is_some() {
+            return false; // no sidecar can be reached by that interface: neither connects, and ours says so at once
+        }
         if ours.error.as_deref() == Some("socket:ENOPROTOOPT") {
             return false; // the sidecar gets no MPTCP socket
         }
@@ -85,7 +92,7 @@ impl Answer {
             from,
             server: name.clone(),
             local: canonical(*local),
-            peer: Some(canonical(*peer).ip()),
+            peer: Some(comparable(canonical(*peer).ip())),
             same_port: report.local.is_some_and(|local| local.port() == peer.port()),
             levels: levels.clone(),
         };
@@ -106,5 +113,13 @@ impl Answer {
 
     fn is_sidecars(&self) -> bool {
         [OUTBOUND, INBOUND, AGENT].contains(&self.server.as_str())
+    }
+}
+
+/// Each interface makes a link-local address of its own.
+fn comparable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0).into(),
+        ip => ip,
     }
 }

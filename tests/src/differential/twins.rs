@@ -155,9 +155,8 @@ impl<'node> Place<'node> {
         self.agent(flow).say(&request);
     }
 
-    fn answer(&mut self, flow: &Flow) -> Seen {
-        let report: Report = self.agent(flow).json();
-        Seen::new(flow, &report)
+    fn answer(&mut self, flow: &Flow) -> Report {
+        self.agent(flow).json()
     }
 
     fn agent(&mut self, flow: &Flow) -> &mut Process {
@@ -198,14 +197,16 @@ impl<'node> Twins<'node> {
         for flow in flows {
             self.next_port = if self.next_port >= 32_000 { 20_000 } else { self.next_port + 1 };
             let before = reasons.counted()?;
-            self.theirs.ask(flow, self.next_port);
-            self.ours.ask(flow, self.next_port);
-            let (theirs, ours) = (self.theirs.answer(flow), self.ours.answer(flow));
+            let carried_out = flow.at(self.next_port);
+            self.theirs.ask(&carried_out, self.next_port);
+            self.ours.ask(&carried_out, self.next_port);
+            let reports = [self.theirs.answer(&carried_out), self.ours.answer(&carried_out)];
+            let [theirs, ours] = reports.map(|report| Seen::new(&carried_out, &report));
             let mut wrong = Vec::new();
-            if theirs.differs_from(&ours) {
+            if theirs.differs_from(&ours, flow) {
                 wrong.push(format!("iptables: {theirs:?}\nebpf:     {ours:?}"));
             }
-            wrong.extend(reasons.compare(flow, &before, &reasons.counted()?, &ours));
+            wrong.extend(reasons.compare(&carried_out, &before, &reasons.counted()?, &ours));
             if !wrong.is_empty() {
                 differences.push(Difference { config: config.clone(), flow: flow.clone(), what: wrong.join("\n") });
             }

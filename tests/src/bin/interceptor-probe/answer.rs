@@ -48,8 +48,8 @@ pub(crate) async fn answer_all(socket: UdpSocket, name: String) -> anyhow::Resul
         write_line(&greeting)?;
         let text = serde_json::to_vec(&greeting)?;
         match socket.async_io(Interest::WRITABLE, || send(&socket, &text, &asked, peer)).await {
-            // Nobody waits there any more: an error of an earlier answer.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+            // Nobody waits there any more: an error of an earlier answer. Or nobody there is reached from the address that was asked.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NetworkUnreachable) => {}
             result => result.with_context(|| format!("answer {peer} from {local}"))?,
         }
     }

@@ -5,17 +5,21 @@ use std::{
     io::{self, BufRead as _, BufReader, Write as _},
     net::SocketAddr,
     os::fd::AsFd as _,
+    time::Duration,
 };
 
 use clap::Args;
 use interceptor_tests::records::{Failure, Report};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
 use socket2::{Socket, Type};
 
 use crate::{
     launch::Launch,
     mass::{self, Mass},
-    socket::{SocketOptions, Step, failure, look},
+    socket::{SocketOptions, Step, TIMEOUT, failure, look},
 };
 
 #[derive(Args)]
@@ -87,12 +91,21 @@ impl Connect {
 
 /// Waits until a non-blocking connect is decided, and makes the socket block again.
 pub(crate) fn wait_connected(socket: &Socket) -> Step<()> {
-    poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)], PollTimeout::from(20_000_u16))
-        .map_err(|error| failure("connect", &error.into()))?;
+    wait_decided(socket, TIMEOUT)?;
     if let Some(error) = socket.take_error().map_err(|error| failure("connect", &error))? {
         return Err(failure("connect", &error));
     }
     socket.set_nonblocking(false).map_err(|error| failure("setsockopt", &error))
+}
+
+/// Waits until a non-blocking connect is decided.
+pub(crate) fn wait_decided(socket: &Socket, timeout: Duration) -> Step<()> {
+    let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+    match poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)], timeout) {
+        Ok(0) => Err(failure("connect", &io::Error::from(Errno::ETIMEDOUT))),
+        Ok(_) => Ok(()),
+        Err(error) => Err(failure("connect", &error.into())),
+    }
 }
 
 pub(crate) fn receive(stream: &mut BufReader<Socket>) -> Step<String> {

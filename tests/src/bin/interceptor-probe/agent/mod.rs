@@ -3,6 +3,7 @@
 
 mod tcp;
 mod udp;
+mod uring;
 
 use std::{
     io,
@@ -12,7 +13,10 @@ use std::{
 
 use anyhow::Context as _;
 use interceptor_tests::records::{Credentials, How, Report, Request};
-use nix::unistd::{Gid, Uid, setegid, seteuid, setgroups};
+use nix::{
+    sys::socket::{setsockopt, sockopt::IpBindAddressNoPort},
+    unistd::{Gid, Uid, setegid, seteuid, setgroups},
+};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::{
@@ -20,6 +24,8 @@ use crate::{
     launch::Launch,
     socket::{Step, failure, set_transparent},
 };
+
+use self::uring::Ring;
 
 /// Both ends are on this machine: what takes longer gets no answer at all.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -29,10 +35,11 @@ const QUESTION: &[u8] = b"who are you\n";
 /// Answers until standard input ends.
 pub(crate) fn run(launch: &Launch) -> anyhow::Result<()> {
     launch.assume_user()?;
+    let mut ring = Ring::new()?;
     for line in io::stdin().lines() {
         let request: Request = serde_json::from_str(&line?).context("read a request")?;
         let mut report = Report::default();
-        if let Err(error) = carry_out(&request, &mut report)? {
+        if let Err(error) = carry_out(&request, &mut ring, &mut report)? {
             report.error = Some(error);
         }
         write_line(&report)?;
@@ -40,30 +47,33 @@ pub(crate) fn run(launch: &Launch) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn carry_out(request: &Request, report: &mut Report) -> anyhow::Result<Step<()>> {
+fn carry_out(request: &Request, ring: &mut Ring, report: &mut Report) -> anyhow::Result<Step<()>> {
     let domain = if request.mapped || request.to.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
     let (kind, protocol) = match request.how {
         How::Udp | How::Sendto => (Type::DGRAM, None),
         How::Mptcp => (Type::STREAM, Some(Protocol::MPTCP)),
-        How::Tcp | How::Nonblocking | How::FastOpen | How::FastOpenConnect => (Type::STREAM, None),
+        How::Tcp | How::Nonblocking | How::Polled | How::Uring | How::FastOpen | How::FastOpenConnect => (Type::STREAM, None),
     };
     let made = as_user(&request.maker, || Socket::new(domain, kind, protocol).map_err(|error| failure("socket", &error)))?;
     match made.and_then(|socket| set_as_root(request, &socket).map(|()| socket)) {
-        Ok(socket) => as_user(&request.user, || converse(request, socket, report)),
+        Ok(socket) => as_user(&request.user, || converse(request, ring, socket, report)),
         Err(error) => Ok(Err(error)),
     }
 }
 
 /// What takes privileges that `request.user` may not have.
 fn set_as_root(request: &Request, socket: &Socket) -> Step<()> {
-    let set = |result: io::Result<()>| result.map_err(|error| failure("setsockopt", &error));
+    set(request.device.as_ref().map_or(Ok(()), |device| socket.bind_device(Some(device.as_bytes()))))?;
     set(request.mark.map_or(Ok(()), |mark| socket.set_mark(mark)))?;
     set(if request.transparent { set_transparent(socket, request.to) } else { Ok(()) })
 }
 
-fn converse(request: &Request, socket: Socket, report: &mut Report) -> Step<()> {
+fn converse(request: &Request, ring: &mut Ring, socket: Socket, report: &mut Report) -> Step<()> {
     set(socket.set_write_timeout(Some(TIMEOUT)))?;
     set(socket.set_read_timeout(Some(TIMEOUT)))?;
+    if request.late_port {
+        set(setsockopt(&socket, IpBindAddressNoPort, &true).map_err(Into::into))?;
+    }
     if let Some(bind) = request.bind {
         socket.bind(&in_family(request, bind)).map_err(|error| failure("bind", &error))?;
     }
@@ -72,7 +82,7 @@ fn converse(request: &Request, socket: Socket, report: &mut Report) -> Step<()> 
         socket.connect(&in_family(request, before)).unwrap_or_default();
         rustix::net::connect_unspec(&socket).map_err(|error| failure("disconnect", &error.into()))?;
     }
-    if request.how.is_udp() { udp::converse(request, &socket, report) } else { tcp::converse(request, socket, report) }
+    if request.how.is_udp() { udp::converse(request, &socket, report) } else { tcp::converse(request, ring, socket, report) }
 }
 
 fn set(result: io::Result<()>) -> Step<()> {

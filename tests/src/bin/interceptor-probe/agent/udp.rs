@@ -13,6 +13,10 @@ use crate::{
 };
 
 pub(super) fn converse(request: &Request, socket: &Socket, report: &mut Report) -> Step<()> {
+    if let Some(first) = request.first {
+        // Whether it succeeds is not asked here: the next one is looked at.
+        socket.connect(&in_family(request, first)).unwrap_or_default();
+    }
     if request.how == How::Udp {
         socket.connect(&in_family(request, request.to)).map_err(|error| failure("connect", &error))?;
         socket.send(QUESTION).map_err(|error| failure("send", &error))?;

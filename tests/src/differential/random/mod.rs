@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Configurations and flows by chance, chosen so that they meet: the ports, ranges and users of the flows are those of the flags, and
+//! their neighbours.
+
+mod configs;
+mod flows;
+
+use std::{cell::RefCell, fmt};
+
+use proptest::{
+    prelude::*,
+    test_runner::{Config as RunnerConfig, RngAlgorithm, TestError, TestRng, TestRunner},
+};
+
+use self::{
+    configs::config,
+    flows::{flow, marked},
+};
+use super::{config::Config, flow::Flow, lab::Lab};
+use crate::scene::Stack;
+
+/// Flows for each configuration.
+const FLOWS: usize = 40;
+/// Shrinking ends after so many milliseconds.
+const SHRINK: u32 = 15_000;
+
+/// A case that differs, as small as it could be made.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Compares `count` configurations that follow from `seed`; `tick` is called after each.
+pub fn random(lab: &mut Lab<'_>, stacks: &'static [Stack], count: u32, seed: u64, tick: impl Fn()) -> Result<(), Failure> {
+    let mut runner = runner(count, seed);
+    let lab = RefCell::new(lab);
+    let result = runner.run(&case(stacks), |(config, flows)| {
+        let differences = lab.borrow_mut().compare(&config, &flows).map_err(TestCaseError::fail)?;
+        tick();
+        match differences.first() {
+            None => Ok(()),
+            Some(first) => Err(TestCaseError::fail(first.to_string())),
+        }
+    });
+    result.map_err(|error| match error {
+        TestError::Fail(reason, _) => Failure(format!("seed {seed}:\n{reason}")),
+        TestError::Abort(reason) => Failure(format!("seed {seed}: gave up: {reason}")),
+    })
+}
+
+fn runner(count: u32, seed: u64) -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let settings =
+        RunnerConfig { cases: count, max_shrink_iters: 60, max_shrink_time: SHRINK, failure_persistence: None, ..RunnerConfig::default() };
+    TestRunner::new_with_rng(settings, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
+fn case(stacks: &'static [Stack]) -> impl Strategy<Value = (Config, Vec<Flow>)> {
+    config(stacks).prop_flat_map(|config| {
+        // With a device, what TPROXY would deliver to the sidecar is refused: that is listed.
+        let anywhere = |flow| Flow { device: None, ..flow };
+        let flow = if config.is_tproxy() {
+            prop_oneof![flow(config.stack).prop_map(anywhere), marked(&config)].boxed()
+        } else {
+            flow(config.stack).boxed()
+        };
+        let flows = prop::collection::vec(flow, 1..=FLOWS);
+        (Just(config), flows)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::differential::{flow::HOW, stacks};
+
+    #[test]
+    fn every_dimension_of_flows_is_drawn() {
+        let drawn: RefCell<BTreeMap<String, usize>> = RefCell::default();
+        runner(200, 1)
+            .run(&case(stacks()), |(config, flows)| {
+                let mut drawn = drawn.borrow_mut();
+                for name in flows.iter().flat_map(|flow| dimensions(&config, flow)) {
+                    *drawn.entry(name).or_default() += 1;
+                }
+                Ok(())
+            })
+            .unwrap();
+        let drawn = drawn.into_inner();
+        let ways = HOW.iter().map(|(_, word)| *word);
+        let devices = ["device eth0", "device eth1", "device lo"];
+        let others = [
+            "in",
+            "out",
+            "before",
+            "first",
+            "and",
+            "maker",
+            "group",
+            "bind",
+            "port",
+            "late port",
+            "own port",
+            "mapped",
+            "mark",
+            "transparent",
+        ];
+        for name in ways.chain(devices).chain(others) {
+            assert!(drawn.get(name).is_some_and(|count| *count >= 5), "{name} is hardly ever drawn: {drawn:#?}");
+        }
+    }
+
+    fn dimensions(config: &Config, flow: &Flow) -> Vec<String> {
+        let Flow { inbound, how, to, also, before, first, user, maker, bind, bind_port, late_port, device, mapped, mark, transparent } =
+            flow;
+        let way = HOW.iter().find(|(known, _)| known == how).map_or("", |(_, word)| word);
+        let has = [
+            (true, way),
+            (true, if *inbound { "in" } else { "out" }),
+            (before.is_some(), "before"),
+            (first.is_some(), "first"),
+            (!also.is_empty(), "and"),
+            (maker.is_some(), "maker"),
+            (!user.groups.is_empty(), "group"),
+            (bind.is_some(), "bind"),
+            (*bind_port, "port"),
+            (*late_port, "late port"),
+            (to.port() == 0, "own port"),
+            (*mapped, "mapped"),
+            (mark.is_some(), "mark"),
+            (*transparent, "transparent"),
+        ];
+        let device = device.as_ref().map(|device| format!("device {device}"));
+        assert!(device.is_none() || !config.is_tproxy(), "{flow}");
+        has.into_iter().filter(|(is, _)| *is).map(|(_, name)| name.to_owned()).chain(device).collect()
+    }
+}
