@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which connections are left alone, and that the reason is counted.
 
-use interceptor_tests::{Counters, Node, records::Transferred};
+use interceptor_tests::{Counters, Node, Process, records::Transferred};
 use rstest::rstest;
 
-use crate::lab::{Kind, Lab, finish, pair};
+use crate::lab::{Kind, Lab, finish, goes_on, pair};
 
 const TO_SIDECAR: &[&str] = &["--client-uid", "1000", "--server-uid", "1337", "--listen", "0.0.0.0:15001", "--to", "10.99.0.1:80"];
 const BETWEEN_APPLICATIONS: &[&str] =
@@ -12,6 +12,7 @@ const BETWEEN_APPLICATIONS: &[&str] =
 
 #[rstest]
 #[case::fast_open(&[TO_SIDECAR, &["churn", "--count", "5", "--fast-open"]].concat(), "acceleration_early_data")]
+#[case::multipath(&[&["--mptcp"], TO_SIDECAR, &["churn", "--count", "5"]].concat(), "acceleration_mptcp")]
 #[case::between_applications(&[BETWEEN_APPLICATIONS, &["churn", "--count", "5"]].concat(), "acceleration_no_sidecar")]
 fn is_not_accelerated(#[case] flags: &[&str], #[case] reason: &str) {
     let node = Node::new();
@@ -19,7 +20,7 @@ fn is_not_accelerated(#[case] flags: &[&str], #[case] reason: &str) {
     lab.enrol(&["--accelerate"]);
     // Fast open without cookies, for every listening socket.
     lab.pod.namespace().sysctl("net.ipv4.tcp_fastopen", "1543");
-    let Transferred { connections, .. } = finish(pair(&lab.pod, None, flags));
+    let Transferred { connections, .. } = finish(pair(lab.pod.namespace(), None, flags));
     assert_eq!(connections, 5);
     let counters = lab.counters();
     assert_eq!(counters.of("accelerated"), 0, "{counters}");
@@ -33,7 +34,7 @@ fn a_connection_to_another_machine_is_not_accelerated() {
     lab.enrol(&["--accelerate"]);
     let outside = lab.outside.as_ref().expect("a machine outside");
     let flags = ["--client-uid", "1337", "--server-uid", "0", "--listen", "0.0.0.0:80", "--to", "10.99.0.1:80", "churn", "--count", "5"];
-    let Transferred { connections, .. } = finish(pair(&lab.pod, Some(outside), &flags));
+    let Transferred { connections, .. } = finish(pair(lab.pod.namespace(), Some(outside), &flags));
     assert_eq!(connections, 5);
     let counters = lab.counters();
     assert_eq!([counters.of("accelerated"), counters.of("acceleration_peer_elsewhere")], [0, 5], "{counters}");
@@ -57,6 +58,32 @@ fn an_address_of_two_pods_is_nobodys() {
     assert_eq!(run(), 0);
     double.clean();
     assert_eq!(run(), 10);
+}
+
+/// Two connections of the same addresses and ports, each with one end in an accelerated pod, are not the two ends of one.
+#[test]
+fn the_ends_of_two_connections_are_not_taken_for_those_of_one() {
+    let node = Node::new();
+    let [pod, neighbour] = ["pod", "neighbour"].map(|name| node.pod(name));
+    // Each has its own idea of who has the other's address.
+    let [impostor, caller] = ["impostor", "caller"].map(|name| node.outside(name));
+    pod.namespace().connect("eth0", &["10.99.0.2/24"], &impostor, &["10.99.0.9/24"]);
+    neighbour.namespace().connect("eth0", &["10.99.0.9/24"], &caller, &["10.99.0.2/24"]);
+    for pod in [&pod, &neighbour] {
+        pod.enrol(&["--accelerate"]);
+    }
+    let flags = ["--client-uid", "1337", "--server-uid", "1337", "--source", "10.99.0.2:40000", "--to", "10.99.0.9:8080"];
+
+    let to_impostor = [&flags, ["--listen", "0.0.0.0:8080", "stream"].as_slice()].concat();
+    let mut stream = Process::spawn("a stream to the impostor".to_owned(), &mut pair(pod.namespace(), Some(&impostor), &to_impostor));
+    goes_on(&mut stream);
+    let from_caller = [&flags, ["--listen", "0.0.0.0:15006", "churn", "--count", "1"].as_slice()].concat();
+    let Transferred { connections, .. } = finish(pair(&caller, Some(neighbour.namespace()), &from_caller));
+    assert_eq!(connections, 1);
+    goes_on(&mut stream);
+
+    let counters = Counters::of_node(&node);
+    assert_eq!([counters.of("accelerated"), counters.of("acceleration_unproven")], [0, 1], "{counters}");
 }
 
 /// Nothing of it is loaded or attached where nobody asked for it.

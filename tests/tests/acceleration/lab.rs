@@ -3,7 +3,9 @@ use std::{env, process::Command};
 
 use interceptor_tests::{
     Counters, Namespace, Node, Pod, Process,
+    records::Transferred,
     scene::{Scene, Stack},
+    wait_until,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -75,7 +77,7 @@ impl<'node> Lab<'node> {
 
     /// `interceptor-probe pair … WHAT`
     fn command(&self, what: &[&str]) -> Command {
-        pair(&self.pod, self.neighbour.as_ref().map(Pod::namespace), &[self.kind.flags(), what].concat())
+        pair(self.pod.namespace(), self.neighbour.as_ref().map(Pod::namespace), &[self.kind.flags(), what].concat())
     }
 
     pub(crate) fn run<T: DeserializeOwned>(&self, what: &[&str]) -> T {
@@ -91,15 +93,15 @@ impl<'node> Lab<'node> {
     }
 }
 
-/// `interceptor-probe pair FLAGS`, with the clients in `pod` and the servers there too or elsewhere.
-pub(crate) fn pair(pod: &Pod<'_>, servers: Option<&Namespace>, flags: &[&str]) -> Command {
+/// `interceptor-probe pair FLAGS`, with the clients in one place and the servers there too or elsewhere.
+pub(crate) fn pair(clients: &Namespace, servers: Option<&Namespace>, flags: &[&str]) -> Command {
     let servers = servers.map(|servers| [servers.path().display().to_string(), servers.cgroup().display().to_string()]);
     let mut all: Vec<&str> = Vec::new();
     if let Some([netns, cgroup]) = &servers {
         all.extend(["--server-netns", netns, "--server-cgroup", cgroup]);
     }
     all.extend(flags);
-    pod.namespace().root().pair(&all)
+    clients.root().pair(&all)
 }
 
 /// Runs a probe to its end, however long that takes.
@@ -108,6 +110,16 @@ pub(crate) fn finish<T: DeserializeOwned>(mut command: Command) -> T {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {stderr}");
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"))
+}
+
+/// Waits until a stream's data has arrived that had not before.
+pub(crate) fn goes_on(stream: &mut Process) {
+    let mut arrived = || {
+        stream.say("");
+        stream.json::<Transferred>().bytes
+    };
+    let before = arrived();
+    wait_until("traffic goes on", || arrived() > before + (1 << 20));
 }
 
 /// Directions that were sent something in: accelerated or not.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Switching acceleration off in the middle of traffic loses nothing.
 
-use interceptor_tests::{Node, Process, records::Transferred, wait_until};
+use interceptor_tests::{Node, records::Transferred, wait_until};
 use rstest::rstest;
 
-use crate::lab::{Kind, Lab};
+use crate::lab::{Kind, Lab, goes_on};
 
 #[derive(Clone, Copy, Debug)]
 enum Switch {
@@ -52,16 +52,6 @@ fn traffic_goes_on(
     stream.close_stdin();
     let Transferred { connections, bytes } = stream.json();
     assert!(connections == 4 && bytes > 0);
-}
-
-/// Waits until data has arrived that had not before.
-fn goes_on(stream: &mut Process) {
-    let mut arrived = || {
-        stream.say("");
-        stream.json::<Transferred>().bytes
-    };
-    let before = arrived();
-    wait_until("traffic goes on", || arrived() > before + (1 << 20));
 }
 
 /// The programs stay attached while a socket needs them, and go afterwards.

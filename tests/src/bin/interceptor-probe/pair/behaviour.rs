@@ -301,6 +301,8 @@ fn splice_from(log: &mut Log, a: TcpStream, b: TcpStream) -> anyhow::Result<()> 
     log.send(&a, b"for a pipe", NONE);
     log.poll_until(&b, PollFlags::POLLIN);
     let (_read, write) = pipe()?;
+    // Where nothing is found it waits this long, whatever the flag says: that is for the pipe.
+    b.set_read_timeout(Some(Duration::from_millis(20)))?;
     log.tell("splice", splice(&b, None, &write, None, 100, SpliceFFlags::SPLICE_F_NONBLOCK));
     log.recv(&b, 100, MsgFlags::MSG_DONTWAIT);
     Ok(())

@@ -52,7 +52,7 @@ pub(crate) struct Pair {
     /// Where they connect to
     #[arg(long, value_name = "IP:PORT")]
     to: SocketAddr,
-    /// Multipath TCP
+    /// The clients' sockets are of Multipath TCP
     #[arg(long)]
     mptcp: bool,
     #[command(subcommand)]
@@ -95,7 +95,7 @@ impl Pair {
     fn maker(&self, launch: &Launch) -> anyhow::Result<Maker<'_>> {
         Launch::of_place(self.server_netns.clone(), self.server_cgroup.clone()).enter()?;
         act_as(self.server_uid);
-        let listener = self.socket()?;
+        let listener = self.socket(None)?;
         listener.set_reuse_address(true)?;
         listener.bind(&self.listen.into()).with_context(|| format!("bind to {}", self.listen))?;
         listener.listen(4096)?;
@@ -107,15 +107,19 @@ impl Pair {
         Ok(Maker { listener, pair: self })
     }
 
-    fn socket(&self) -> anyhow::Result<Socket> {
-        Socket::new(Domain::for_address(self.to), Type::STREAM, self.mptcp.then_some(Protocol::MPTCP)).context("make a socket")
+    fn client_socket(&self) -> anyhow::Result<Socket> {
+        self.socket(self.mptcp.then_some(Protocol::MPTCP))
+    }
+
+    fn socket(&self, protocol: Option<Protocol>) -> anyhow::Result<Socket> {
+        Socket::new(Domain::for_address(self.to), Type::STREAM, protocol).context("make a socket")
     }
 }
 
 impl Maker<'_> {
     /// A connection: the client's end and the server's.
     pub(super) fn make(&self) -> anyhow::Result<(TcpStream, TcpStream)> {
-        let socket = self.pair.socket()?;
+        let socket = self.pair.client_socket()?;
         if let Some(source) = self.pair.source {
             socket.bind(&source.into()).with_context(|| format!("bind to {source}"))?;
         }
@@ -131,7 +135,7 @@ impl Maker<'_> {
     /// As [`Self::make`], but the client's first bytes travel with its SYN.
     pub(super) fn make_fast_open(&self, first: &[u8]) -> anyhow::Result<(TcpStream, TcpStream)> {
         const MSG_FASTOPEN: MsgFlags = MsgFlags::from_bits_retain(0x2000_0000);
-        let socket = self.pair.socket()?;
+        let socket = self.pair.client_socket()?;
         sendto(socket.as_raw_fd(), first, &SockaddrStorage::from(self.pair.to), MSG_FASTOPEN).context("send with the SYN")?;
         Ok((socket.into(), self.accept()?))
     }
