@@ -70,12 +70,6 @@ pub const MIN_BUDGET: u32 = 128 * 1024;
 /// The greatest.
 pub const MAX_BUDGET: u32 = 1 << 30;
 
-/// Whether a message of `size` bytes may wait with the `waiting` bytes that wait already.
-#[inline(always)]
-pub const fn has_room(waiting: u32, size: u32, budget: u32) -> bool {
-    waiting as u64 + size as u64 <= budget as u64
-}
-
 /// Which way the data of one direction goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(transparent)]
@@ -109,7 +103,8 @@ pub struct End {
     pub urgent: u32,
     /// `--accelerate-budget` when it was established.
     pub budget: u32,
-    pub padding: u32,
+    /// How much of it is left at least: nobody but this socket adds to what waits at the other end.
+    pub room: u32,
     /// The other end's [`EndNote::socket`], once it is proven.
     pub peer: u64,
 }
@@ -118,7 +113,20 @@ impl End {
     /// Of a connection that has just been established.
     #[inline(always)]
     pub const fn new(key: EndKey, peer_netns_cookie: u64, sequence: Sequence, budget: u32) -> Self {
-        Self { key, peer_netns_cookie, sequence, way: Way::UNDECIDED, urgent: 0, budget, padding: 0, peer: 0 }
+        Self { key, peer_netns_cookie, sequence, way: Way::UNDECIDED, urgent: 0, budget, room: 0, peer: 0 }
+    }
+
+    /// Whether a message of `size` bytes may go the direct way. `waiting` tells how many bytes wait at the other end, if it is still there,
+    /// and is only asked when what is known to be left does not suffice.
+    #[inline(always)]
+    pub fn take_room(&mut self, size: u32, waiting: impl FnOnce() -> Option<u32>) -> bool {
+        if size > self.room {
+            let Some(waiting) = waiting() else { return false };
+            self.room = self.budget.saturating_sub(waiting);
+        }
+        let fits = size <= self.room;
+        self.room = self.room.saturating_sub(size);
+        fits
     }
 }
 
@@ -276,11 +284,43 @@ mod tests {
         assert_eq!(decide_direction(urgent, other), decided);
     }
 
+    fn end(room: u32) -> End {
+        End { room, ..End::new(key(), 8, Sequence::default(), MIN_BUDGET) }
+    }
+
     #[rstest]
     #[case::all_of_it(0, MIN_BUDGET, true)]
     #[case::one_byte_too_many(1, MIN_BUDGET, false)]
+    #[case::more_than_the_budget_waits(u32::MAX, 1, false)]
     #[case::no_overflow(u32::MAX, u32::MAX, false)]
-    fn room(#[case] waiting: u32, #[case] size: u32, #[case] fits: bool) {
-        assert_eq!(has_room(waiting, size, MIN_BUDGET), fits);
+    fn what_waits_leaves_room(#[case] waiting: u32, #[case] size: u32, #[case] fits: bool) {
+        assert_eq!(end(0).take_room(size, || Some(waiting)), fits);
+    }
+
+    #[test]
+    fn what_waits_is_looked_at_only_when_no_room_is_known_of() {
+        let mut end = end(10);
+        assert!(end.take_room(6, || panic!("10 are left")) && end.take_room(4, || panic!("4 are left")));
+        assert!(end.take_room(6, || Some(MIN_BUDGET - 10)) && end.room == 4);
+        assert!(!end.take_room(6, || Some(MIN_BUDGET - 5)), "one too many, though 4 were left and 5 are");
+    }
+
+    #[test]
+    fn an_end_that_is_gone_has_no_room() {
+        assert!(!end(0).take_room(1, || None));
+    }
+
+    /// However a writer and a reader take turns, no more than the budget ever waits.
+    #[test]
+    fn never_more_than_the_budget_waits() {
+        let (mut end, mut waiting) = (end(0), 0);
+        for turn in 0..10_000_u32 {
+            let size = turn.wrapping_mul(0x9e37_79b1) % 5_000;
+            if end.take_room(size, || Some(waiting)) {
+                waiting += size;
+            }
+            assert!(waiting <= MIN_BUDGET && end.room <= MIN_BUDGET - waiting);
+            waiting -= waiting.min(turn.wrapping_mul(0x85eb_ca6b) % 4_900);
+        }
     }
 }

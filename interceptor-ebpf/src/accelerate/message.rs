@@ -6,7 +6,7 @@ use aya_ebpf::{
 };
 use interceptor_policy::{
     PolicyFlags, Reason,
-    acceleration::{End, OtherEnd, Way, decide_direction, has_room},
+    acceleration::{End, OtherEnd, Way, decide_direction},
 };
 
 use super::{established::note_of_other_end, tcp::waiting_at};
@@ -75,7 +75,8 @@ fn direct(ctx: &SkMsgContext, end: &mut End, socket: Socket) -> Result<(), Stop<
     } else if urgent {
         return Err(stop(Some(Reason::AccelerationUrgentData)));
     }
-    if !waiting_at(end.peer).is_some_and(|waiting| has_room(waiting, size(ctx), end.budget)) {
+    let peer = end.peer;
+    if !end.take_room(size(ctx), || waiting_at(peer)) {
         return Err(stop(Some(Reason::AccelerationOverBudget)));
     }
     if !redirect(ctx, end) {
