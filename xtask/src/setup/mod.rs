@@ -107,13 +107,23 @@ pub(crate) fn check(purpose: Purpose) -> Result<()> {
     Ok(())
 }
 
-/// Tries one way after the other until the item is there. `ran` holds what has succeeded before: package lists are updated once.
+/// Tries one way after the other until the item is there. `ran` holds preparations that have succeeded: package lists are updated once.
 fn install(item: &Item, ways: &[Way], facts: &mut Facts, ran: &mut Vec<String>) -> Result<bool> {
     for way in ways.iter().filter(|way| way.automatic) {
-        let result = way.commands.iter().filter(|line| !plan::is_preparation(line) || !ran.contains(line)).try_for_each(|line| shell(line));
-        match result {
-            Ok(()) => ran.extend(way.commands.iter().cloned()),
-            Err(error) => say(&format!("{:<15} {error:#}", item.name)),
+        for line in &way.commands {
+            if ran.contains(line) {
+                continue;
+            }
+            match shell(line) {
+                Ok(()) if plan::is_preparation(line) => ran.push(line.clone()),
+                Ok(()) => {}
+                // One source of packages that does not answer says nothing about the others.
+                Err(error) if plan::is_preparation(line) => say(&format!("{:<15} {error:#}; going on without", item.name)),
+                Err(error) => {
+                    say(&format!("{:<15} {error:#}", item.name));
+                    break;
+                }
+            }
         }
         *facts = Facts::gather()?;
         if let Some(found) = item.found(facts) {

@@ -75,11 +75,10 @@ pub(super) fn fetch(version: Version, directory: &Path, no_install: bool) -> Res
                 directory.display()
             );
         }
-        let package = newest_package(version)?;
         let partial = directory.join(format!("{version}-partial"));
         remove(&partial)?;
         std::fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
-        exec(Command::new("apt-get").args(["download", "-o", "APT::Sandbox::User=root", &package]).current_dir(&partial))?;
+        download(version, &partial)?;
         let archive = partial.join(only_entry(&partial)?);
         exec(Command::new("dpkg-deb").arg("--extract").arg(&archive).arg(&partial))?;
         std::fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))?;
@@ -90,16 +89,35 @@ pub(super) fn fetch(version: Version, directory: &Path, no_install: bool) -> Res
     Ok(kernel)
 }
 
+/// Puts the package into `directory`.
+fn download(version: Version, directory: &Path) -> Result<()> {
+    let get = || {
+        let package = newest_package(version)?;
+        exec(Command::new("apt-get").args(["download", "-o", "APT::Sandbox::User=root", &package]).current_dir(directory))
+    };
+    get().or_else(|error| {
+        // The lists may be older than the archive, which has replaced the package since.
+        say(&format!("{error:#}; once more, with new package lists"));
+        update()?;
+        get()
+    })
+}
+
+fn update() -> Result<()> {
+    exec(Command::new("apt-get").arg("update")).context("package lists are updated by root")
+}
+
 fn newest_package(version: Version) -> Result<String> {
     let pattern = format!(r"^linux-image-{}\.{}\..*-cloud-amd64$", version.major, version.minor);
     let search = || ask(Command::new("apt-cache").args(["search", "--names-only", &pattern]));
-    let mut found = search().context("kernels come from the package archive of Debian, with its tools")?;
-    if found.is_empty() {
-        exec(Command::new("apt-get").arg("update"))?;
-        found = search()?;
-    }
+    let found = search().context("kernels come from the package archive of Debian, with its tools")?;
     let names = found.lines().filter_map(|line| line.split_once(' ')).map(|(name, _)| name.to_owned());
-    names.max_by_key(|name| numbers(name)).with_context(|| format!("the package sources of this system have no package {pattern}"))
+    names.max_by_key(|name| numbers(name)).with_context(|| {
+        format!(
+            "the package lists of this system have no linux-image-{version}.*-cloud-amd64. Debian 12 has Linux 6.1, and 6.12 among its security updates; another \
+             system needs a source of packages that has it, or `cargo xtask test --without kernels`"
+        )
+    })
 }
 
 /// `linux-image-6.12.9+deb12-cloud-amd64` → 6, 12, 9, 12, 64: what tells an older package from a newer.
