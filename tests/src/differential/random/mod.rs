@@ -62,8 +62,8 @@ fn runner(count: u32, seed: u64) -> TestRunner {
 
 fn case(stacks: &'static [Stack]) -> impl Strategy<Value = (Config, Vec<Flow>)> {
     config(stacks).prop_flat_map(|config| {
-        // With a device, what TPROXY would deliver to the sidecar is refused: that is listed.
-        let anywhere = |flow| Flow { device: None, ..flow };
+        // What TPROXY would deliver to the sidecar is refused with a device, and connects where it would meet itself: both are listed.
+        let anywhere = |flow: Flow| Flow { device: None, ..flow.at(8080) };
         let flow = if config.is_tproxy() {
             prop_oneof![flow(config.stack).prop_map(anywhere), marked(&config)].boxed()
         } else {
