@@ -10,8 +10,8 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use interceptor_policy::{
-    Address, AddressClass, AddressKey, AskedServer, Caller, Counters, Enrolment, ListenerKey, NodeState, NumberClass, NumberKey, Owner,
-    ProxyListener, SlotEntry,
+    Address, AddressClass, AddressKey, AskedServer, Caller, Counters, Enrolment, ListenerKey, MAX_PODS, NodeState, NumberClass, NumberKey,
+    Owner, ProxyListener, SlotEntry,
     acceleration::{End, EndKey, EndNote},
 };
 
@@ -22,7 +22,7 @@ const SPARSE: usize = BPF_F_NO_PREALLOC as usize;
 
 /// Network namespace cookie → enrolment. The entry enrols the pod: written last, removed first.
 #[btf_map]
-pub(crate) static PODS: HashMap<u64, Enrolment, 4096, SPARSE> = HashMap::new();
+pub(crate) static PODS: HashMap<u64, Enrolment, MAX_PODS, SPARSE> = HashMap::new();
 
 /// The loader's own notes; no program reads them, and they live and die with the other maps.
 #[btf_map]
@@ -30,7 +30,7 @@ pub(crate) static NODE: Array<NodeState, 1> = Array::new();
 
 /// Reasons counted, by pod.
 #[btf_map]
-pub(crate) static COUNTERS: PerCpuHashMap<u64, Counters, 4096, SPARSE> = PerCpuHashMap::new();
+pub(crate) static COUNTERS: PerCpuHashMap<u64, Counters, MAX_PODS, SPARSE> = PerCpuHashMap::new();
 
 /// What the lists say of an address; a prefix carries the bits of all prefixes that cover it.
 #[btf_map]

@@ -190,6 +190,9 @@ impl Policy {
     }
 }
 
+/// How many pods can be enrolled on a node: entries in the table of pods.
+pub const MAX_PODS: usize = 4096;
+
 /// A pod's entry in the table of pods: what the programs act on, and what the loader wants to know of it later. One entry, so that
 /// both change at the same instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]

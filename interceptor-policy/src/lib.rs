@@ -19,7 +19,7 @@ mod slot;
 
 pub use abi::{
     ABI_VERSION, AddressClass, AddressKey, AskedServer, Caller, Counters, Destination, Enrolment, LISTENERS_PER_PORT, ListenerKey,
-    ListenerScope, NodeState, NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags, ProxyListener, SlotEntry,
+    ListenerScope, MAX_PODS, NodeState, NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags, ProxyListener, SlotEntry,
 };
 pub use address::Address;
 pub use decide::{DNS_SERVICE_PORT, Tables, decide};

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use interceptor_policy::{Enrolment, NodeState, Policy, PolicyFlags};
+use interceptor_policy::{Enrolment, MAX_PODS, NodeState, Policy, PolicyFlags};
 use zerocopy::IntoBytes as _;
 
 use super::{
@@ -145,6 +145,12 @@ fn draw(bpffs: &Bpffs, node: Option<&Node>, request: Request<'_>) -> Result<Plan
     };
     if change == Change::Nothing {
         return Ok(Plan { change, steps: Vec::new() });
+    }
+    let enrolled = node.map(|node| node.tables.pods()).transpose()?.map_or(0, |pods| pods.len());
+    if change == Change::Enrol && enrolled >= MAX_PODS {
+        bail!(
+            "{enrolled} pods are enrolled on this node, and there is no room for another; `interceptor status` lists them, `interceptor clean` ends one"
+        );
     }
     let mut steps = Vec::new();
     if node.is_none() {

@@ -12,6 +12,7 @@ mod foreign_listener;
 mod host_namespace;
 mod interfaces;
 mod killed_loader;
+mod limits;
 mod loopback_listener;
 mod mptcp;
 mod ports;

@@ -43,6 +43,23 @@ fn other_flags_take_over() {
 }
 
 #[test]
+fn an_address_that_is_added_later_counts_when_the_command_is_run_again() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    scene.pod.enrol(&[]);
+    let _sidecar = scene.sidecar(&[]);
+    let later = "10.99.0.77:8080";
+    scene.pod.namespace().ip("addr add 10.99.0.77/24 dev eth0");
+    let look = || way(&scene.pod.app(), later);
+    assert_eq!(look(), Way::ThroughSidecar, "as if it were elsewhere");
+    assert_eq!(way(&scene.outside.root(), later), Way::ThroughSidecar, "inbound it makes no difference");
+    scene.pod.enrol(&[]);
+    assert_eq!(look(), Way::Direct, "the pod's own");
+    assert_eq!(way(&scene.outside.root(), later), Way::ThroughSidecar);
+}
+
+#[test]
 fn a_dry_run_changes_nothing() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");

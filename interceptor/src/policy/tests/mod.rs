@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The whole way from a command line to a verdict.
 
+mod bad_values;
 mod configuration;
 mod laws;
 mod rendering;
