@@ -3,7 +3,8 @@
 //! ends are on this node from socket to socket.
 //!
 //! A direction is decided by its first message, for good, but for one way back: from the socket to TCP, never the other way. What was
-//! put into the receiver's queue is read before what arrives by TCP, so that way is in order, and the other is not.
+//! put into the receiver's queue is read before what arrives by TCP, so that way is in order, and the other is not. Nor is it once
+//! everything sent by TCP has been read: a reader whom TCP keeps waiting for more (`MSG_WAITALL`) does not look into that queue.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 

@@ -28,6 +28,7 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
         made.set(made.get() + 1);
         small_pod(node, &format!("new-{}", made.get()))
     };
+    let idle = small_pod(&node, "idle");
     let mut contenders: Vec<Contender<'_>> = Vec::new();
     for variant in [Variant::IptablesLegacy, Variant::IptablesNft] {
         let (node, fresh) = (&node, &fresh);
@@ -39,6 +40,7 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
         empty.run(&["clean", "--all"]).expect_success();
         Ok(vec![time])
     }));
+    contenders.push(Contender::new("a program that does nothing", || Ok(vec![time(idle.namespace().root().command("true"), "")])));
     let title = "putting interception in force in a pod, both families".to_owned();
     Ok(vec![lab.run(Plan { name: "enrol".to_owned(), title, unit: Unit::Nanoseconds, better: Better::Less, contenders })?])
 }

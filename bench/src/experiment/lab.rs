@@ -59,7 +59,7 @@ impl<'a> Lab<'a> {
         plan.carry_out(&mut self.rounds)
     }
 
-    /// Carries an experiment out in the pods that all experiments share. `turn` is what each of them does.
+    /// Carries an experiment out in the pods that all experiments share, beside the plan's own contenders. `turn` is what each of them does.
     pub(super) fn run_in_places(
         &mut self,
         plan: Plan<'_>,
@@ -70,8 +70,13 @@ impl<'a> Lab<'a> {
             Ok(place) => Contender::new(variant.name(), move || turn(place)),
             Err(why) => Contender::unavailable(variant.name(), why.clone()),
         });
-        let plan = Plan { contenders: contenders.collect(), ..plan };
-        plan.carry_out(&mut self.rounds)
+        let contenders = contenders.chain(plan.contenders).collect();
+        Plan { contenders, ..plan }.carry_out(&mut self.rounds)
+    }
+
+    /// One more pod in which nothing is intercepted.
+    pub(super) fn another_place(&self, name: &str) -> anyhow::Result<Place<'a>> {
+        Place::new(self.node, name, Variant::Direct, &[], self.cpus).map_err(|why| anyhow::anyhow!("{name}: {why}"))
     }
 
     /// The pods that all experiments share, but for those that cannot be had.

@@ -4,16 +4,18 @@
 use super::{
     lab::{Lab, durations},
     outcome::{Better, Outcome, Unit},
-    plan::Plan,
+    plan::{Contender, Plan},
 };
 use crate::{
     stage::Place,
     stats::median,
-    worker::{Destinations, Work},
+    worker::{Destinations, Peer, Work},
 };
 
 /// A request and its response.
 const REQUEST: usize = 64;
+/// The contender that shows what is possible.
+const UNIX: &str = "UNIX socket";
 /// Fewer than may wait to be accepted.
 const CONNECTS: (usize, usize) = (1_000, 3_000);
 
@@ -47,29 +49,39 @@ pub(super) fn request(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
 
 pub(super) fn round_trips(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let sizes = [("64", 64, (2_000, 8_000)), ("1k", 1_024, (2_000, 8_000)), ("16k", 16_384, (1_000, 4_000)), ("64k", 65_536, (400, 1_500))];
+    let mut floor = lab.another_place("pod-unix-round-trips")?;
     let experiment = |(name, size, (quick, full)): (&str, usize, (usize, usize))| {
         let count = lab.effort.pick(quick, full);
-        let title = format!("round trip of {}", bytes(size));
-        lab.run_in_places(plan(&format!("round-trip-{name}"), &title, Unit::Nanoseconds, Better::Less), move |place| {
-            let to = place.server();
-            Ok(durations(&place.turn(Work::RoundTrips { to, count, size })))
-        })
+        let plan = plan(&format!("round-trip-{name}"), &format!("round trip of {}", bytes(size)), Unit::Nanoseconds, Better::Less);
+        beside_unix(lab, plan, &mut floor, move |place, to| Ok(durations(&place.turn(Work::RoundTrips { to, count, size }))))
     };
     sizes.into_iter().map(experiment).collect()
 }
 
 pub(super) fn bulk(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let sizes = [("1k", 1_024, (16, 64)), ("16k", 16_384, (48, 192)), ("256k", 262_144, (48, 192))];
+    let mut floor = lab.another_place("pod-unix-bulk")?;
     let experiment = |(name, size, (quick, full)): (&str, usize, (usize, usize))| {
         let count = lab.effort.pick(quick, full) * (1 << 20) / size;
-        let title = format!("bulk in writes of {}", bytes(size));
-        lab.run_in_places(plan(&format!("bulk-{name}"), &title, Unit::GigabitsPerSecond, Better::More), move |place| {
-            let to = place.server();
+        let plan = plan(&format!("bulk-{name}"), &format!("bulk in writes of {}", bytes(size)), Unit::GigabitsPerSecond, Better::More);
+        beside_unix(lab, plan, &mut floor, move |place, to| {
             let took = place.turn(Work::Bulk { to, count, size });
             Ok(durations(&took).into_iter().map(|nanoseconds| bits(count * size) / nanoseconds).collect())
         })
     };
     sizes.into_iter().map(experiment).collect()
+}
+
+/// Carries an experiment out in the usual pods, and by a UNIX socket in `floor`: no way that ends in two sockets of two processes can be
+/// expected to do better.
+fn beside_unix<'a>(
+    lab: &mut Lab<'a>,
+    plan: Plan<'_>,
+    floor: &mut Place<'a>,
+    turn: impl Fn(&mut Place<'a>, Peer) -> anyhow::Result<Vec<f64>> + Copy,
+) -> anyhow::Result<Outcome> {
+    let unix = Contender::new(UNIX, move || turn(floor, Peer::Unix));
+    lab.run_in_places(Plan { contenders: vec![unix], ..plan }, move |place| turn(place, Peer::Server(place.server())))
 }
 
 pub(super) fn cpu(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {

@@ -28,6 +28,12 @@ pub(super) fn summary(report: &Report) -> String {
             let cells = Variant::ALL.iter().map(|variant| format!(" {} |", cell(report, outcome, variant.name())));
             row(&mut text, &format!("| {} |", outcome.title), cells);
         }
+        for outcome in report.outcomes.iter().filter(by_variant) {
+            let other = |series: &&Series| Variant::ALL.iter().all(|variant| variant.name() != series.label);
+            for Series { label, .. } in outcome.series.iter().filter(other) {
+                row(&mut text, &format!("\n{}, {label}:", outcome.title), [format!(" {}", cell(report, outcome, label))].into_iter());
+            }
+        }
     }
     for outcome in others {
         let cells = outcome.series.iter().map(|series| format!(" {}: {};", series.label, cell(report, outcome, &series.label)));

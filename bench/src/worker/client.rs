@@ -2,6 +2,7 @@
 use std::{
     io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
     time::{Duration, Instant},
 };
 
@@ -11,7 +12,8 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{
     at_once, http, say, serve_tasks,
-    task::{Destinations, Took, Work},
+    stream::{Stream, unix_address},
+    task::{Destinations, Peer, Took, Work},
 };
 
 /// The application: carries out tasks until standard input ends.
@@ -32,8 +34,8 @@ fn carry_out(work: &Work, held: &mut Vec<TcpStream>) -> anyhow::Result<Took> {
         Work::Connect { to, count } => connects(to, *count),
         Work::Request { to, count, size } => requests(to, *count, *size),
         Work::Load { to, count, size, per_second, seed } => load(to, *count, *size, *per_second, *seed),
-        Work::RoundTrips { to, count, size } => round_trips(&(*to).into(), *count, *size),
-        Work::Bulk { to, count, size } => bulk(&(*to).into(), *count, *size),
+        Work::RoundTrips { to, count, size } => round_trips(*to, *count, *size),
+        Work::Bulk { to, count, size } => bulk(*to, *count, *size),
         Work::Pages { to, count, keep_alive } => pages(&(*to).into(), *count, *keep_alive),
         Work::Storm { to, count } => {
             let took;
@@ -93,8 +95,8 @@ fn load(to: &Destinations, count: usize, size: usize, per_second: f64, seed: u64
     Ok(Took { nanoseconds, ..Took::default() })
 }
 
-fn round_trips(to: &SocketAddr, count: usize, size: usize) -> anyhow::Result<Took> {
-    let mut stream = connect(to)?;
+fn round_trips(to: Peer, count: usize, size: usize) -> anyhow::Result<Took> {
+    let mut stream = connect_to_peer(to)?;
     let mut buffer = vec![7; size];
     let mut nanoseconds = Vec::with_capacity(count);
     for _ in 0..count {
@@ -105,8 +107,8 @@ fn round_trips(to: &SocketAddr, count: usize, size: usize) -> anyhow::Result<Too
     Ok(Took { nanoseconds, ..Took::default() })
 }
 
-fn bulk(to: &SocketAddr, count: usize, size: usize) -> anyhow::Result<Took> {
-    let mut stream = connect(to)?;
+fn bulk(to: Peer, count: usize, size: usize) -> anyhow::Result<Took> {
+    let mut stream = connect_to_peer(to)?;
     let buffer = vec![7; size];
     let start = Instant::now();
     for _ in 0..count {
@@ -151,6 +153,13 @@ fn request(to: &SocketAddr, buffer: &mut [u8]) -> anyhow::Result<()> {
     let ended = stream.read(buffer).context("wait for the end")?;
     anyhow::ensure!(ended == 0, "more than the response came");
     Ok(())
+}
+
+fn connect_to_peer(to: Peer) -> anyhow::Result<Box<dyn Stream>> {
+    Ok(match to {
+        Peer::Server(to) => Box::new(connect(&to.into())?),
+        Peer::Unix => Box::new(UnixStream::connect_addr(&unix_address()?).context("connect to the UNIX socket")?),
+    })
 }
 
 fn connect(to: &SocketAddr) -> anyhow::Result<TcpStream> {

@@ -7,12 +7,13 @@ mod client;
 mod cpu;
 mod http;
 mod server;
+mod stream;
 mod task;
 
 pub use client::client;
 pub use cpu::{Cpus, pin};
 pub use server::server;
-pub use task::{Destinations, Task, Took, Work};
+pub use task::{Destinations, Peer, Task, Took, Work};
 
 use std::{
     io::{self, BufRead as _, Write as _},

@@ -2,7 +2,7 @@
 use std::{
     io::{self, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    os::fd::AsFd as _,
+    os::{fd::AsFd as _, unix::net::UnixListener},
 };
 
 use anyhow::Context as _;
@@ -11,7 +11,8 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{
     at_once, say, serve_tasks,
-    task::{Took, Work},
+    stream::{Stream, unix_address},
+    task::{Peer, Took, Work},
 };
 
 /// As many connections as the kernel lets wait; never fewer than one task makes.
@@ -20,13 +21,30 @@ const BACKLOG: i32 = 65_535;
 /// How much is read at once: what Envoy and curl use at most.
 const READ: usize = 1 << 18;
 
-/// The sidecar's stand-in: listens on `port` of all addresses, and carries out its part of tasks until standard input ends.
+/// The sidecar's stand-in: listens on `port` of all addresses and on a UNIX socket, and carries out its part of tasks until standard input ends.
 ///
 /// As a sidecar does, it asks every connection for its original destination, also where nothing is intercepted.
 pub fn server(port: u16) -> anyhow::Result<()> {
-    let listener = listen(port).with_context(|| format!("listen on port {port}"))?;
+    let listeners = Listeners {
+        tcp: listen(port).with_context(|| format!("listen on port {port}"))?,
+        unix: UnixListener::bind_addr(&unix_address()?).context("listen on the UNIX socket")?,
+    };
     say(&Took::default())?;
-    serve_tasks(move |work| carry_out(&listener, work), |task| task.server_cpu)
+    serve_tasks(move |work| carry_out(&listeners, work), |task| task.server_cpu)
+}
+
+struct Listeners {
+    tcp: TcpListener,
+    unix: UnixListener,
+}
+
+impl Listeners {
+    fn accept(&self, from: Peer) -> anyhow::Result<Box<dyn Stream>> {
+        Ok(match from {
+            Peer::Server(_) => Box::new(accept(&self.tcp)?.0),
+            Peer::Unix => Box::new(self.unix.accept().context("accept by the UNIX socket")?.0),
+        })
+    }
 }
 
 fn listen(port: u16) -> io::Result<TcpListener> {
@@ -37,7 +55,8 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn carry_out(listener: &TcpListener, work: &Work) -> anyhow::Result<Took> {
+fn carry_out(listeners: &Listeners, work: &Work) -> anyhow::Result<Took> {
+    let listener = &listeners.tcp;
     match *work {
         Work::WhereTo { .. } => {
             let (_stream, original) = accept(listener)?;
@@ -56,15 +75,15 @@ fn carry_out(listener: &TcpListener, work: &Work) -> anyhow::Result<Took> {
                 stream.read_exact(&mut buffer).and_then(|()| stream.write_all(&buffer)).context("answer a request")?;
             }
         }
-        Work::RoundTrips { count, size, .. } => {
-            let (mut stream, _) = accept(listener)?;
+        Work::RoundTrips { to, count, size } => {
+            let mut stream = listeners.accept(to)?;
             let mut buffer = vec![0; size];
             for _ in 0..count {
                 stream.read_exact(&mut buffer).and_then(|()| stream.write_all(&buffer)).context("echo")?;
             }
         }
-        Work::Bulk { count, size, .. } => {
-            let (mut stream, _) = accept(listener)?;
+        Work::Bulk { to, count, size } => {
+            let mut stream = listeners.accept(to)?;
             let mut buffer = vec![0; READ];
             let mut left = count * size;
             while left > 0 {

@@ -27,15 +27,24 @@ pub enum Work {
     /// Each time counts from when the request was due.
     Load { to: Destinations, count: usize, size: usize, per_second: f64, seed: u64 },
     /// Messages of `size` bytes to and fro on one connection.
-    RoundTrips { to: SocketAddrV4, count: usize, size: usize },
+    RoundTrips { to: Peer, count: usize, size: usize },
     /// `count` writes of `size` bytes on one connection, read as they come, and one byte in return. The time is that of all of it.
-    Bulk { to: SocketAddrV4, count: usize, size: usize },
+    Bulk { to: Peer, count: usize, size: usize },
     /// Connections that are all held open, until [`Work::Calm`]. The time is that of making all of them.
     Storm { to: Destinations, count: usize },
     /// Gets pages by HTTP/1.1 from whatever serves there, over one connection or over one each; the stand-in has no part in it.
     Pages { to: SocketAddrV4, count: usize, keep_alive: bool },
     /// Ends a storm.
     Calm,
+}
+
+/// What one connection leads to.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub enum Peer {
+    /// A server, by TCP.
+    Server(SocketAddrV4),
+    /// The stand-in, by a UNIX socket: what two processes can do without a network.
+    Unix,
 }
 
 /// `count` addresses from `first` on, all with the same port.
