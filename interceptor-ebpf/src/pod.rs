@@ -49,10 +49,13 @@ impl Pod<'_> {
         crate::trace::reason(self.netns_cookie, reason);
         // No counters means that the pod is being removed; nobody will read them.
         if let Some(counters) = COUNTERS.get_ptr_mut(self.netns_cookie) {
-            // SAFETY: the value belongs to this CPU, and the index is below the length.
-            let counter = unsafe { &raw mut (*counters).0[reason as usize] };
-            // SAFETY: as above; a cgroup program may be preempted by another on the same CPU, which can lose one count, never more.
-            unsafe { *counter += 1 };
+            // SAFETY: the value belongs to this CPU, and lives as long as any program that can see it.
+            let counters = unsafe { &mut (*counters).0 };
+            // (There is a counter for each reason.)
+            if let Some(counter) = counters.get_mut(unconcluded(reason as u8)) {
+                // A cgroup program may be preempted by another on the same CPU, which can lose one count, never more.
+                *counter += 1;
+            }
         }
     }
 
@@ -118,4 +121,16 @@ impl Tables for Pod<'_> {
         let key = Key::new(NumberKey::BITS, NumberKey::new(self.policy.generation, space, number));
         NUMBERS.get(&key).copied().unwrap_or_default()
     }
+}
+
+/// The same number, of which the verifier knows nothing any more. On branches that are never taken, but that Linux 6.1 follows, it
+/// concludes that a number is at least eleven and at most three, and then refuses it as an index even after a comparison.
+#[inline(always)]
+fn unconcluded(number: u8) -> usize {
+    #[repr(align(8))]
+    struct Stack([u8; 8]);
+    // What is stored at the beginning of a word of the stack is followed, beside it is not. The compiler is not to tidy that up.
+    let mut stack = Stack([0; 8]);
+    stack.0[1] = number;
+    usize::from(core::hint::black_box(&mut stack).0[1])
 }
