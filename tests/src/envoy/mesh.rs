@@ -184,6 +184,15 @@ impl<'node> Mesh<'node> {
             let forwarding = if family.prefix == 24 { "net.ipv4.ip_forward" } else { "net.ipv6.conf.all.forwarding" };
             outside.sysctl(forwarding, "1");
         }
+        if case.mode == Mode::Tproxy {
+            // The server's sidecar connects by its clients' addresses. A port that one of them has just used would be taken, which only
+            // connection tracking gets around (`docs/differences.md`).
+            const PORTS: &str = "net.ipv4.ip_local_port_range";
+            for clients in [client.namespace(), &outside] {
+                clients.sysctl(PORTS, "32768 45999");
+            }
+            server.namespace().sysctl(PORTS, "46000 60999");
+        }
         cable(&client, stack, &outside, |family| (family.client, family.outside));
         cable(&server, stack, &outside, |family| (family.server, family.outside_of_server));
         let applications = [("client", client.app()), ("server", server.app()), ("outside", outside.root())];
