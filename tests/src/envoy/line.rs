@@ -5,8 +5,13 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// Ports from here on are chosen by the kernel; all servers listen below.
-const FIRST_EPHEMERAL: u16 = 32_768;
+use super::Mesh;
+
+/// From here on are the ports that the kernel chooses: not only those of sockets, which begin at 32,768, but those that connection tracking
+/// gives to a connection whose port is taken.
+const FIRST_CHOSEN: u16 = 1024;
+/// Where somebody listens.
+const SERVERS: [u16; 6] = [Mesh::HTTP, Mesh::TCP, Mesh::TLS, Mesh::UNDECLARED, 15_001, 15_006];
 
 /// A connection, or a request on one. What Envoy does not know is `None`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -60,7 +65,7 @@ impl Line {
 /// `10.0.0.1:40000` → `10.0.0.1:*`; other text and other ports stay.
 pub fn without_port(address: &str) -> String {
     match address.parse::<SocketAddr>() {
-        Ok(parsed) if parsed.port() >= FIRST_EPHEMERAL => {
+        Ok(parsed) if parsed.port() >= FIRST_CHOSEN && !SERVERS.contains(&parsed.port()) => {
             let (ip, _) = address.rsplit_once(':').expect("a port");
             format!("{ip}:*")
         }
@@ -76,6 +81,9 @@ mod tests {
     fn only_ports_that_the_kernel_chose_are_left_out() {
         assert_eq!(without_port("10.0.0.1:40000"), "10.0.0.1:*");
         assert_eq!(without_port("[fd99::1]:40000"), "[fd99::1]:*");
+        assert_eq!(without_port("[fd99::1]:11115"), "[fd99::1]:*");
+        assert_eq!(without_port("127.0.0.1:15001"), "127.0.0.1:15001");
+        assert_eq!(without_port("10.96.0.10:443"), "10.96.0.10:443");
         assert_eq!(without_port("10.0.0.1:8080"), "10.0.0.1:8080");
         assert_eq!(without_port("-"), "-");
     }

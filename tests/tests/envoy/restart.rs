@@ -15,8 +15,8 @@ use crate::{
 
 const SIDES: [Side; 2] = [Side::Client, Side::Server];
 
-/// What a client sees of a connection that ends with its sidecar.
-const BROKEN_OFF: [&str; 3] = ["receive:ECONNRESET", "receive:EOF", "send:ECONNRESET"];
+/// What a client sees of a connection that ends with its sidecar; before `connect()` has returned, if nobody had accepted it.
+const BROKEN_OFF: [&str; 4] = ["connect:ECONNRESET", "receive:ECONNRESET", "receive:EOF", "send:ECONNRESET"];
 /// What the other pod's sidecar tells a client of such a connection.
 const BROKEN_OFF_BEHIND: &str = "status:503";
 const REFUSED: &str = "connect:ECONNREFUSED";
