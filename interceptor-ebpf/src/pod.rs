@@ -51,6 +51,7 @@ impl Pod<'_> {
         if let Some(counters) = COUNTERS.get_ptr_mut(self.netns_cookie) {
             // SAFETY: the value belongs to this CPU, and lives as long as any program that can see it.
             let counters = unsafe { &mut (*counters).0 };
+            const { assert!(Reason::COUNT <= 256, "their numbers fit into a byte") };
             // (There is a counter for each reason.)
             if let Some(counter) = counters.get_mut(unconcluded(reason as u8)) {
                 // A cgroup program may be preempted by another on the same CPU, which can lose one count, never more.

@@ -5,13 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::doorway;
 use anyhow::{Context as _, Result, bail};
 use interceptor_policy::ABI_VERSION;
 use nix::{
     fcntl::{Flock, FlockArg},
     sys::statfs::{BPF_FS_MAGIC, statfs},
 };
+
+use super::doorway;
 
 /// A mounted BPF file system, and where this program keeps its pins in it.
 #[derive(Clone, Debug)]

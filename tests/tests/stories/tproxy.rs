@@ -90,6 +90,38 @@ fn many_connections_in_the_names_of_clients_stay_apart() {
     }
 }
 
+/// Listed in `docs/differences.md`.
+#[rstest]
+#[case::remapped(Backend::Iptables, true)]
+#[case::in_the_way(Backend::Ebpf, false)]
+fn a_port_of_the_client_is_free_for_its_sidecar_only_where_ports_are_remapped(#[case] backend: Backend, #[case] connects: bool) {
+    const CONNECT: &str = "
+import socket
+s = socket.socket()
+s.setsockopt(socket.SOL_IP, 19, 1)  # IP_TRANSPARENT
+s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 1337)
+s.settimeout(5)
+s.bind(('10.99.0.1', 40000))
+try:
+    s.connect(('10.99.0.2', 8080))
+    print(s.recv(1000).decode())
+except OSError as error:
+    print('failed:', error)
+";
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    backend.enrol_tproxy(&scene.pod, Stack::V4);
+    let _sidecar = sidecar(&scene);
+    let mut client = scene.outside.root().hold(scene.app(), &["--bind", "10.99.0.1:40000"]);
+    client.expect_echo("from the client's port 40000");
+    let mut command = scene.pod.proxy_as(0, 1337).command("/usr/bin/python3");
+    command.args(["-c", CONNECT]);
+    let run = Run::of(command);
+    run.expect_success();
+    assert_eq!([run.stdout.contains("\"app\""), run.stdout.contains("failed:")], [connects, !connects], "{run}");
+}
+
 #[test]
 fn the_routing_of_marked_packets_is_set_up_once() {
     let node = Node::new();
