@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use interceptor_tests::{
-    Node,
+    Interrupt, Node,
     differential::{Case, Iptables, Lab, WRITTEN, cases, random, stacks},
 };
 
@@ -77,27 +77,34 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         None => Cases { written: WRITTEN.into_iter().map(cases).collect::<anyhow::Result<Vec<_>>>()?.concat(), random: count, seed },
     };
+    let interrupt = Interrupt::watch()?;
     let mut same = true;
     for iptables in backend.iptables() {
-        same &= compare(*iptables, &wanted)?;
+        same &= compare(*iptables, &wanted, &interrupt)?;
     }
     Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Whether nothing differs.
-fn compare(iptables: Iptables, wanted: &Cases) -> anyhow::Result<bool> {
+fn compare(iptables: Iptables, wanted: &Cases, interrupt: &Interrupt) -> anyhow::Result<bool> {
     let Cases { written, random: count, seed } = wanted;
     let bar = bar(written.len() + *count as usize);
     let node = Node::new();
     let mut lab = Lab::new(&node, iptables);
     let start = Instant::now();
     let mut failures = Vec::new();
-    for case in written {
-        let differences = lab.compare(&case.config, &case.flows).map_err(anyhow::Error::msg)?;
-        failures.extend(differences.iter().map(ToString::to_string));
+    let proceed = || {
         bar.inc(1);
+        interrupt.check()
+    };
+    for case in written {
+        proceed()?;
+        let differences = lab.compare(&case.config, &case.flows);
+        interrupt.check()?; // then the probes were interrupted as well
+        failures.extend(differences.map_err(anyhow::Error::msg)?.iter().map(ToString::to_string));
     }
-    if let Err(failure) = random(&mut lab, stacks(), *count, *seed, || bar.inc(1)) {
+    if let Err(failure) = random(&mut lab, stacks(), *count, *seed, proceed) {
+        interrupt.check()?; // as above
         failures.push(failure.to_string());
     }
     bar.finish_and_clear();

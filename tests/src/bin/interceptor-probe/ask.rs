@@ -37,6 +37,12 @@ impl Ask {
 
 pub(crate) fn receive(socket: &std::net::UdpSocket) -> io::Result<Answer> {
     let mut answer = [0; 2048];
-    let (count, from) = socket.recv_from(&mut answer)?;
+    let (count, from) = loop {
+        match socket.recv_from(&mut answer) {
+            // Of no concern to the one who waits: an `io_uring` of this process had something to do, for example.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            received => break received?,
+        }
+    };
     Ok(Answer { from, received: String::from_utf8_lossy(&answer[..count]).trim_end().to_owned() })
 }

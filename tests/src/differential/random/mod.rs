@@ -34,13 +34,19 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Compares `count` configurations that follow from `seed`; `tick` is called after each.
-pub fn random(lab: &mut Lab<'_>, stacks: &'static [Stack], count: u32, seed: u64, tick: impl Fn()) -> Result<(), Failure> {
+/// Compares `count` configurations that follow from `seed`. `proceed` is asked before each; its error ends the comparison.
+pub fn random(
+    lab: &mut Lab<'_>,
+    stacks: &'static [Stack],
+    count: u32,
+    seed: u64,
+    proceed: impl Fn() -> anyhow::Result<()>,
+) -> Result<(), Failure> {
     let mut runner = runner(count, seed);
     let lab = RefCell::new(lab);
     let result = runner.run(&case(stacks), |(config, flows)| {
+        proceed().map_err(|error| TestCaseError::fail(format!("{error:#}")))?;
         let differences = lab.borrow_mut().compare(&config, &flows).map_err(TestCaseError::fail)?;
-        tick();
         match differences.first() {
             None => Ok(()),
             Some(first) => Err(TestCaseError::fail(first.to_string())),
