@@ -12,6 +12,7 @@ mod suite;
 mod test;
 #[path = "../../interceptor/build/toolchain.rs"]
 mod toolchain;
+mod transcripts;
 mod vm;
 mod workspace;
 
@@ -43,6 +44,8 @@ enum Command {
     Lint,
     /// Set up, lint, and run every test; the root suite needs root
     Test(test::Options),
+    /// Compare the rules that are rendered with the transcripts of `istio-iptables`' own tests
+    Transcripts(transcripts::Options),
     /// Run a command under another kernel, in a virtual machine
     Vm(vm::Options),
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Lint => lint::run(),
         Command::Test(options) => test::run(&options),
+        Command::Transcripts(options) => transcripts::run(&options),
         Command::Vm(options) => vm::run(&options),
     };
     match result {

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the kernel keeps.
 
-use std::{cell::Cell, fs};
+use std::{
+    cell::Cell,
+    fs,
+    net::{Ipv4Addr, SocketAddrV4},
+};
 
 use anyhow::Context as _;
 use interceptor_tests::{Node, scene::Stack};
@@ -12,7 +16,10 @@ use super::{
     outcome::{Better, Outcome, Unit},
     plan::{Contender, Plan},
 };
-use crate::{stage::Variant, worker::Work};
+use crate::{
+    stage::{Place, Variant},
+    worker::Work,
+};
 
 pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     Ok(vec![for_each_pod(lab)?, for_each_connection(lab)?])
@@ -42,19 +49,29 @@ fn for_each_pod(lab: &mut Lab<'_>) -> anyhow::Result<Outcome> {
 }
 
 /// What connections held open keep, both of their ends included.
+///
+/// Those that are intercepted come from the pod's address, and those of `direct` from `127.0.0.1`. The kernel shares one route among all
+/// connections to an address of `lo`, and keeps one for each connection to a local address of another interface: so one contender shows what
+/// connections from the pod's address keep that nobody intercepts.
 fn for_each_connection(lab: &mut Lab<'_>) -> anyhow::Result<Outcome> {
-    let count = 4_000;
+    let mut place = lab.another_place("pod-direct-own-address")?;
+    let pod: SocketAddrV4 = place.scene().app().parse().context("the pod's address")?;
+    let from_the_pod = Contender::new("direct, from the pod's address", move || held_open(&mut place, Some(*pod.ip())));
     let title = "kernel memory for each connection, both ends".to_owned();
-    let plan = Plan { name: "memory-connection".to_owned(), title, unit: Unit::Bytes, better: Better::Less, contenders: Vec::new() };
-    lab.run_in_places(plan, move |place| {
-        let to = place.servers(8);
-        let before = objects()?;
-        let (took, during) = place.hold(Work::Storm { to, count }, objects);
-        anyhow::ensure!(took.failed == 0, "{} of {count} connections failed", took.failed);
-        #[expect(clippy::cast_precision_loss, reason = "thousands")]
-        let count = count as f64;
-        Ok(vec![((during? - before) / count).max(0.0)])
-    })
+    let contenders = vec![from_the_pod];
+    let plan = Plan { name: "memory-connection".to_owned(), title, unit: Unit::Bytes, better: Better::Less, contenders };
+    lab.run_in_places(plan, |place| held_open(place, None))
+}
+
+fn held_open(place: &mut Place<'_>, from: Option<Ipv4Addr>) -> anyhow::Result<Vec<f64>> {
+    let count = 4_000;
+    let to = place.servers(8);
+    let before = objects()?;
+    let (took, during) = place.hold(Work::Storm { from, to, count }, objects);
+    anyhow::ensure!(took.failed == 0, "{} of {count} connections failed", took.failed);
+    #[expect(clippy::cast_precision_loss, reason = "thousands")]
+    let count = count as f64;
+    Ok(vec![((during? - before) / count).max(0.0)])
 }
 
 /// What the kernel has taken for itself and can tell apart from user memory, in bytes: slabs, memory for each processor, and mappings

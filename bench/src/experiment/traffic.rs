@@ -124,7 +124,7 @@ pub(super) fn storm(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let title = "a connection, of 6,000 to 8 destinations held open over 1,024 ports";
     let outcome = lab.run_in_places(plan("storm", title, Unit::Nanoseconds, Better::Less), move |place| {
         let to = place.servers(8);
-        let took = place.hold(Work::Storm { to, count }, || ());
+        let took = place.hold(Work::Storm { from: None, to, count }, || ());
         anyhow::ensure!(took.0.failed == 0, "{} of {count} connections failed in the pod of {}", took.0.failed, place.variant);
         Ok(durations(&took.0).into_iter().map(|nanoseconds| nanoseconds / share(count as u64, 1)).collect())
     });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use std::{
     io::{self, Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     os::unix::net::UnixStream,
     time::{Duration, Instant},
 };
@@ -37,9 +37,9 @@ fn carry_out(work: &Work, held: &mut Vec<TcpStream>) -> anyhow::Result<Took> {
         Work::RoundTrips { to, count, size } => round_trips(*to, *count, *size),
         Work::Bulk { to, count, size } => bulk(*to, *count, *size),
         Work::Pages { to, count, keep_alive } => pages(&(*to).into(), *count, *keep_alive),
-        Work::Storm { to, count } => {
+        Work::Storm { from, to, count } => {
             let took;
-            (took, *held) = storm(to, *count);
+            (took, *held) = storm(*from, to, *count);
             Ok(took)
         }
         Work::Calm => {
@@ -135,9 +135,9 @@ fn pages(to: &SocketAddr, count: usize, keep_alive: bool) -> anyhow::Result<Took
 }
 
 /// The connections stay open until the storm is over.
-fn storm(to: &Destinations, count: usize) -> (Took, Vec<TcpStream>) {
+fn storm(from: Option<Ipv4Addr>, to: &Destinations, count: usize) -> (Took, Vec<TcpStream>) {
     let start = Instant::now();
-    let open: Vec<io::Result<TcpStream>> = (0..count).map(|index| TcpStream::connect(to.nth(index))).collect();
+    let open: Vec<io::Result<TcpStream>> = (0..count).map(|index| connect_from(from, to.nth(index))).collect();
     let nanoseconds = vec![since(start)];
     let open: Vec<TcpStream> = open.into_iter().flatten().collect();
     for stream in &open {
@@ -153,6 +153,16 @@ fn request(to: &SocketAddr, buffer: &mut [u8]) -> anyhow::Result<()> {
     let ended = stream.read(buffer).context("wait for the end")?;
     anyhow::ensure!(ended == 0, "more than the response came");
     Ok(())
+}
+
+fn connect_from(from: Option<Ipv4Addr>, to: SocketAddr) -> io::Result<TcpStream> {
+    let Some(from) = from else {
+        return TcpStream::connect(to);
+    };
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((from, 0)).into())?;
+    socket.connect(&to.into())?;
+    Ok(socket.into())
 }
 
 fn connect_to_peer(to: Peer) -> anyhow::Result<Box<dyn Stream>> {

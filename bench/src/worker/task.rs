@@ -30,8 +30,9 @@ pub enum Work {
     RoundTrips { to: Peer, count: usize, size: usize },
     /// `count` writes of `size` bytes on one connection, read as they come, and one byte in return. The time is that of all of it.
     Bulk { to: Peer, count: usize, size: usize },
-    /// Connections that are all held open, until [`Work::Calm`]. The time is that of making all of them.
-    Storm { to: Destinations, count: usize },
+    /// Connections that are all held open, until [`Work::Calm`]; from the address `from`, or the one that the kernel chooses. The time is that of
+    /// making all of them.
+    Storm { from: Option<Ipv4Addr>, to: Destinations, count: usize },
     /// Gets pages by HTTP/1.1 from whatever serves there, over one connection or over one each; the stand-in has no part in it.
     Pages { to: SocketAddrV4, count: usize, keep_alive: bool },
     /// Ends a storm.
