@@ -6,6 +6,7 @@ use std::{path::PathBuf, process::Command};
 use serde::de::DeserializeOwned;
 
 use crate::{
+    differential::Flow,
     held::Held,
     interceptor::Run,
     pod::Namespace,
@@ -103,6 +104,14 @@ impl Launcher {
         let mut command = self.probe();
         command.arg("agent");
         Process::spawn("agent", &mut command)
+    }
+
+    /// What `flow` comes to; `port` is its source port, if it has one. Its users need root to become them.
+    pub fn carry_out(&self, flow: &str, port: u16) -> Report {
+        let flow: Flow = flow.parse().unwrap_or_else(|error| panic!("{flow}: {error:#}"));
+        let mut agent = self.agent();
+        agent.say(&serde_json::to_string(&flow.request(port)).expect("a request"));
+        agent.json()
     }
 
     /// A server that tells everyone who it is and whom it sees. Listens when this returns.

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! MPTCP: the kernel makes the sockets that connect and listen, on behalf of those that processes made.
 
-use interceptor_tests::{Launcher, Node, Run, istio_rules::DEFAULT_FLAGS, records::Greeting, scene::Scene};
+use interceptor_tests::{
+    APP_UID, Node, PROXY_UID,
+    istio_rules::DEFAULT_FLAGS,
+    records::{Failure, Greeting},
+    scene::Scene,
+};
 use rstest::rstest;
 
 /// As one in Go does: its `net.Listen` takes MPTCP if it can.
@@ -26,15 +31,12 @@ fn a_sidecar_gets_no_mptcp_socket_and_the_application_does() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     scene.pod.enrol(&[]);
-    let make = "import socket; socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)";
-    let run = |launcher: Launcher| {
-        let mut command = launcher.command("/usr/bin/python3");
-        command.args(["-c", make]);
-        Run::of(command)
+    let error = |user: u32| {
+        let report = scene.pod.namespace().root().carry_out(&format!("out mptcp 10.50.1.7:80 user={user}:{user}"), 0);
+        report.error.map(|Failure { step, errno }| [step, errno].join(":"))
     };
-    run(scene.pod.app()).expect_success();
-    let refused = run(scene.pod.proxy());
-    assert!(refused.output().contains("Errno 92"), "{refused}");
+    assert_eq!(error(APP_UID).as_deref(), Some("connect:ECONNREFUSED"), "it has a socket; there is no sidecar");
+    assert_eq!(error(PROXY_UID).as_deref(), Some("socket:ENOPROTOOPT"));
 }
 
 #[test]

@@ -12,7 +12,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use interceptor_tests::records::{Credentials, How, Report, Request};
+use interceptor_tests::{
+    patience,
+    records::{Credentials, How, Report, Request},
+};
 use nix::{
     sys::socket::{setsockopt, sockopt::IpBindAddressNoPort},
     unistd::{Gid, Uid, setegid, seteuid, setgroups},
@@ -27,8 +30,10 @@ use crate::{
 
 use self::uring::Ring;
 
-/// Both ends are on this machine: what takes longer gets no answer at all.
-const TIMEOUT: Duration = Duration::from_secs(1);
+/// A second, where tests wait a minute for anything else. Both ends are on this machine: what takes longer gets no answer at all.
+fn timeout() -> Duration {
+    patience() / 60
+}
 
 const QUESTION: &[u8] = b"who are you\n";
 
@@ -69,8 +74,8 @@ fn set_as_root(request: &Request, socket: &Socket) -> Step<()> {
 }
 
 fn converse(request: &Request, ring: &mut Ring, socket: Socket, report: &mut Report) -> Step<()> {
-    set(socket.set_write_timeout(Some(TIMEOUT)))?;
-    set(socket.set_read_timeout(Some(TIMEOUT)))?;
+    set(socket.set_write_timeout(Some(timeout())))?;
+    set(socket.set_read_timeout(Some(timeout())))?;
     if request.late_port {
         set(setsockopt(&socket, IpBindAddressNoPort, &true).map_err(Into::into))?;
     }

@@ -13,7 +13,7 @@ use nix::{
 };
 use socket2::Socket;
 
-use super::{QUESTION, Ring, TIMEOUT, in_family, set};
+use super::{QUESTION, Ring, in_family, set, timeout};
 use crate::{
     connect::{receive, wait_connected, wait_decided},
     socket::{Step, failure, look},
@@ -80,7 +80,7 @@ fn poll_connected(socket: &Socket, connect: impl Fn() -> Step<()>) -> Step<()> {
             Ok(()) => break,
             // It has just begun.
             Err(Failure { errno, .. }) if errno == "ETIMEDOUT" => {}
-            Err(Failure { errno, .. }) if errno == "EALREADY" => wait_decided(socket, TIMEOUT)?,
+            Err(Failure { errno, .. }) if errno == "EALREADY" => wait_decided(socket, timeout())?,
             Err(failure) => return Err(failure),
         }
     }

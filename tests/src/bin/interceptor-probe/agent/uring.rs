@@ -8,7 +8,7 @@ use compio_driver::{DriverType, Proactor, PushEntry, op::Connect};
 use nix::errno::Errno;
 use socket2::{SockAddr, Socket};
 
-use super::TIMEOUT;
+use super::timeout;
 use crate::socket::{Step, failure};
 
 pub(super) struct Ring(Proactor);
@@ -32,7 +32,7 @@ impl Ring {
             match entry {
                 PushEntry::Ready(done) => return done.0.map(drop).map_err(fail),
                 PushEntry::Pending(key) => {
-                    if let Err(error) = ring.poll(Some(TIMEOUT)) {
+                    if let Err(error) = ring.poll(Some(timeout())) {
                         ring.cancel(key);
                         return Err(fail(error));
                     }
