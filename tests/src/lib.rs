@@ -6,6 +6,7 @@
 //!
 //! A failed test prints how to enter its namespaces; with `INTERCEPTOR_TEST_KEEP=1` they stay.
 
+mod amount;
 mod backend;
 mod cgroup;
 mod counters;
@@ -25,6 +26,7 @@ pub mod records;
 pub mod scene;
 mod wait;
 
+pub use amount::amount;
 pub use backend::Backend;
 pub use counters::Counters;
 pub use held::Held;

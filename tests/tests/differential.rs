@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The same flows under Istio's rules and under ours: what anyone can observe of them is the same. More of it: `cargo xtask differential`.
 
-use std::env;
-
 use interceptor_tests::{
-    Node,
+    Node, amount,
     differential::{Iptables, LISTED, Lab, WRITTEN, cases, random, stacks},
 };
 use rstest::rstest;
 
-/// How many random configurations, where it is not this many; each with 20 flows on average.
-const VARIABLE: &str = "INTERCEPTOR_TEST_CASES";
+/// How many random configurations; each with 20 flows on average.
 const CASES: u32 = 120;
 const SEED: u64 = 20_260_822;
 
@@ -42,8 +39,6 @@ fn listed_differences_are_there() {
 fn random_cases_do_not_differ(#[values(Iptables::Legacy, Iptables::Nft)] iptables: Iptables) {
     let node = Node::new();
     let mut lab = Lab::new(&node, iptables);
-    let text = env::var(VARIABLE).unwrap_or_else(|_| CASES.to_string());
-    let count = text.parse().unwrap_or_else(|error| panic!("{VARIABLE}={text}: {error}"));
-    assert!(count > 0, "{VARIABLE}={text} would show nothing");
+    let count = amount("INTERCEPTOR_TEST_CASES", CASES, 1);
     random(&mut lab, stacks(), count, SEED, || Ok(())).unwrap_or_else(|failure| panic!("{failure}"));
 }

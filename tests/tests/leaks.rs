@@ -3,29 +3,21 @@
 //!
 //! On its own because it counts what is loaded on the whole machine.
 
-use std::{collections::BTreeSet, env};
+use std::collections::BTreeSet;
 
 use aya::{
     maps::loaded_maps,
     programs::{loaded_links, loaded_programs},
 };
-use interceptor_tests::{Node, Pod, scene::Scene, wait_until};
+use interceptor_tests::{Node, Pod, amount, scene::Scene, wait_until};
 
-/// How often, where it is not this often.
-const VARIABLE: &str = "INTERCEPTOR_TEST_ENROLMENTS";
-const ENROLMENTS: usize = 500;
-
-fn enrolments() -> usize {
-    let text = env::var(VARIABLE).unwrap_or_else(|_| ENROLMENTS.to_string());
-    let count = text.parse().unwrap_or_else(|error| panic!("{VARIABLE}={text}: {error}"));
-    assert!(count >= 10, "{VARIABLE}={text} would show nothing");
-    count
-}
+const ENROLMENTS: u32 = 500;
 
 #[test]
 fn enrolments_leave_nothing() {
-    let alone = enrolments() / 5;
-    let beside_another = enrolments() - alone;
+    let enrolments = amount("INTERCEPTOR_TEST_ENROLMENTS", ENROLMENTS, 10);
+    let alone = enrolments / 5;
+    let beside_another = enrolments - alone;
     let node = Node::new();
     let [pod, neighbour] = ["pod", "neighbour"].map(|name| Scene::new(&node, name).pod);
     let (before, pins) = (loaded(), node.pins());
@@ -51,7 +43,7 @@ fn enrolments_leave_nothing() {
 }
 
 /// Enrols and cleans `pod` so often, and compares what there is before and after.
-fn come_and_go(pod: &Pod<'_>, cycles: usize, count: &impl Fn() -> usize) {
+fn come_and_go(pod: &Pod<'_>, cycles: u32, count: &impl Fn() -> usize) {
     let (pins, loaded) = (pod.node().pins(), count());
     for _ in 0..cycles {
         pod.enrol(&[]);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use interceptor_tests::{
-    Node, Process,
+    Node, Process, amount,
     istio_rules::DEFAULT_FLAGS,
     scene::{Scene, Way, way},
 };
@@ -80,10 +80,11 @@ fn while_enrolling_and_cleaning() {
 
 /// Calls `attempt` with more and more time, until it says several times that nothing was killed.
 fn at_growing_moments(undisturbed: Duration, mut attempt: impl FnMut(Duration) -> bool) {
+    let moments = amount("INTERCEPTOR_TEST_MOMENTS", MOMENTS, 5);
     let (mut grace, mut by_itself) = (Duration::ZERO, 0);
     while by_itself < ENOUGH {
         by_itself = if attempt(grace) { 0 } else { by_itself + 1 };
-        grace += undisturbed / MOMENTS;
+        grace += undisturbed / moments;
     }
 }
 

@@ -99,7 +99,11 @@ fn sockets_of_the_first(pod: &Pod<'_>) -> BTreeSet<String> {
     list.arg("/proc/net/tcp");
     let run = Run::of(list);
     run.expect_success();
-    run.stdout.lines().filter(|line| line.contains(ESTABLISHED)).filter_map(|line| line.split_whitespace().nth(9).map(str::to_owned)).collect()
+    run.stdout
+        .lines()
+        .filter(|line| line.contains(ESTABLISHED))
+        .filter_map(|line| line.split_whitespace().nth(9).map(str::to_owned))
+        .collect()
 }
 
 /// Listed in `docs/differences.md`.

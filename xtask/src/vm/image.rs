@@ -49,9 +49,11 @@ const PATH: &str = "/workspace/deps:/workspace:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Longer than the minute that tests wait for something elsewhere: this machine is slow.
 const PATIENCE_IN_SECONDS: &str = "600";
 
-/// A tenth of what is done elsewhere, for the same reason. What one enrolment left would still be seen.
+/// A tenth of what is done elsewhere, for the same reason; of the moments at which the loader is killed, a fifth. What one enrolment left
+/// would still be seen.
 const ENROLMENTS: &str = "50";
 const RANDOM_CASES: &str = "12";
+const MOMENTS: &str = "10";
 
 /// Packs everything, with the orders to take `steps`, and returns the archive's path.
 pub(super) fn build(directory: &Path, kernel: &Kernel, built: &Built, steps: &[Step]) -> Result<PathBuf> {
@@ -68,6 +70,7 @@ pub(super) fn build(directory: &Path, kernel: &Kernel, built: &Built, steps: &[S
         "INTERCEPTOR_TEST_PATIENCE": PATIENCE_IN_SECONDS,
         "INTERCEPTOR_TEST_ENROLMENTS": ENROLMENTS,
         "INTERCEPTOR_TEST_CASES": RANDOM_CASES,
+        "INTERCEPTOR_TEST_MOMENTS": MOMENTS,
     });
     let steps: Vec<_> = steps.iter().map(Step::order).collect();
     write(&root, "orders.json", &json!({ "environment": environment, "steps": steps }).to_string())?;
