@@ -19,6 +19,7 @@ use nix::{
     errno::Errno,
     sys::{
         reboot::{RebootMode, reboot},
+        resource::{Resource, setrlimit},
         wait::{WaitStatus, waitpid},
     },
     unistd::{Pid, sync},
@@ -26,6 +27,9 @@ use nix::{
 
 /// The word with which this program calls itself again.
 const WORK: &str = "work";
+
+/// As other systems' first processes allow; the kernel's own limit is 4,096, and some tests have more connections at once.
+const OPEN_FILES: u64 = 524_288;
 
 /// How long the last lines of the work may take to reach the console.
 const LAST_LINES: Duration = Duration::from_secs(10);
@@ -50,6 +54,7 @@ fn main() -> Result<ExitCode> {
 /// Lets another process do the work and buries whoever is left to the first process. Returns the work's exit code.
 fn first_process() -> Result<i32> {
     mounts::mount_all()?;
+    setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES).context("raise the limit of open files")?;
     // What it says goes through a pipe: for a console programs draw progress bars.
     let (mut said, pipe) = io::pipe().context("make a pipe")?;
     let (done, all_said) = channel();
