@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::{Address, Reason};
 
 /// Changes whenever a type in this file or the meaning of a map changes; part of the pin path, so that two versions never share a map.
-pub const ABI_VERSION: u32 = 8;
+pub const ABI_VERSION: u32 = 9;
 
 /// How many listening sockets of one port and scope are remembered; any live one serves its whole `SO_REUSEPORT` group.
 pub const LISTENERS_PER_PORT: u32 = 128;

@@ -90,6 +90,35 @@ impl Way {
     }
 }
 
+/// How much memory TCP takes up on the whole machine, in pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    pub taken: i64,
+    /// The first number of `net.ipv4.tcp_mem`.
+    pub low: i64,
+}
+
+impl Memory {
+    /// Whether the kernel is going to take a message into the receiver's queue, whatever its size. Where it is not, `send()` would fail
+    /// with `ENOMEM`; TCP has its writer wait instead.
+    ///
+    /// Below the first number the kernel refuses nobody, and knows no pressure. From the second on it refuses sockets that have more than
+    /// their share, beginning with the one that gets there, so it would be too late to ask whether it is under pressure. What lies between
+    /// the two is for what is sent by others at the same moment.
+    #[inline(always)]
+    pub const fn suffices(self) -> bool {
+        self.taken < self.low
+    }
+}
+
+/// Where the kernel keeps what [`Memory`] says: variables that exist once, as long as the kernel runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct MemoryAt {
+    pub taken: u64,
+    pub low: u64,
+}
+
 /// Kept with each socket in the table of accelerated sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
@@ -108,26 +137,29 @@ pub struct End {
     pub room: u32,
     /// The other end's [`EndNote::socket`], once it is proven.
     pub peer: u64,
+    pub memory: MemoryAt,
 }
 
 impl End {
     /// Of a connection that has just been established.
     #[inline(always)]
-    pub const fn new(key: EndKey, peer_netns_cookie: u64, sequence: Sequence, budget: u32) -> Self {
-        Self { key, peer_netns_cookie, sequence, way: Way::UNDECIDED, urgent: 0, budget, room: 0, peer: 0 }
+    pub const fn new(key: EndKey, peer_netns_cookie: u64, sequence: Sequence, budget: u32, memory: MemoryAt) -> Self {
+        Self { key, peer_netns_cookie, sequence, way: Way::UNDECIDED, urgent: 0, budget, room: 0, peer: 0, memory }
     }
 
-    /// Whether a message of `size` bytes may go the direct way. `waiting` tells how many bytes wait at the other end, if it is still there,
-    /// and is only asked when what is known to be left does not suffice.
+    /// Whether a message of `size` bytes may go the direct way. `memory` is that of this moment, if anybody can tell. `waiting` tells how
+    /// many bytes wait at the other end, if it is still there, and is only asked when what is known to be left does not suffice.
     #[inline(always)]
-    pub fn take_room(&mut self, size: u32, waiting: impl FnOnce() -> Option<u32>) -> bool {
+    pub fn take_room(&mut self, size: u32, memory: Option<Memory>, waiting: impl FnOnce() -> Option<u32>) -> Result<(), Reason> {
+        if !memory.is_some_and(Memory::suffices) {
+            return Err(Reason::AccelerationMemoryPressure);
+        }
         if size > self.room {
-            let Some(waiting) = waiting() else { return false };
-            self.room = self.budget.saturating_sub(waiting);
+            self.room = waiting().map_or(0, |waiting| self.budget.saturating_sub(waiting));
         }
         let fits = size <= self.room;
         self.room = self.room.saturating_sub(size);
-        fits
+        if fits { Ok(()) } else { Err(Reason::AccelerationOverBudget) }
     }
 }
 
@@ -286,29 +318,47 @@ mod tests {
     }
 
     fn end(room: u32) -> End {
-        End { room, ..End::new(key(), 8, Sequence::default(), MIN_BUDGET) }
+        End { room, ..End::new(key(), 8, Sequence::default(), MIN_BUDGET, MemoryAt::default()) }
     }
 
+    const ENOUGH: Option<Memory> = Some(Memory { taken: 0, low: 1 });
+    const OVER_BUDGET: Result<(), Reason> = Err(Reason::AccelerationOverBudget);
+    const MEMORY_PRESSURE: Result<(), Reason> = Err(Reason::AccelerationMemoryPressure);
+
     #[rstest]
-    #[case::all_of_it(0, MIN_BUDGET, true)]
-    #[case::one_byte_too_many(1, MIN_BUDGET, false)]
-    #[case::more_than_the_budget_waits(u32::MAX, 1, false)]
-    #[case::no_overflow(u32::MAX, u32::MAX, false)]
-    fn what_waits_leaves_room(#[case] waiting: u32, #[case] size: u32, #[case] fits: bool) {
-        assert_eq!(end(0).take_room(size, || Some(waiting)), fits);
+    #[case::all_of_it(0, MIN_BUDGET, Ok(()))]
+    #[case::one_byte_too_many(1, MIN_BUDGET, OVER_BUDGET)]
+    #[case::more_than_the_budget_waits(u32::MAX, 1, OVER_BUDGET)]
+    #[case::no_overflow(u32::MAX, u32::MAX, OVER_BUDGET)]
+    fn what_waits_leaves_room(#[case] waiting: u32, #[case] size: u32, #[case] taken: Result<(), Reason>) {
+        assert_eq!(end(0).take_room(size, ENOUGH, || Some(waiting)), taken);
     }
 
     #[test]
     fn what_waits_is_looked_at_only_when_no_room_is_known_of() {
         let mut end = end(10);
-        assert!(end.take_room(6, || panic!("10 are left")) && end.take_room(4, || panic!("4 are left")));
-        assert!(end.take_room(6, || Some(MIN_BUDGET - 10)) && end.room == 4);
-        assert!(!end.take_room(6, || Some(MIN_BUDGET - 5)), "one too many, though 4 were left and 5 are");
+        assert_eq!(end.take_room(6, ENOUGH, || panic!("10 are left")), Ok(()));
+        assert_eq!(end.take_room(4, ENOUGH, || panic!("4 are left")), Ok(()));
+        assert_eq!((end.take_room(6, ENOUGH, || Some(MIN_BUDGET - 10)), end.room), (Ok(()), 4));
+        assert_eq!(end.take_room(6, ENOUGH, || Some(MIN_BUDGET - 5)), OVER_BUDGET, "one too many, though 4 were left and 5 are");
     }
 
     #[test]
     fn an_end_that_is_gone_has_no_room() {
-        assert!(!end(0).take_room(1, || None));
+        assert_eq!(end(0).take_room(1, ENOUGH, || None), OVER_BUDGET);
+    }
+
+    #[rstest]
+    #[case::the_last_page_is_left(Some(Memory { taken: 99, low: 100 }), Ok(()))]
+    #[case::no_page_is_left(Some(Memory { taken: 100, low: 100 }), MEMORY_PRESSURE)]
+    #[case::pages_are_lacking(Some(Memory { taken: i64::MAX, low: 100 }), MEMORY_PRESSURE)]
+    // The kernel counts in part per processor, so the sum may be less than nothing for a while.
+    #[case::pages_to_be_taken_are_given_back_already(Some(Memory { taken: -1, low: 1 }), Ok(()))]
+    #[case::tcp_may_have_none(Some(Memory { taken: 0, low: 0 }), MEMORY_PRESSURE)]
+    #[case::nobody_can_tell(None, MEMORY_PRESSURE)]
+    fn memory_is_looked_at_for_every_message(#[case] memory: Option<Memory>, #[case] taken: Result<(), Reason>) {
+        assert_eq!(end(0).take_room(10, memory, || Some(0)), taken);
+        assert_eq!(end(10).take_room(10, memory, || panic!("10 are left")), taken);
     }
 
     /// However a writer and a reader take turns, no more than the budget ever waits.
@@ -317,7 +367,7 @@ mod tests {
         let (mut end, mut waiting) = (end(0), 0);
         for turn in 0..10_000_u32 {
             let size = turn.wrapping_mul(0x9e37_79b1) % 5_000;
-            if end.take_room(size, || Some(waiting)) {
+            if end.take_room(size, ENOUGH, || Some(waiting)).is_ok() {
                 waiting += size;
             }
             assert!(waiting <= MIN_BUDGET && end.room <= MIN_BUDGET - waiting);

@@ -120,6 +120,8 @@ reasons! {
     Accelerated => Pass, "accelerated", "a direction of a connection goes from socket to socket (--accelerate)";
     /// A direction goes back to TCP, for good.
     AccelerationOverBudget => Pass, "acceleration_over_budget", "an accelerated direction went back to TCP: too much waited for its reader (--accelerate-budget)";
+    /// Beyond this the kernel may refuse what is put into a queue, and `send()` fails. Also when nobody can tell how much memory is left.
+    AccelerationMemoryPressure => Pass, "acceleration_memory_pressure", "not accelerated, or not any more: TCP takes up much of the memory that it may (net.ipv4.tcp_mem)";
     /// Not in this pod, and no address of just one accelerated pod of this node.
     AccelerationPeerElsewhere => Pass, "acceleration_peer_elsewhere", "not accelerated: the other end is not in an accelerated pod of this node";
     /// Acceleration is for what the mesh brings together.

@@ -85,7 +85,9 @@ fn admission(ctx: &SockOpsContext, pod: Pod<'_>, socket: Socket, tcp: Tcp, accep
     let queued = tcp.write_seq() != sequence.sends;
     let early_data = queued || field!(ctx, snd_una) != sequence.sends || (field!(ctx, data_segs_out) | field!(ctx, data_segs_in)) != 0;
     let key = EndKey { netns_cookie: pod.netns_cookie, local, remote, local_port, remote_port, padding: 0 };
-    let end = End::new(key, peer_netns_cookie, sequence, pod.policy.accelerate_budget);
+    // Where nothing can be read, TCP has as good as no memory left.
+    let memory = tcp.memory().unwrap_or_default();
+    let end = End::new(key, peer_netns_cookie, sequence, pod.policy.accelerate_budget, memory);
     admit(&NewEnd {
         accepted,
         place,

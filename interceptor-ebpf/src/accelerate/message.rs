@@ -9,7 +9,10 @@ use interceptor_policy::{
     acceleration::{End, OtherEnd, Way, decide_direction},
 };
 
-use super::{established::note_of_other_end, tcp::waiting_at};
+use super::{
+    established::note_of_other_end,
+    tcp::{memory_at, waiting_at},
+};
 use crate::{
     maps::{ACCELERATED, SOCKET_ENDS},
     pod::Pod,
@@ -76,9 +79,8 @@ fn direct(ctx: &SkMsgContext, end: &mut End, socket: Socket) -> Result<(), Stop<
         return Err(stop(Some(Reason::AccelerationUrgentData)));
     }
     let peer = end.peer;
-    if !end.take_room(size(ctx), || waiting_at(peer)) {
-        return Err(stop(Some(Reason::AccelerationOverBudget)));
-    }
+    let room = end.take_room(size(ctx), memory_at(end.memory), || waiting_at(peer));
+    room.map_err(|reason| stop(Some(reason)))?;
     if !redirect(ctx, end) {
         return Err(stop(Some(Reason::AccelerationPeerGone)));
     }

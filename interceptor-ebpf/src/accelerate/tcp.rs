@@ -2,14 +2,23 @@
 use core::ptr::NonNull;
 
 use aya_ebpf::helpers::{bpf_probe_read_kernel, generated::bpf_skc_to_tcp_sock};
+use interceptor_policy::acceleration::{Memory, MemoryAt};
 
 use crate::socket::Socket;
 
-/// Where the running kernel keeps these fields of `struct tcp_sock` and of the `struct sock` that it begins with, in bytes; set by the loader from the kernel's type information.
+/// Where the running kernel keeps these fields of `struct tcp_sock` and of the `struct sock` that it begins with, in bytes; set by the
+/// loader from the kernel's type information.
 #[unsafe(no_mangle)]
 static TCP_WRITE_SEQ: usize = 0;
 #[unsafe(no_mangle)]
 static SOCK_RMEM_ALLOC: usize = 0;
+/// `skc_prot`, and two fields of the `struct proto` that it points to.
+#[unsafe(no_mangle)]
+static SOCK_PROT: usize = 0;
+#[unsafe(no_mangle)]
+static PROTO_MEMORY_ALLOCATED: usize = 0;
+#[unsafe(no_mangle)]
+static PROTO_SYSCTL_MEM: usize = 0;
 /// Zero on a kernel without Multipath TCP.
 #[unsafe(no_mangle)]
 static TCP_IS_MPTCP: usize = 0;
@@ -48,6 +57,13 @@ impl Tcp {
         unsafe { field.read_volatile() }
     }
 
+    /// Where TCP's memory is accounted. Every TCP socket tells the same, whatever functions stand in its `struct proto`.
+    #[inline(always)]
+    pub(crate) fn memory(self) -> Option<MemoryAt> {
+        let proto = read::<u64>(self.address(), constant!(SOCK_PROT))?;
+        Some(MemoryAt { taken: read(proto, constant!(PROTO_MEMORY_ALLOCATED))?, low: read(proto, constant!(PROTO_SYSCTL_MEM))? })
+    }
+
     /// Whether it is a subflow of a Multipath TCP connection.
     #[inline(always)]
     pub(crate) fn is_mptcp(self) -> bool {
@@ -66,9 +82,21 @@ impl Tcp {
 ///
 /// If the socket has gone meanwhile, what is read means nothing; then it is not found in the table either, and nothing is sent to it.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the kernel's words have 64 bits")]
 pub(super) fn waiting_at(address: u64) -> Option<u32> {
-    let field = core::ptr::with_exposed_provenance::<u32>(address as usize).wrapping_byte_add(constant!(SOCK_RMEM_ALLOC));
+    read(address, constant!(SOCK_RMEM_ALLOC))
+}
+
+/// How much memory TCP takes up.
+#[inline(always)]
+pub(super) fn memory_at(MemoryAt { taken, low }: MemoryAt) -> Option<Memory> {
+    Some(Memory { taken: read(taken, 0)?, low: read(low, 0)? })
+}
+
+/// None if there is no memory.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the kernel's words have 64 bits")]
+fn read<T>(address: u64, offset: usize) -> Option<T> {
+    let field = core::ptr::with_exposed_provenance::<T>(address as usize).wrapping_byte_add(offset);
     // SAFETY: the helper copes with any address.
     unsafe { bpf_probe_read_kernel(field) }.ok()
 }

@@ -21,6 +21,14 @@ use crate::policy::Acceleration;
 /// How long an answer of the kernel may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// That says nothing of the kernel.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "Acceleration cannot be tried now: TCP takes up so much of this machine's memory (the first number of net.ipv4.tcp_mem, or more) that \
+     nothing is accelerated. Try again later"
+)]
+pub(super) struct NoMemory;
+
 /// Refuses acceleration on a kernel that is not fit for it, unless that is what is wanted.
 pub(super) fn gate(force: bool) -> Result<()> {
     let fit = not_known_to_be_unsafe().and_then(|()| try_it());
@@ -69,6 +77,7 @@ fn pair(listener: &TcpListener) -> Result<(TcpStream, TcpStream)> {
 fn answers(listener: &TcpListener, interception: &Interception) -> Result<()> {
     let (mut client, mut server) = pair(listener)?;
     client.write_all(b"question").context("Failed to send")?;
+    memory_suffices(interception)?;
     let accelerated = interception.count(Reason::Accelerated)?;
     ensure!(accelerated == 1, "a connection inside the trial's pod was not accelerated");
     ensure!(sys::is_readable(&server)?, "poll() does not say that data has arrived");
@@ -122,6 +131,7 @@ fn order(listener: &TcpListener, interception: &Interception) -> Result<()> {
         }
         ensure!(written < TOO_MUCH, "{written} bytes were taken for a reader that does not read");
     }
+    memory_suffices(interception)?;
     ensure!(interception.count(Reason::AccelerationOverBudget)? > 0, "a direction did not go back to TCP when it was over its budget");
     drop(client);
     let (mut at, mut buffer) = (0_u64, vec![0; 64 * 1024]);
@@ -138,6 +148,11 @@ fn order(listener: &TcpListener, interception: &Interception) -> Result<()> {
         }
     }
     ensure!(at == written, "{at} of {written} bytes arrived");
+    Ok(())
+}
+
+fn memory_suffices(interception: &Interception) -> Result<()> {
+    ensure!(interception.count(Reason::AccelerationMemoryPressure)? == 0, NoMemory);
     Ok(())
 }
 

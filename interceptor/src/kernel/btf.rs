@@ -134,6 +134,10 @@ pub(super) fn constants() -> Result<HashMap<&'static str, u64>> {
         ("TCP_IS_MPTCP", layout.offset("tcp_sock", "is_mptcp").unwrap_or_default()),
         // `sk_rmem_alloc` is the first field of this one.
         ("SOCK_RMEM_ALLOC", layout.offset("sock", "sk_backlog")?),
+        // `struct sock` begins with this one.
+        ("SOCK_PROT", layout.offset("sock_common", "skc_prot")?),
+        ("PROTO_MEMORY_ALLOCATED", layout.offset("proto", "memory_allocated")?),
+        ("PROTO_SYSCTL_MEM", layout.offset("proto", "sysctl_mem")?),
         ("MSGHDR_FLAGS", layout.offset("msghdr", "msg_flags")?),
     ]))
 }

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 use socket2::SockRef;
 
 use super::{
-    acceleration_trial,
+    acceleration_trial::{self, NoMemory},
     bpffs::Bpffs,
     cgroup,
     known_bad::CannotTell,
@@ -73,10 +73,10 @@ impl Serialize for Answer {
 }
 
 impl From<Result<()>> for Answer {
-    /// What a lack of privilege prevented was not tried.
+    /// What a lack of privilege or of memory prevented was not tried.
     fn from(tried: Result<()>) -> Self {
         let Err(error) = tried else { return Self::Yes };
-        let untold = error.is::<CannotTell>();
+        let untold = error.is::<CannotTell>() || error.is::<NoMemory>();
         // The verifier refuses with EACCES, the kernel's gatekeepers with EPERM.
         let forbidden = error.chain().any(|cause| {
             cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.raw_os_error() == Some(nix::libc::EPERM))

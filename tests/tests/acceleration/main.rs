@@ -9,6 +9,7 @@ mod behaviour;
 mod churn;
 mod integrity;
 mod lab;
+mod memory;
 mod refusal;
 mod restart;
 mod stall;

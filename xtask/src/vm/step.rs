@@ -15,7 +15,7 @@ pub(super) struct Step {
 struct Otherwise {
     /// What `interceptor check` says of it.
     unless: &'static str,
-    instead: Vec<String>,
+    instead: Option<Vec<String>>,
 }
 
 impl Step {
@@ -28,9 +28,9 @@ impl Step {
         Self::new(words(line))
     }
 
-    /// To do `instead` where `interceptor check` says `unless` of something that is not there.
-    pub(super) fn unless(self, unless: &'static str, instead: &str) -> Self {
-        Self { otherwise: Some(Otherwise { unless, instead: words(instead) }), ..self }
+    /// To do `instead`, or nothing, where `interceptor check` says `unless` of something that is not there.
+    pub(super) fn unless(self, unless: &'static str, instead: Option<&str>) -> Self {
+        Self { otherwise: Some(Otherwise { unless, instead: instead.map(words) }), ..self }
     }
 
     pub(super) fn order(&self) -> Value {

@@ -23,7 +23,7 @@ pub(crate) enum Extent {
 pub(crate) fn test(versions: &[Version], extent: Extent, filter: Option<&str>) -> Result<()> {
     let built = built::build()?;
     let (steps, limit) = match extent {
-        Extent::Part => (PART.map(Step::of_line).to_vec(), Duration::from_mins(20)),
+        Extent::Part => (PART.map(Step::of_line).into_iter().chain([alone()]).collect(), Duration::from_mins(20)),
         Extent::All => (all(&built, filter), Duration::from_hours(3)),
     };
     let mut failed = Vec::new();
@@ -45,6 +45,11 @@ const PART: [&str; 3] = ["interceptor check", "rows ebpf::v4::v4::row_0", "inter
 const ACCELERATION: &str = "acceleration";
 const REFUSED: &str = "--accelerate is refused";
 
+/// Tests that change what belongs to the whole machine. Elsewhere they are ignored.
+fn alone() -> Step {
+    Step::of_line(&format!("{ACCELERATION} memory:: --ignored --test-threads 1")).unless(REFUSED, None)
+}
+
 /// Every test target, but those that need the programs of others, which do not fit into the machine.
 fn all(built: &Built, filter: Option<&str>) -> Vec<Step> {
     let (left_out, tests): (Vec<&String>, Vec<&String>) =
@@ -53,9 +58,10 @@ fn all(built: &Built, filter: Option<&str>) -> Vec<Step> {
     let mut steps = vec![Step::of_line("interceptor check")];
     steps.extend(tests.into_iter().map(|test| {
         let step = Step::of_line(&filter.map_or_else(|| test.clone(), |filter| format!("{test} {filter}")));
-        if test == ACCELERATION { step.unless(REFUSED, &format!("{ACCELERATION} refusal")) } else { step }
+        if test == ACCELERATION { step.unless(REFUSED, Some(&format!("{ACCELERATION} refusal"))) } else { step }
     }));
     if filter.is_none() {
+        steps.push(alone());
         steps.push(Step::of_line("interceptor-demo"));
     }
     steps
