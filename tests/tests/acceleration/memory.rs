@@ -25,7 +25,7 @@ const TCP_MEM: [u64; 3] = [4096, 8192, 12288];
 
 #[rstest]
 #[ignore = "changes net.ipv4.tcp_mem of the machine; `cargo xtask vm` boots one for it"]
-fn a_writer_is_stopped_before_tcp_has_no_memory_left(#[values(Kind::Outbound, Kind::OutboundV6, Kind::Pods)] kind: Kind) {
+fn a_writer_is_stopped_before_tcp_has_no_memory_left(#[values(Kind::Outbound, Kind::OutboundV6)] kind: Kind) {
     let node = Node::new();
     let lab = Lab::new(&node, kind);
     lab.enrol(BUDGET);
@@ -41,7 +41,7 @@ fn a_writer_is_stopped_before_tcp_has_no_memory_left(#[values(Kind::Outbound, Ki
 
 #[rstest]
 #[ignore = "changes net.ipv4.tcp_mem of the machine; `cargo xtask vm` boots one for it"]
-fn what_begins_while_memory_is_short_goes_by_tcp(#[values(Kind::Outbound, Kind::OutboundV6, Kind::Pods)] kind: Kind) {
+fn what_begins_while_memory_is_short_goes_by_tcp(#[values(Kind::Outbound, Kind::OutboundV6)] kind: Kind) {
     let node = Node::new();
     let lab = Lab::new(&node, kind);
     lab.enrol(BUDGET);
