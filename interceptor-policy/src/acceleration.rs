@@ -111,12 +111,14 @@ impl Memory {
     }
 }
 
-/// Where the kernel keeps what [`Memory`] says: variables that exist once, as long as the kernel runs.
+/// What an end knows of [`Memory`]. To look at both numbers for each message would take twice as long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct MemoryAt {
-    pub taken: u64,
-    pub low: u64,
+    /// Where the kernel keeps that number: a variable that exists once, as long as the kernel runs.
+    pub taken_at: u64,
+    /// When the connection was established; with zero, nothing goes the direct way.
+    pub low: i64,
 }
 
 /// Kept with each socket in the table of accelerated sockets.

@@ -57,11 +57,12 @@ impl Tcp {
         unsafe { field.read_volatile() }
     }
 
-    /// Where TCP's memory is accounted. Every TCP socket tells the same, whatever functions stand in its `struct proto`.
+    /// How TCP's memory is accounted. Every TCP socket tells the same, whatever functions stand in its `struct proto`.
     #[inline(always)]
     pub(crate) fn memory(self) -> Option<MemoryAt> {
         let proto = read::<u64>(self.address(), constant!(SOCK_PROT))?;
-        Some(MemoryAt { taken: read(proto, constant!(PROTO_MEMORY_ALLOCATED))?, low: read(proto, constant!(PROTO_SYSCTL_MEM))? })
+        let low_at = read::<u64>(proto, constant!(PROTO_SYSCTL_MEM))?;
+        Some(MemoryAt { taken_at: read(proto, constant!(PROTO_MEMORY_ALLOCATED))?, low: read(low_at, 0)? })
     }
 
     /// Whether it is a subflow of a Multipath TCP connection.
@@ -88,8 +89,8 @@ pub(super) fn waiting_at(address: u64) -> Option<u32> {
 
 /// How much memory TCP takes up.
 #[inline(always)]
-pub(super) fn memory_at(MemoryAt { taken, low }: MemoryAt) -> Option<Memory> {
-    Some(Memory { taken: read(taken, 0)?, low: read(low, 0)? })
+pub(super) fn memory_at(MemoryAt { taken_at, low }: MemoryAt) -> Option<Memory> {
+    Some(Memory { taken: read(taken_at, 0)?, low })
 }
 
 /// None if there is no memory.
