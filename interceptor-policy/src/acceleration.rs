@@ -107,7 +107,8 @@ impl Memory {
     /// the two is for what is sent by others at the same moment.
     #[inline(always)]
     pub const fn suffices(self) -> bool {
-        self.taken < self.low
+        // The kernel counts in part per processor, so the sum may be less than nothing for a while.
+        self.low > 0 && self.taken < self.low
     }
 }
 
@@ -354,9 +355,9 @@ mod tests {
     #[case::the_last_page_is_left(Some(Memory { taken: 99, low: 100 }), Ok(()))]
     #[case::no_page_is_left(Some(Memory { taken: 100, low: 100 }), MEMORY_PRESSURE)]
     #[case::pages_are_lacking(Some(Memory { taken: i64::MAX, low: 100 }), MEMORY_PRESSURE)]
-    // The kernel counts in part per processor, so the sum may be less than nothing for a while.
     #[case::pages_to_be_taken_are_given_back_already(Some(Memory { taken: -1, low: 1 }), Ok(()))]
     #[case::tcp_may_have_none(Some(Memory { taken: 0, low: 0 }), MEMORY_PRESSURE)]
+    #[case::tcp_may_have_none_and_gives_back(Some(Memory { taken: -1, low: 0 }), MEMORY_PRESSURE)]
     #[case::nobody_can_tell(None, MEMORY_PRESSURE)]
     fn memory_is_looked_at_for_every_message(#[case] memory: Option<Memory>, #[case] taken: Result<(), Reason>) {
         assert_eq!(end(0).take_room(10, memory, || Some(0)), taken);

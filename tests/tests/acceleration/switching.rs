@@ -18,7 +18,7 @@ enum Switch {
     OffAndOn,
 }
 
-/// Never spent: what goes directly goes directly until it is switched off.
+/// Never spent: what goes directly goes directly until it is switched off, or TCP takes up much of a small machine's memory.
 const ON: &[&str] = &["--accelerate", "--accelerate-budget", "1073741824"];
 
 #[rstest]
