@@ -94,7 +94,7 @@ impl Way {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
     pub taken: i64,
-    /// The first number of `net.ipv4.tcp_mem`.
+    /// The first number of `net.ipv4.tcp_mem`; with zero, nothing goes the direct way.
     pub low: i64,
 }
 
@@ -110,16 +110,6 @@ impl Memory {
         // The kernel counts in part per processor, so the sum may be less than nothing for a while.
         self.low > 0 && self.taken < self.low
     }
-}
-
-/// What an end knows of [`Memory`]. To look at both numbers for each message would take twice as long.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
-#[repr(C)]
-pub struct MemoryAt {
-    /// Where the kernel keeps that number: a variable that exists once, as long as the kernel runs.
-    pub taken_at: u64,
-    /// When the connection was established; with zero, nothing goes the direct way.
-    pub low: i64,
 }
 
 /// Kept with each socket in the table of accelerated sockets.
@@ -140,14 +130,15 @@ pub struct End {
     pub room: u32,
     /// The other end's [`EndNote::socket`], once it is proven.
     pub peer: u64,
-    pub memory: MemoryAt,
+    /// [`Memory::low`] when it was established: to read it anew takes longer than all else that a message needs to know.
+    pub memory_low: i64,
 }
 
 impl End {
     /// Of a connection that has just been established.
     #[inline(always)]
-    pub const fn new(key: EndKey, peer_netns_cookie: u64, sequence: Sequence, budget: u32, memory: MemoryAt) -> Self {
-        Self { key, peer_netns_cookie, sequence, way: Way::UNDECIDED, urgent: 0, budget, room: 0, peer: 0, memory }
+    pub const fn new(key: EndKey, peer_netns_cookie: u64, sequence: Sequence, budget: u32, memory_low: i64) -> Self {
+        Self { key, peer_netns_cookie, sequence, way: Way::UNDECIDED, urgent: 0, budget, room: 0, peer: 0, memory_low }
     }
 
     /// Whether a message of `size` bytes may go the direct way. `memory` is that of this moment, if anybody can tell. `waiting` tells how
@@ -321,7 +312,7 @@ mod tests {
     }
 
     fn end(room: u32) -> End {
-        End { room, ..End::new(key(), 8, Sequence::default(), MIN_BUDGET, MemoryAt::default()) }
+        End { room, ..End::new(key(), 8, Sequence::default(), MIN_BUDGET, 0) }
     }
 
     const ENOUGH: Option<Memory> = Some(Memory { taken: 0, low: 1 });

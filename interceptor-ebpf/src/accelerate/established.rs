@@ -86,8 +86,8 @@ fn admission(ctx: &SockOpsContext, pod: Pod<'_>, socket: Socket, tcp: Tcp, accep
     let early_data = queued || field!(ctx, snd_una) != sequence.sends || (field!(ctx, data_segs_out) | field!(ctx, data_segs_in)) != 0;
     let key = EndKey { netns_cookie: pod.netns_cookie, local, remote, local_port, remote_port, padding: 0 };
     // Where nothing can be read, TCP has as good as no memory left.
-    let memory = tcp.memory().unwrap_or_default();
-    let end = End::new(key, peer_netns_cookie, sequence, pod.policy.accelerate_budget, memory);
+    let memory_low = tcp.memory_low().unwrap_or_default();
+    let end = End::new(key, peer_netns_cookie, sequence, pod.policy.accelerate_budget, memory_low);
     admit(&NewEnd {
         accepted,
         place,

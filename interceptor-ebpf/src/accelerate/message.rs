@@ -6,12 +6,12 @@ use aya_ebpf::{
 };
 use interceptor_policy::{
     PolicyFlags, Reason,
-    acceleration::{End, OtherEnd, Way, decide_direction},
+    acceleration::{End, Memory, OtherEnd, Way, decide_direction},
 };
 
 use super::{
     established::note_of_other_end,
-    tcp::{memory_at, waiting_at},
+    tcp::{Tcp, waiting_at},
 };
 use crate::{
     maps::{ACCELERATED, SOCKET_ENDS},
@@ -79,7 +79,8 @@ fn direct(ctx: &SkMsgContext, end: &mut End, socket: Socket) -> Result<(), Stop<
         return Err(stop(Some(Reason::AccelerationUrgentData)));
     }
     let peer = end.peer;
-    let room = end.take_room(size(ctx), memory_at(end.memory), || waiting_at(peer));
+    let memory = Tcp::of(socket).map(|tcp| Memory { taken: tcp.memory_taken(), low: end.memory_low });
+    let room = end.take_room(size(ctx), memory, || waiting_at(peer));
     room.map_err(|reason| stop(Some(reason)))?;
     if !redirect(ctx, end) {
         return Err(stop(Some(Reason::AccelerationPeerGone)));

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-use core::ptr::NonNull;
+use core::{ffi::c_void, ptr::NonNull};
 
 use aya_ebpf::helpers::{bpf_probe_read_kernel, generated::bpf_skc_to_tcp_sock};
-use interceptor_policy::acceleration::{Memory, MemoryAt};
 
 use crate::socket::Socket;
 
@@ -57,12 +56,31 @@ impl Tcp {
         unsafe { field.read_volatile() }
     }
 
-    /// How TCP's memory is accounted. Every TCP socket tells the same, whatever functions stand in its `struct proto`.
+    /// How many pages TCP takes up on the whole machine.
     #[inline(always)]
-    pub(crate) fn memory(self) -> Option<MemoryAt> {
-        let proto = read::<u64>(self.address(), constant!(SOCK_PROT))?;
-        let low_at = read::<u64>(proto, constant!(PROTO_SYSCTL_MEM))?;
-        Some(MemoryAt { taken_at: read(proto, constant!(PROTO_MEMORY_ALLOCATED))?, low: read(low_at, 0)? })
+    pub(crate) fn memory_taken(self) -> i64 {
+        let field = self.proto().wrapping_byte_add(constant!(PROTO_MEMORY_ALLOCATED)).cast::<*const i64>();
+        // SAFETY: the verifier checks the offset against the kernel's type information.
+        let counter = unsafe { field.read_volatile() };
+        // SAFETY: the verifier knows where the pointer comes from, and that the number is the first of what it points to.
+        unsafe { counter.read_volatile() }
+    }
+
+    /// The first number of `net.ipv4.tcp_mem`, in pages. None if it cannot be read.
+    #[inline(always)]
+    pub(crate) fn memory_low(self) -> Option<i64> {
+        let field = self.proto().wrapping_byte_add(constant!(PROTO_SYSCTL_MEM)).cast::<u64>();
+        // SAFETY: the verifier checks the offset against the kernel's type information. It does not let the program follow this pointer.
+        let numbers = unsafe { field.read_volatile() };
+        read(numbers, 0)
+    }
+
+    /// Its functions, and where all TCP sockets have their memory accounted, whatever their functions are.
+    #[inline(always)]
+    fn proto(self) -> *const c_void {
+        let field = self.0.as_ptr().wrapping_byte_add(constant!(SOCK_PROT)).cast::<*const c_void>();
+        // SAFETY: the verifier checks the offset against the kernel's type information.
+        unsafe { field.read_volatile() }
     }
 
     /// Whether it is a subflow of a Multipath TCP connection.
@@ -85,12 +103,6 @@ impl Tcp {
 #[inline(always)]
 pub(super) fn waiting_at(address: u64) -> Option<u32> {
     read(address, constant!(SOCK_RMEM_ALLOC))
-}
-
-/// How much memory TCP takes up.
-#[inline(always)]
-pub(super) fn memory_at(MemoryAt { taken_at, low }: MemoryAt) -> Option<Memory> {
-    Some(Memory { taken: read(taken_at, 0)?, low })
 }
 
 /// None if there is no memory.
