@@ -5,6 +5,8 @@ use std::{
     cell::Cell,
     fs,
     net::{Ipv4Addr, SocketAddrV4},
+    thread,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -64,7 +66,7 @@ fn for_each_connection(lab: &mut Lab<'_>) -> anyhow::Result<Outcome> {
 }
 
 fn held_open(place: &mut Place<'_>, from: Option<Ipv4Addr>) -> anyhow::Result<Vec<f64>> {
-    let count = 4_000;
+    let count = 12_000;
     let to = place.servers(8);
     let before = objects()?;
     let (took, during) = place.hold(Work::Storm { from, to, count }, objects);
@@ -78,6 +80,7 @@ fn held_open(place: &mut Place<'_>, from: Option<Ipv4Addr>) -> anyhow::Result<Ve
 /// like those of programs and rule sets.
 fn kernel_memory() -> anyhow::Result<f64> {
     const PARTS: [&str; 3] = ["Slab:", "Percpu:", "VmallocUsed:"];
+    give_back()?;
     let text = fs::read_to_string("/proc/meminfo").context("read /proc/meminfo")?;
     let kib =
         |part: &str| -> Option<f64> { text.lines().find_map(|line| line.strip_prefix(part))?.trim().trim_end_matches(" kB").parse().ok() };
@@ -87,6 +90,7 @@ fn kernel_memory() -> anyhow::Result<f64> {
 
 /// The objects that stand in slabs, in bytes. Slabs themselves are kept for later when their objects are gone.
 fn objects() -> anyhow::Result<f64> {
+    give_back()?;
     let text = fs::read_to_string("/proc/slabinfo").context("read /proc/slabinfo")?;
     let size = |line: &str| -> Option<f64> {
         let mut fields = line.split_whitespace().skip(1);
@@ -95,4 +99,26 @@ fn objects() -> anyhow::Result<f64> {
     };
     // The first two lines are headings.
     text.lines().skip(2).map(|line| size(line).with_context(|| format!("make sense of {line:?}"))).sum()
+}
+
+/// What has ended is freed some grace periods later.
+const SETTLING: Duration = Duration::from_millis(100);
+
+/// Waits until what has ended is gone, and has each processor give back what it holds ready for itself, which counts as taken, and the
+/// caches their empty slabs. Where the kernel does not offer that (`CONFIG_SLUB_DEBUG`), more is noise.
+#[expect(clippy::disallowed_methods, reason = "the kernel tells nobody when everything is freed; what is left shows as noise")]
+fn give_back() -> anyhow::Result<()> {
+    thread::sleep(SETTLING);
+    let Ok(caches) = fs::read_dir("/sys/kernel/slab") else {
+        return Ok(());
+    };
+    for cache in caches {
+        let cache = cache.context("list the kernel's caches")?;
+        // What shares another's slabs is a link to it.
+        if cache.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let shrink = cache.path().join("shrink");
+            fs::write(&shrink, "1").with_context(|| format!("write {}", shrink.display()))?;
+        }
+    }
+    Ok(())
 }

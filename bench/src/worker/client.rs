@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -160,6 +161,8 @@ fn connect_from(from: Option<Ipv4Addr>, to: SocketAddr) -> io::Result<TcpStream>
         return TcpStream::connect(to);
     };
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    // As all others: the port is chosen when the destination is known, and may be that of connections to other destinations.
+    setsockopt(&socket, IpBindAddressNoPort, &true)?;
     socket.bind(&SocketAddr::from((from, 0)).into())?;
     socket.connect(&to.into())?;
     Ok(socket.into())
