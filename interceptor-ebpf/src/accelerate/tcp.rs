@@ -24,7 +24,7 @@ static TCP_IS_MPTCP: usize = 0;
 
 /// A TCP socket as the kernel itself sees it: for what it tells no program otherwise.
 #[derive(Clone, Copy)]
-pub(crate) struct Tcp(NonNull<u32>);
+pub(crate) struct Tcp(NonNull<c_void>);
 
 macro_rules! constant {
     ($name:ident) => {
@@ -51,7 +51,7 @@ impl Tcp {
     /// The number of the next byte that the application writes (`write_seq`).
     #[inline(always)]
     pub(crate) fn write_seq(self) -> u32 {
-        let field = self.0.as_ptr().wrapping_byte_add(constant!(TCP_WRITE_SEQ));
+        let field = self.0.as_ptr().wrapping_byte_add(constant!(TCP_WRITE_SEQ)).cast::<u32>();
         // SAFETY: the verifier checks the offset against the kernel's type information.
         unsafe { field.read_volatile() }
     }
