@@ -13,7 +13,7 @@ enum Budget {
     None,
     /// Soon spent: the transfer begins directly and goes on by TCP.
     Small,
-    /// Never spent: all of it goes directly.
+    /// Never spent: all of it goes directly, as long as TCP has memory.
     Large,
 }
 
@@ -40,8 +40,11 @@ fn random_writes_arrive_in_order(
 
     let counters = lab.counters();
     let accelerated = if budget == Budget::None { 0 } else { 2 * connections };
-    assert!(counters.of("accelerated") * 100 >= accelerated * 99, "{accelerated} directions: {counters}");
-    assert_eq!(directions(&counters), accelerated, "{counters}");
+    // In full size TCP's memory may come to its end, which is counted for directions that were accelerated until then, and for others.
+    let short_of_memory = sized(0, counters.of("acceleration_memory_pressure"));
+    assert!((counters.of("accelerated") + short_of_memory) * 100 >= accelerated * 99, "{accelerated} directions: {counters}");
+    let begun = directions(&counters);
+    assert!((begun..=begun + short_of_memory).contains(&accelerated), "{counters}");
     if budget == Budget::Large {
         assert_eq!(counters.of("acceleration_over_budget"), 0, "{counters}");
     }
