@@ -130,7 +130,7 @@ pub struct End {
     pub room: u32,
     /// The other end's [`EndNote::socket`], once it is proven.
     pub peer: u64,
-    /// [`Memory::low`] when it was established: to read it anew takes longer than all else that a message needs to know.
+    /// [`Memory::low`] when it was established: to read it for each message would take a helper call.
     pub memory_low: i64,
 }
 
