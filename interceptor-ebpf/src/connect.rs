@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_set_retval};
 use interceptor_policy::{
-    Action, Address, AddressClass, DNS_SERVICE_PORT, Destination, Flow, Outbound, Owner, PolicyFlags, Protocol, Reason, Slot, SlotAddress,
-    SlotCandidates, SlotEntry, Tables as _, decide,
+    Action, Address, AddressClass, DNS_SERVICE_PORT, Destination, Outbound, Owner, PolicyFlags, Protocol, Reason, Slot, SlotAddress,
+    SlotCandidates, SlotEntry, Tables as _,
 };
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     maps::SLOTS,
     names::source_towards,
     pod::Pod,
+    rules,
     search::{Search, first},
     socket::Socket,
     user_address::{Family, UserAddress},
@@ -48,8 +49,9 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     if !keep_inside(user, pod, &flow) {
         return refuse(); // it would come back to the sidecar again and again
     }
-    let verdict = decide(&Flow::Outbound(flow), pod.policy, &pod);
-    pod.count(verdict.reason);
+    let Some(verdict) = rules::outbound(pod, &flow) else {
+        return refuse();
+    };
     match verdict.action {
         Action::Pass => {
             if pod.slot_in(dialled.address, dialled.port).is_some() {

@@ -6,12 +6,13 @@
 //! to that address, from which it is given the same address as its source, and the application is shown the server in that slot.
 //! A socket that is bound to an address would not hear that answer; it is shown the server that it asked last.
 
-use interceptor_policy::{Action, Address, AskedServer, Destination, Flow, Outbound, Protocol, Reason, SlotAddress, decide};
+use interceptor_policy::{Action, Address, AskedServer, Destination, Outbound, Protocol, Reason, SlotAddress};
 
 use crate::{
     connect::{ALLOW, refuse, source_under_iptables, take_slot},
     maps::DNS_SERVERS,
     pod::Pod,
+    rules,
     socket::Socket,
     user_address::{Family, UserAddress},
 };
@@ -61,8 +62,9 @@ pub(crate) fn send<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         mark: socket.mark(),
         interface: socket.bound_interface(),
     };
-    let verdict = decide(&Flow::Outbound(flow), pod.policy, &pod);
-    pod.count(verdict.reason);
+    let Some(verdict) = rules::outbound(pod, &flow) else {
+        return refuse();
+    };
     match verdict.action {
         // No rule redirects datagrams to the other ports.
         Action::Pass | Action::RedirectOutbound | Action::RedirectInbound => ALLOW,

@@ -18,6 +18,7 @@ mod maps;
 mod names;
 mod original_dst;
 mod pod;
+mod rules;
 mod search;
 mod socket;
 mod trace;

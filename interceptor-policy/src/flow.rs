@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+use zerocopy::{Immutable, IntoBytes};
+
 use crate::{Address, Owner};
 
 /// The index of `lo`, the same in every network namespace
@@ -15,21 +17,24 @@ pub enum Flow {
 }
 
 /// A connection that a socket of the pod makes.
-#[derive(Clone, Copy, Debug)]
+///
+/// No padding, which `zerocopy` sees to: kernel programs pass it to a function, and older verifiers let only what was written be passed.
+#[derive(Clone, Copy, Debug, Immutable, IntoBytes)]
+#[repr(C)]
 pub struct Outbound {
-    pub protocol: Protocol,
     /// What the socket is bound to; unspecified when it is not.
     pub source: Address,
     /// What the connection reaches (see [`Address::as_reached_from`]).
     pub destination: Address,
-    /// Destination port, host byte order.
-    pub port: u16,
     /// Who made the socket.
     pub owner: Owner,
     /// `SO_MARK`.
     pub mark: u32,
     /// The interface that the socket is bound to (`SO_BINDTODEVICE`), by its index; 0 when the destination's route decides.
     pub interface: u32,
+    /// Destination port, host byte order.
+    pub port: u16,
+    pub protocol: Protocol,
 }
 
 /// A connection that arrives at the pod.
@@ -45,7 +50,8 @@ pub struct Inbound {
 }
 
 /// The transport protocol, as IP numbers it: MPTCP is TCP on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Immutable, IntoBytes)]
+#[repr(u16)]
 pub enum Protocol {
     Tcp,
     Udp,
