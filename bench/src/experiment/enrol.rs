@@ -29,18 +29,25 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
         small_pod(node, &format!("new-{}", made.get()))
     };
     let idle = small_pod(&node, "idle");
+    // Starting a program takes now this long, now that: one start says little of a round.
+    let times = lab.effort.pick(3, 9);
     let mut contenders: Vec<Contender<'_>> = Vec::new();
     for variant in [Variant::IptablesLegacy, Variant::IptablesNft] {
         let (node, fresh) = (&node, &fresh);
-        contenders.push(Contender::new(variant.name(), move || Ok(vec![rules_time(variant, &fresh(node))?])));
+        contenders.push(Contender::new(variant.name(), move || (0..times).map(|_| rules_time(variant, &fresh(node))).collect()));
     }
-    contenders.push(Contender::new(Variant::Ebpf.name(), || Ok(vec![enrol_time(&fresh(&node))])));
+    contenders.push(Contender::new(Variant::Ebpf.name(), || Ok((0..times).map(|_| enrol_time(&fresh(&node))).collect())));
     contenders.push(Contender::new("ebpf, first pod of the node", || {
-        let time = enrol_time(&fresh(&empty));
-        empty.run(&["clean", "--all"]).expect_success();
-        Ok(vec![time])
+        let time = |_| {
+            let time = enrol_time(&fresh(&empty));
+            empty.run(&["clean", "--all"]).expect_success();
+            time
+        };
+        Ok((0..times).map(time).collect())
     }));
-    contenders.push(Contender::new("a program that does nothing", || Ok(vec![time(idle.namespace().root().command("true"), "")])));
+    contenders.push(Contender::new("a program that does nothing", || {
+        Ok((0..times).map(|_| time(idle.namespace().root().command("true"), "")).collect())
+    }));
     let title = "putting interception in force in a pod, both families".to_owned();
     Ok(vec![lab.run(Plan { name: "enrol".to_owned(), title, unit: Unit::Nanoseconds, better: Better::Less, contenders })?])
 }

@@ -31,7 +31,7 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
 fn for_each_pod(lab: &mut Lab<'_>) -> anyhow::Result<Outcome> {
     let node = Node::new();
     small_pod(&node, "first").enrol(&[]);
-    let batch = lab.effort.pick(8, 20);
+    let batch = lab.effort.pick(20, 40);
     let made = Cell::new(0);
     let contender = |variant: Variant| {
         let (node, made) = (&node, &made);
@@ -76,16 +76,16 @@ fn held_open(place: &mut Place<'_>, from: Option<Ipv4Addr>) -> anyhow::Result<Ve
     Ok(vec![((during? - before) / count).max(0.0)])
 }
 
-/// What the kernel has taken for itself and can tell apart from user memory, in bytes: slabs, memory for each processor, and mappings
-/// like those of programs and rule sets.
+/// What the kernel has taken for itself and can tell apart from user memory, in bytes: objects in slabs, memory for each processor, and
+/// mappings like those of programs and rule sets. Stacks of processes are such mappings too, and come and go.
 fn kernel_memory() -> anyhow::Result<f64> {
-    const PARTS: [&str; 3] = ["Slab:", "Percpu:", "VmallocUsed:"];
-    give_back()?;
+    let objects = objects()?;
     let text = fs::read_to_string("/proc/meminfo").context("read /proc/meminfo")?;
-    let kib =
-        |part: &str| -> Option<f64> { text.lines().find_map(|line| line.strip_prefix(part))?.trim().trim_end_matches(" kB").parse().ok() };
-    let sizes: Option<Vec<f64>> = PARTS.iter().map(|part| kib(part)).collect();
-    Ok(sizes.with_context(|| format!("find {PARTS:?} in /proc/meminfo"))?.iter().sum::<f64>() * 1024.0)
+    let kib = |part: &str| -> anyhow::Result<f64> {
+        let value = text.lines().find_map(|line| line.strip_prefix(part)).and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
+        value.with_context(|| format!("find {part:?} in /proc/meminfo"))
+    };
+    Ok(objects + 1024.0 * (kib("Percpu:")? + kib("VmallocUsed:")? - kib("KernelStack:")?))
 }
 
 /// The objects that stand in slabs, in bytes. Slabs themselves are kept for later when their objects are gone.
