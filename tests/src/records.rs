@@ -160,6 +160,15 @@ pub struct Tally {
     pub failed: BTreeMap<String, usize>,
 }
 
+impl Tally {
+    /// How a connection ends with the process that had accepted it, or in whose queue it was. That can be before its client has asked whether
+    /// `connect()` succeeded, and is not to be confused with a refusal: who has been established is reset, and told `EPIPE` if the other
+    /// end's FIN came before
+    /// ([`tcp_reset`](https://github.com/torvalds/linux/blob/v6.12/net/ipv4/tcp_input.c)).
+    pub const BROKEN_OFF: [&str; 6] =
+        ["connect:ECONNRESET", "connect:EPIPE", "receive:ECONNRESET", "receive:EOF", "send:ECONNRESET", "send:EPIPE"];
+}
+
 impl Greeting {
     /// Panics when it is something else.
     pub fn from_line(line: &str) -> Self {

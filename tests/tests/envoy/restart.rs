@@ -15,14 +15,12 @@ use crate::{
 
 const SIDES: [Side; 2] = [Side::Client, Side::Server];
 
-/// What a client sees of a connection that ends with its sidecar; before `connect()` has returned, if nobody had accepted it.
-const BROKEN_OFF: [&str; 4] = ["connect:ECONNRESET", "receive:ECONNRESET", "receive:EOF", "send:ECONNRESET"];
-/// What the other pod's sidecar tells a client of such a connection.
+/// What the other pod's sidecar tells a client of a connection that ends with a sidecar.
 const BROKEN_OFF_BEHIND: &str = "status:503";
 const REFUSED: &str = "connect:ECONNREFUSED";
 
 pub(crate) fn a_killed_sidecar_is_not_bypassed(case: &Case) {
-    under_load(case, Start::Alone, &[&BROKEN_OFF[..], &[BROKEN_OFF_BEHIND, REFUSED]].concat(), |mesh, family, backend| {
+    under_load(case, Start::Alone, &[&Tally::BROKEN_OFF[..], &[BROKEN_OFF_BEHIND, REFUSED]].concat(), |mesh, family, backend| {
         for side in SIDES {
             mesh.take(side).kill();
             let (client, url) = match side {
@@ -41,7 +39,7 @@ pub(crate) fn a_killed_sidecar_is_not_bypassed(case: &Case) {
 
 /// Nobody is refused at any time, for one of the two always listens.
 pub(crate) fn a_second_sidecar_joins_the_first(case: &Case) {
-    under_load(case, Start::Alone, &[&BROKEN_OFF[..], &[BROKEN_OFF_BEHIND]].concat(), |mesh, _, _| {
+    under_load(case, Start::Alone, &[&Tally::BROKEN_OFF[..], &[BROKEN_OFF_BEHIND]].concat(), |mesh, _, _| {
         for side in SIDES {
             let first = mesh.start(side, Start::Alone).expect("one before it");
             more_requests(mesh.envoy(side));
