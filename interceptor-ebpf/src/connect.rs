@@ -50,7 +50,7 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         return refuse(); // it would come back to the sidecar again and again
     }
     let Some(verdict) = rules::outbound(pod, &flow) else {
-        return refuse();
+        return refuse(); // the rules always say something
     };
     match verdict.action {
         Action::Pass => {

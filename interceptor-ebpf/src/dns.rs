@@ -63,7 +63,7 @@ pub(crate) fn send<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         interface: socket.bound_interface(),
     };
     let Some(verdict) = rules::outbound(pod, &flow) else {
-        return refuse();
+        return refuse(); // the rules always say something
     };
     match verdict.action {
         // No rule redirects datagrams to the other ports.

@@ -11,7 +11,7 @@ pub(crate) fn outbound(pod: Pod<'_>, flow: &Outbound) -> Option<Verdict> {
 }
 
 /// A function that the verifier goes through once and by itself, for any pod and any flow; its caller sees no more than a number come
-/// back ([`btf_prepare_func_args`](https://github.com/torvalds/linux/blob/v5.19/kernel/bpf/btf.c#L6378)). As a part of its caller, the
+/// back ([`btf_prepare_func_args`](https://github.com/torvalds/linux/blob/v5.19/kernel/bpf/btf.c)). As a part of its caller, the
 /// rules would be followed again for each way in which the caller finds an address out.
 #[inline(never)]
 #[unsafe(no_mangle)]
