@@ -77,7 +77,7 @@ fn held_open(place: &mut Place<'_>, from: Option<Ipv4Addr>) -> anyhow::Result<Ve
 }
 
 /// What the kernel has taken for itself and can tell apart from user memory, in bytes: objects in slabs, memory for each processor, and
-/// mappings like those of programs and rule sets. Stacks of processes are such mappings too, and come and go.
+/// mappings like those of programs and rule sets. Stacks of processes are such mappings too (`CONFIG_VMAP_STACK`), and come and go.
 fn kernel_memory() -> anyhow::Result<f64> {
     let objects = objects()?;
     let text = fs::read_to_string("/proc/meminfo").context("read /proc/meminfo")?;
