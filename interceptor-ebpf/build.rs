@@ -13,5 +13,7 @@ fn main() {
 
 fn find_linker() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join("bpf-linker")).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join("bpf-linker"))
+        .find(|file| file.is_file())
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Builds the kernel object and leaves it in `OUT_DIR/interceptor-ebpf`, where the loader embeds it.
 //!
-//! `aya_build::build_ebpf` does nearly this, but it needs a nightly compiler, or `RUSTC_BOOTSTRAP` for every crate of the
-//! build. Here only the nested build gets unstable features (`-Z build-std`), and the compiler is the one in use.
+//! `aya_build::build_ebpf` does nearly this, but it needs a nightly compiler, or `RUSTC_BOOTSTRAP` for every crate of
+//! the build. Here only the nested build gets unstable features (`-Z build-std`), and the compiler is the one in use.
 
 #[path = "build/toolchain.rs"]
 mod toolchain;
@@ -31,7 +31,8 @@ fn build_kernel_object() -> Result<(), String> {
     for input in ["../interceptor-ebpf", "../interceptor-policy", "../Cargo.toml", "../Cargo.lock"] {
         println!("cargo:rerun-if-changed={input}");
     }
-    let in_use = Compiler::ask(&required("RUSTC")?).ok_or("cannot ask the compiler that cargo names in RUSTC for its version")?;
+    let in_use = Compiler::ask(&required("RUSTC")?)
+        .ok_or("cannot ask the compiler that cargo names in RUSTC for its version")?;
     let compiler = toolchain::kernel_compiler(&in_use).ok_or_else(|| {
         let source = in_use.core_source();
         format!(
@@ -51,13 +52,17 @@ fn build_kernel_object() -> Result<(), String> {
     let out = PathBuf::from(required("OUT_DIR")?);
     let built = run_nested_build(&compiler, &linker, &out.join("kernel-target"))?;
     let wanted = out.join(OBJECT);
-    std::fs::copy(&built, &wanted)
-        .map(drop)
-        .map_err(|error| format!("cannot copy the kernel object from {} to {}: {error}", built.display(), wanted.display()))
+    std::fs::copy(&built, &wanted).map(drop).map_err(|error| {
+        format!(
+            "cannot copy the kernel object from {} to {}: {error}",
+            built.display(),
+            wanted.display()
+        )
+    })
 }
 
-/// Runs cargo for the kernel's target and returns the path of the object. The target folder is its own: cargo has locked the
-/// outer one.
+/// Runs cargo for the kernel's target and returns the path of the object. The target folder is its own: cargo has
+/// locked the outer one.
 fn run_nested_build(compiler: &Compiler, linker: &Path, target_dir: &Path) -> Result<PathBuf, String> {
     let target = match required("CARGO_CFG_TARGET_ENDIAN")?.to_str() {
         Some("big") => "bpfeb-unknown-none",
@@ -68,17 +73,33 @@ fn run_nested_build(compiler: &Compiler, linker: &Path, target_dir: &Path) -> Re
     flags.push("\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf");
 
     let mut cargo = Command::new(required("CARGO")?);
-    cargo.args(["build", "--quiet", "--package", OBJECT, "--bins", "--release", "--target", target, "-Z", "build-std=core"]);
+    cargo.args([
+        "build",
+        "--quiet",
+        "--package",
+        OBJECT,
+        "--bins",
+        "--release",
+        "--target",
+        target,
+        "-Z",
+        "build-std=core",
+    ]);
     cargo.arg("--target-dir").arg(target_dir);
     if std::env::var_os("CARGO_FEATURE_KERNEL_LOG").is_some() {
         cargo.args(["--features", "log"]);
     }
-    cargo.env("RUSTC", &compiler.rustc).env("RUSTC_BOOTSTRAP", "1").env("CARGO_ENCODED_RUSTFLAGS", flags);
+    cargo
+        .env("RUSTC", &compiler.rustc)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_ENCODED_RUSTFLAGS", flags);
     cargo.env("PATH", with_folder_of(linker)?);
     // Under `cargo clippy` this names clippy's driver, which would check the programs and produce no object.
     cargo.env_remove("RUSTC_WORKSPACE_WRAPPER");
 
-    let output = cargo.output().map_err(|error| format!("cannot start cargo to build the kernel object: {error}"))?;
+    let output = cargo
+        .output()
+        .map_err(|error| format!("cannot start cargo to build the kernel object: {error}"))?;
     let text = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         let llvm = compiler.llvm;
@@ -97,10 +118,17 @@ fn run_nested_build(compiler: &Compiler, linker: &Path, target_dir: &Path) -> Re
 /// rustc looks for the linker by name: the one that was found comes first.
 fn with_folder_of(linker: &Path) -> Result<OsString, String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = linker.parent().map(Path::to_owned).into_iter().chain(std::env::split_paths(&path));
-    std::env::join_paths(folders).map_err(|error| format!("cannot add the folder of {} to PATH: {error}", linker.display()))
+    let folders = linker
+        .parent()
+        .map(Path::to_owned)
+        .into_iter()
+        .chain(std::env::split_paths(&path));
+    std::env::join_paths(folders)
+        .map_err(|error| format!("cannot add the folder of {} to PATH: {error}", linker.display()))
 }
 
 fn required(variable: &str) -> Result<OsString, String> {
-    std::env::var_os(variable).filter(|value| value != OsStr::new("")).ok_or_else(|| format!("cargo has not set {variable}"))
+    std::env::var_os(variable)
+        .filter(|value| value != OsStr::new(""))
+        .ok_or_else(|| format!("cargo has not set {variable}"))
 }

@@ -23,7 +23,10 @@ use nix::unistd::geteuid;
 
 /// Compares no interception, Istio's iptables rules and interceptor, in one run.
 #[derive(Parser)]
-#[command(version, after_help = "Examples:\n  interceptor-bench --quick\n  interceptor-bench --only connect --only request --rounds 30")]
+#[command(
+    version,
+    after_help = "Examples:\n  interceptor-bench --quick\n  interceptor-bench --only connect --only request --rounds 30"
+)]
 struct Arguments {
     /// Less of everything: about three minutes
     #[arg(long)]
@@ -57,7 +60,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    ensure!(geteuid().is_root(), "the benchmark makes network namespaces and loads kernel programs, so it needs root");
+    ensure!(
+        geteuid().is_root(),
+        "the benchmark makes network namespaces and loads kernel programs, so it needs root"
+    );
     let start = Instant::now();
     let seed = match arguments.seed {
         Some(seed) => seed,
@@ -69,7 +75,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     say(&machine.to_string())?;
     let cpus = Cpus::choose()?;
     pin(cpus.other)?;
-    let effort = Effort { rounds: arguments.rounds.map_or(if arguments.quick { 10 } else { 20 }, usize::from), quick: arguments.quick };
+    let effort = Effort {
+        rounds: arguments.rounds.map_or(if arguments.quick { 10 } else { 20 }, usize::from),
+        quick: arguments.quick,
+    };
 
     let outcomes = measure(&node, arguments, effort, cpus, seed, &interrupt)?;
     drop(node);
@@ -80,7 +89,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         say(&format!("\n{}", targets_table(&report.targets)))?;
     }
     let (time, out) = (start.elapsed().as_secs(), arguments.out.display());
-    say(&format!("\n{} rounds in {time} s, seed {seed}; results.json, summary.md and the plots are in {out}", effort.rounds))
+    say(&format!(
+        "\n{} rounds in {time} s, seed {seed}; results.json, summary.md and the plots are in {out}",
+        effort.rounds
+    ))
 }
 
 fn measure(
@@ -110,14 +122,23 @@ fn measure(
 /// What is asked for, in the order in which it is carried out.
 fn groups(Arguments { only, envoy, .. }: &Arguments) -> Vec<Group> {
     let all = Group::value_variants().iter().copied();
-    let wanted = |group: &Group| if only.is_empty() { *group != Group::Envoy || envoy.is_some() } else { only.contains(group) };
+    let wanted = |group: &Group| {
+        if only.is_empty() {
+            *group != Group::Envoy || envoy.is_some()
+        } else {
+            only.contains(group)
+        }
+    };
     all.filter(wanted).collect()
 }
 
 /// As the user would type it, when this is called by `cargo xtask bench`.
 fn command_line() -> String {
     let words = std::env::args().skip(1);
-    std::iter::once("cargo xtask bench".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+    std::iter::once("cargo xtask bench".to_owned())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Fails when nobody reads any more, as in `| head`.

@@ -11,7 +11,11 @@ pub struct Progress(ProgressBar);
 impl Progress {
     /// For this many rounds.
     pub fn new(rounds: u64) -> Self {
-        let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         let style = ProgressStyle::with_template("{bar:30} {percent:>3} %, {eta} left: {msg}");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         Self(ProgressBar::with_draw_target(Some(rounds), target).with_style(style))

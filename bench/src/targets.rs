@@ -75,7 +75,7 @@ const GOALS: &[Goal] = &[
     Goal { what: "connect() with 500 pods enrolled against 1", of: ratio, bounds: AtMost { must: 1.05, aim: SAME },
            series: &[("pods", "ebpf, 500 pods"), ("pods", "ebpf, 1 pods")] },
     Goal { what: "enrolling a pod: time of the faster iptables, both families", of: slower, bounds: AtMost { must: 1.0 / 3.0, aim: 0.1 },
-           series: &[("enrol", "ebpf"), ("enrol", "iptables-legacy"), ("enrol", "iptables-nft")] },
+           series: &[("enroll", "ebpf"), ("enroll", "iptables-legacy"), ("enroll", "iptables-nft")] },
     Goal { what: "kernel memory for each enrolled pod, in bytes", of: first, bounds: AtMost { must: 131_072.0, aim: 32_768.0 },
            series: &[("memory-pod", "ebpf")] },
     Goal { what: "kernel memory for each redirected connection, in bytes more than direct from the pod's address", of: difference, bounds: AtMost { must: 64.0, aim: 0.5 },
@@ -119,7 +119,11 @@ fn more(medians: &[f64]) -> f64 {
 pub fn reached(outcomes: &[Outcome], seed: u64) -> Vec<Target> {
     let mut bootstrap = Bootstrap::new(seed);
     let took_part = |goal: &&Goal| goal.series.iter().all(|(experiment, _)| find(outcomes, experiment).is_some());
-    GOALS.iter().filter(took_part).map(|goal| judge(goal, outcomes, &mut bootstrap)).collect()
+    GOALS
+        .iter()
+        .filter(took_part)
+        .map(|goal| judge(goal, outcomes, &mut bootstrap))
+        .collect()
 }
 
 fn find<'a>(outcomes: &'a [Outcome], experiment: &str) -> Option<&'a Outcome> {
@@ -133,7 +137,9 @@ fn judge(goal: &Goal, outcomes: &[Outcome], bootstrap: &mut Bootstrap) -> Target
         bootstrap.interval(&rounds, of).ok_or_else(|| "cannot be computed".to_owned())
     });
     let (must, aim) = bounds.text();
-    let mark = reached.as_ref().map_or_else(|why| Mark::Unknown(why.clone()), |interval| bounds.mark(*interval));
+    let mark = reached
+        .as_ref()
+        .map_or_else(|why| Mark::Unknown(why.clone()), |interval| bounds.mark(*interval));
     Target { what: (*what).to_owned(), must, aim, reached: reached.ok(), mark }
 }
 
@@ -142,7 +148,11 @@ fn measured(series: &[(&str, &str)], outcomes: &[Outcome]) -> Result<Vec<Vec<f64
     let rounds = series.iter().map(|(experiment, contender)| {
         let series = find(outcomes, experiment).and_then(|outcome| outcome.of(contender));
         let series: &Series = series.ok_or_else(|| format!("{contender} was not measured"))?;
-        if series.is_result() { Ok(series.medians()) } else { Err(format!("noise in {contender}")) }
+        if series.is_result() {
+            Ok(series.medians())
+        } else {
+            Err(format!("noise in {contender}"))
+        }
     });
     rounds.collect()
 }
@@ -177,20 +187,36 @@ mod tests {
 
     fn outcome(name: &str, contenders: &[(&str, &[f64])]) -> Outcome {
         let series = contenders.iter().map(|(label, medians)| {
-            let rounds = medians.iter().map(|median| Round { median: *median, p99: *median, values: 1 }).collect();
+            let rounds = medians
+                .iter()
+                .map(|median| Round { median: *median, p99: *median, values: 1 })
+                .collect();
             Series { label: (*label).to_owned(), rounds, percentiles: None, unavailable: None }
         });
         let (name, title) = (name.to_owned(), name.to_owned());
-        Outcome { name, title, unit: Unit::Nanoseconds, better: Better::Less, series: series.collect() }
+        Outcome {
+            name,
+            title,
+            unit: Unit::Nanoseconds,
+            better: Better::Less,
+            series: series.collect(),
+        }
     }
 
     #[test]
     fn the_tax_is_what_comes_on_top_of_direct() {
-        let connect =
-            [("direct", [20.0; 4].as_slice()), ("iptables-legacy", &[30.0; 4]), ("iptables-nft", &[40.0; 4]), ("ebpf", &[22.0; 4])];
+        let connect = [
+            ("direct", [20.0; 4].as_slice()),
+            ("iptables-legacy", &[30.0; 4]),
+            ("iptables-nft", &[40.0; 4]),
+            ("ebpf", &[22.0; 4]),
+        ];
         let targets = reached(&[outcome("connect", &connect)], 1);
         let shares: Vec<f64> = targets.iter().map(|target| target.reached.unwrap().value).collect();
-        assert_eq!(targets.iter().map(|target| &target.mark).collect::<Vec<_>>(), [&Mark::Must, &Mark::Aim]);
+        assert_eq!(
+            targets.iter().map(|target| &target.mark).collect::<Vec<_>>(),
+            [&Mark::Must, &Mark::Aim]
+        );
         assert!((shares[0] - 0.2).abs() < 1e-9 && (shares[1] - 0.1).abs() < 1e-9, "{shares:?}");
     }
 

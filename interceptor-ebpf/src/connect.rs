@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_set_retval};
 use interceptor_policy::{
-    Action, Address, AddressClass, DNS_SERVICE_PORT, Destination, Outbound, Owner, PolicyFlags, Protocol, Reason, Slot, SlotAddress,
-    SlotCandidates, SlotEntry, Tables as _,
+    Action, Address, AddressClass, DNS_SERVICE_PORT, Destination, Outbound, Owner, PolicyFlags, Protocol, Reason, Slot,
+    SlotAddress, SlotCandidates, SlotEntry, Tables as _,
 };
 
 use crate::{
     dns,
     maps::SLOTS,
-    names::source_towards,
+    names::source_toward,
     pod::Pod,
     rules,
-    search::{Search, first},
+    search::{Search, find_first},
     socket::Socket,
     user_address::{Family, UserAddress},
 };
@@ -33,20 +33,27 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let Some(pod) = Pod::of(user.as_ptr()) else {
         return ALLOW; // not enrolled
     };
-    let (source, owner, mark, interface) = user.socket().map_or((Address::UNSPECIFIED_V4, Owner::APPLICATION, 0, 0), |socket| {
-        (bound_to(user, pod, socket), Pod::owner(socket), socket.mark(), socket.bound_interface())
-    });
-    let dialled = Destination::new(user.address(), user.port());
+    let (source, owner, mark, interface) =
+        user.socket()
+            .map_or((Address::UNSPECIFIED_V4, Owner::APPLICATION, 0, 0), |socket| {
+                (
+                    chosen_source(user, pod, socket),
+                    Pod::owner(socket),
+                    socket.mark(),
+                    socket.bound_interface(),
+                )
+            });
+    let dialed = Destination::new(user.address(), user.port());
     let flow = Outbound {
         protocol: Protocol::from_number(user.protocol()),
         source,
-        destination: dialled.address.as_reached_from(source),
-        port: dialled.port,
+        destination: dialed.address.as_reached_from(source),
+        port: dialed.port,
         owner,
         mark,
         interface,
     };
-    if !keep_inside(user, pod, &flow) {
+    if !bind_tproxy_to_lo(user, pod, &flow) {
         return refuse(); // it would come back to the sidecar again and again
     }
     let Some(verdict) = rules::outbound(pod, &flow) else {
@@ -54,10 +61,10 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     };
     match verdict.action {
         Action::Pass => {
-            if pod.slot_in(dialled.address, dialled.port).is_some() {
-                // Dialled by hand, the sidecar's port is reached without a destination, whichever loopback address was used. A slot
-                // is only ever entered through a verdict.
-                user.set_address(dialled.address.loopback());
+            if pod.slot_in(dialed.address, dialed.port).is_some() {
+                // Dialed by hand, the sidecar's port is reached without a destination, whichever loopback address was
+                // used. A slot is only ever entered through a verdict.
+                user.set_address(dialed.address.loopback());
             }
             ALLOW
         }
@@ -69,19 +76,22 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     }
 }
 
-/// What the application has bound its socket to. One that was connected before may still be bound to what was chosen for it then: that
-/// is taken back. (Should the application have chosen the same, that is taken back as well.)
+/// What the application has bound its socket to. One that was connected before may still be bound to what was chosen
+/// for it then: that is taken back. (Should the application have chosen the same, that is taken back as well.)
 #[inline(always)]
-fn bound_to<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, socket: Socket) -> Address {
+fn chosen_source<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, socket: Socket) -> Address {
     let source = socket.local_address();
     if source.is_unspecified() {
         return source;
     }
-    // The end of a TCP connection leaves its peer's address behind. That of UDP does not, but who asked the agent has a note.
+    // The end of a TCP connection leaves its peer's address behind. That of UDP does not, but who asked the agent has a
+    // note.
     let before = SlotAddress::decode(socket.peer_address());
     if socket.local_port() != 0 {
-        // Nothing can be taken back of a socket with a port: one that had no address came from loopback, and goes on to.
-        let source_is_pod = before.map_or_else(|| dns::source_is_pod(socket), |slot_address| slot_address.source_is_pod);
+        // Nothing can be taken back of a socket with a port: one that had no address came from loopback, and goes on
+        // to.
+        let source_is_pod =
+            before.map_or_else(|| dns::source_is_pod(socket), |slot_address| slot_address.source_is_pod);
         return if source_is_pod && source.is_loopback() { F::UNBOUND } else { source };
     }
     let before = match before {
@@ -89,13 +99,19 @@ fn bound_to<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, socket: Socket) 
         None => dns::first_asked(socket),
     };
     match before {
-        Some(before) if source_towards(pod, before.address).same(source) && user.unbind() => F::UNBOUND,
+        Some(before) if source_toward(pod, before.address).same(source) && user.unbind() => F::UNBOUND,
         _ => source,
     }
 }
 
 #[inline(always)]
-fn redirect<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: Outbound, reason: Reason, proxy_port: u16) -> i32 {
+fn redirect<F: Family>(
+    user: &UserAddress<'_, F>,
+    pod: Pod<'_>,
+    flow: Outbound,
+    reason: Reason,
+    proxy_port: u16,
+) -> i32 {
     let destination = Destination::new(flow.destination, flow.port);
     let Some(slot) = take_slot(pod, destination) else {
         pod.count(Reason::NoSlot);
@@ -110,8 +126,8 @@ fn redirect<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: Outbound, 
     ALLOW
 }
 
-/// The source address to give to a connection that goes over loopback only because we send it there; unspecified where the
-/// application has chosen one, or where loopback is right.
+/// The source address to give to a connection that goes over loopback only because we send it there; unspecified where
+/// the application has chosen one, or where loopback is right.
 #[inline(always)]
 pub(crate) fn source_under_iptables(pod: Pod<'_>, flow: &Outbound, reason: Reason) -> Address {
     if !flow.source.is_unspecified() {
@@ -119,11 +135,15 @@ pub(crate) fn source_under_iptables(pod: Pod<'_>, flow: &Outbound, reason: Reaso
     }
     if flow.destination.is_loopback() {
         // The kernel takes 127.0.0.1 for all of 127.0.0.0/8, but for the IPv6 slots any local address.
-        return if flow.destination.is_v4() { Address::UNSPECIFIED_V4 } else { Address::LOOPBACK_V6 };
+        return if flow.destination.is_v4() {
+            Address::UNSPECIFIED_V4
+        } else {
+            Address::LOOPBACK_V6
+        };
     }
     // Other connections that are redirected go elsewhere.
-    let may_be_to_own_address =
-        pod.policy.has(PolicyFlags::LOOPBACK_INCLUDED) || (pod.policy.has(PolicyFlags::DNS) && flow.port == DNS_SERVICE_PORT);
+    let may_be_to_own_address = pod.policy.has(PolicyFlags::LOOPBACK_INCLUDED)
+        || (pod.policy.has(PolicyFlags::DNS) && flow.port == DNS_SERVICE_PORT);
     let to_own_address = matches!(reason, Reason::ProxyToOwnPod | Reason::ProxyToOwnPodTransparently)
         || (may_be_to_own_address && pod.address(flow.destination).has(AddressClass::LOCAL));
     match (to_own_address, flow.destination.is_v4()) {
@@ -133,12 +153,14 @@ pub(crate) fn source_under_iptables(pod: Pod<'_>, flow: &Outbound, reason: Reaso
     }
 }
 
-/// A marked connection from an address that is not the pod's, as a sidecar under TPROXY makes it in the name of its client, has to look
-/// to `sk_lookup` as what it is: one from inside. To an address of the pod the kernel would let it arrive at that address's interface,
-/// as the client's own connections do. Bound to `lo`, it takes the route that its mark leads to, and arrives there. False when that fails.
+/// A marked connection from an address that is not the pod's, as a sidecar under TPROXY makes it in the name of its
+/// client, has to look to `sk_lookup` as what it is: one from inside. To an address of the pod the kernel would let it
+/// arrive at that address's interface, as the client's own connections do. Bound to `lo`, it takes the route that its
+/// mark leads to, and arrives there. False when that fails.
 #[inline(always)]
-fn keep_inside<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: &Outbound) -> bool {
-    let by_the_sidecar = pod.policy.is_marked(flow.mark) && flow.protocol == Protocol::Tcp && !flow.source.is_unspecified();
+fn bind_tproxy_to_lo<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: &Outbound) -> bool {
+    let by_the_sidecar =
+        pod.policy.is_marked(flow.mark) && flow.protocol == Protocol::Tcp && !flow.source.is_unspecified();
     if !by_the_sidecar || !pod.policy.intercepts_family_of(flow.destination) {
         return true;
     }
@@ -152,21 +174,22 @@ pub(crate) fn take_slot(pod: Pod<'_>, destination: Destination) -> Option<Slot> 
     let seed = unsafe { core::ptr::read_volatile(&raw const SLOT_SEED) };
     let entry = SlotEntry::new(pod.netns_cookie, destination);
     let candidates = SlotCandidates::of(&entry, seed);
-    first(SlotCandidates::COUNT, Vacancies { candidates, entry }).map(|probe| candidates.nth(probe))
+    find_first(SlotCandidates::COUNT, SlotSearch { candidates, entry }).map(|probe| candidates.nth(probe))
 }
 
 /// The slots in which `entry` stands or may stand.
-struct Vacancies {
+struct SlotSearch {
     candidates: SlotCandidates,
     entry: SlotEntry,
 }
 
-impl Search for Vacancies {
+impl Search for SlotSearch {
     #[inline(always)]
-    fn ends_at(&self, probe: u32) -> bool {
+    fn accepts(&self, probe: u32) -> bool {
         let slot = self.candidates.nth(probe);
         let Some(held) = SLOTS.get_ptr(slot.key()) else {
-            // On an error somebody else was faster; should it have been for the same destination, it will stand in two slots.
+            // On an error somebody else was faster; should it have been for the same destination, it will stand in two
+            // slots.
             return SLOTS.insert(slot.key(), self.entry, u64::from(BPF_NOEXIST)).is_ok();
         };
         // SAFETY: the entry was looked up a moment ago; the least recently used are recycled, not this one.

@@ -28,9 +28,9 @@ pub(crate) fn note(ctx: &SockContext) -> i32 {
     let (uid, gid) = maker();
     let owner = Owner::classify(uid, gid, pod.policy, &pod);
     if owner.is_proxy() && socket.protocol() == IPPROTO_MPTCP {
-        // As where MPTCP is switched off. The kernel takes no MPTCP listener into a socket map, so nothing could be redirected to it;
-        // programs that prefer MPTCP, as those in Go do, then use TCP.
-        // SAFETY: sets the result of the system call, nothing else. Were it to fail, `DENY` alone is EPERM.
+        // As where MPTCP is switched off. The kernel takes no MPTCP listener into a socket map, so nothing could be
+        // redirected to it; programs that prefer MPTCP, as those in Go do, then use TCP. SAFETY: sets the result of the
+        // system call, nothing else. Were it to fail, `DENY` alone is EPERM.
         unsafe { bpf_set_retval(-ENOPROTOOPT) };
         return DENY;
     }
@@ -61,8 +61,8 @@ macro_rules! field {
     }};
 }
 
-/// The user and group that the socket's file gets: `fsuid` and `fsgid`, which are those that `-m owner` compares. The helper
-/// `bpf_get_current_uid_gid` tells the real ones, which differ after `seteuid()`.
+/// The user and group that the socket's file gets: `fsuid` and `fsgid`, which are those that `-m owner` compares. The
+/// helper `bpf_get_current_uid_gid` tells the real ones, which differ after `seteuid()`.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the kernel's words have 64 bits")]
 fn maker() -> (u32, u32) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! DNS over UDP. (DNS over TCP is redirected like any connection.)
 //!
-//! The agent answers on a loopback address only, so questions go to that address itself, and the server that was asked is kept with the
-//! socket: [`DNS_SERVERS`]. A socket that asks *another* server as well sends to it from a slot address. The agent's answer goes back
-//! to that address, from which it is given the same address as its source, and the application is shown the server in that slot.
-//! A socket that is bound to an address would not hear that answer; it is shown the server that it asked last.
+//! The agent answers on a loopback address only, so questions go to that address itself, and the server that was asked
+//! is kept with the socket: [`DNS_SERVERS`]. A socket that asks *another* server as well sends to it from a slot
+//! address. The agent's answer goes back to that address, from which it is given the same address as its source, and
+//! the application is shown the server in that slot. A socket that is bound to an address would not hear that answer;
+//! it is shown the server that it asked last.
 
 use interceptor_policy::{Action, Address, AskedServer, Destination, Outbound, Protocol, Reason, SlotAddress};
 
@@ -46,17 +47,17 @@ pub(crate) fn send<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let Some(socket) = user.socket() else {
         return refuse(); // the context always has a socket
     };
-    let (source, dialled, port) = (socket.local_address(), user.address(), user.port());
+    let (source, dialed, port) = (socket.local_address(), user.address(), user.port());
     let owner = Pod::owner(socket);
-    if owner.is_proxy() && socket.local_port() == pod.policy.dns_port && SlotAddress::decode(dialled).is_some() {
-        user.set_message_source(dialled); // the agent answers one of those that asked from a slot
+    if owner.is_proxy() && socket.local_port() == pod.policy.dns_port && SlotAddress::decode(dialed).is_some() {
+        user.set_message_source(dialed); // the agent answers one of those that asked from a slot
         return ALLOW;
     }
     let protocol = Protocol::from_number(user.protocol());
     let flow = Outbound {
         protocol,
         source,
-        destination: dialled.as_reached_from(source),
+        destination: dialed.as_reached_from(source),
         port,
         owner,
         mark: socket.mark(),

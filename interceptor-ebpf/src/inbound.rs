@@ -7,14 +7,14 @@ use aya_ebpf::{
     programs::SkLookupContext,
 };
 use interceptor_policy::{
-    Action, Address, AddressClass, Caller, Flow, Inbound, LISTENERS_PER_PORT, ListenerKey, ListenerScope, Protocol, Reason, SlotAddress,
-    Tables as _, decide,
+    Action, Address, AddressClass, Caller, Flow, Inbound, LISTENERS_PER_PORT, ListenerKey, ListenerScope, Protocol,
+    Reason, SlotAddress, Tables as _, decide,
 };
 
 use crate::{
-    maps::{CALLERS, LISTENERS},
+    maps::{LISTENERS, LOOKUP_CALLER},
     pod::Pod,
-    search::{Search, first},
+    search::{Search, find_first},
     socket::{address, low_half},
 };
 
@@ -27,7 +27,7 @@ macro_rules! field {
 
 /// Chooses the socket for a new connection: the sidecar's, for those it intercepts.
 #[inline(always)]
-pub(crate) fn steer(ctx: &SkLookupContext) -> u32 {
+pub(crate) fn select_socket(ctx: &SkLookupContext) -> u32 {
     let Some(netns_cookie) = caller(ctx.lookup) else {
         return SK_DROP; // nobody can tell whose connection this is, so it does not pass
     };
@@ -45,7 +45,11 @@ pub(crate) fn steer(ctx: &SkLookupContext) -> u32 {
     }
     let protocol = Protocol::from_number(field!(ctx.lookup, protocol));
     let interface = field!(ctx.lookup, ingress_ifindex);
-    let verdict = decide(&Flow::Inbound(Inbound { protocol, source, destination, port, interface }), pod.policy, &pod);
+    let verdict = decide(
+        &Flow::Inbound(Inbound { protocol, source, destination, port, interface }),
+        pod.policy,
+        &pod,
+    );
     pod.count(verdict.reason);
     match verdict.action {
         Action::Pass => SK_PASS,
@@ -56,11 +60,11 @@ pub(crate) fn steer(ctx: &SkLookupContext) -> u32 {
     }
 }
 
-/// The pod whose program called this one, on this CPU and a moment ago. Should another lookup have come between, which takes one that
-/// was not made by a packet, then the context is another, and the answer is none.
+/// The pod whose program called this one, on this CPU and a moment ago. Should another lookup have come between, which
+/// takes one that was not made by a packet, then the context is another, and the answer is none.
 #[inline(always)]
 fn caller(lookup: *mut bpf_sk_lookup) -> Option<u64> {
-    let caller = CALLERS.get_ptr(0)?;
+    let caller = LOOKUP_CALLER.get_ptr(0)?;
     // SAFETY: the value belongs to this CPU.
     let Caller { netns_cookie, context } = unsafe { *caller };
     if context == lookup as u64 { Some(netns_cookie) } else { None }
@@ -71,19 +75,28 @@ fn caller(lookup: *mut bpf_sk_lookup) -> Option<u64> {
 fn addresses(lookup: *mut bpf_sk_lookup) -> (Address, Address) {
     let remote_v4 = field!(lookup, remote_ip4);
     let local_v4 = field!(lookup, local_ip4);
-    let remote_v6 =
-        [field!(lookup, remote_ip6[0]), field!(lookup, remote_ip6[1]), field!(lookup, remote_ip6[2]), field!(lookup, remote_ip6[3])];
-    let local_v6 = [field!(lookup, local_ip6[0]), field!(lookup, local_ip6[1]), field!(lookup, local_ip6[2]), field!(lookup, local_ip6[3])];
+    let remote_v6 = [
+        field!(lookup, remote_ip6[0]),
+        field!(lookup, remote_ip6[1]),
+        field!(lookup, remote_ip6[2]),
+        field!(lookup, remote_ip6[3]),
+    ];
+    let local_v6 = [
+        field!(lookup, local_ip6[0]),
+        field!(lookup, local_ip6[1]),
+        field!(lookup, local_ip6[2]),
+        field!(lookup, local_ip6[3]),
+    ];
     let family = field!(lookup, family);
     (address(family, remote_v4, remote_v6), address(family, local_v4, local_v6))
 }
 
-/// Gives the connection to a socket of the sidecar that listens on `port`, on all addresses or on those of `scope`; the kernel spreads
-/// it over the socket's `SO_REUSEPORT` group.
+/// Gives the connection to a socket of the sidecar that listens on `port`, on all addresses or on those of `scope`; the
+/// kernel spreads it over the socket's `SO_REUSEPORT` group.
 #[inline(always)]
 fn to_sidecar(ctx: &SkLookupContext, pod: Pod<'_>, port: u16, scope: ListenerScope) -> u32 {
-    let takers = Takers { lookup: ctx.lookup, netns_cookie: pod.netns_cookie, port, scope };
-    if first(2 * LISTENERS_PER_PORT, takers).is_some() {
+    let takers = ListenerSearch { lookup: ctx.lookup, netns_cookie: pod.netns_cookie, port, scope };
+    if find_first(2 * LISTENERS_PER_PORT, takers).is_some() {
         return SK_PASS;
     }
     // Nobody listens: refused, never passed on to the application.
@@ -92,18 +105,21 @@ fn to_sidecar(ctx: &SkLookupContext, pod: Pod<'_>, port: u16, scope: ListenerSco
 }
 
 /// The sockets that may take a connection: those on all addresses first, then those on the addresses of `scope`.
-struct Takers {
+struct ListenerSearch {
     lookup: *mut bpf_sk_lookup,
     netns_cookie: u64,
     port: u16,
     scope: ListenerScope,
 }
 
-impl Search for Takers {
+impl Search for ListenerSearch {
     #[inline(always)]
-    fn ends_at(&self, place: u32) -> bool {
-        let (scope, index) =
-            if place < LISTENERS_PER_PORT { (ListenerScope::ANY, place) } else { (self.scope, place - LISTENERS_PER_PORT) };
+    fn accepts(&self, place: u32) -> bool {
+        let (scope, index) = if place < LISTENERS_PER_PORT {
+            (ListenerScope::ANY, place)
+        } else {
+            (self.scope, place - LISTENERS_PER_PORT)
+        };
         let key = ListenerKey::new(self.netns_cookie, self.port, scope, index);
         // An error means that no socket is there, or that it serves the other family only.
         LISTENERS.redirect_sk_lookup(SkLookupContext::new(self.lookup), key, 0).is_ok()

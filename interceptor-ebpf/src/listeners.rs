@@ -16,8 +16,8 @@ use crate::{
 /// Nobody reads the answer to these callbacks.
 const DONE: u32 = 1;
 
-/// Remembers a socket that the sidecar starts to listen on, so that connections can be steered to it. Sockets of anybody else on the
-/// same port are not remembered, and so get none.
+/// Remembers a socket that the sidecar starts to listen on, so that connections can be steered to it. Sockets of
+/// anybody else on the same port are not remembered, and so get none.
 #[inline(always)]
 pub(crate) fn record(ctx: &SockOpsContext) -> u32 {
     if ctx.op() != BPF_SOCK_OPS_TCP_LISTEN_CB {
@@ -54,7 +54,8 @@ fn remember(ctx: &SockOpsContext, pod: Pod<'_>, port: u16, scope: ListenerScope)
     for index in 0..LISTENERS_PER_PORT {
         let mut key = ListenerKey::new(pod.netns_cookie, port, scope, index);
         let map = (&raw const LISTENERS).cast_mut().cast();
-        // SAFETY: the map takes keys of this type, and the callback's socket listens. An entry in use is never replaced.
+        // SAFETY: the map takes keys of this type, and the callback's socket listens. An entry in use is never
+        // replaced.
         if unsafe { bpf_sock_hash_update(ctx.ops, map, (&raw mut key).cast(), u64::from(BPF_NOEXIST)) } == 0 {
             return true;
         }

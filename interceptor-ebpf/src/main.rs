@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The kernel programs. Each turns its context into a [`interceptor_policy::Flow`], asks [`interceptor_policy::decide`], carries the
-//! verdict out and counts its reason. None of them knows a rule.
+//! The kernel programs. Each turns its context into a [`interceptor_policy::Flow`], asks
+//! [`interceptor_policy::decide`], carries the verdict out and counts its reason. None of them knows a rule.
 //!
-//! They are loaded once per node and attached to the cgroup (or the network namespace) of every enrolled pod. In a network namespace
-//! that is not enrolled they do nothing: the entry in [`maps::PODS`] is what puts a pod's interception in force.
+//! They are loaded once per node and attached to the cgroup (or the network namespace) of every enrolled pod. In a
+//! network namespace that is not enrolled they do nothing: the entry in [`maps::PODS`] is what puts a pod's
+//! interception in force.
 #![no_std]
 #![no_main]
-#![expect(clippy::needless_pass_by_value, reason = "the entry points get their contexts by value from aya's macros")]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the entry points get their contexts by value from aya's macros"
+)]
 
 mod accelerate;
 mod connect;
@@ -26,7 +30,9 @@ mod user_address;
 
 use aya_ebpf::{
     macros::{cgroup_sock, cgroup_sock_addr, cgroup_sockopt, fentry, sk_lookup, sk_msg, sock_ops},
-    programs::{FEntryContext, SkLookupContext, SkMsgContext, SockAddrContext, SockContext, SockOpsContext, SockoptContext},
+    programs::{
+        FEntryContext, SkLookupContext, SkMsgContext, SockAddrContext, SockContext, SockOpsContext, SockoptContext,
+    },
 };
 
 use crate::user_address::{UserAddress, V4, V6};
@@ -109,11 +115,11 @@ fn on_sockops(ctx: SockOpsContext) -> u32 {
     listeners::record(&ctx)
 }
 
-/// A connection request that arrives at the pod, or was redirected inside it. Called by the program that the loader attaches to the
-/// pod's network namespace, see `kernel/doorway.rs`.
+/// A connection request that arrives at the pod, or was redirected inside it. Called by the program that the loader
+/// attaches to the pod's network namespace, see `kernel/lookup_stub.rs`.
 #[sk_lookup]
 fn on_sk_lookup(ctx: SkLookupContext) -> u32 {
-    inbound::steer(&ctx)
+    inbound::select_socket(&ctx)
 }
 
 /// A connection begins or ends, in a pod with `--accelerate`.

@@ -10,9 +10,9 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use interceptor_policy::{
-    Address, AddressClass, AddressKey, AskedServer, Caller, Counters, Enrolment, ListenerKey, MAX_PODS, NodeState, NumberClass, NumberKey,
-    Owner, ProxyListener, SlotEntry,
-    acceleration::{End, EndKey, EndNote},
+    Address, AddressClass, AddressKey, AskedServer, Caller, Counters, Enrollment, ListenerKey, MAX_PODS, NodeState,
+    NumberClass, NumberKey, Owner, ProxyListener, SlotEntry,
+    acceleration::{FlowKey, Handshake, SocketState},
 };
 
 use crate::socket::Socket;
@@ -20,9 +20,9 @@ use crate::socket::Socket;
 /// Allocated entry by entry: a node has few pods.
 const SPARSE: usize = BPF_F_NO_PREALLOC as usize;
 
-/// Network namespace cookie → enrolment. The entry enrols the pod: written last, removed first.
+/// Network namespace cookie → enrollment. The entry enrolls the pod: written last, removed first.
 #[btf_map]
-pub(crate) static PODS: HashMap<u64, Enrolment, MAX_PODS, SPARSE> = HashMap::new();
+pub(crate) static PODS: HashMap<u64, Enrollment, MAX_PODS, SPARSE> = HashMap::new();
 
 /// The loader's own notes; no program reads them, and they live and die with the other maps.
 #[btf_map]
@@ -38,18 +38,18 @@ pub(crate) static ADDRESSES: LpmTrie<AddressKey, AddressClass, 4_194_304> = LpmT
 
 /// What the lists say of a port, a user, a group.
 #[btf_map]
-pub(crate) static NUMBERS: LpmTrie<NumberKey, NumberClass, 4_194_304> = LpmTrie::new();
+pub(crate) static PORTS_AND_IDS: LpmTrie<NumberKey, NumberClass, 4_194_304> = LpmTrie::new();
 
 /// Destination → source of connections to it, in pods where that is not always the same.
 #[btf_map]
-pub(crate) static SOURCES: LpmTrie<AddressKey, Address, 1_048_576> = LpmTrie::new();
+pub(crate) static SOURCE_ADDRS: LpmTrie<AddressKey, Address, 1_048_576> = LpmTrie::new();
 
 /// Secondary address → first address of its interface: what REDIRECT makes of an inbound connection's local address.
 #[btf_map]
-pub(crate) static PRIMARIES: HashMap<AddressKey, Address, 65_536, SPARSE> = HashMap::new();
+pub(crate) static PRIMARY_ADDRS: HashMap<AddressKey, Address, 65_536, SPARSE> = HashMap::new();
 
-/// Slot → a pod and its destination. Nobody can connect to a slot that they were not given (see `connect`), nor make use of another
-/// pod's.
+/// Slot → a pod and its destination. Nobody can connect to a slot that they were not given (see `connect`), nor make
+/// use of another pod's.
 #[btf_map]
 pub(crate) static SLOTS: LruHashMap<u32, SlotEntry, 65_536> = LruHashMap::new();
 
@@ -59,11 +59,11 @@ pub(crate) static LISTENERS: SockHash<ListenerKey, 65_536> = SockHash::new();
 
 /// Which pod's program is calling `on_sk_lookup`, on each CPU.
 #[btf_map]
-pub(crate) static CALLERS: PerCpuArray<Caller, 1> = PerCpuArray::new();
+pub(crate) static LOOKUP_CALLER: PerCpuArray<Caller, 1> = PerCpuArray::new();
 
 /// Where each pod's program finds `on_sk_lookup`.
 #[btf_map]
-pub(crate) static STEERING: ProgramArray<1> = ProgramArray::new();
+pub(crate) static LOOKUP_PROGS: ProgramArray<1> = ProgramArray::new();
 
 /// Credentials, with the sockets that the rules treat specially.
 #[btf_map]
@@ -71,31 +71,32 @@ pub(crate) static OWNERS: SkStorage<Owner, { BPF_F_NO_PREALLOC as usize }> = SkS
 
 /// The sidecar's listening sockets for connections from outside and, inherited from them, all they accept.
 #[btf_map]
-pub(crate) static PROXY_SOCKETS: SkStorage<ProxyListener, { (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize }> = SkStorage::new();
+pub(crate) static PROXY_SOCKETS: SkStorage<ProxyListener, { (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize }> =
+    SkStorage::new();
 
 /// The DNS server that a UDP socket asked first, and is answered by.
 #[btf_map]
 pub(crate) static DNS_SERVERS: SkStorage<AskedServer, { BPF_F_NO_PREALLOC as usize }> = SkStorage::new();
 
-/// The sockets whose data is moved directly. The kernel takes an entry out when its socket closes, and nobody else may: that would
-/// destroy what waits to be read.
+/// The sockets whose data is moved directly. The kernel takes an entry out when its socket closes, and nobody else may:
+/// that would destroy what waits to be read.
 #[btf_map]
-pub(crate) static ACCELERATED: SockHash<EndKey, 262_144> = SockHash::new();
+pub(crate) static ACCELERATED: SockHash<FlowKey, 262_144> = SockHash::new();
 
 /// What each of them lets its other end know.
 #[btf_map]
-pub(crate) static ENDS: HashMap<EndKey, EndNote, 262_144, SPARSE> = HashMap::new();
+pub(crate) static HANDSHAKES: HashMap<FlowKey, Handshake, 262_144, SPARSE> = HashMap::new();
 
 /// What each of them knows itself.
 #[btf_map]
-pub(crate) static SOCKET_ENDS: SkStorage<End, { BPF_F_NO_PREALLOC as usize }> = SkStorage::new();
+pub(crate) static SOCKET_STATE: SkStorage<SocketState, { BPF_F_NO_PREALLOC as usize }> = SkStorage::new();
 
 /// Address → the one accelerated pod of the node that has it; addresses of several pods are left out.
 #[btf_map]
-pub(crate) static NEIGHBOURS: HashMap<Address, u64, 65_536, SPARSE> = HashMap::new();
+pub(crate) static LOCAL_PODS: HashMap<Address, u64, 65_536, SPARSE> = HashMap::new();
 
-/// Socket storage with flags of our choice and for every kind of program; aya-ebpf's own fixes the flags and serves only
-/// `bpf_sock_addr` programs. Fields and order are those of libbpf's BTF map definitions.
+/// Socket storage with flags of our choice and for every kind of program; aya-ebpf's own fixes the flags and serves
+/// only `bpf_sock_addr` programs. Fields and order are those of libbpf's BTF map definitions.
 #[repr(C)]
 pub(crate) struct SkStorage<T, const FLAGS: usize> {
     r#type: *const [i32; BPF_MAP_TYPE_SK_STORAGE as usize],
@@ -167,7 +168,8 @@ impl<T: Copy, const FLAGS: usize> SkStorage<T, FLAGS> {
     pub(crate) fn get_or_insert(&self, socket: Socket, mut value: T) -> Option<NonNull<T>> {
         let initial = (&raw mut value).cast::<c_void>();
         // SAFETY: as in `get`; `initial` points to a `T` on the stack, which the helper copies.
-        let kept = unsafe { bpf_sk_storage_get(self.map(), socket.as_ptr(), initial, u64::from(BPF_SK_STORAGE_GET_F_CREATE)) };
+        let kept =
+            unsafe { bpf_sk_storage_get(self.map(), socket.as_ptr(), initial, u64::from(BPF_SK_STORAGE_GET_F_CREATE)) };
         NonNull::new(kept.cast())
     }
 

@@ -14,7 +14,7 @@ use crate::{
 /// The only answer the kernel accepts from these programs: the name stands as it now is in the context.
 const DONE: i32 = 1;
 
-/// `getpeername()` and `accept()`: the application is shown what it dialled, the sidecar who dialled.
+/// `getpeername()` and `accept()`: the application is shown what it dialed, the sidecar who dialed.
 #[inline(always)]
 pub(crate) fn peer<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let (peer, port) = (user.address(), user.port());
@@ -22,12 +22,13 @@ pub(crate) fn peer<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         let Some(pod) = Pod::of(user.as_ptr()) else {
             return DONE; // not enrolled (any more)
         };
-        // A forgotten slot is counted; the name then shows the slot's own address, which misleads nobody into trusting it.
+        // A forgotten slot is counted; the name then shows the slot's own address, which misleads nobody into trusting
+        // it.
         if let Some(remote) = pod.slot_in(peer, port)
-            && let Some(dialled) = pod.destination(remote.slot)
+            && let Some(dialed) = pod.destination(remote.slot)
         {
-            user.set_address(dialled.address);
-            user.set_port(dialled.port);
+            user.set_address(dialed.address);
+            user.set_port(dialed.port);
         }
     } else if peer.is_loopback()
         && let Some(socket) = user.socket()
@@ -47,7 +48,8 @@ pub(crate) fn peer<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     DONE
 }
 
-/// `getsockname()`: both sides are shown what REDIRECT would have made of the local address, or what TPROXY leaves as it is.
+/// `getsockname()`: both sides are shown what REDIRECT would have made of the local address, or what TPROXY leaves as
+/// it is.
 #[inline(always)]
 pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let Some(socket) = user.socket() else {
@@ -59,7 +61,8 @@ pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     }
     let local = user.address();
     if let Some(peer) = SlotAddress::decode(socket.peer_address()) {
-        // The application's end. Only a socket that was bound to a port, and not to an address, has a source of its own.
+        // The application's end. Only a socket that was bound to a port, and not to an address, has a source of its
+        // own.
         if peer.source_is_pod
             && let Some(pod) = Pod::of(user.as_ptr())
             && pod.policy.is_proxy_port(peer_port)
@@ -77,13 +80,14 @@ pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         return DONE;
     }
     let Some(listener) = PROXY_SOCKETS.get(socket) else {
-        // Not accepted on the sidecar's inbound port. One that asks the agent, and was bound to a port and not to an address, is shown the source that
-        // it would have had.
+        // Not accepted on the sidecar's inbound port. One that asks the agent, and was bound to a port and not to an
+        // address, is shown the source that it would have had.
         if local.is_loopback()
             && let Some(pod) = Pod::of(user.as_ptr())
-            && let Some(AskedServer { server, source_is_pod: 1 }) = dns::server_behind(pod, socket, socket.peer_address(), peer_port)
+            && let Some(AskedServer { server, source_is_pod: 1 }) =
+                dns::server_behind(pod, socket, socket.peer_address(), peer_port)
         {
-            user.set_address(source_towards(pod, server.address));
+            user.set_address(source_toward(pod, server.address));
         }
         return DONE;
     };
@@ -116,12 +120,13 @@ fn name_of_slot<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, accepted: Sl
 /// The source that a connection to the slot's destination would have had.
 #[inline(always)]
 fn source(pod: Pod<'_>, slot_address: SlotAddress, like: Address) -> Address {
-    pod.destination(slot_address.slot).map_or_else(|| pod.policy.pod_address(like), |to| source_towards(pod, to.address))
+    pod.destination(slot_address.slot)
+        .map_or_else(|| pod.policy.pod_address(like), |to| source_toward(pod, to.address))
 }
 
 /// Towards an address of the pod that address, or the first one of its interface; else the one of the route.
 #[inline(always)]
-pub(crate) fn source_towards(pod: Pod<'_>, destination: Address) -> Address {
+pub(crate) fn source_toward(pod: Pod<'_>, destination: Address) -> Address {
     if !pod.address(destination).has(AddressClass::LOCAL) {
         pod.source_by_route(destination)
     } else if destination.is_v4() {
@@ -131,7 +136,8 @@ pub(crate) fn source_towards(pod: Pod<'_>, destination: Address) -> Address {
     }
 }
 
-/// Whether a connection from outside to the very port that the sidecar listens on was redirected there; else it was let through.
+/// Whether a connection from outside to the very port that the sidecar listens on was redirected there; else it was let
+/// through.
 #[inline(always)]
 fn is_intercepted(pod: Pod<'_>, source: Address, destination: Address, port: u16) -> bool {
     let flow = Inbound { protocol: Protocol::Tcp, source, destination, port, interface: 0 };

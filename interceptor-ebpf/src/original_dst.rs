@@ -7,8 +7,9 @@ use crate::{maps::PROXY_SOCKETS, pod::Pod, socket::Socket};
 /// The only answer that does not replace the call's result with `EPERM`: the context says what the result is.
 const DONE: i32 = 1;
 
-/// `SO_ORIGINAL_DST` at level `SOL_IP`, and at `SOL_IPV6`, where it is also called `IP6T_SO_ORIGINAL_DST`: the call that connection
-/// tracking answers ([`nf_conntrack_proto.c`](https://github.com/torvalds/linux/blob/v6.12/net/netfilter/nf_conntrack_proto.c#L255)).
+/// `SO_ORIGINAL_DST` at level `SOL_IP`, and at `SOL_IPV6`, where it is also called `IP6T_SO_ORIGINAL_DST`: the call
+/// that connection tracking answers
+/// ([`nf_conntrack_proto.c`](https://github.com/torvalds/linux/blob/v6.12/net/netfilter/nf_conntrack_proto.c#L255)).
 const SO_ORIGINAL_DST: i32 = 80;
 const SOL_IP: i32 = 0;
 const SOL_IPV6: i32 = 41;
@@ -54,7 +55,7 @@ macro_rules! pointer {
     }};
 }
 
-/// Volatile, because the verifier refuses what the compiler makes of two neighbouring fields: one store for both.
+/// Volatile, because the verifier refuses what the compiler makes of two neighboring fields: one store for both.
 macro_rules! set_field {
     ($sockopt:expr, $field:ident, $value:expr) => {{
         // SAFETY: the context is valid while the program runs.
@@ -83,10 +84,24 @@ pub(crate) fn answer(ctx: &SockoptContext) -> i32 {
     };
     match original_destination(pod, socket) {
         Known(Destination { address, port, .. }) if level == SOL_IP && address.is_v4() => {
-            respond(sockopt, SockaddrIn { family: AF_INET, port_be: port.to_be(), address_be: address.v4_be(), zero: [0; 2] });
+            respond(
+                sockopt,
+                SockaddrIn {
+                    family: AF_INET,
+                    port_be: port.to_be(),
+                    address_be: address.v4_be(),
+                    zero: [0; 2],
+                },
+            );
         }
         Known(Destination { address, port, .. }) if level == SOL_IPV6 && !address.is_v4() => {
-            let answer = SockaddrIn6 { family: AF_INET6, port_be: port.to_be(), flow_info: 0, address: address.0, scope_id: 0 };
+            let answer = SockaddrIn6 {
+                family: AF_INET6,
+                port_be: port.to_be(),
+                flow_info: 0,
+                address: address.0,
+                scope_id: 0,
+            };
             respond(sockopt, answer);
         }
         Forgotten => set_result(sockopt, -ENOENT),
@@ -112,7 +127,7 @@ fn original_destination(pod: Pod<'_>, socket: Socket) -> OriginalDestination {
     // The sidecar asks of what it accepted; the application may ask as well, on its own end.
     let ends = [(local.address, local.port), (socket.peer_address(), socket.peer_port())];
     let Some(slot_address) = ends.into_iter().find_map(|(address, port)| pod.slot_in(address, port)) else {
-        // Steered here by `sk_lookup`, or dialled directly: the packet still says where it was going.
+        // Steered here by `sk_lookup`, or dialed directly: the packet still says where it was going.
         let to_sidecar = pod.policy.is_proxy_port(local.port) || PROXY_SOCKETS.get(socket).is_some();
         return if to_sidecar { Known(local) } else { NotOurs };
     };
@@ -120,7 +135,11 @@ fn original_destination(pod: Pod<'_>, socket: Socket) -> OriginalDestination {
 }
 
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "socket addresses are a few bytes long")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "socket addresses are a few bytes long"
+)]
 fn respond<T>(sockopt: *mut bpf_sockopt, answer: T) {
     let value: *mut T = pointer!(sockopt, __bindgen_anon_2);
     let end: *mut T = pointer!(sockopt, __bindgen_anon_3);

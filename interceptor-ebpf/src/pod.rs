@@ -3,12 +3,12 @@ use core::ffi::c_void;
 
 use aya_ebpf::{btf_maps::lpm_trie::Key, helpers::generated::bpf_get_netns_cookie};
 use interceptor_policy::{
-    Address, AddressClass, AddressKey, Destination, NumberClass, NumberKey, NumberSpace, Owner, Policy, PolicyFlags, Reason, Slot,
-    SlotAddress, SlotEntry, Tables,
+    Address, AddressClass, AddressKey, Destination, NumberClass, NumberKey, NumberSpace, Owner, Policy, PolicyFlags,
+    Reason, Slot, SlotAddress, SlotEntry, Tables,
 };
 
 use crate::{
-    maps::{ADDRESSES, COUNTERS, NUMBERS, OWNERS, PODS, PRIMARIES, SLOTS, SOURCES},
+    maps::{ADDRESSES, COUNTERS, OWNERS, PODS, PORTS_AND_IDS, PRIMARY_ADDRS, SLOTS, SOURCE_ADDRS},
     socket::Socket,
 };
 
@@ -20,8 +20,9 @@ pub(crate) struct Pod<'a> {
 }
 
 impl Pod<'_> {
-    /// The pod in whose network namespace the program runs. None means that interception is not in force there: the namespace is not
-    /// enrolled (another one on the same cgroup, or an enrolment that was not completed), or it is the host's own, which never is.
+    /// The pod in whose network namespace the program runs. None means that interception is not in force there: the
+    /// namespace is not enrolled (another one on the same cgroup, or an enrollment that was not completed), or it is
+    /// the host's own, which never is.
     #[inline(always)]
     pub(crate) fn of(ctx: *mut c_void) -> Option<Self> {
         // SAFETY: the helper accepts the context of every program that calls this.
@@ -37,10 +38,11 @@ impl Pod<'_> {
     /// The pod with this cookie, if it is enrolled.
     #[inline(always)]
     pub(crate) fn enrolled(netns_cookie: u64) -> Option<Self> {
-        let enrolment = PODS.get_ptr(netns_cookie)?;
-        // SAFETY: the loader waits for a grace period before it writes to the map again, so the entry outlives this program run.
-        let enrolment = unsafe { &*enrolment };
-        Some(Self { netns_cookie, policy: &enrolment.policy })
+        let enrollment = PODS.get_ptr(netns_cookie)?;
+        // SAFETY: the loader waits for a grace period before it writes to the map again, so the entry outlives this
+        // program run.
+        let enrollment = unsafe { &*enrollment };
+        Some(Self { netns_cookie, policy: &enrollment.policy })
     }
 
     /// Counts one event.
@@ -53,7 +55,7 @@ impl Pod<'_> {
             let counters = unsafe { &mut (*counters).0 };
             const { assert!(Reason::COUNT <= 256, "their numbers fit into a byte") };
             // (There is a counter for each reason.)
-            if let Some(counter) = counters.get_mut(unconcluded(reason as u8)) {
+            if let Some(counter) = counters.get_mut(hide_range_from_verifier(reason as u8)) {
                 // A cgroup program may be preempted by another on the same CPU, which can lose one count, never more.
                 *counter += 1;
             }
@@ -71,7 +73,11 @@ impl Pod<'_> {
     /// The slot in an address that leads to one of the sidecar's ports.
     #[inline(always)]
     pub(crate) fn slot_in(self, address: Address, port: u16) -> Option<SlotAddress> {
-        if self.policy.is_proxy_port(port) { SlotAddress::decode(address) } else { None }
+        if self.policy.is_proxy_port(port) {
+            SlotAddress::decode(address)
+        } else {
+            None
+        }
     }
 
     /// The pod's destination that a slot stands for.
@@ -93,20 +99,22 @@ impl Pod<'_> {
     #[inline(always)]
     pub(crate) fn source_by_route(self, destination: Address) -> Address {
         let usual = self.policy.pod_address(destination);
-        if !self.policy.has(PolicyFlags::SOURCES) {
+        if !self.policy.has(PolicyFlags::SOURCE_ADDRS) {
             return usual;
         }
         let key = Key::new(AddressKey::BITS, AddressKey::new(self.policy.generation, destination));
-        SOURCES.get(&key).copied().unwrap_or(usual)
+        SOURCE_ADDRS.get(&key).copied().unwrap_or(usual)
     }
 
     /// The first address of the interface that has `address`.
     #[inline(always)]
     pub(crate) fn primary_of(self, address: Address) -> Address {
-        PRIMARIES.get_ptr(AddressKey::new(self.policy.generation, address)).map_or(address, |primary| {
-            // SAFETY: entries of a generation live as long as any program that can see its policy.
-            unsafe { *primary }
-        })
+        PRIMARY_ADDRS
+            .get_ptr(AddressKey::new(self.policy.generation, address))
+            .map_or(address, |primary| {
+                // SAFETY: entries of a generation live as long as any program that can see its policy.
+                unsafe { *primary }
+            })
     }
 }
 
@@ -120,17 +128,19 @@ impl Tables for Pod<'_> {
     #[inline(always)]
     fn number(&self, space: NumberSpace, number: u32) -> NumberClass {
         let key = Key::new(NumberKey::BITS, NumberKey::new(self.policy.generation, space, number));
-        NUMBERS.get(&key).copied().unwrap_or_default()
+        PORTS_AND_IDS.get(&key).copied().unwrap_or_default()
     }
 }
 
-/// The same number, of which the verifier knows nothing any more. On branches that are never taken, but that Linux 6.1 follows, it
-/// concludes that a number is at least eleven and at most three, and then refuses it as an index even after a comparison.
+/// The same number, of which the verifier knows nothing any more. On branches that are never taken, but that Linux 6.1
+/// follows, it concludes that a number is at least eleven and at most three, and then refuses it as an index even after
+/// a comparison.
 #[inline(always)]
-fn unconcluded(number: u8) -> usize {
+fn hide_range_from_verifier(number: u8) -> usize {
     #[repr(align(8))]
     struct Stack([u8; 8]);
-    // What is stored at the beginning of a word of the stack is followed, beside it is not. The compiler is not to tidy that up.
+    // What is stored at the beginning of a word of the stack is followed, beside it is not. The compiler is not to tidy
+    // that up.
     let mut stack = Stack([0; 8]);
     stack.0[1] = number;
     usize::from(core::hint::black_box(&mut stack).0[1])

@@ -10,8 +10,8 @@ const AF_INET6: u32 = 10;
 #[unsafe(no_mangle)]
 static HAS_MPTCP: u64 = 0;
 
-/// A full socket, as `struct bpf_sock` shows it. Every field is read on its own and at once: the verifier refuses pointer
-/// arithmetic that the compiler might choose instead.
+/// A full socket, as `struct bpf_sock` shows it. Every field is read on its own and at once: the verifier refuses
+/// pointer arithmetic that the compiler might choose instead.
 #[derive(Clone, Copy)]
 pub(crate) struct Socket(NonNull<bpf_sock>);
 
@@ -55,11 +55,12 @@ impl Socket {
         self.0.cast()
     }
 
-    /// The MPTCP socket whose subflow this is: the one that a process made, and that everything about its maker is kept with. The
-    /// kernel makes subflows itself, and connects and listens with them (Linux 5.19).
+    /// The MPTCP socket whose subflow this is: the one that a process made, and that everything about its maker is kept
+    /// with. The kernel makes subflows itself, and connects and listens with them (Linux 5.19).
     #[inline(always)]
     pub(crate) fn whole(self) -> Option<NonNull<c_void>> {
-        // SAFETY: a read of a constant that the loader sets; volatile, because the compiler only knows its initial value.
+        // SAFETY: a read of a constant that the loader sets; volatile, because the compiler only knows its initial
+        // value.
         if unsafe { core::ptr::read_volatile(&raw const HAS_MPTCP) } == 0 {
             return None;
         }
@@ -77,7 +78,12 @@ impl Socket {
     #[inline(always)]
     pub(crate) fn local_address(self) -> Address {
         let v4 = field!(self, src_ip4);
-        let v6 = [field!(self, src_ip6[0]), field!(self, src_ip6[1]), field!(self, src_ip6[2]), field!(self, src_ip6[3])];
+        let v6 = [
+            field!(self, src_ip6[0]),
+            field!(self, src_ip6[1]),
+            field!(self, src_ip6[2]),
+            field!(self, src_ip6[3]),
+        ];
         address(field!(self, family), v4, v6)
     }
 
@@ -97,7 +103,12 @@ impl Socket {
     #[inline(always)]
     pub(crate) fn peer_address(self) -> Address {
         let v4 = field!(self, dst_ip4);
-        let v6 = [field!(self, dst_ip6[0]), field!(self, dst_ip6[1]), field!(self, dst_ip6[2]), field!(self, dst_ip6[3])];
+        let v6 = [
+            field!(self, dst_ip6[0]),
+            field!(self, dst_ip6[1]),
+            field!(self, dst_ip6[2]),
+            field!(self, dst_ip6[3]),
+        ];
         address(field!(self, family), v4, v6)
     }
 
@@ -108,8 +119,8 @@ impl Socket {
     }
 }
 
-/// The address of a family. Contexts have fields for both; the caller reads all of them, because of reads in two branches the compiler
-/// would make one at a computed offset, which the verifier refuses.
+/// The address of a family. Contexts have fields for both; the caller reads all of them, because of reads in two
+/// branches the compiler would make one at a computed offset, which the verifier refuses.
 #[inline(always)]
 pub(crate) fn address(family: u32, v4_be: u32, v6: [u32; 4]) -> Address {
     if family == AF_INET6 { Address(v6) } else { Address::from_v4_be(v4_be) }

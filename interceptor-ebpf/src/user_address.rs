@@ -11,7 +11,8 @@ use interceptor_policy::Address;
 
 use crate::socket::{Socket, low_half};
 
-/// The address in a `struct bpf_sock_addr`: what the application passed to `connect()`, or what a name call is about to return.
+/// The address in a `struct bpf_sock_addr`: what the application passed to `connect()`, or what a name call is about to
+/// return.
 pub(crate) struct UserAddress<'a, F> {
     ctx: &'a SockAddrContext,
     _family: PhantomData<F>,
@@ -57,7 +58,11 @@ const SOL_SOCKET: i32 = 1;
 const SO_BINDTODEVICE: i32 = 25;
 
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "socket addresses are a few bytes long")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "socket addresses are a few bytes long"
+)]
 fn bpf_bind_to<T>(sock_addr: *mut bpf_sock_addr, mut to: T) -> bool {
     // SAFETY: `to` is a socket address of the family that the program is for, and the length is its own.
     unsafe { bpf_bind(sock_addr, (&raw mut to).cast(), size_of::<T>() as i32) == 0 }
@@ -95,7 +100,10 @@ impl Family for V4 {
 
     #[inline(always)]
     fn bind(sock_addr: *mut bpf_sock_addr, address: Address) -> bool {
-        bpf_bind_to(sock_addr, SockaddrIn { family: AF_INET, port: 0, address: address.v4_be(), zero: [0; 2] })
+        bpf_bind_to(
+            sock_addr,
+            SockaddrIn { family: AF_INET, port: 0, address: address.v4_be(), zero: [0; 2] },
+        )
     }
 
     const UNBOUND: Address = Address::UNSPECIFIED_V4;
@@ -132,7 +140,10 @@ impl Family for V6 {
 
     #[inline(always)]
     fn bind(sock_addr: *mut bpf_sock_addr, address: Address) -> bool {
-        bpf_bind_to(sock_addr, SockaddrIn6 { family: AF_INET6, port: 0, flow_info: 0, address: address.0, scope_id: 0 })
+        bpf_bind_to(
+            sock_addr,
+            SockaddrIn6 { family: AF_INET6, port: 0, flow_info: 0, address: address.0, scope_id: 0 },
+        )
     }
 
     const UNBOUND: Address = Address([0; 4]);
@@ -185,8 +196,8 @@ impl<'a, F: Family> UserAddress<'a, F> {
         F::write_message_source(self.ctx.sock_addr, address);
     }
 
-    /// Binds the socket to `address` and leaves the port to `connect()`, so that a port only has to be unique per destination. False
-    /// when the socket has a port already, or the address is not the pod's (any more).
+    /// Binds the socket to `address` and leaves the port to `connect()`, so that a port only has to be unique per
+    /// destination. False when the socket has a port already, or the address is not the pod's (any more).
     #[inline(always)]
     pub(crate) fn bind(&self, address: Address) -> bool {
         F::bind(self.ctx.sock_addr, address)
@@ -194,11 +205,23 @@ impl<'a, F: Family> UserAddress<'a, F> {
 
     /// `SO_BINDTODEVICE`; false when that fails.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "the name has three bytes")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "the name has three bytes"
+    )]
     pub(crate) fn bind_to_loopback_device(&self) -> bool {
         let mut name = *b"lo\0";
         // SAFETY: the helper reads as many bytes as it is told from `name`.
-        unsafe { bpf_setsockopt(self.as_ptr(), SOL_SOCKET, SO_BINDTODEVICE, name.as_mut_ptr().cast(), name.len() as i32) == 0 }
+        unsafe {
+            bpf_setsockopt(
+                self.as_ptr(),
+                SOL_SOCKET,
+                SO_BINDTODEVICE,
+                name.as_mut_ptr().cast(),
+                name.len() as i32,
+            ) == 0
+        }
     }
 
     /// Takes a [`Self::bind`] back. False when the socket has a port, as it has while it is connected.

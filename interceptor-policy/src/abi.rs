@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The flat types that cross the kernel boundary. No padding, no `bool`, no enum with data: `zerocopy` refuses to compile those.
+//! The flat types that cross the kernel boundary. No padding, no `bool`, no enum with data: `zerocopy` refuses to
+//! compile those.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{Address, Reason};
 
-/// Changes whenever a type in this file or the meaning of a map changes; part of the pin path, so that two versions never share a map.
+/// Changes whenever a type in this file or the meaning of a map changes; part of the pin path, so that two versions
+/// never share a map.
 pub const ABI_VERSION: u32 = 9;
 
 /// How many listening sockets of one port and scope are remembered; any live one serves its whole `SO_REUSEPORT` group.
@@ -75,7 +77,7 @@ bits! {
         /// Some interface of the pod is left alone (`-c`).
         INTERFACES = 11,
         /// Some destinations have another source than the pod's usual one.
-        SOURCES = 12,
+        SOURCE_ADDRS = 12,
     }
 }
 
@@ -123,7 +125,8 @@ bits! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Policy {
-    /// Names this pod's entries in the tables; never used twice, so a new policy is complete before it is switched to. Below
+    /// Names this pod's entries in the tables; never used twice, so a new policy is complete before it is switched to.
+    /// Below
     /// [`Policy::MAX_GENERATION`].
     pub generation: u32,
     pub flags: PolicyFlags,
@@ -135,7 +138,8 @@ pub struct Policy {
     pub tunnel_port: u16,
     /// 15053.
     pub dns_port: u16,
-    /// `-t`, with which the sidecar marks the connections that it makes with their client's address; zero without TPROXY.
+    /// `-t`, with which the sidecar marks the connections that it makes with their client's address; zero without
+    /// TPROXY.
     pub tproxy_mark: u32,
     /// `-r`, where such packets are routed; zero without TPROXY.
     pub tproxy_table: u32,
@@ -169,7 +173,7 @@ impl Policy {
         address.is_v4() || self.has(PolicyFlags::IPV6)
     }
 
-    /// The pod's source address towards the outside, of the family of `like`.
+    /// The pod's source address toward the outside, of the family of `like`.
     #[inline(always)]
     pub const fn pod_address(&self, like: Address) -> Address {
         if like.is_v4() { self.pod_v4 } else { self.pod_v6 }
@@ -181,9 +185,9 @@ impl Policy {
         port == self.outbound_port || port == self.inbound_port || (port == self.dns_port && self.has(PolicyFlags::DNS))
     }
 
-    /// Whether sockets accepted by a listener on `port` have to be marked. Connections from inside come to a slot, whose address says
-    /// all; those from outside keep their own, and nothing else tells them from the application's. The mark costs an allocation for
-    /// each connection.
+    /// Whether sockets accepted by a listener on `port` have to be marked. Connections from inside come to a slot,
+    /// whose address says all; those from outside keep their own, and nothing else tells them from the application's.
+    /// The mark costs an allocation for each connection.
     #[inline(always)]
     pub const fn marks_listener(&self, port: u16) -> bool {
         port == self.inbound_port
@@ -193,11 +197,11 @@ impl Policy {
 /// How many pods can be enrolled on a node: entries in the table of pods.
 pub const MAX_PODS: usize = 4096;
 
-/// A pod's entry in the table of pods: what the programs act on, and what the loader wants to know of it later. One entry, so that
-/// both change at the same instant.
+/// A pod's entry in the table of pods: what the programs act on, and what the loader wants to know of it later. One
+/// entry, so that both change at the same instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
-pub struct Enrolment {
+pub struct Enrollment {
     pub policy: Policy,
     /// Tells whether a new configuration differs from this one.
     pub fingerprint: u64,
@@ -245,8 +249,8 @@ impl Destination {
     }
 }
 
-/// What a slot holds: a destination, and the pod that it was given to. Another pod's slot is as good as an empty one, so what one pod
-/// dials can push a destination of another out of the table, but never take its place.
+/// What a slot holds: a destination, and the pod that it was given to. Another pod's slot is as good as an empty one,
+/// so what one pod dials can push a destination of another out of the table, but never take its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct SlotEntry {
@@ -274,12 +278,13 @@ impl SlotEntry {
 #[repr(C)]
 pub struct AskedServer {
     pub server: Destination,
-    /// Not zero when the socket asks from loopback although its application left the source open: it is then shown the pod's address.
+    /// Not zero when the socket asks from loopback although its application left the source open: it is then shown the
+    /// pod's address.
     pub source_is_pod: u32,
 }
 
-/// Key of the address tables: the pod's generation and the family before the address, so one trie serves all pods, and a short
-/// IPv6 prefix does not cover the IPv4-mapped addresses.
+/// Key of the address tables: the pod's generation and the family before the address, so one trie serves all pods, and
+/// a short IPv6 prefix does not cover the IPv4-mapped addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct AddressKey {
@@ -339,7 +344,11 @@ impl NumberKey {
 
     #[inline(always)]
     pub const fn new(generation: u32, space: NumberSpace, number: u32) -> Self {
-        Self { generation_be: generation.to_be(), space_be: (space as u32).to_be(), number_be: number.to_be() }
+        Self {
+            generation_be: generation.to_be(),
+            space_be: (space as u32).to_be(),
+            number_be: number.to_be(),
+        }
     }
 
     /// Whose entry this is.
@@ -354,7 +363,9 @@ impl NumberKey {
 
     /// What the number is, if this version knows it.
     pub fn space(&self) -> Option<NumberSpace> {
-        NumberSpace::ALL.into_iter().find(|space| (*space as u32).to_be() == self.space_be)
+        NumberSpace::ALL
+            .into_iter()
+            .find(|space| (*space as u32).to_be() == self.space_be)
     }
 }
 
@@ -378,8 +389,9 @@ impl ListenerKey {
     }
 }
 
-/// Which redirected connections a listening socket may have. REDIRECT sends those from inside the pod to `127.0.0.1` and those from
-/// outside to an address of the pod, and a socket that is bound to one does not get what is sent to the other.
+/// Which redirected connections a listening socket may have. REDIRECT sends those from inside the pod to `127.0.0.1`
+/// and those from outside to an address of the pod, and a socket that is bound to one does not get what is sent to the
+/// other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(transparent)]
 pub struct ListenerScope(u16);
@@ -413,8 +425,8 @@ pub struct ProxyListener {
     pub port: u32,
 }
 
-/// What the program in front of `on_sk_lookup` tells it: each pod has its own in front, and the shared one cannot ask for the cookie
-/// of its network namespace.
+/// What the program in front of `on_sk_lookup` tells it: each pod has its own in front, and the shared one cannot ask
+/// for the cookie of its network namespace.
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Caller {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Which connections are accelerated, and when a direction goes back to TCP. Acceleration moves the data of a connection whose two
-//! ends are on this node from socket to socket.
+//! Which connections are accelerated, and when a direction goes back to TCP. Acceleration moves the data of a
+//! connection whose two ends are on this node from socket to socket.
 //!
-//! A direction is decided by its first message, for good, but for one way back: from the socket to TCP, never the other way. What was
-//! put into the receiver's queue is read before what arrives by TCP, so that way is in order, and the other is not. Nor is it once
-//! everything sent by TCP has been read: a reader whom TCP keeps waiting for more (`MSG_WAITALL`) does not look into that queue.
+//! A direction is decided by its first message, for good, but for one way back: from the socket to TCP, never the other
+//! way. What was put into the receiver's queue is read before what arrives by TCP, so that way is in order, and the
+//! other is not. Nor is it once everything sent by TCP has been read: a reader whom TCP keeps waiting for more
+//! (`MSG_WAITALL`) does not look into that queue.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -15,7 +16,7 @@ use crate::{Address, Reason};
 /// Tuples are unique in a network namespace only, so its cookie is part of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
-pub struct EndKey {
+pub struct FlowKey {
     pub netns_cookie: u64,
     pub local: Address,
     pub remote: Address,
@@ -25,44 +26,53 @@ pub struct EndKey {
     pub padding: u32,
 }
 
-impl EndKey {
-    /// The key of the other end, in the network namespace `netns_cookie`, unless the addresses are translated on the way.
+impl FlowKey {
+    /// The key of the other end, in the network namespace `netns_cookie`, unless the addresses are translated on the
+    /// way.
     #[inline(always)]
     #[must_use]
     pub const fn other_end(&self, netns_cookie: u64) -> Self {
         let Self { netns_cookie: _, local, remote, local_port, remote_port, padding } = *self;
-        Self { netns_cookie, local: remote, remote: local, local_port: remote_port, remote_port: local_port, padding }
+        Self {
+            netns_cookie,
+            local: remote,
+            remote: local,
+            local_port: remote_port,
+            remote_port: local_port,
+            padding,
+        }
     }
 }
 
-/// Where the two byte streams of a connection stood when it was established: the numbers of the next bytes, as TCP counts them.
+/// Where the two byte streams of a connection stood when it was established: the numbers of the next bytes, as TCP
+/// counts them.
 ///
-/// Both begin at numbers that the two kernels ends chose at random, so they prove that two sockets are the ends of one connection:
-/// equal addresses alone do not, if something between them ends one connection and begins another.
+/// Both begin at numbers that the two kernels ends chose at random, so they prove that two sockets are the ends of one
+/// connection: equal addresses alone do not, if something between them ends one connection and begins another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
-pub struct Sequence {
+pub struct SeqNumbers {
     /// The next byte that this end sends (`snd_nxt`).
-    pub sends: u32,
+    pub snd_nxt: u32,
     /// The next byte that it expects (`rcv_nxt`).
-    pub expects: u32,
+    pub rcv_nxt: u32,
 }
 
-impl Sequence {
+impl SeqNumbers {
     /// Whether this and `other` were noted at the two ends of one connection.
     #[inline(always)]
-    pub const fn meets(self, other: Self) -> bool {
-        (self.sends ^ other.expects) | (self.expects ^ other.sends) == 0
+    pub const fn matches(self, other: Self) -> bool {
+        (self.snd_nxt ^ other.rcv_nxt) | (self.rcv_nxt ^ other.snd_nxt) == 0
     }
 }
 
 /// What an end lets the other know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
-pub struct EndNote {
-    pub sequence: Sequence,
-    /// Where the kernel keeps its socket: there stands how much waits to be read. Only for reading, and never for trust: the socket may be
-    /// gone.
+pub struct Handshake {
+    pub sequence: SeqNumbers,
+    /// Where the kernel keeps its socket: there stands how much waits to be read. Only for reading, and never for
+    /// trust: the socket may be gone.
     pub socket: u64,
 }
 
@@ -74,9 +84,9 @@ pub const MAX_BUDGET: u32 = 1 << 30;
 /// Which way the data of one direction goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(transparent)]
-pub struct Way(u32);
+pub struct Path(u32);
 
-impl Way {
+impl Path {
     /// Nothing has been sent.
     pub const UNDECIDED: Self = Self(0);
     /// Into the receiver's queue.
@@ -99,12 +109,12 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Whether the kernel is going to take a message into the receiver's queue, whatever its size. Where it is not, `send()` would fail
-    /// with `ENOMEM`; TCP has its writer wait instead.
+    /// Whether the kernel is going to take a message into the receiver's queue, whatever its size. Where it is not,
+    /// `send()` would fail with `ENOMEM`; TCP has its writer wait instead.
     ///
-    /// Below the first number the kernel refuses nobody, and knows no pressure. From the second on it refuses sockets that have more than
-    /// their share, beginning with the one that gets there, so it would be too late to ask whether it is under pressure. What lies between
-    /// the two is for what is sent by others at the same moment.
+    /// Below the first number the kernel refuses nobody, and knows no pressure. From the second on it refuses sockets
+    /// that have more than their share, beginning with the one that gets there, so it would be too late to ask whether
+    /// it is under pressure. What lies between the two is for what is sent by others at the same moment.
     #[inline(always)]
     pub const fn suffices(self) -> bool {
         // The kernel counts in part per processor, so the sum may be less than nothing for a while.
@@ -115,36 +125,52 @@ impl Memory {
 /// Kept with each socket in the table of accelerated sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
-pub struct End {
-    pub key: EndKey,
+pub struct SocketState {
+    pub key: FlowKey,
     /// The network namespace that the other end is looked for in.
     pub peer_netns_cookie: u64,
-    pub sequence: Sequence,
+    pub sequence: SeqNumbers,
     /// Of what this socket sends.
-    pub way: Way,
+    pub way: Path,
     /// Not zero once it was asked to send urgent data, which only TCP carries.
     pub urgent: u32,
     /// `--accelerate-budget` when it was established.
     pub budget: u32,
     /// How much of it is left at least: nobody but this socket adds to what waits at the other end.
     pub room: u32,
-    /// The other end's [`EndNote::socket`], once it is proven.
+    /// The other end's [`Handshake::socket`], once it is proven.
     pub peer: u64,
     /// [`Memory::low`] when it was established: to read it for each message would take a helper call.
     pub memory_low: i64,
 }
 
-impl End {
+impl SocketState {
     /// Of a connection that has just been established.
     #[inline(always)]
-    pub const fn new(key: EndKey, peer_netns_cookie: u64, sequence: Sequence, budget: u32, memory_low: i64) -> Self {
-        Self { key, peer_netns_cookie, sequence, way: Way::UNDECIDED, urgent: 0, budget, room: 0, peer: 0, memory_low }
+    pub const fn new(key: FlowKey, peer_netns_cookie: u64, sequence: SeqNumbers, budget: u32, memory_low: i64) -> Self {
+        Self {
+            key,
+            peer_netns_cookie,
+            sequence,
+            way: Path::UNDECIDED,
+            urgent: 0,
+            budget,
+            room: 0,
+            peer: 0,
+            memory_low,
+        }
     }
 
-    /// Whether a message of `size` bytes may go the direct way. `memory` is that of this moment, if anybody can tell. `waiting` tells how
-    /// many bytes wait at the other end, if it is still there, and is only asked when what is known to be left does not suffice.
+    /// Whether a message of `size` bytes may go the direct way. `memory` is that of this moment, if anybody can tell.
+    /// `waiting` tells how many bytes wait at the other end, if it is still there, and is only asked when what is known
+    /// to be left does not suffice.
     #[inline(always)]
-    pub fn take_room(&mut self, size: u32, memory: Option<Memory>, waiting: impl FnOnce() -> Option<u32>) -> Result<(), Reason> {
+    pub fn take_credit(
+        &mut self,
+        size: u32,
+        memory: Option<Memory>,
+        waiting: impl FnOnce() -> Option<u32>,
+    ) -> Result<(), Reason> {
         if !memory.is_some_and(Memory::suffices) {
             return Err(Reason::AccelerationMemoryPressure);
         }
@@ -159,7 +185,7 @@ impl End {
 
 /// Where the other end of a new connection is, by its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum PeerLocation {
     SamePod,
     /// In another pod of this node that is accelerated too.
     OtherPod,
@@ -168,20 +194,20 @@ pub enum Place {
 
 /// The other end, as far as it has noted anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OtherEnd {
+pub enum Peer {
     Absent,
     /// Its sequence numbers say that it is the end of another connection.
     Unproven,
     Proven,
 }
 
-impl OtherEnd {
+impl Peer {
     /// Compares what both ends noted.
     #[inline(always)]
-    pub const fn of(own: Sequence, other: Option<Sequence>) -> Self {
+    pub const fn of(own: SeqNumbers, other: Option<SeqNumbers>) -> Self {
         match other {
             None => Self::Absent,
-            Some(other) if own.meets(other) => Self::Proven,
+            Some(other) if own.matches(other) => Self::Proven,
             Some(_) => Self::Unproven,
         }
     }
@@ -199,10 +225,10 @@ impl OtherEnd {
 /// A socket whose connection was just established.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
-pub struct NewEnd {
+pub struct Candidate {
     /// It was accepted; else it connected.
     pub accepted: bool,
-    pub place: Place,
+    pub place: PeerLocation,
     /// The sidecar made it, or it leads to one of the sidecar's redirect ports.
     pub sidecar: bool,
     pub mptcp: bool,
@@ -210,17 +236,17 @@ pub struct NewEnd {
     pub early_data: bool,
     /// It had another connection before this one.
     pub reused: bool,
-    pub other: OtherEnd,
+    pub other: Peer,
 }
 
 /// Whether a socket becomes one that data can be moved from and to.
 ///
-/// The end that connects is there first. Of a pair inside a pod it must be the sidecar's, or lead to the sidecar; the end that accepts
-/// only has to be the other end of such a one.
+/// The end that connects is there first. Of a pair inside a pod it must be the sidecar's, or lead to the sidecar; the
+/// end that accepts only has to be the other end of such a one.
 #[inline(always)]
-pub const fn admit(end: &NewEnd) -> Result<(), Reason> {
-    let NewEnd { accepted, place, sidecar, mptcp, early_data, reused, other } = *end;
-    if matches!(place, Place::Elsewhere) {
+pub const fn admit(end: &Candidate) -> Result<(), Reason> {
+    let Candidate { accepted, place, sidecar, mptcp, early_data, reused, other } = *end;
+    if matches!(place, PeerLocation::Elsewhere) {
         return Err(Reason::AccelerationPeerElsewhere);
     }
     if mptcp {
@@ -235,7 +261,7 @@ pub const fn admit(end: &NewEnd) -> Result<(), Reason> {
     if accepted {
         return other.require();
     }
-    if matches!(place, Place::SamePod) && !sidecar {
+    if matches!(place, PeerLocation::SamePod) && !sidecar {
         return Err(Reason::AccelerationNoSidecar);
     }
     Ok(())
@@ -243,7 +269,7 @@ pub const fn admit(end: &NewEnd) -> Result<(), Reason> {
 
 /// Whether a direction whose first message is about to be sent goes the direct way.
 #[inline(always)]
-pub const fn decide_direction(urgent: bool, other: OtherEnd) -> Result<(), Reason> {
+pub const fn decide_direction(urgent: bool, other: Peer) -> Result<(), Reason> {
     if urgent {
         return Err(Reason::AccelerationUrgentData);
     }
@@ -256,9 +282,9 @@ mod tests {
 
     use super::*;
 
-    fn key() -> EndKey {
+    fn key() -> FlowKey {
         let [local, remote] = [1, 2].map(|last| Address([0, 0, 0, last]));
-        EndKey { netns_cookie: 7, local, remote, local_port: 40_000, remote_port: 80, padding: 0 }
+        FlowKey { netns_cookie: 7, local, remote, local_port: 40_000, remote_port: 80, padding: 0 }
     }
 
     #[test]
@@ -268,51 +294,51 @@ mod tests {
     }
 
     #[rstest]
-    #[case::both_ways(Sequence { sends: 2, expects: 1 }, true)]
-    #[case::one_way(Sequence { sends: 2, expects: 3 }, false)]
-    #[case::the_other_way(Sequence { sends: 3, expects: 1 }, false)]
-    #[case::itself(Sequence { sends: 1, expects: 2 }, false)]
-    fn two_ends_meet_in_both_directions_or_not_at_all(#[case] other: Sequence, #[case] meets: bool) {
-        assert_eq!(Sequence { sends: 1, expects: 2 }.meets(other), meets);
+    #[case::both_ways(SeqNumbers { snd_nxt: 2, rcv_nxt: 1 }, true)]
+    #[case::one_way(SeqNumbers { snd_nxt: 2, rcv_nxt: 3 }, false)]
+    #[case::the_other_way(SeqNumbers { snd_nxt: 3, rcv_nxt: 1 }, false)]
+    #[case::itself(SeqNumbers { snd_nxt: 1, rcv_nxt: 2 }, false)]
+    fn two_ends_meet_in_both_directions_or_not_at_all(#[case] other: SeqNumbers, #[case] matches: bool) {
+        assert_eq!(SeqNumbers { snd_nxt: 1, rcv_nxt: 2 }.matches(other), matches);
     }
 
-    const CONNECTED: NewEnd = NewEnd {
+    const CONNECTED: Candidate = Candidate {
         accepted: false,
-        place: Place::SamePod,
+        place: PeerLocation::SamePod,
         sidecar: true,
         mptcp: false,
         early_data: false,
         reused: false,
-        other: OtherEnd::Absent,
+        other: Peer::Absent,
     };
-    const ACCEPTED: NewEnd = NewEnd { accepted: true, sidecar: false, other: OtherEnd::Proven, ..CONNECTED };
+    const ACCEPTED: Candidate = Candidate { accepted: true, sidecar: false, other: Peer::Proven, ..CONNECTED };
 
     #[rstest]
     #[case::to_the_sidecar(CONNECTED, Ok(()))]
-    #[case::to_a_neighbour(NewEnd { place: Place::OtherPod, sidecar: false, ..CONNECTED }, Ok(()))]
-    #[case::to_another_node(NewEnd { place: Place::Elsewhere, ..CONNECTED }, Err(Reason::AccelerationPeerElsewhere))]
-    #[case::between_applications(NewEnd { sidecar: false, ..CONNECTED }, Err(Reason::AccelerationNoSidecar))]
+    #[case::to_a_neighbor(Candidate { place: PeerLocation::OtherPod, sidecar: false, ..CONNECTED }, Ok(()))]
+    #[case::to_another_node(Candidate { place: PeerLocation::Elsewhere, ..CONNECTED }, Err(Reason::AccelerationPeerElsewhere))]
+    #[case::between_applications(Candidate { sidecar: false, ..CONNECTED }, Err(Reason::AccelerationNoSidecar))]
     #[case::accepted(ACCEPTED, Ok(()))]
-    #[case::accepted_from_nobody_known(NewEnd { other: OtherEnd::Absent, ..ACCEPTED }, Err(Reason::AccelerationPeerAbsent))]
-    #[case::accepted_through_a_proxy(NewEnd { other: OtherEnd::Unproven, ..ACCEPTED }, Err(Reason::AccelerationUnproven))]
-    #[case::multipath(NewEnd { mptcp: true, ..ACCEPTED }, Err(Reason::AccelerationMptcp))]
-    #[case::fast_open(NewEnd { early_data: true, ..ACCEPTED }, Err(Reason::AccelerationEarlyData))]
-    #[case::second_connection(NewEnd { reused: true, ..CONNECTED }, Err(Reason::AccelerationSocketReused))]
-    fn admission(#[case] end: NewEnd, #[case] admitted: Result<(), Reason>) {
+    #[case::accepted_from_nobody_known(Candidate { other: Peer::Absent, ..ACCEPTED }, Err(Reason::AccelerationPeerAbsent))]
+    #[case::accepted_through_a_proxy(Candidate { other: Peer::Unproven, ..ACCEPTED }, Err(Reason::AccelerationUnproven))]
+    #[case::multipath(Candidate { mptcp: true, ..ACCEPTED }, Err(Reason::AccelerationMptcp))]
+    #[case::fast_open(Candidate { early_data: true, ..ACCEPTED }, Err(Reason::AccelerationEarlyData))]
+    #[case::second_connection(Candidate { reused: true, ..CONNECTED }, Err(Reason::AccelerationSocketReused))]
+    fn admission(#[case] end: Candidate, #[case] admitted: Result<(), Reason>) {
         assert_eq!(admit(&end), admitted);
     }
 
     #[rstest]
-    #[case::proven(false, OtherEnd::Proven, Ok(()))]
-    #[case::not_there_yet(false, OtherEnd::Absent, Err(Reason::AccelerationPeerAbsent))]
-    #[case::not_the_other_end(false, OtherEnd::Unproven, Err(Reason::AccelerationUnproven))]
-    #[case::urgent(true, OtherEnd::Proven, Err(Reason::AccelerationUrgentData))]
-    fn direction(#[case] urgent: bool, #[case] other: OtherEnd, #[case] decided: Result<(), Reason>) {
+    #[case::proven(false, Peer::Proven, Ok(()))]
+    #[case::not_there_yet(false, Peer::Absent, Err(Reason::AccelerationPeerAbsent))]
+    #[case::not_the_other_end(false, Peer::Unproven, Err(Reason::AccelerationUnproven))]
+    #[case::urgent(true, Peer::Proven, Err(Reason::AccelerationUrgentData))]
+    fn direction(#[case] urgent: bool, #[case] other: Peer, #[case] decided: Result<(), Reason>) {
         assert_eq!(decide_direction(urgent, other), decided);
     }
 
-    fn end(room: u32) -> End {
-        End { room, ..End::new(key(), 8, Sequence::default(), MIN_BUDGET, 0) }
+    fn end(room: u32) -> SocketState {
+        SocketState { room, ..SocketState::new(key(), 8, SeqNumbers::default(), MIN_BUDGET, 0) }
     }
 
     const ENOUGH: Option<Memory> = Some(Memory { taken: 0, low: 1 });
@@ -325,21 +351,25 @@ mod tests {
     #[case::more_than_the_budget_waits(u32::MAX, 1, OVER_BUDGET)]
     #[case::no_overflow(u32::MAX, u32::MAX, OVER_BUDGET)]
     fn what_waits_leaves_room(#[case] waiting: u32, #[case] size: u32, #[case] taken: Result<(), Reason>) {
-        assert_eq!(end(0).take_room(size, ENOUGH, || Some(waiting)), taken);
+        assert_eq!(end(0).take_credit(size, ENOUGH, || Some(waiting)), taken);
     }
 
     #[test]
     fn what_waits_is_looked_at_only_when_no_room_is_known_of() {
         let mut end = end(10);
-        assert_eq!(end.take_room(6, ENOUGH, || panic!("10 are left")), Ok(()));
-        assert_eq!(end.take_room(4, ENOUGH, || panic!("4 are left")), Ok(()));
-        assert_eq!((end.take_room(6, ENOUGH, || Some(MIN_BUDGET - 10)), end.room), (Ok(()), 4));
-        assert_eq!(end.take_room(6, ENOUGH, || Some(MIN_BUDGET - 5)), OVER_BUDGET, "one too many, though 4 were left and 5 are");
+        assert_eq!(end.take_credit(6, ENOUGH, || panic!("10 are left")), Ok(()));
+        assert_eq!(end.take_credit(4, ENOUGH, || panic!("4 are left")), Ok(()));
+        assert_eq!((end.take_credit(6, ENOUGH, || Some(MIN_BUDGET - 10)), end.room), (Ok(()), 4));
+        assert_eq!(
+            end.take_credit(6, ENOUGH, || Some(MIN_BUDGET - 5)),
+            OVER_BUDGET,
+            "one too many, though 4 were left and 5 are"
+        );
     }
 
     #[test]
     fn an_end_that_is_gone_has_no_room() {
-        assert_eq!(end(0).take_room(1, ENOUGH, || None), OVER_BUDGET);
+        assert_eq!(end(0).take_credit(1, ENOUGH, || None), OVER_BUDGET);
     }
 
     #[rstest]
@@ -351,8 +381,8 @@ mod tests {
     #[case::tcp_may_have_none_and_gives_back(Some(Memory { taken: -1, low: 0 }), MEMORY_PRESSURE)]
     #[case::nobody_can_tell(None, MEMORY_PRESSURE)]
     fn memory_is_looked_at_for_every_message(#[case] memory: Option<Memory>, #[case] taken: Result<(), Reason>) {
-        assert_eq!(end(0).take_room(10, memory, || Some(0)), taken);
-        assert_eq!(end(10).take_room(10, memory, || panic!("10 are left")), taken);
+        assert_eq!(end(0).take_credit(10, memory, || Some(0)), taken);
+        assert_eq!(end(10).take_credit(10, memory, || panic!("10 are left")), taken);
     }
 
     /// However a writer and a reader take turns, no more than the budget ever waits.
@@ -361,7 +391,7 @@ mod tests {
         let (mut end, mut waiting) = (end(0), 0);
         for turn in 0..10_000_u32 {
             let size = turn.wrapping_mul(0x9e37_79b1) % 5_000;
-            if end.take_room(size, ENOUGH, || Some(waiting)).is_ok() {
+            if end.take_credit(size, ENOUGH, || Some(waiting)).is_ok() {
                 waiting += size;
             }
             assert!(waiting <= MIN_BUDGET && end.room <= MIN_BUDGET - waiting);

@@ -3,12 +3,12 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// An IP address of either family as it crosses the kernel boundary: four 32-bit words in network byte order, IPv4 in its
-/// IPv4-mapped form `::ffff:a.b.c.d` ([RFC 4291 §2.5.5.2](https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2)).
+/// An IP address of either family as it crosses the kernel boundary: four 32-bit words in network byte order, IPv4 in
+/// its IPv4-mapped form `::ffff:a.b.c.d` ([RFC 4291 §2.5.5.2](https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2)).
 ///
-/// Words, not bytes, because the verifier tracks them one load at a time; equality is spelled out because `==` on an array may
-/// become a call to `memcmp`, which kernel programs do not have. Words are combined before they are compared: each branch less
-/// halves what the verifier has to walk.
+/// Words, not bytes, because the verifier tracks them one load at a time; equality is spelled out because `==` on an
+/// array may become a call to `memcmp`, which kernel programs do not have. Words are combined before they are compared:
+/// each branch less halves what the verifier has to walk.
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Address(pub [u32; 4]);
@@ -57,7 +57,11 @@ impl Address {
     /// Whether this lies in `127.0.0.0/8` or is `::1`.
     #[inline(always)]
     pub const fn is_loopback(self) -> bool {
-        if self.is_v4() { u32::from_be(self.0[3]) >> 24 == 127 } else { self.same(Self::LOOPBACK_V6) }
+        if self.is_v4() {
+            u32::from_be(self.0[3]) >> 24 == 127
+        } else {
+            self.same(Self::LOOPBACK_V6)
+        }
     }
 
     /// `127.0.0.1` or `::1`, of the same family.
@@ -73,8 +77,8 @@ impl Address {
         (self.0[0] ^ other.0[0]) | (self.0[1] ^ other.0[1]) | (self.0[2] ^ other.0[2]) | (self.0[3] ^ other.0[3]) == 0
     }
 
-    /// What a connection to this address reaches: connecting to the unspecified address means the socket's own source address, or
-    /// loopback when it has none ([`ip_route_output_key_hash_rcu`]).
+    /// What a connection to this address reaches: connecting to the unspecified address means the socket's own source
+    /// address, or loopback when it has none ([`ip_route_output_key_hash_rcu`]).
     ///
     /// [`ip_route_output_key_hash_rcu`]: https://github.com/torvalds/linux/blob/v6.12/net/ipv4/route.c#L2640
     #[inline(always)]
@@ -121,7 +125,10 @@ impl From<Ipv4Addr> for Address {
 impl From<Address> for IpAddr {
     /// IPv4-mapped addresses come back as IPv4.
     fn from(address: Address) -> Self {
-        let bits = address.0.iter().fold(0, |bits, word| (bits << 32) | u128::from(u32::from_be(*word)));
+        let bits = address
+            .0
+            .iter()
+            .fold(0, |bits, word| (bits << 32) | u128::from(u32::from_be(*word)));
         let v6 = Ipv6Addr::from_bits(bits);
         v6.to_ipv4_mapped().map_or(Self::V6(v6), Self::V4)
     }
@@ -165,7 +172,11 @@ mod tests {
     #[case::any_unbound("0.0.0.0", "0.0.0.0", "127.0.0.1")]
     #[case::any_bound("0.0.0.0", "10.0.0.1", "10.0.0.1")]
     #[case::any_v6("::", "::", "::1")]
-    fn the_unspecified_destination_is_this_host(#[case] destination: &str, #[case] source: &str, #[case] reached: &str) {
+    fn the_unspecified_destination_is_this_host(
+        #[case] destination: &str,
+        #[case] source: &str,
+        #[case] reached: &str,
+    ) {
         assert_eq!(address(destination).as_reached_from(address(source)), address(reached));
     }
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use crate::{
-    Action, Address, AddressClass, Flow, Inbound, LOOPBACK_INTERFACE, NumberClass, NumberSpace, Outbound, Policy, PolicyFlags, Protocol,
-    Reason, Verdict,
+    Action, Address, AddressClass, Flow, Inbound, LOOPBACK_INTERFACE, NumberClass, NumberSpace, Outbound, Policy,
+    PolicyFlags, Protocol, Reason, Verdict,
 };
 
 /// Where DNS servers listen: the port of questions that may be captured.
 pub const DNS_SERVICE_PORT: u16 = 53;
 
-/// What the operator's lists say of an address or a number: maps in the kernel, a snapshot of them in `explain`, memory in tests.
+/// What the operator's lists say of an address or a number: maps in the kernel, a snapshot of them in `explain`, memory
+/// in tests.
 pub trait Tables {
     /// The union of what is said of all ranges that hold `address`.
     fn address(&self, address: Address) -> AddressClass;
@@ -22,21 +23,25 @@ pub trait Tables {
 #[inline(always)]
 pub fn decide(flow: &Flow, policy: &Policy, tables: &impl Tables) -> Verdict {
     match flow {
-        Flow::Outbound(flow) => unless_kept_away(flow, outbound(flow, policy, tables)).into(),
+        Flow::Outbound(flow) => refuse_if_bound_to_device(flow, outbound(flow, policy, tables)).into(),
         Flow::Inbound(flow) => inbound(flow, policy, tables).into(),
     }
 }
 
-/// The sidecar is reached by `lo`. From a socket that is bound to an interface, the kernel has no route there but from `lo`, for
-/// connections that were on it anyway.
+/// The sidecar is reached by `lo`. From a socket that is bound to an interface, the kernel has no route there but from
+/// `lo`, for connections that were on it anyway.
 #[inline(always)]
-fn unless_kept_away(flow: &Outbound, reason: Reason) -> Reason {
+fn refuse_if_bound_to_device(flow: &Outbound, reason: Reason) -> Reason {
     let on_loopback = flow.interface == LOOPBACK_INTERFACE && flow.destination.is_loopback();
-    if flow.interface == 0 || on_loopback || matches!(reason.action(), Action::Pass) { reason } else { Reason::BoundToInterface }
+    if flow.interface == 0 || on_loopback || matches!(reason.action(), Action::Pass) {
+        reason
+    } else {
+        Reason::BoundToInterface
+    }
 }
 
-/// Chain `ISTIO_OUTPUT` of table `nat`; under TPROXY then `OUTPUT` and `PREROUTING` of `mangle`, for connections on `lo` that `nat` lets
-/// pass.
+/// Chain `ISTIO_OUTPUT` of table `nat`; under TPROXY then `OUTPUT` and `PREROUTING` of `mangle`, for connections on
+/// `lo` that `nat` lets pass.
 #[inline(always)]
 fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Reason {
     let Outbound { protocol, source, destination, port, owner, mark, interface } = *flow;
@@ -46,8 +51,11 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Reason {
     let tcp = matches!(protocol, Protocol::Tcp);
     let ported = tcp || matches!(protocol, Protocol::Udp);
     let marked = policy.is_marked(mark);
-    let by_port =
-        if policy.has(PolicyFlags::OUTBOUND_PORTS) { tables.number(NumberSpace::Port, port.into()) } else { NumberClass::default() };
+    let by_port = if policy.has(PolicyFlags::OUTBOUND_PORTS) {
+        tables.number(NumberSpace::Port, port.into())
+    } else {
+        NumberClass::default()
+    };
     let by_address = tables.address(destination);
     // Marked packets are routed to `lo` wherever they are going.
     let local = by_address.has(AddressClass::LOCAL) || marked;
@@ -66,7 +74,8 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Reason {
     }
     // What is done with a connection that nat lets pass: mangle delivers those of the proxy to its own pod.
     let passed = |reason| {
-        let to_own_pod = policy.has(PolicyFlags::TPROXY) && tcp && local && owner.is_proxy() && !(marked || exempt || passthrough);
+        let to_own_pod =
+            policy.has(PolicyFlags::TPROXY) && tcp && local && owner.is_proxy() && !(marked || exempt || passthrough);
         let intercepted = to_own_pod && matches!(inbound_port(port, policy, tables), Reason::InboundPortIncluded);
         if intercepted { Reason::ProxyToOwnPodTransparently } else { reason }
     };
@@ -78,8 +87,9 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Reason {
         return Reason::PassthroughSource;
     }
 
-    // The rules for one proxy identity are: to itself (a), not from it to a local address (b), from it (c). Where (b) applies, the
-    // first identity settles every local connection; the others are looked at only where it does not. Users come before groups.
+    // The rules for one proxy identity are: to itself (a), not from it to a local address (b), from it (c). Where (b)
+    // applies, the first identity settles every local connection; the others are looked at only where it does not.
+    // Users come before groups.
     let dns = policy.has(PolicyFlags::DNS);
     let to_port_53 = ported && port == DNS_SERVICE_PORT;
     let settles_local = local && !policy.has(PolicyFlags::LOOPBACK_INCLUDED) && (!dns || (tcp && !to_port_53));
@@ -126,8 +136,8 @@ fn inbound(flow: &Inbound, policy: &Policy, tables: &impl Tables) -> Reason {
     if !matches!(protocol, Protocol::Tcp) {
         return Reason::NotTcp;
     }
-    // What is on `lo` was decided when it left its socket. It has an address of the pod as its source or, if it keeps that of a client,
-    // was routed to `lo` by its mark.
+    // What is on `lo` was decided when it left its socket. It has an address of the pod as its source or, if it keeps
+    // that of a client, was routed to `lo` by its mark.
     let by_source = tables.address(source);
     if interface == LOOPBACK_INTERFACE || by_source.has(AddressClass::LOCAL) {
         return Reason::FromInsidePod;
@@ -142,13 +152,16 @@ fn inbound(flow: &Inbound, policy: &Policy, tables: &impl Tables) -> Reason {
     inbound_port(port, policy, tables)
 }
 
-/// Whether packets to or from the other side pass through an excluded interface: a known one, or the one of the route to it.
+/// Whether packets to or from the other side pass through an excluded interface: a known one, or the one of the route
+/// to it.
 #[inline(always)]
 fn passes_excluded(interface: u32, other_side: AddressClass, tables: &impl Tables) -> bool {
     if interface == 0 {
         other_side.has(AddressClass::INTERFACE_EXCLUDED)
     } else {
-        tables.number(NumberSpace::Interface, interface).has(NumberClass::INTERFACE_EXCLUDED)
+        tables
+            .number(NumberSpace::Interface, interface)
+            .has(NumberClass::INTERFACE_EXCLUDED)
     }
 }
 
@@ -160,7 +173,11 @@ fn inbound_port(port: u16, policy: &Policy, tables: &impl Tables) -> Reason {
     }
     let by_port = tables.number(NumberSpace::Port, port.into());
     if policy.has(PolicyFlags::INBOUND_ALL) {
-        if by_port.has(NumberClass::INBOUND_EXCLUDED) { Reason::InboundPortExcluded } else { Reason::InboundPortIncluded }
+        if by_port.has(NumberClass::INBOUND_EXCLUDED) {
+            Reason::InboundPortExcluded
+        } else {
+            Reason::InboundPortIncluded
+        }
     } else if by_port.has(NumberClass::INBOUND_INCLUDED) {
         Reason::InboundPortIncluded
     } else {

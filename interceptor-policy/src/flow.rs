@@ -18,7 +18,8 @@ pub enum Flow {
 
 /// A connection that a socket of the pod makes.
 ///
-/// No padding, which `zerocopy` sees to: kernel programs pass it to a function, and older verifiers let only what was written be passed.
+/// No padding, which `zerocopy` sees to: kernel programs pass it to a function, and older verifiers let only what was
+/// written be passed.
 #[derive(Clone, Copy, Debug, Immutable, IntoBytes)]
 #[repr(C)]
 pub struct Outbound {
@@ -30,7 +31,8 @@ pub struct Outbound {
     pub owner: Owner,
     /// `SO_MARK`.
     pub mark: u32,
-    /// The interface that the socket is bound to (`SO_BINDTODEVICE`), by its index; 0 when the destination's route decides.
+    /// The interface that the socket is bound to (`SO_BINDTODEVICE`), by its index; 0 when the destination's route
+    /// decides.
     pub interface: u32,
     /// Destination port, host byte order.
     pub port: u16,
@@ -45,7 +47,7 @@ pub struct Inbound {
     pub destination: Address,
     /// Destination port, host byte order.
     pub port: u16,
-    /// Where it arrives, by its index; 0 when that is not known: then the interface towards the source counts.
+    /// Where it arrives, by its index; 0 when that is not known: then the interface toward the source counts.
     pub interface: u32,
 }
 

@@ -18,8 +18,9 @@ mod reason;
 mod slot;
 
 pub use abi::{
-    ABI_VERSION, AddressClass, AddressKey, AskedServer, Caller, Counters, Destination, Enrolment, LISTENERS_PER_PORT, ListenerKey,
-    ListenerScope, MAX_PODS, NodeState, NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags, ProxyListener, SlotEntry,
+    ABI_VERSION, AddressClass, AddressKey, AskedServer, Caller, Counters, Destination, Enrollment, LISTENERS_PER_PORT,
+    ListenerKey, ListenerScope, MAX_PODS, NodeState, NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags,
+    ProxyListener, SlotEntry,
 };
 pub use address::Address;
 pub use decide::{DNS_SERVICE_PORT, Tables, decide};

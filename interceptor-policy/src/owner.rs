@@ -3,12 +3,13 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{NumberClass, NumberSpace, Policy, PolicyFlags, Tables};
 
-/// What the rules need to know of the credentials a socket was created with: which of Istio's owner matches they satisfy.
+/// What the rules need to know of the credentials a socket was created with: which of Istio's owner matches they
+/// satisfy.
 ///
-/// Kept with the socket (`BPF_MAP_TYPE_SK_STORAGE`, Linux 5.2) from `socket()` on, because `-m owner` compares the credentials of
-/// the socket's file, not of the task that happens to call `connect()`
-/// ([`xt_owner.c`](https://github.com/torvalds/linux/blob/v6.12/net/netfilter/xt_owner.c)). A socket without the note, an
-/// application's or one made before the pod was enrolled, counts as [`Owner::APPLICATION`], which is captured.
+/// Kept with the socket (`BPF_MAP_TYPE_SK_STORAGE`, Linux 5.2) from `socket()` on, because `-m owner` compares the
+/// credentials of the socket's file, not of the task that happens to call `connect()`
+/// ([`xt_owner.c`](https://github.com/torvalds/linux/blob/v6.12/net/netfilter/xt_owner.c)). A socket without the note,
+/// an application's or one made before the pod was enrolled, counts as [`Owner::APPLICATION`], which is captured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(transparent)]
 pub struct Owner(u32);
@@ -37,7 +38,8 @@ impl Owner {
         if group.has(NumberClass::PROXY_ID) {
             bits |= Self::PROXY_GID;
         }
-        // One list serves both variables: with a list of included groups the others are left alone, without one the excluded.
+        // One list serves both variables: with a list of included groups the others are left alone, without one the
+        // excluded.
         if group.has(NumberClass::OWNER_GROUP) != policy.has(PolicyFlags::ONLY_LISTED_GROUPS) {
             bits |= Self::GROUP_NOT_INTERCEPTED;
         }

@@ -26,8 +26,8 @@ macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident => $action:ident, $label:literal, $sentence:literal;)+) => {
         /// Why: the rule that decided, or what kept a decision from being carried out.
         ///
-        /// Dense: the number is the index of the kernel's counter, [`Self::label`] the name in metrics, [`Self::sentence`] what
-        /// `interceptor explain` says.
+        /// Dense: the number is the index of the kernel's counter, [`Self::label`] the name in metrics,
+        /// [`Self::sentence`] what `interceptor explain` says.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u32)]
         pub enum Reason { $($(#[doc = $doc])+ $name),+ }
@@ -120,7 +120,8 @@ reasons! {
     Accelerated => Pass, "accelerated", "a direction of a connection goes from socket to socket (--accelerate)";
     /// A direction goes back to TCP, for good.
     AccelerationOverBudget => Pass, "acceleration_over_budget", "an accelerated direction went back to TCP: too much waited for its reader (--accelerate-budget)";
-    /// Beyond this the kernel may refuse what is put into a queue, and `send()` fails. Also when nobody can tell how much memory is left.
+    /// Beyond this the kernel may refuse what is put into a queue, and `send()` fails. Also when nobody can tell how
+    /// much memory is left.
     AccelerationMemoryPressure => Pass, "acceleration_memory_pressure", "not accelerated, or not any more: TCP takes up much of the memory that it may (net.ipv4.tcp_mem)";
     /// Not in this pod, and no address of just one accelerated pod of this node.
     AccelerationPeerElsewhere => Pass, "acceleration_peer_elsewhere", "not accelerated: the other end is not in an accelerated pod of this node";
@@ -167,8 +168,14 @@ mod tests {
     #[test]
     fn labels_are_unique_and_fit_a_metric() {
         for (index, reason) in Reason::ALL.iter().enumerate() {
-            assert!(reason.label().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{reason:?}");
-            assert!(Reason::ALL.iter().skip(index + 1).all(|other| other.label() != reason.label()), "{reason:?}");
+            assert!(
+                reason.label().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{reason:?}"
+            );
+            assert!(
+                Reason::ALL.iter().skip(index + 1).all(|other| other.label() != reason.label()),
+                "{reason:?}"
+            );
         }
     }
 }

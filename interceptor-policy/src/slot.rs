@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use crate::{Address, SlotEntry};
 
-/// A number that stands for a destination of one pod while a redirected connection lasts. It travels in the low bits of the local address that
-/// the connection really goes to, so no state per connection is needed to find the destination again, and every destination has the
-/// whole range of ephemeral ports.
+/// A number that stands for a destination of one pod while a redirected connection lasts. It travels in the low bits of
+/// the local address that the connection really goes to, so no state per connection is needed to find the destination
+/// again, and every destination has the whole range of ephemeral ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(u32);
 
 const SLOT_BITS: u32 = 21;
 const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
-/// Set when the kernel chose the source although the application left it open: both ends are shown the pod's address instead, which
-/// is what they see under iptables.
+/// Set when the kernel chose the source although the application left it open: both ends are shown the pod's address
+/// instead, which is what they see under iptables.
 const SOURCE_IS_POD: u32 = 1 << SLOT_BITS;
 /// Set when the sidecar is to see the destination as its own address, as TPROXY delivers it.
 const TRANSPARENT: u32 = 1 << (SLOT_BITS + 1);
@@ -87,14 +87,20 @@ impl SlotCandidates {
     /// How many there are.
     pub const COUNT: u32 = 8;
 
-    /// `seed` is chosen whenever the programs are loaded, so that nobody can prepare destinations that fill another's candidates.
+    /// `seed` is chosen whenever the programs are loaded, so that nobody can prepare destinations that fill another's
+    /// candidates.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "cookies count up, so their lower halves differ")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "cookies count up, so their lower halves differ"
+    )]
     pub const fn of(entry: &SlotEntry, seed: u32) -> Self {
         let [a, b, c, d] = entry.destination.address.0;
         // IPv4 differs in the last word only; the others are mixed in together.
         let hash = mix(seed ^ a ^ b.rotate_left(11) ^ c.rotate_left(22));
-        Self(mix(mix(mix(hash ^ d) ^ entry.destination.port as u32) ^ entry.netns_cookie as u32))
+        Self(mix(
+            mix(mix(hash ^ d) ^ entry.destination.port as u32) ^ entry.netns_cookie as u32
+        ))
     }
 
     /// The `probe`-th candidate, below [`Self::COUNT`].
@@ -106,7 +112,8 @@ impl SlotCandidates {
     }
 }
 
-/// The finalizer of [MurmurHash3](https://github.com/aappleby/smhasher/wiki/MurmurHash3), a bijection with full avalanche.
+/// The finalizer of [MurmurHash3](https://github.com/aappleby/smhasher/wiki/MurmurHash3), a bijection with full
+/// avalanche.
 #[inline(always)]
 const fn mix(mut word: u32) -> u32 {
     word ^= word >> 16;
@@ -156,11 +163,11 @@ mod tests {
         }
     }
 
-    /// Neighbouring destinations, and one destination in many pods.
+    /// Neighboring destinations, and one destination in many pods.
     #[rstest]
     #[case::destinations(|index| entry(0x0a00_0000 + index, 80))]
     #[case::pods(|index| SlotEntry { netns_cookie: u64::from(index), ..entry(0x0a00_0000, 80) })]
-    fn neighbours_spread(#[case] entry_at: fn(u32) -> SlotEntry) {
+    fn neighbors_spread(#[case] entry_at: fn(u32) -> SlotEntry) {
         let mut low = [0_u32; 16];
         for index in 0..16_000 {
             let slot = SlotCandidates::of(&entry_at(index), 7).nth(0);

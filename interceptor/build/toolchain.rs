@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Finds what building for the kernel needs besides cargo: a compiler with the source of `core`, and bpf-linker.
 //!
-//! Two programs include this file: `interceptor/build.rs`, which uses the tools, and xtask, which installs them. They share
-//! it so that `cargo build` works exactly when `cargo xtask setup` says it will. It never installs or changes anything.
+//! Two programs include this file: `interceptor/build.rs`, which uses the tools, and xtask, which installs them. They
+//! share it so that `cargo build` works exactly when `cargo xtask setup` says it will. It never installs or changes
+//! anything.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -56,10 +57,15 @@ pub(crate) fn kernel_compiler(in_use: &Compiler) -> Option<Compiler> {
     Compiler::ask(OsStr::new(SYSTEM_RUSTC)).filter(Compiler::builds_for_the_kernel)
 }
 
-/// bpf-linker: first where `cargo xtask setup` installs it, which not every search path contains, then in the search path.
+/// bpf-linker: first where `cargo xtask setup` installs it, which not every search path contains, then in the search
+/// path.
 pub(crate) fn find_bpf_linker() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    cargo_bin().into_iter().chain(std::env::split_paths(&path)).map(|folder| folder.join("bpf-linker")).find(|file| file.is_file())
+    cargo_bin()
+        .into_iter()
+        .chain(std::env::split_paths(&path))
+        .map(|folder| folder.join("bpf-linker"))
+        .find(|file| file.is_file())
 }
 
 fn cargo_bin() -> Option<PathBuf> {
@@ -76,5 +82,9 @@ pub(crate) fn version(text: &str) -> (u32, u32) {
 
 fn answer(program: &OsStr, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
-    if output.status.success() { String::from_utf8(output.stdout).ok() } else { None }
+    if output.status.success() {
+        String::from_utf8(output.stdout).ok()
+    } else {
+        None
+    }
 }

@@ -27,17 +27,17 @@ impl Backend {
     pub const ALL: [Self; 2] = [Self::Iptables, Self::Ebpf];
 
     /// Intercepts the pod's traffic as Istio does by default.
-    pub fn enrol(self, pod: &Pod<'_>) {
-        self.enrol_stack(pod, Stack::V4);
+    pub fn enroll(self, pod: &Pod<'_>) {
+        self.enroll_stack(pod, Stack::V4);
     }
 
     /// The same in a pod with these families.
-    pub fn enrol_stack(self, pod: &Pod<'_>, stack: Stack) {
-        self.enrol_with(pod, stack, &[]);
+    pub fn enroll_stack(self, pod: &Pod<'_>, stack: Stack) {
+        self.enroll_with(pod, stack, &[]);
     }
 
     /// The same, with more flags for this project; iptables knows nothing of them.
-    pub(crate) fn enrol_with(self, pod: &Pod<'_>, stack: Stack, flags: &[&str]) {
+    pub(crate) fn enroll_with(self, pod: &Pod<'_>, stack: Stack, flags: &[&str]) {
         match self {
             Self::Iptables => {
                 // Istio writes the rules of IPv4 also where there is none.
@@ -47,19 +47,19 @@ impl Backend {
                     pod.namespace().ip("addr add ::6/128 dev lo");
                 }
             }
-            Self::Ebpf => pod.enrol(&[stack.enrol_flags(), flags].concat()),
+            Self::Ebpf => pod.enroll(&[stack.enroll_flags(), flags].concat()),
         }
     }
 }
 
 impl Backend {
     /// Intercepts the pod's traffic as Istio does with `-m TPROXY`, and otherwise by default.
-    pub fn enrol_tproxy(self, pod: &Pod<'_>, stack: Stack) {
-        self.enrol_tproxy_with(pod, stack, &[]);
+    pub fn enroll_tproxy(self, pod: &Pod<'_>, stack: Stack) {
+        self.enroll_tproxy_with(pod, stack, &[]);
     }
 
     /// The same, with more flags for this project; iptables knows nothing of them.
-    pub(crate) fn enrol_tproxy_with(self, pod: &Pod<'_>, stack: Stack, flags: &[&str]) {
+    pub(crate) fn enroll_tproxy_with(self, pod: &Pod<'_>, stack: Stack, flags: &[&str]) {
         match self {
             Self::Iptables => {
                 let config: Config = TPROXY.parse().expect("a configuration");
@@ -70,7 +70,7 @@ impl Backend {
                 }
                 route_marked(pod.namespace(), "1337", "133").expect("route marked packets to lo");
             }
-            Self::Ebpf => pod.enrol(&[&["-m", "TPROXY"], stack.enrol_flags(), flags].concat()),
+            Self::Ebpf => pod.enroll(&[&["-m", "TPROXY"], stack.enroll_flags(), flags].concat()),
         }
     }
 }

@@ -45,7 +45,8 @@ impl Run {
         let line = format!("{command:?}");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("start {line}: {error}"))?;
-        // Input is small, so it fits the pipe before anyone reads; who ends without reading it is judged by the exit code.
+        // Input is small, so it fits the pipe before anyone reads; who ends without reading it is judged by the exit
+        // code.
         let mut stdin = child.stdin.take().expect("a pipe");
         stdin.write_all(input.as_bytes()).unwrap_or_default();
         drop(stdin);
@@ -102,8 +103,16 @@ pub(crate) fn binary() -> &'static Path {
 fn build() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(["build", "--package", "interceptor"]).current_dir(workspace).status().expect("start cargo");
-    assert!(status.success(), "cargo build --package interceptor failed; INTERCEPTOR_BIN names a binary that is there already");
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), |target| workspace.join(target));
+    let status = Command::new(cargo)
+        .args(["build", "--package", "interceptor"])
+        .current_dir(workspace)
+        .status()
+        .expect("start cargo");
+    assert!(
+        status.success(),
+        "cargo build --package interceptor failed; INTERCEPTOR_BIN names a binary that is there already"
+    );
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), |target| workspace.join(target));
     target.join("debug/interceptor")
 }

@@ -55,7 +55,9 @@ COMMIT
 
 /// Input for `ip6tables-restore`: the same for IPv6.
 pub fn default_rules_v6() -> String {
-    DEFAULT_RULES.replace("127.0.0.6/32", "::6/128").replace("127.0.0.1/32", "::1/128")
+    DEFAULT_RULES
+        .replace("127.0.0.6/32", "::6/128")
+        .replace("127.0.0.1/32", "::1/128")
 }
 
 /// What `istio-iptables` sets up for TPROXY beside its rules, whatever there was before.

@@ -34,7 +34,15 @@ pub struct Launcher {
 impl Launcher {
     pub(crate) fn new(namespace: &Namespace, uid: u32, gid: u32) -> Self {
         let (tools, cgroup) = (namespace.tools().to_owned(), namespace.cgroup().to_owned());
-        Self { tools, netns: namespace.path(), cgroup, uid, gid, groups: Vec::new(), files: Vec::new() }
+        Self {
+            tools,
+            netns: namespace.path(),
+            cgroup,
+            uid,
+            gid,
+            groups: Vec::new(),
+            files: Vec::new(),
+        }
     }
 
     /// Elsewhere than in the namespace's own cgroup.
@@ -165,7 +173,11 @@ impl Launcher {
         let mut command = Command::new(self.tools.join("interceptor-probe"));
         command.env_remove("RUST_BACKTRACE");
         command.arg("--netns").arg(&self.netns).arg("--cgroup").arg(&self.cgroup);
-        command.arg("--uid").arg(self.uid.to_string()).arg("--gid").arg(self.gid.to_string());
+        command
+            .arg("--uid")
+            .arg(self.uid.to_string())
+            .arg("--gid")
+            .arg(self.gid.to_string());
         for group in &self.groups {
             command.arg("--group").arg(group.to_string());
         }

@@ -8,7 +8,8 @@ use std::{
     time::Instant,
 };
 
-/// The lines of a pipe. A thread reads them as they come, so the process at the other end never waits for a test that does not care.
+/// The lines of a pipe. A thread reads them as they come, so the process at the other end never waits for a test that
+/// does not care.
 pub(crate) struct Lines(Receiver<String>);
 
 /// Nothing came before the deadline.

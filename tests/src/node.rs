@@ -53,14 +53,23 @@ struct PodStatus {
 impl Node {
     pub fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        assert!(geteuid().is_root(), "these tests need root: they make namespaces, cgroups and eBPF programs of their own");
+        assert!(
+            geteuid().is_root(),
+            "these tests need root: they make namespaces, cgroups and eBPF programs of their own"
+        );
 
         let name = format!("interceptor-test-{}-{}", id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let work = tempfile::Builder::new().prefix(&name).tempdir().expect("a temporary directory");
-        let node =
-            Self { cgroup: cgroup::mount_point().join(&name), name, work, interceptor: OnceLock::new(), namespaces: Mutex::default() };
+        let node = Self {
+            cgroup: cgroup::mount_point().join(&name),
+            name,
+            work,
+            interceptor: OnceLock::new(),
+            namespaces: Mutex::default(),
+        };
         // From here on the drop below takes away what has been made, whatever fails.
-        fs::set_permissions(node.work.path(), fs::Permissions::from_mode(0o755)).expect("open the temporary directory to all users");
+        fs::set_permissions(node.work.path(), fs::Permissions::from_mode(0o755))
+            .expect("open the temporary directory to all users");
         for tool in TOOLS {
             copy(&profile_directory().join(tool), &node.work.path().join(tool));
         }
@@ -84,13 +93,21 @@ impl Node {
     pub fn outside(&self, name: &str) -> Namespace {
         let cgroup = self.cgroup.join(name);
         fs::create_dir(&cgroup).unwrap_or_else(|error| panic!("make {}: {error}", cgroup.display()));
-        let namespace = Namespace::new(format!("{}-{name}", self.name.replace("interceptor-test", "ict")), cgroup, self.work.path());
-        self.namespaces.lock().expect("no test thread panicked here").push(namespace.name().to_owned());
+        let namespace = Namespace::new(
+            format!("{}-{name}", self.name.replace("interceptor-test", "ict")),
+            cgroup,
+            self.work.path(),
+        );
+        self.namespaces
+            .lock()
+            .expect("no test thread panicked here")
+            .push(namespace.name().to_owned());
         namespace.create();
         namespace
     }
 
-    /// A pod: a namespace, and a cgroup with one below it for each of its two containers. Not enrolled, and not connected.
+    /// A pod: a namespace, and a cgroup with one below it for each of its two containers. Not enrolled, and not
+    /// connected.
     pub fn pod(&self, name: &str) -> Pod<'_> {
         Pod::new(self, self.outside(name))
     }
@@ -122,7 +139,10 @@ impl Node {
     /// `interceptor ARGUMENTS --bpffs <this node's>`, to be started by the caller.
     pub fn command<S: AsRef<str>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(self.interceptor());
-        command.args(arguments.iter().map(AsRef::as_ref)).arg("--bpffs").arg(self.bpffs());
+        command
+            .args(arguments.iter().map(AsRef::as_ref))
+            .arg("--bpffs")
+            .arg(self.bpffs());
         command
     }
 
@@ -144,13 +164,17 @@ impl Node {
 
     /// What is pinned for pods, that is below a directory `pods`.
     pub fn enrolled(&self) -> Vec<PathBuf> {
-        self.pins().into_iter().filter(|path| path.parent().is_some_and(|parent| parent.ends_with("pods"))).collect()
+        self.pins()
+            .into_iter()
+            .filter(|path| path.parent().is_some_and(|parent| parent.ends_with("pods")))
+            .collect()
     }
 
     /// What the only enrolled pod has counted, by reason, as `interceptor status` tells it.
     pub fn counters(&self) -> BTreeMap<String, u64> {
         let pods: Vec<PodStatus> = self.run(&["status", "--output", "json"]).json();
-        let [PodStatus { counters }] = <[PodStatus; 1]>::try_from(pods).unwrap_or_else(|pods| panic!("{} pods instead of one", pods.len()));
+        let [PodStatus { counters }] =
+            <[PodStatus; 1]>::try_from(pods).unwrap_or_else(|pods| panic!("{} pods instead of one", pods.len()));
         counters
     }
 
@@ -167,13 +191,27 @@ impl Node {
             attempt("interceptor clean --all".to_owned(), cleaned);
         }
         if self.bpffs().exists() {
-            attempt("unmount bpffs".to_owned(), umount2(&self.bpffs(), MntFlags::MNT_DETACH).map_err(|error| error.to_string()));
+            attempt(
+                "unmount bpffs".to_owned(),
+                umount2(&self.bpffs(), MntFlags::MNT_DETACH).map_err(|error| error.to_string()),
+            );
         }
-        attempt(format!("remove {}", self.cgroup.display()), cgroup::remove(&self.cgroup).map_err(|error| error.to_string()));
-        for namespace in self.namespaces.lock().map(|mut names| std::mem::take(&mut *names)).unwrap_or_default() {
+        attempt(
+            format!("remove {}", self.cgroup.display()),
+            cgroup::remove(&self.cgroup).map_err(|error| error.to_string()),
+        );
+        for namespace in self
+            .namespaces
+            .lock()
+            .map(|mut names| std::mem::take(&mut *names))
+            .unwrap_or_default()
+        {
             let mut delete = Command::new("ip");
             delete.args(["netns", "del", &namespace]);
-            attempt(format!("delete namespace {namespace}"), Run::attempt(delete, "").and_then(Run::successful));
+            attempt(
+                format!("delete namespace {namespace}"),
+                Run::attempt(delete, "").and_then(Run::successful),
+            );
         }
         failed
     }
@@ -182,7 +220,10 @@ impl Node {
     fn say_how_to_enter(&self) {
         let namespaces = self.namespaces.lock().map(|names| names.clone()).unwrap_or_default();
         for namespace in namespaces {
-            eprintln!("to look around: nsenter --net=/run/netns/{namespace} ({KEEP}=1 keeps it; bpffs {})", self.bpffs().display());
+            eprintln!(
+                "to look around: nsenter --net=/run/netns/{namespace} ({KEEP}=1 keeps it; bpffs {})",
+                self.bpffs().display()
+            );
         }
     }
 }
@@ -207,9 +248,9 @@ impl Drop for Node {
     }
 }
 
-/// A link where the file system allows it: debug builds have a hundred megabytes, and each test has a node. Else a copy, by a process of
-/// its own: a file that is open for writing here could not be run while some other thread's child, started meanwhile, has not yet
-/// closed what it inherited (ETXTBSY).
+/// A link where the file system allows it: debug builds have a hundred megabytes, and each test has a node. Else a
+/// copy, by a process of its own: a file that is open for writing here could not be run while some other thread's
+/// child, started meanwhile, has not yet closed what it inherited (ETXTBSY).
 fn copy(from: &Path, to: &Path) {
     if fs::hard_link(from, to).is_ok() {
         return;
@@ -221,5 +262,9 @@ fn copy(from: &Path, to: &Path) {
 pub(crate) fn profile_directory() -> PathBuf {
     let test = env::current_exe().expect("the path of the running test");
     let directory = test.parent().expect("a directory");
-    if directory.ends_with("deps") { directory.parent().expect("a directory").to_owned() } else { directory.to_owned() }
+    if directory.ends_with("deps") {
+        directory.parent().expect("a directory").to_owned()
+    } else {
+        directory.to_owned()
+    }
 }

@@ -34,7 +34,8 @@ impl Namespace {
     }
 
     pub(crate) fn create(&self) {
-        // The first `ip netns add` of a machine makes /run/netns a mount of its own, and two at once trip over each other.
+        // The first `ip netns add` of a machine makes /run/netns a mount of its own, and two at once trip over each
+        // other.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Run::of_line(&["ip", "netns", "add", &self.name]).expect_success();
@@ -90,11 +91,15 @@ impl Namespace {
         &self.tools
     }
 
-    /// Lays a cable to `other`. Addresses are `10.99.0.2/24` or `fd99::2/64`. Of IPv4 the first is the primary one, of IPv6 the last.
+    /// Lays a cable to `other`. Addresses are `10.99.0.2/24` or `fd99::2/64`. Of IPv4 the first is the primary one, of
+    /// IPv6 the last.
     pub fn connect(&self, interface: &str, addresses: &[&str], other: &Self, other_addresses: &[&str]) {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let other_interface = format!("to{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        self.ip(&format!("link add {interface} type veth peer name {other_interface} netns {}", other.name));
+        self.ip(&format!(
+            "link add {interface} type veth peer name {other_interface} netns {}",
+            other.name
+        ));
         self.bring_up(interface, addresses);
         other.bring_up(&other_interface, other_addresses);
     }
@@ -102,7 +107,7 @@ impl Namespace {
     fn bring_up(&self, interface: &str, addresses: &[&str]) {
         let mut batch = format!("link set {interface} up\n");
         for address in addresses {
-            // Usable at once, without asking the neighbours whether somebody has it.
+            // Usable at once, without asking the neighbors whether somebody has it.
             let flags = if address.contains(':') { " nodad" } else { "" };
             writeln!(batch, "addr add {address} dev {interface}{flags}").expect("write to a string");
         }
@@ -148,34 +153,44 @@ impl<'node> Pod<'node> {
     }
 
     pub fn proxy_as(&self, uid: u32, gid: u32) -> Launcher {
-        self.namespace.launcher(uid, gid).cgroup(self.namespace.cgroup().join("sidecar"))
+        self.namespace
+            .launcher(uid, gid)
+            .cgroup(self.namespace.cgroup().join("sidecar"))
     }
 
     /// `--netns PATH --cgroup DIR`
     pub fn place(&self) -> [String; 4] {
-        let [netns, cgroup] = [self.namespace.path(), self.namespace.cgroup().to_owned()].map(|path| path.display().to_string());
+        let [netns, cgroup] =
+            [self.namespace.path(), self.namespace.cgroup().to_owned()].map(|path| path.display().to_string());
         ["--netns".to_owned(), netns, "--cgroup".to_owned(), cgroup]
     }
 
-    /// The command line that enrols the pod with `flags`, to be started by the caller.
-    pub fn enrol_command(&self, flags: &[&str]) -> Command {
+    /// The command line that enrolls the pod with `flags`, to be started by the caller.
+    pub fn enroll_command(&self, flags: &[&str]) -> Command {
         let mut command = Command::new(self.node.interceptor());
-        command.arg("istio-iptables").args(flags).args(self.place()).arg("--bpffs").arg(self.node.bpffs());
+        command
+            .arg("istio-iptables")
+            .args(flags)
+            .args(self.place())
+            .arg("--bpffs")
+            .arg(self.node.bpffs());
         command
     }
 
     /// Runs `interceptor istio-iptables FLAGS` for the pod.
-    pub fn try_enrol(&self, flags: &[&str]) -> Run {
-        Run::of(self.enrol_command(flags))
+    pub fn try_enroll(&self, flags: &[&str]) -> Run {
+        Run::of(self.enroll_command(flags))
     }
 
-    /// Enrols the pod with Istio's default flags and `more`; a flag given again counts.
-    pub fn enrol(&self, more: &[&str]) {
-        self.try_enrol(&[DEFAULT_FLAGS, more].concat()).expect_success();
+    /// Enrolls the pod with Istio's default flags and `more`; a flag given again counts.
+    pub fn enroll(&self, more: &[&str]) {
+        self.try_enroll(&[DEFAULT_FLAGS, more].concat()).expect_success();
     }
 
     /// Runs `interceptor clean` for the pod.
     pub fn clean(&self) {
-        self.node.run(&["clean", "--netns", &self.namespace.path().display().to_string()]).expect_success();
+        self.node
+            .run(&["clean", "--netns", &self.namespace.path().display().to_string()])
+            .expect_success();
     }
 }

@@ -32,8 +32,11 @@ pub struct Finished {
 impl Process {
     pub fn spawn(what: impl Into<String>, command: &mut Command) -> Self {
         let what = what.into();
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("start {what}: {error}"));
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("start {what}: {error}"));
         let stdout = Lines::new(child.stdout.take().expect("standard output is a pipe"));
         Self { what, child, stdout }
     }
@@ -44,7 +47,10 @@ impl Process {
 
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap_or_else(|error| panic!("look at {}: {error}", self.what)).is_some()
+        self.child
+            .try_wait()
+            .unwrap_or_else(|error| panic!("look at {}: {error}", self.what))
+            .is_some()
     }
 
     /// The next line. Panics when the process ends or stays silent instead.
@@ -86,7 +92,10 @@ impl Process {
     pub fn finish(mut self) -> Finished {
         self.close_stdin();
         let what = &self.what;
-        let lines = self.stdout.rest(Instant::now() + patience()).unwrap_or_else(|_| panic!("{what} did not end within {:?}", patience()));
+        let lines = self
+            .stdout
+            .rest(Instant::now() + patience())
+            .unwrap_or_else(|_| panic!("{what} did not end within {:?}", patience()));
         let status = self.child.wait().unwrap_or_else(|error| panic!("wait for {what}: {error}"));
         Finished { status, lines }
     }
@@ -108,7 +117,9 @@ impl Process {
         if late {
             self.signal(Signal::SIGKILL);
         }
-        self.child.wait().unwrap_or_else(|error| panic!("wait for {}: {error}", self.what));
+        self.child
+            .wait()
+            .unwrap_or_else(|error| panic!("wait for {}: {error}", self.what));
         late
     }
 }

@@ -41,8 +41,16 @@ impl Build {
 /// The program's path. Panics, saying how to get it, when it is not there: a test without it is not a pass.
 pub fn find(program: &str) -> PathBuf {
     let folders = [&SYSTEM[..], &[ADMINISTRATORS]].concat();
-    let found = folders.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("there is no {program} in {}: run `cargo xtask setup --clients --resolvers`", folders.join(", ")))
+    let found = folders
+        .iter()
+        .map(|folder| Path::new(folder).join(program))
+        .find(|path| path.is_file());
+    found.unwrap_or_else(|| {
+        panic!(
+            "there is no {program} in {}: run `cargo xtask setup --clients --resolvers`",
+            folders.join(", ")
+        )
+    })
 }
 
 /// What is made of the file of this name.
@@ -68,7 +76,10 @@ fn compile(name: &'static str, text: &str, command: &[&str]) -> PathBuf {
         let (source, program) = (write(&folder, name, text), folder.join(program_of(name)));
         let mut compiler = Command::new(find(command[0]));
         compiler.args(&command[1..]).arg(&program).arg(&source);
-        compiler.env("GOCACHE", folder.join("go")).env("GO111MODULE", "off").env("CGO_ENABLED", "0");
+        compiler
+            .env("GOCACHE", folder.join("go"))
+            .env("GO111MODULE", "off")
+            .env("CGO_ENABLED", "0");
         let status = compiler.status().unwrap_or_else(|error| panic!("start {compiler:?}: {error}"));
         assert!(status.success(), "{compiler:?}: {status}");
         program

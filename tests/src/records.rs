@@ -161,12 +161,18 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// How a connection ends with the process that had accepted it, or in whose queue it was. That can be before its client has asked whether
-    /// `connect()` succeeded, and is not to be confused with a refusal: who has been established is reset, and told `EPIPE` if the other
-    /// end's FIN came before
+    /// How a connection ends with the process that had accepted it, or in whose queue it was. That can be before its
+    /// client has asked whether `connect()` succeeded, and is not to be confused with a refusal: who has been
+    /// established is reset, and told `EPIPE` if the other end's FIN came before
     /// ([`tcp_reset`](https://github.com/torvalds/linux/blob/v6.12/net/ipv4/tcp_input.c)).
-    pub const BROKEN_OFF: [&str; 6] =
-        ["connect:ECONNRESET", "connect:EPIPE", "receive:ECONNRESET", "receive:EOF", "send:ECONNRESET", "send:EPIPE"];
+    pub const BROKEN_OFF: [&str; 6] = [
+        "connect:ECONNRESET",
+        "connect:EPIPE",
+        "receive:ECONNRESET",
+        "receive:EOF",
+        "send:ECONNRESET",
+        "send:EPIPE",
+    ];
 }
 
 impl Greeting {
@@ -191,18 +197,25 @@ pub struct Stalled {
     pub queued: [u64; 2],
 }
 
-/// What `interceptor-probe pair behaviour` saw: by name, one line for each system call.
-pub type Behaviours = BTreeMap<String, Vec<String>>;
+/// What `interceptor-probe pair behavior` saw: by name, one line for each system call.
+pub type Behaviors = BTreeMap<String, Vec<String>>;
 
 impl Report {
     /// The errno's name at `connect`, or nothing when it succeeded.
     pub fn connect_error(&self) -> Option<&str> {
-        self.error.as_ref().filter(|failure| failure.step == "connect").map(|failure| failure.errno.as_str())
+        self.error
+            .as_ref()
+            .filter(|failure| failure.step == "connect")
+            .map(|failure| failure.errno.as_str())
     }
 
     /// The server's view. Panics when no server answered.
     pub fn greeting(&self) -> Greeting {
-        Greeting::from_line(self.received.as_deref().unwrap_or_else(|| panic!("no server answered: {self:?}")))
+        Greeting::from_line(
+            self.received
+                .as_deref()
+                .unwrap_or_else(|| panic!("no server answered: {self:?}")),
+        )
     }
 
     /// Whether the server that answered sees the client's own address: nobody stands between them.

@@ -49,12 +49,13 @@ impl Stack {
         self != Self::V4
     }
 
-    /// Flags with which to enrol such a pod.
-    pub fn enrol_flags(self) -> &'static [&'static str] {
+    /// Flags with which to enroll such a pod.
+    pub fn enroll_flags(self) -> &'static [&'static str] {
         if self == Self::Dual { &["--dual-stack"] } else { &[] }
     }
 
-    /// Flags for a sidecar in such a pod: Istio lets Envoy listen on both wildcard addresses if there are addresses of both families.
+    /// Flags for a sidecar in such a pod: Istio lets Envoy listen on both wildcard addresses if there are addresses of
+    /// both families.
     pub fn sidecar_flags(self) -> &'static [&'static str] {
         match self {
             Self::V4 => &[],
@@ -85,7 +86,9 @@ impl FromStr for Stack {
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let all = [Self::V4, Self::V6, Self::Dual];
-        all.into_iter().find(|stack| stack.to_string() == text).with_context(|| format!("no choice of addresses: {text:?}"))
+        all.into_iter()
+            .find(|stack| stack.to_string() == text)
+            .with_context(|| format!("no choice of addresses: {text:?}"))
     }
 }
 
@@ -121,9 +124,13 @@ impl<'node> Scene<'node> {
         let pod = node.pod(name);
         let with_len = |v4: &[&str], v6: &[&str]| -> Vec<String> {
             let v4 = v4.iter().filter(|_| stack.has_v4()).map(|ip| format!("{ip}/24"));
-            v4.chain(v6.iter().filter(|_| stack.has_v6()).map(|ip| format!("{ip}/64"))).collect()
+            v4.chain(v6.iter().filter(|_| stack.has_v6()).map(|ip| format!("{ip}/64")))
+                .collect()
         };
-        let (inside, far) = (with_len(&[POD, POD_SECOND], &[POD_SECOND_V6, POD_V6]), with_len(&[OUTSIDE], &[OUTSIDE_V6]));
+        let (inside, far) = (
+            with_len(&[POD, POD_SECOND], &[POD_SECOND_V6, POD_V6]),
+            with_len(&[OUTSIDE], &[OUTSIDE_V6]),
+        );
         let inside: Vec<&str> = inside.iter().map(String::as_str).collect();
         let far: Vec<&str> = far.iter().map(String::as_str).collect();
         pod.namespace().connect("eth0", &inside, &outside, &far);
@@ -138,12 +145,17 @@ impl<'node> Scene<'node> {
         let more = [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
         let (more_v4, more_v6) = (more[0].as_str(), more[1].as_str());
         [
-            self.pod.app().serve("app", &self.stack.choose(&["0.0.0.0:8080", more_v4], &["[::]:8080", more_v6])),
-            self.outside.root().serve("outside", &self.stack.choose(&["0.0.0.0:80", more_v4], &["[::]:80", more_v6])),
+            self.pod
+                .app()
+                .serve("app", &self.stack.choose(&["0.0.0.0:8080", more_v4], &["[::]:8080", more_v6])),
+            self.outside
+                .root()
+                .serve("outside", &self.stack.choose(&["0.0.0.0:80", more_v4], &["[::]:80", more_v6])),
         ]
     }
 
-    /// Starts the sidecar. It connects onward from an address that the application does not use, so nobody takes one for the other.
+    /// Starts the sidecar. It connects onward from an address that the application does not use, so nobody takes one
+    /// for the other.
     pub fn sidecar(&self, flags: &[&str]) -> Process {
         let source: &[&str] = match self.stack {
             Stack::V4 => &["--source", POD_SECOND],

@@ -16,7 +16,8 @@ const VARIABLE: &str = "INTERCEPTOR_TEST_PATIENCE";
 pub fn patience() -> Duration {
     static PATIENCE: OnceLock<Duration> = OnceLock::new();
     *PATIENCE.get_or_init(|| {
-        let seconds = env::var(VARIABLE).map(|text| text.parse().unwrap_or_else(|error| panic!("{VARIABLE}={text}: {error}")));
+        let seconds =
+            env::var(VARIABLE).map(|text| text.parse().unwrap_or_else(|error| panic!("{VARIABLE}={text}: {error}")));
         seconds.map_or(Duration::from_mins(1), Duration::from_secs)
     })
 }

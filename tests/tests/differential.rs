@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The same flows under Istio's rules and under ours: what anyone can observe of them is the same. More of it: `cargo xtask differential`.
+//! The same flows under Istio's rules and under ours: what anyone can observe of them is the same. More of it: `cargo
+//! xtask differential`.
 
 use interceptor_tests::{
     Node, amount,
@@ -29,7 +30,9 @@ fn listed_differences_are_there() {
     let mut lab = Lab::new(&node, Iptables::Legacy);
     for case in cases(LISTED).expect("a readable list") {
         for flow in &case.flows {
-            let differences = lab.compare(&case.config, std::slice::from_ref(flow)).unwrap_or_else(|error| panic!("{error}"));
+            let differences = lab
+                .compare(&case.config, std::slice::from_ref(flow))
+                .unwrap_or_else(|error| panic!("{error}"));
             assert!(!differences.is_empty(), "no longer a difference: {}\n{flow}", case.config);
         }
     }

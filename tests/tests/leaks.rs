@@ -11,17 +11,17 @@ use aya::{
 };
 use interceptor_tests::{Node, Pod, amount, scene::Scene, wait_until};
 
-const ENROLMENTS: u32 = 500;
+const ENROLLMENTS: u32 = 500;
 
 #[test]
-fn enrolments_leave_nothing() {
-    let enrolments = amount("INTERCEPTOR_TEST_ENROLMENTS", ENROLMENTS, 10);
-    let alone = enrolments / 5;
-    let beside_another = enrolments - alone;
+fn enrollments_leave_nothing() {
+    let enrollments = amount("INTERCEPTOR_TEST_ENROLLMENTS", ENROLLMENTS, 10);
+    let alone = enrollments / 5;
+    let beside_another = enrollments - alone;
     let node = Node::new();
-    let [pod, neighbour] = ["pod", "neighbour"].map(|name| Scene::new(&node, name).pod);
+    let [pod, neighbor] = ["pod", "neighbor"].map(|name| Scene::new(&node, name).pod);
     let (before, pins) = (loaded(), node.pins());
-    pod.enrol(&[]);
+    pod.enroll(&[]);
     // What is loaded now and was not before is ours; its names tell what to count.
     let names: BTreeSet<String> = loaded().difference(&before).map(|(_, name)| name.clone()).collect();
     assert!(!names.is_empty(), "nothing was loaded");
@@ -33,7 +33,7 @@ fn enrolments_leave_nothing() {
     come_and_go(&pod, alone, &count);
 
     // It comes and goes beside another one, which keeps what they share.
-    neighbour.enrol(&[]);
+    neighbor.enroll(&[]);
     come_and_go(&pod, beside_another, &count);
 
     node.run(&["clean", "--all"]).expect_success();
@@ -42,23 +42,27 @@ fn enrolments_leave_nothing() {
     wait_until("all programs, maps and links are freed", || count() <= at_first);
 }
 
-/// Enrols and cleans `pod` so often, and compares what there is before and after.
+/// Enrolls and cleans `pod` so often, and compares what there is before and after.
 fn come_and_go(pod: &Pod<'_>, cycles: u32, count: &impl Fn() -> usize) {
     let (pins, loaded) = (pod.node().pins(), count());
     for _ in 0..cycles {
-        pod.enrol(&[]);
+        pod.enroll(&[]);
         pod.clean();
     }
     assert_eq!(pod.node().pins(), pins, "pins after {cycles} cycles");
     wait_until("programs, maps and links of the cycles are freed", || count() <= loaded);
 }
 
-/// The ids and names of all programs and maps on this machine, and its links. Each kind has ids of its own, so it is in the name.
+/// The ids and names of all programs and maps on this machine, and its links. Each kind has ids of its own, so it is in
+/// the name.
 fn loaded() -> BTreeSet<(u32, String)> {
     // One that is freed between listing and asking is no longer there to count.
-    let programs =
-        loaded_programs().flatten().map(|program| (program.id(), format!("program {}", program.name_as_str().unwrap_or_default())));
-    let maps = loaded_maps().flatten().map(|map| (map.id(), format!("map {}", map.name_as_str().unwrap_or_default())));
+    let programs = loaded_programs()
+        .flatten()
+        .map(|program| (program.id(), format!("program {}", program.name_as_str().unwrap_or_default())));
+    let maps = loaded_maps()
+        .flatten()
+        .map(|map| (map.id(), format!("map {}", map.name_as_str().unwrap_or_default())));
     let links = loaded_links().flatten().map(|link| (link.id(), "link".to_owned()));
     programs.chain(maps).chain(links).collect()
 }

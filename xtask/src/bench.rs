@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask bench`: builds with all optimisations, and hands over to `interceptor-bench`, which measures.
+//! `cargo xtask bench`: builds with all optimizations, and hands over to `interceptor-bench`, which measures.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -34,6 +34,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let bench = programs.join("interceptor-bench");
     say(&format!("$ {} {}", bench.display(), options.options.join(" ")));
     // It takes the place of this program, so that Ctrl-C ends it alone and the shell waits until it has cleaned up.
-    let error = Command::new(&bench).args(&options.options).env("INTERCEPTOR_BIN", programs.join("interceptor")).exec();
+    let error = Command::new(&bench)
+        .args(&options.options)
+        .env("INTERCEPTOR_BIN", programs.join("interceptor"))
+        .exec();
     Err(error).with_context(|| format!("cannot start {}", bench.display()))
 }

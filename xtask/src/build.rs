@@ -9,7 +9,7 @@ use crate::workspace::{Workspace, root};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Optimise the program too; the kernel object is optimised either way
+    /// Optimize the program too; the kernel object is optimized either way
     #[arg(long)]
     release: bool,
 }
@@ -21,7 +21,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         command.arg("--release");
     }
     exec(command.current_dir(root()))?;
-    let (folder, remark) = if options.release { ("release", "") } else { ("debug", " (a debug build; --release optimises it)") };
+    let (folder, remark) = if options.release {
+        ("release", "")
+    } else {
+        ("debug", " (a debug build; --release optimizes it)")
+    };
     let program = Workspace::load()?.target_dir.join(folder).join("interceptor");
     say(&format!("built {}{remark}", program.display()));
     Ok(())

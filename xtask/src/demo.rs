@@ -31,7 +31,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let suites: &[Suite] = if options.envoy { &[Suite::Envoy] } else { &[] };
     setup::run(&setup::Options::of_command(options.no_install, suites))?;
-    // Apart from each other, as `test` builds them: together, they would be built with other features, and so once more.
+    // Apart from each other, as `test` builds them: together, they would be built with other features, and so once
+    // more.
     exec(cargo(["build", "--package", "interceptor"]).current_dir(root()))?;
     exec(cargo(["build", "--package", "interceptor-tests", "--bins"]).current_dir(root()))?;
 
@@ -40,6 +41,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let arguments: &[&str] = if options.envoy { &["--envoy"] } else { &[] };
     say(&format!("$ {}", [&[&*demo.to_string_lossy()], arguments].concat().join(" ")));
     // It takes the place of this program, so that Ctrl-C ends it alone and the shell waits until it has cleaned up.
-    let error = Command::new(&demo).args(arguments).env("INTERCEPTOR_BIN", programs.join("interceptor")).exec();
+    let error = Command::new(&demo)
+        .args(arguments)
+        .env("INTERCEPTOR_BIN", programs.join("interceptor"))
+        .exec();
     Err(error).with_context(|| format!("cannot start {}", demo.display()))
 }

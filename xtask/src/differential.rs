@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask differential`: builds, and hands over to `interceptor-differential`, which compares with the rules of Istio.
+//! `cargo xtask differential`: builds, and hands over to `interceptor-differential`, which compares with the rules of
+//! Istio.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -34,7 +35,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !is_root()? {
         bail!(NEEDS_ROOT);
     }
-    // Apart from each other, as `test` builds them: together, they would be built with other features, and so once more.
+    // Apart from each other, as `test` builds them: together, they would be built with other features, and so once
+    // more.
     exec(cargo(["build", "--package", "interceptor"]).current_dir(root()))?;
     exec(cargo(["build", "--package", "interceptor-tests", "--bins"]).current_dir(root()))?;
 
@@ -49,6 +51,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     arguments.extend(seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
     say(&format!("$ {} {}", differential.display(), arguments.join(" ")));
     // It takes the place of this program, so that what ends one ends both.
-    let error = Command::new(&differential).args(arguments).env("INTERCEPTOR_BIN", programs.join("interceptor")).exec();
+    let error = Command::new(&differential)
+        .args(arguments)
+        .env("INTERCEPTOR_BIN", programs.join("interceptor"))
+        .exec();
     Err(error).with_context(|| format!("cannot start {}", differential.display()))
 }

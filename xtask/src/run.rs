@@ -20,7 +20,10 @@ pub(crate) fn shell(line: &str) -> Result<()> {
 
 fn run_shown(line: &str, command: &mut Command) -> Result<()> {
     say(&format!("$ {line}"));
-    let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot start `{line}`"))?;
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("cannot start `{line}`"))?;
     if !status.success() {
         bail!("`{line}` failed: {status}");
     }
@@ -30,9 +33,16 @@ fn run_shown(line: &str, command: &mut Command) -> Result<()> {
 /// The standard output of a command that only asks.
 pub(crate) fn ask(command: &mut Command) -> Result<String> {
     let line = shown(command);
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{line}`"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start `{line}`"))?;
     if !output.status.success() {
-        bail!("`{line}` failed: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "`{line}` failed: {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     String::from_utf8(output.stdout).with_context(|| format!("`{line}` wrote something else than UTF-8"))
 }
@@ -59,17 +69,27 @@ pub(crate) fn complain(line: &str) {
 /// The command as the user would type it.
 pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
-    let program = if program.file_name() == Some(OsStr::new("cargo")) { Path::new("cargo") } else { program };
+    let program = if program.file_name() == Some(OsStr::new("cargo")) {
+        Path::new("cargo")
+    } else {
+        program
+    };
     // Separators that cannot be typed are shown as spaces.
     let typed = |value: &OsStr| quoted(&value.to_string_lossy().replace('\x1f', " "));
-    let variables = command.get_envs().filter_map(|(name, value)| Some(format!("{}={}", name.display(), typed(value?))));
+    let variables = command
+        .get_envs()
+        .filter_map(|(name, value)| Some(format!("{}={}", name.display(), typed(value?))));
     let words = std::iter::once(program.as_os_str()).chain(command.get_args()).map(typed);
     variables.chain(words).collect::<Vec<_>>().join(" ")
 }
 
 fn quoted(word: &str) -> String {
     let plain = |letter: char| letter.is_alphanumeric() || "-_=/.,:+@%".contains(letter);
-    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

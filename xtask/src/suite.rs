@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The suites that need programs of others, beside those that every test needs. Each can be left out by name, and only so.
+//! The suites that need programs of others, beside those that every test needs. Each can be left out by name, and only
+//! so.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Suite {

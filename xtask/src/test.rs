@@ -21,7 +21,8 @@ pub(crate) struct Options {
     /// Leave a suite out, and do not install what only that needs; may be repeated
     #[arg(long, value_name = "SUITE", value_enum)]
     without: Vec<Suite>,
-    /// Run the root suite under Debian's cloud kernel of this version, in a virtual machine, and nothing else; may be repeated
+    /// Run the root suite under Debian's cloud kernel of this version, in a virtual machine, and nothing else; may be
+    /// repeated
     #[arg(long, value_name = "VERSION", conflicts_with = "without")]
     kernel: Vec<Version>,
     /// Run only the tests whose name contains this text
@@ -42,7 +43,9 @@ fn elsewhere(options: &Options) -> Result<()> {
         setup::run(&setup::Options::of_command(options.no_install, &[Suite::Kernels]))?;
         vm::fetch(&options.kernel, options.no_install)
     })?;
-    stages.run("other kernels", || vm::test(&options.kernel, Extent::All, options.filter.as_deref()))?;
+    stages.run("other kernels", || {
+        vm::test(&options.kernel, Extent::All, options.filter.as_deref())
+    })?;
     stages.report();
     Ok(())
 }
@@ -60,7 +63,9 @@ fn here(options: &Options) -> Result<()> {
         if kernels { vm::fetch(&Version::TESTED, options.no_install) } else { Ok(()) }
     })?;
     stages.run("lint", lint::run)?;
-    stages.run("unit and property tests", || exec(tests(&["interceptor-policy", "interceptor", "xtask"]).args(filter)))?;
+    stages.run("unit and property tests", || {
+        exec(tests(&["interceptor-policy", "interceptor", "xtask"]).args(filter))
+    })?;
     stages.run("root suite", || {
         if !is_root()? {
             bail!(NEEDS_ROOT);
@@ -106,7 +111,9 @@ fn root_suite(without: &[Suite]) -> Result<Command> {
 }
 
 pub(crate) fn is_root() -> Result<bool> {
-    let owner = std::fs::metadata("/proc/self").context("cannot read /proc/self to see who runs this")?.uid();
+    let owner = std::fs::metadata("/proc/self")
+        .context("cannot read /proc/self to see who runs this")?
+        .uid();
     Ok(owner == 0)
 }
 
@@ -143,11 +150,20 @@ mod tests {
     #[test]
     fn a_suite_is_left_out_by_name_and_nothing_else_is() {
         let arguments = |without: &[Suite]| -> Vec<String> {
-            root_suite(without).unwrap().get_args().map(|argument| argument.to_string_lossy().into_owned()).collect()
+            root_suite(without)
+                .unwrap()
+                .get_args()
+                .map(|argument| argument.to_string_lossy().into_owned())
+                .collect()
         };
         assert_eq!(arguments(&[]), ["test", "--package", "interceptor-tests"]);
         let rest = arguments(&[Suite::Envoy]);
-        assert!(["--lib", "--bins", "stories"].iter().all(|wanted| rest.contains(&(*wanted).to_owned())), "{rest:?}");
+        assert!(
+            ["--lib", "--bins", "stories"]
+                .iter()
+                .all(|wanted| rest.contains(&(*wanted).to_owned())),
+            "{rest:?}"
+        );
         assert!(!rest.contains(&"envoy".to_owned()), "{rest:?}");
     }
 
@@ -157,6 +173,9 @@ mod tests {
         stages.run("first", || Ok(())).unwrap();
         let error = stages.run("second", || bail!("because")).unwrap_err();
         assert_eq!(format!("{error:#}"), "stage `second` failed: because");
-        assert_eq!(stages.done.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["first", "second"]);
+        assert_eq!(
+            stages.done.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+            ["first", "second"]
+        );
     }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask transcripts`: compares `interceptor render iptables` with what the tests of `istio-iptables` expect of the real program,
-//! line by line and chain by chain.
+//! `cargo xtask transcripts`: compares `interceptor render iptables` with what the tests of `istio-iptables` expect of
+//! the real program, line by line and chain by chain.
 //!
-//! Their files lie in `tools/istio-iptables/pkg/capture/testdata` of <https://github.com/istio/istio>, the configurations in `run_test.go`
-//! beside it.
+//! Their files lie in `tools/istio-iptables/pkg/capture/testdata` of <https://github.com/istio/istio>, the
+//! configurations in `run_test.go` beside it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,12 +33,25 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let expected = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let rendered = configuration.render(&target)?;
         let different = difference(&rules(&expected), &rules(&rendered));
-        say(&format!("{} {}", if different.is_none() { "equal  " } else { "DIFFERS" }, configuration.name));
+        say(&format!(
+            "{} {}",
+            if different.is_none() { "equal  " } else { "DIFFERS" },
+            configuration.name
+        ));
         differing.extend(different.map(|lines| format!("{}:\n{lines}", configuration.name)));
     }
-    let known: BTreeSet<String> = CONFIGURATIONS.iter().map(|configuration| configuration.name.to_owned()).collect();
+    let known: BTreeSet<String> = CONFIGURATIONS
+        .iter()
+        .map(|configuration| configuration.name.to_owned())
+        .collect();
     let unknown: Vec<&String> = there.difference(&known).collect();
-    ensure!(differing.is_empty(), "{} of {} differ\n{}", differing.len(), CONFIGURATIONS.len(), differing.join("\n"));
+    ensure!(
+        differing.is_empty(),
+        "{} of {} differ\n{}",
+        differing.len(),
+        CONFIGURATIONS.len(),
+        differing.join("\n")
+    );
     ensure!(
         unknown.is_empty(),
         "all {} known transcripts are equal, but {unknown:?} are of configurations that are not known here; see run_test.go of that Istio",
@@ -76,7 +89,11 @@ impl Configuration {
         let servers: Vec<String> = self.servers.iter().map(|server| format!("nameserver {server}\n")).collect();
         fs::write(&resolv_conf, servers.concat()).with_context(|| format!("cannot write {}", resolv_conf.display()))?;
         let mut command = Command::new(target.join("debug/interceptor"));
-        command.args(["render", "iptables", "--resolv-conf"]).arg(&resolv_conf).args(BASE).args(self.flags.split_whitespace());
+        command
+            .args(["render", "iptables", "--resolv-conf"])
+            .arg(&resolv_conf)
+            .args(BASE)
+            .args(self.flags.split_whitespace());
         ask(command.env_clear().envs(self.variable))
     }
 }
@@ -125,22 +142,36 @@ const CONFIGURATIONS: &[Configuration] = &[
 /// The names of the transcripts that are there.
 fn names(directory: &Path) -> Result<BTreeSet<String>> {
     let entries = fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
-    let files: Vec<String> = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<Result<_>>()?;
-    Ok(files.iter().filter_map(|file| file.strip_suffix(".golden")).map(str::to_owned).collect())
+    let files: Vec<String> = entries
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<Result<_>>()?;
+    Ok(files
+        .iter()
+        .filter_map(|file| file.strip_suffix(".golden"))
+        .map(str::to_owned)
+        .collect())
 }
 
-/// The text for iptables-restore, without the calls to iptables-save that a transcript shows and the comments that are ours, and with one
-/// spelling for each address and group.
+/// The text for iptables-restore, without the calls to iptables-save that a transcript shows and the comments that are
+/// ours, and with one spelling for each address and group.
 fn rules(text: &str) -> Vec<String> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#') && !line.ends_with("tables-save"));
-    lines.map(|line| line.split(' ').map(spelled).collect::<Vec<_>>().join(" ")).collect()
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#') && !line.ends_with("tables-save"));
+    lines
+        .map(|line| line.split(' ').map(spelled).collect::<Vec<_>>().join(" "))
+        .collect()
 }
 
 fn spelled(word: &str) -> String {
     if let Some((_, number)) = GROUPS.iter().find(|(name, _)| *name == word) {
         return (*number).to_owned();
     }
-    match word.split_once('/').map(|(address, length)| (address.parse::<IpAddr>(), length)) {
+    match word
+        .split_once('/')
+        .map(|(address, length)| (address.parse::<IpAddr>(), length))
+    {
         Some((Ok(address), length)) => format!("{address}/{length}"),
         _ => word.to_owned(),
     }
@@ -150,7 +181,12 @@ fn spelled(word: &str) -> String {
 fn difference(expected: &[String], rendered: &[String]) -> Option<String> {
     let place = (0..expected.len().max(rendered.len())).find(|place| expected.get(*place) != rendered.get(*place))?;
     let line = |lines: &[String]| lines.get(place).map_or_else(|| "(the end)".to_owned(), String::clone);
-    Some(format!("  rule {}\n  istio-iptables: {}\n  interceptor:    {}", place + 1, line(expected), line(rendered)))
+    Some(format!(
+        "  rule {}\n  istio-iptables: {}\n  interceptor:    {}",
+        place + 1,
+        line(expected),
+        line(rendered)
+    ))
 }
 
 #[cfg(test)]
@@ -159,7 +195,8 @@ mod tests {
 
     #[test]
     fn only_rules_are_compared_and_spelling_is_not() {
-        let ours = "# IPv6, for ip6tables-restore\n* nat\n-A A -d ::7f00:35/128 -m owner --gid-owner 5501 -j RETURN\nCOMMIT\n";
+        let ours =
+            "# IPv6, for ip6tables-restore\n* nat\n-A A -d ::7f00:35/128 -m owner --gid-owner 5501 -j RETURN\nCOMMIT\n";
         let theirs = "iptables-save\nip6tables-save\n* nat\n-A A -d ::127.0.0.53/128 -m owner --gid-owner java -j RETURN\nCOMMIT\n";
         assert_eq!(rules(ours), rules(theirs));
         assert_eq!(rules(ours).len(), 3);
@@ -169,8 +206,14 @@ mod tests {
     fn the_first_difference_is_shown() {
         let [one, two] = ["a\nb\nc", "a\nb"].map(rules);
         assert_eq!(difference(&one, &one), None);
-        assert_eq!(difference(&one, &two).unwrap(), "  rule 3\n  istio-iptables: c\n  interceptor:    (the end)");
-        assert_eq!(difference(&rules("a\nx"), &two).unwrap(), "  rule 2\n  istio-iptables: x\n  interceptor:    b");
+        assert_eq!(
+            difference(&one, &two).unwrap(),
+            "  rule 3\n  istio-iptables: c\n  interceptor:    (the end)"
+        );
+        assert_eq!(
+            difference(&rules("a\nx"), &two).unwrap(),
+            "  rule 2\n  istio-iptables: x\n  interceptor:    b"
+        );
     }
 
     #[test]

@@ -31,7 +31,10 @@ impl Workspace {
     }
 
     pub(crate) fn member(&self, name: &str) -> Result<&Member> {
-        self.members.iter().find(|member| member.name == name).with_context(|| format!("this workspace has no package {name}"))
+        self.members
+            .iter()
+            .find(|member| member.name == name)
+            .with_context(|| format!("this workspace has no package {name}"))
     }
 
     fn read(metadata: &Value) -> Option<Self> {
@@ -43,8 +46,12 @@ impl Workspace {
             Some(Member {
                 name: package["name"].as_str()?.into(),
                 manifest: package["manifest_path"].as_str()?.into(),
-                dependencies: shipped.map(|dependency| Some(dependency["name"].as_str()?.to_owned())).collect::<Option<_>>()?,
-                tests: tests.map(|target| Some(target["name"].as_str()?.to_owned())).collect::<Option<_>>()?,
+                dependencies: shipped
+                    .map(|dependency| Some(dependency["name"].as_str()?.to_owned()))
+                    .collect::<Option<_>>()?,
+                tests: tests
+                    .map(|target| Some(target["name"].as_str()?.to_owned()))
+                    .collect::<Option<_>>()?,
             })
         };
         Some(Self {
@@ -68,7 +75,12 @@ mod tests {
     fn this_workspace_is_read() {
         let workspace = Workspace::load().unwrap();
         assert_eq!(workspace.root, root());
-        assert!(workspace.members.iter().any(|member| member.name == "xtask" && member.dependencies.contains(&"clap".into())));
+        assert!(
+            workspace
+                .members
+                .iter()
+                .any(|member| member.name == "xtask" && member.dependencies.contains(&"clap".into()))
+        );
         // Its own tests use proptest; the program that is shipped does not.
         let interceptor = workspace.members.iter().find(|member| member.name == "interceptor").unwrap();
         assert!(!interceptor.dependencies.contains(&"proptest".into()));

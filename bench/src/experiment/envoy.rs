@@ -32,7 +32,9 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let of = Of { envoy: Binary::at(envoy), stack: Stack::V4 };
     let variants = [Variant::IptablesLegacy, Variant::Ebpf, Variant::EbpfAccelerated];
     let mut chains = variants.map(|variant| (variant, Chain::new(lab, &node, &of, variant)));
-    let to = Family::at(Family::V4.service, 80).parse().context("the address of the service")?;
+    let to = Family::at(Family::V4.service, 80)
+        .parse()
+        .context("the address of the service")?;
     let count = lab.effort.pick(150, 600);
     let ways = [
         ("envoy-keep-alive", "HTTP through two Envoys, one connection", true),
@@ -41,9 +43,9 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for (name, title, keep_alive) in ways {
         let contenders = chains.iter_mut().map(|(variant, chain)| match chain {
-            Ok(Chain { caller, .. }) => {
-                Contender::new(variant.name(), move || Ok(durations(&caller.turn(Work::Pages { to, count, keep_alive }))))
-            }
+            Ok(Chain { caller, .. }) => Contender::new(variant.name(), move || {
+                Ok(durations(&caller.turn(Work::Pages { to, count, keep_alive })))
+            }),
             Err(why) => Contender::unavailable(variant.name(), why.clone()),
         });
         let contenders = contenders.collect();
@@ -55,11 +57,15 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
 
 impl<'node> Chain<'node> {
     fn new(lab: &Lab<'_>, node: &'node Node, of: &Of, variant: Variant) -> Result<Self, Unavailable> {
-        let backend = if variant == Variant::IptablesLegacy { Backend::Iptables } else { Backend::Ebpf };
+        let backend = if variant == Variant::IptablesLegacy {
+            Backend::Iptables
+        } else {
+            Backend::Ebpf
+        };
         let mesh = Mesh::new(node, &variant.name().replace('+', "-"), of, backend);
         if variant == Variant::EbpfAccelerated {
             for pod in [&mesh.client, &mesh.server] {
-                Unavailable::unless(&pod.try_enrol(&[DEFAULT_FLAGS, &["--accelerate"]].concat()))?;
+                Unavailable::unless(&pod.try_enroll(&[DEFAULT_FLAGS, &["--accelerate"]].concat()))?;
             }
         }
         Ok(Self { caller: Caller::start(&mesh.client, lab.cpus), _mesh: mesh })

@@ -49,7 +49,14 @@ pub(super) struct Rounds<'a> {
 }
 
 impl<'a> Lab<'a> {
-    pub fn new(node: &'a Node, effort: Effort, cpus: Cpus, seed: u64, progress: &'a Progress, interrupt: &'a Interrupt) -> Self {
+    pub fn new(
+        node: &'a Node,
+        effort: Effort,
+        cpus: Cpus,
+        seed: u64,
+        progress: &'a Progress,
+        interrupt: &'a Interrupt,
+    ) -> Self {
         let rounds = Rounds { count: effort.rounds, chance: SmallRng::seed_from_u64(seed), progress, interrupt };
         Self { effort, cpus, envoy: None, rounds, node, places: Vec::new() }
     }
@@ -59,7 +66,8 @@ impl<'a> Lab<'a> {
         plan.carry_out(&mut self.rounds)
     }
 
-    /// Carries an experiment out in the pods that all experiments share, beside the plan's own contenders. `turn` is what each of them does.
+    /// Carries an experiment out in the pods that all experiments share, beside the plan's own contenders. `turn` is
+    /// what each of them does.
     pub(super) fn run_in_places(
         &mut self,
         plan: Plan<'_>,
@@ -102,7 +110,8 @@ impl<'a> Lab<'a> {
             self.rounds.begin("making the pods");
             for variant in Variant::ALL {
                 let name = format!("pod-{}", variant.name().replace('+', "-"));
-                self.places.push((variant, Place::new(self.node, &name, variant, &[], self.cpus)));
+                self.places
+                    .push((variant, Place::new(self.node, &name, variant, &[], self.cpus)));
             }
         }
     }

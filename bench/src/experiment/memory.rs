@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use interceptor_tests::{Node, scene::Stack};
 
 use super::{
-    enrol::small_pod,
+    enroll::small_pod,
     lab::Lab,
     outcome::{Better, Outcome, Unit},
     plan::{Contender, Plan},
@@ -30,13 +30,15 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
 /// By how much the kernel's memory grows when many pods become intercepted at once, that are there already.
 fn for_each_pod(lab: &mut Lab<'_>) -> anyhow::Result<Outcome> {
     let node = Node::new();
-    small_pod(&node, "first").enrol(&[]);
+    small_pod(&node, "first").enroll(&[]);
     let batch = lab.effort.pick(20, 40);
     let made = Cell::new(0);
     let contender = |variant: Variant| {
         let (node, made) = (&node, &made);
         Contender::new(variant.name(), move || {
-            let pods: Vec<_> = (0..batch).map(|index| small_pod(node, &format!("new-{}-{index}", made.get()))).collect();
+            let pods: Vec<_> = (0..batch)
+                .map(|index| small_pod(node, &format!("new-{}-{index}", made.get())))
+                .collect();
             made.set(made.get() + 1);
             let before = kernel_memory()?;
             for pod in &pods {
@@ -47,21 +49,33 @@ fn for_each_pod(lab: &mut Lab<'_>) -> anyhow::Result<Outcome> {
     };
     let contenders = Variant::INTERCEPTING.map(contender).into();
     let title = "kernel memory for each intercepted pod".to_owned();
-    lab.run(Plan { name: "memory-pod".to_owned(), title, unit: Unit::Bytes, better: Better::Less, contenders })
+    lab.run(Plan {
+        name: "memory-pod".to_owned(),
+        title,
+        unit: Unit::Bytes,
+        better: Better::Less,
+        contenders,
+    })
 }
 
 /// What connections held open keep, both of their ends included.
 ///
-/// Those that are intercepted come from the pod's address, and those of `direct` from `127.0.0.1`. The kernel shares one route among all
-/// connections to an address of `lo`, and keeps one for each connection to a local address of another interface: so one contender shows what
-/// connections from the pod's address keep that nobody intercepts.
+/// Those that are intercepted come from the pod's address, and those of `direct` from `127.0.0.1`. The kernel shares
+/// one route among all connections to an address of `lo`, and keeps one for each connection to a local address of
+/// another interface: so one contender shows what connections from the pod's address keep that nobody intercepts.
 fn for_each_connection(lab: &mut Lab<'_>) -> anyhow::Result<Outcome> {
     let mut place = lab.another_place("pod-direct-own-address")?;
     let pod: SocketAddrV4 = place.scene().app().parse().context("the pod's address")?;
     let from_the_pod = Contender::new("direct, from the pod's address", move || held_open(&mut place, Some(*pod.ip())));
     let title = "kernel memory for each connection, both ends".to_owned();
     let contenders = vec![from_the_pod];
-    let plan = Plan { name: "memory-connection".to_owned(), title, unit: Unit::Bytes, better: Better::Less, contenders };
+    let plan = Plan {
+        name: "memory-connection".to_owned(),
+        title,
+        unit: Unit::Bytes,
+        better: Better::Less,
+        contenders,
+    };
     lab.run_in_places(plan, |place| held_open(place, None))
 }
 
@@ -76,13 +90,17 @@ fn held_open(place: &mut Place<'_>, from: Option<Ipv4Addr>) -> anyhow::Result<Ve
     Ok(vec![((during? - before) / count).max(0.0)])
 }
 
-/// What the kernel has taken for itself and can tell apart from user memory, in bytes: objects in slabs, memory for each processor, and
-/// mappings like those of programs and rule sets. Stacks of processes are such mappings too (`CONFIG_VMAP_STACK`), and come and go.
+/// What the kernel has taken for itself and can tell apart from user memory, in bytes: objects in slabs, memory for
+/// each processor, and mappings like those of programs and rule sets. Stacks of processes are such mappings too
+/// (`CONFIG_VMAP_STACK`), and come and go.
 fn kernel_memory() -> anyhow::Result<f64> {
     let objects = objects()?;
     let text = fs::read_to_string("/proc/meminfo").context("read /proc/meminfo")?;
     let kib = |part: &str| -> anyhow::Result<f64> {
-        let value = text.lines().find_map(|line| line.strip_prefix(part)).and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(part))
+            .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
         value.with_context(|| format!("find {part:?} in /proc/meminfo"))
     };
     Ok(objects + 1024.0 * (kib("Percpu:")? + kib("VmallocUsed:")? - kib("KernelStack:")?))
@@ -98,15 +116,21 @@ fn objects() -> anyhow::Result<f64> {
         Some(active.parse::<f64>().ok()? * size.parse::<f64>().ok()?)
     };
     // The first two lines are headings.
-    text.lines().skip(2).map(|line| size(line).with_context(|| format!("make sense of {line:?}"))).sum()
+    text.lines()
+        .skip(2)
+        .map(|line| size(line).with_context(|| format!("make sense of {line:?}")))
+        .sum()
 }
 
 /// What has ended is freed some grace periods later.
 const SETTLING: Duration = Duration::from_millis(100);
 
-/// Waits until what has ended is gone, and has each processor give back what it holds ready for itself, which counts as taken, and the
-/// caches their empty slabs. Where the kernel does not offer that (`CONFIG_SLUB_DEBUG`), more is noise.
-#[expect(clippy::disallowed_methods, reason = "the kernel tells nobody when everything is freed; what is left shows as noise")]
+/// Waits until what has ended is gone, and has each processor give back what it holds ready for itself, which counts as
+/// taken, and the caches their empty slabs. Where the kernel does not offer that (`CONFIG_SLUB_DEBUG`), more is noise.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the kernel tells nobody when everything is freed; what is left shows as noise"
+)]
 fn give_back() -> anyhow::Result<()> {
     thread::sleep(SETTLING);
     let Ok(caches) = fs::read_dir("/sys/kernel/slab") else {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What is measured. An experiment has contenders, usually one for each way to intercept, and all of them have one turn in each round,
-//! in an order that chance decides anew: what slows the machine down for a while slows all of them down.
+//! What is measured. An experiment has contenders, usually one for each way to intercept, and all of them have one turn
+//! in each round, in an order that chance decides anew: what slows the machine down for a while slows all of them down.
 
-mod enrol;
+mod enroll;
 mod envoy;
 mod lab;
 mod memory;
@@ -20,7 +20,8 @@ use clap::ValueEnum;
 
 use crate::stage::Variant;
 
-/// The names for `--only`, in the order in which they are carried out: the one of a process in no pod before any pod is there.
+/// The names for `--only`, in the order in which they are carried out: the one of a process in no pod before any pod is
+/// there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Group {
     /// `connect()` of a process that is in no pod
@@ -46,7 +47,7 @@ pub enum Group {
     /// `connect()` against the number of enrolled pods on the node
     Pods,
     /// Putting interception in force in a pod
-    Enrol,
+    Enroll,
     /// Kernel memory for each pod and each connection
     Memory,
     /// HTTP through two real Envoys; needs --envoy PATH
@@ -78,7 +79,7 @@ impl Group {
             Self::Ports => scale::ports(lab),
             Self::Pods => scale::pods(lab),
             Self::Unenrolled => unenrolled::run(lab),
-            Self::Enrol => enrol::run(lab),
+            Self::Enroll => enroll::run(lab),
             Self::Memory => memory::run(lab),
             Self::Envoy => envoy::run(lab),
         }

@@ -66,7 +66,9 @@ pub struct Percentiles {
 impl Outcome {
     /// The series of a contender, if it was measured.
     pub fn of(&self, label: &str) -> Option<&Series> {
-        self.series.iter().find(|series| series.label == label && !series.rounds.is_empty())
+        self.series
+            .iter()
+            .find(|series| series.label == label && !series.rounds.is_empty())
     }
 }
 
@@ -82,7 +84,12 @@ impl Series {
 
     /// The median of the rounds' 99th percentiles, where a round has enough values to have one.
     pub fn p99(&self) -> Option<f64> {
-        let tails: Vec<f64> = self.rounds.iter().filter(|round| round.values >= 100).map(|round| round.p99).collect();
+        let tails: Vec<f64> = self
+            .rounds
+            .iter()
+            .filter(|round| round.values >= 100)
+            .map(|round| round.p99)
+            .collect();
         (!tails.is_empty()).then(|| median(&tails))
     }
 
@@ -100,6 +107,12 @@ impl Percentiles {
     #[expect(clippy::cast_precision_loss, reason = "durations and sizes have fewer than 53 bits")]
     pub(super) fn of(histogram: &Histogram<u64>) -> Self {
         let at = |quantile| histogram.value_at_quantile(quantile) as f64;
-        Self { p50: at(0.5), p90: at(0.9), p99: at(0.99), p99_9: at(0.999), max: histogram.max() as f64 }
+        Self {
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p99_9: at(0.999),
+            max: histogram.max() as f64,
+        }
     }
 }

@@ -64,9 +64,15 @@ impl Plan<'_> {
                 let Series { label, rounds: taken, .. } = &mut series[*index];
                 let values = turn().with_context(|| format!("{name}, {label}"))?;
                 for value in &values {
-                    histogram.record(whole(*value)).with_context(|| format!("{name}, {label}: {value} is out of range"))?;
+                    histogram
+                        .record(whole(*value))
+                        .with_context(|| format!("{name}, {label}: {value} is out of range"))?;
                 }
-                taken.push(Round { median: quantile(&values, 0.5), p99: quantile(&values, 0.99), values: values.len() });
+                taken.push(Round {
+                    median: quantile(&values, 0.5),
+                    p99: quantile(&values, 0.99),
+                    values: values.len(),
+                });
             }
             rounds.advance();
         }
@@ -78,7 +84,11 @@ impl Plan<'_> {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float becomes the nearest integer there is")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float becomes the nearest integer there is"
+)]
 fn whole(value: f64) -> u64 {
     value.round() as u64
 }

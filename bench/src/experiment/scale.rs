@@ -22,12 +22,18 @@ pub(super) fn cidrs(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     listed(lab, "cidrs", "excluded ranges", "-x", range)
 }
 
-/// Ports that are not neighbours, and not the one that is dialled.
+/// Ports that are not neighbors, and not the one that is dialed.
 pub(super) fn ports(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     listed(lab, "ports", "excluded ports", "-o", |index| (20_000 + 2 * index).to_string())
 }
 
-fn listed(lab: &mut Lab<'_>, name: &str, what: &str, flag: &str, item: impl Fn(usize) -> String) -> anyhow::Result<Vec<Outcome>> {
+fn listed(
+    lab: &mut Lab<'_>,
+    name: &str,
+    what: &str,
+    flag: &str,
+    item: impl Fn(usize) -> String,
+) -> anyhow::Result<Vec<Outcome>> {
     lab.begin(&format!("making pods with {what}"));
     let node = Node::new();
     let mut places = Vec::new();
@@ -53,7 +59,7 @@ pub(super) fn pods(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
         let place = Place::new(node, "measured", Variant::Ebpf, &[], lab.cpus);
         for index in 1..*size {
             lab.check()?;
-            super::enrol::small_pod(node, &format!("other-{index}")).enrol(&[]);
+            super::enroll::small_pod(node, &format!("other-{index}")).enroll(&[]);
         }
         places.push((numbered(Variant::Ebpf, *size, "pods"), place));
     }
@@ -76,5 +82,11 @@ fn connects(
         Err(why) => Contender::unavailable(label.clone(), why.clone()),
     });
     let contenders = contenders.collect();
-    lab.run(Plan { name: name.to_owned(), title: title.to_owned(), unit: Unit::Nanoseconds, better: Better::Less, contenders })
+    lab.run(Plan {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        unit: Unit::Nanoseconds,
+        better: Better::Less,
+        contenders,
+    })
 }

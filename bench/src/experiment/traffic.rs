@@ -20,15 +20,24 @@ const UNIX: &str = "UNIX socket";
 const CONNECTS: (usize, usize) = (1_000, 3_000);
 
 fn plan<'a>(name: &str, title: &str, unit: Unit, better: Better) -> Plan<'a> {
-    Plan { name: name.to_owned(), title: title.to_owned(), unit, better, contenders: Vec::new() }
+    Plan {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        unit,
+        better,
+        contenders: Vec::new(),
+    }
 }
 
 pub(super) fn connect(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let count = lab.effort.pick(CONNECTS.0, CONNECTS.1);
-    let to_one = lab.run_in_places(plan("connect", "connect() to one destination", Unit::Nanoseconds, Better::Less), move |place| {
-        let to = Destinations::one(place.server());
-        Ok(durations(&place.turn(Work::Connect { to, count })))
-    })?;
+    let to_one = lab.run_in_places(
+        plan("connect", "connect() to one destination", Unit::Nanoseconds, Better::Less),
+        move |place| {
+            let to = Destinations::one(place.server());
+            Ok(durations(&place.turn(Work::Connect { to, count })))
+        },
+    )?;
     let title = "connect() to 4,096 destinations in turn";
     let to_many = lab.run_in_places(plan("connect-many", title, Unit::Nanoseconds, Better::Less), move |place| {
         let to = place.servers(4_096);
@@ -48,12 +57,24 @@ pub(super) fn request(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
 }
 
 pub(super) fn round_trips(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
-    let sizes = [("64", 64, (2_000, 8_000)), ("1k", 1_024, (2_000, 8_000)), ("16k", 16_384, (1_000, 4_000)), ("64k", 65_536, (400, 1_500))];
+    let sizes = [
+        ("64", 64, (2_000, 8_000)),
+        ("1k", 1_024, (2_000, 8_000)),
+        ("16k", 16_384, (1_000, 4_000)),
+        ("64k", 65_536, (400, 1_500)),
+    ];
     let mut floor = lab.another_place("pod-unix-round-trips")?;
     let experiment = |(name, size, (quick, full)): (&str, usize, (usize, usize))| {
         let count = lab.effort.pick(quick, full);
-        let plan = plan(&format!("round-trip-{name}"), &format!("round trip of {}", bytes(size)), Unit::Nanoseconds, Better::Less);
-        beside_unix(lab, plan, &mut floor, move |place, to| Ok(durations(&place.turn(Work::RoundTrips { to, count, size }))))
+        let plan = plan(
+            &format!("round-trip-{name}"),
+            &format!("round trip of {}", bytes(size)),
+            Unit::Nanoseconds,
+            Better::Less,
+        );
+        beside_unix(lab, plan, &mut floor, move |place, to| {
+            Ok(durations(&place.turn(Work::RoundTrips { to, count, size })))
+        })
     };
     sizes.into_iter().map(experiment).collect()
 }
@@ -63,17 +84,25 @@ pub(super) fn bulk(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let mut floor = lab.another_place("pod-unix-bulk")?;
     let experiment = |(name, size, (quick, full)): (&str, usize, (usize, usize))| {
         let count = lab.effort.pick(quick, full) * (1 << 20) / size;
-        let plan = plan(&format!("bulk-{name}"), &format!("bulk in writes of {}", bytes(size)), Unit::GigabitsPerSecond, Better::More);
+        let plan = plan(
+            &format!("bulk-{name}"),
+            &format!("bulk in writes of {}", bytes(size)),
+            Unit::GigabitsPerSecond,
+            Better::More,
+        );
         beside_unix(lab, plan, &mut floor, move |place, to| {
             let took = place.turn(Work::Bulk { to, count, size });
-            Ok(durations(&took).into_iter().map(|nanoseconds| bits(count * size) / nanoseconds).collect())
+            Ok(durations(&took)
+                .into_iter()
+                .map(|nanoseconds| bits(count * size) / nanoseconds)
+                .collect())
         })
     };
     sizes.into_iter().map(experiment).collect()
 }
 
-/// Carries an experiment out in the usual pods, and by a UNIX socket in `floor`: no way that ends in two sockets of two processes can be
-/// expected to do better.
+/// Carries an experiment out in the usual pods, and by a UNIX socket in `floor`: no way that ends in two sockets of two
+/// processes can be expected to do better.
 fn beside_unix<'a>(
     lab: &mut Lab<'a>,
     plan: Plan<'_>,
@@ -81,7 +110,9 @@ fn beside_unix<'a>(
     turn: impl Fn(&mut Place<'a>, Peer) -> anyhow::Result<Vec<f64>> + Copy,
 ) -> anyhow::Result<Outcome> {
     let unix = Contender::new(UNIX, move || turn(floor, Peer::Unix));
-    lab.run_in_places(Plan { contenders: vec![unix], ..plan }, move |place| turn(place, Peer::Server(place.server())))
+    lab.run_in_places(Plan { contenders: vec![unix], ..plan }, move |place| {
+        turn(place, Peer::Server(place.server()))
+    })
 }
 
 pub(super) fn cpu(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
@@ -99,7 +130,8 @@ pub(super) fn load(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     /// How much of what the slowest can do at most.
     const LOAD: f64 = 0.6;
     let count = lab.effort.pick(600, 2_500);
-    let request = move |place: &mut Place<'_>| Work::Request { to: Destinations::one(place.server()), count: 500, size: REQUEST };
+    let request =
+        move |place: &mut Place<'_>| Work::Request { to: Destinations::one(place.server()), count: 500, size: REQUEST };
     let slowest = lab.places().map(|place| {
         let work = request(place);
         median(&durations(&place.turn_on_two(work).0))
@@ -109,12 +141,15 @@ pub(super) fn load(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let title = format!("requests at {per_second:.0} per second, each with a connection, on two processors");
     let outcome = lab.run_in_places(plan("load", &title, Unit::Nanoseconds, Better::Less), move |place| {
         let to = Destinations::one(place.server());
-        Ok(durations(&place.turn_on_two(Work::Load { to, count, size: REQUEST, per_second, seed }).0))
+        Ok(durations(
+            &place.turn_on_two(Work::Load { to, count, size: REQUEST, per_second, seed }).0,
+        ))
     })?;
     Ok(vec![outcome])
 }
 
-/// As many connections at once as 1,024 ephemeral ports allow when each of them serves one connection to each destination.
+/// As many connections at once as 1,024 ephemeral ports allow when each of them serves one connection to each
+/// destination.
 pub(super) fn storm(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     const PORTS: &str = "net.ipv4.ip_local_port_range";
     let count = 6_000;
@@ -125,8 +160,16 @@ pub(super) fn storm(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let outcome = lab.run_in_places(plan("storm", title, Unit::Nanoseconds, Better::Less), move |place| {
         let to = place.servers(8);
         let took = place.hold(Work::Storm { from: None, to, count }, || ());
-        anyhow::ensure!(took.0.failed == 0, "{} of {count} connections failed in the pod of {}", took.0.failed, place.variant);
-        Ok(durations(&took.0).into_iter().map(|nanoseconds| nanoseconds / share(count as u64, 1)).collect())
+        anyhow::ensure!(
+            took.0.failed == 0,
+            "{} of {count} connections failed in the pod of {}",
+            took.0.failed,
+            place.variant
+        );
+        Ok(durations(&took.0)
+            .into_iter()
+            .map(|nanoseconds| nanoseconds / share(count as u64, 1))
+            .collect())
     });
     for place in lab.places() {
         place.scene().pod.namespace().sysctl(PORTS, "32768 60999");

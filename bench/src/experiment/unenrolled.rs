@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The pod next door, and whether it is enrolled at the moment.
-struct Neighbour<'node> {
+struct Neighbor<'node> {
     pod: Pod<'node>,
     enrolled: bool,
 }
@@ -27,12 +27,12 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
         Ok(place) => RefCell::new(place),
         Err(why) => anyhow::bail!("a pod that nothing intercepts cannot be had: {why}"),
     };
-    let neighbour = RefCell::new(Neighbour { pod: super::enrol::small_pod(&node, "neighbour"), enrolled: false });
+    let neighbor = RefCell::new(Neighbor { pod: super::enroll::small_pod(&node, "neighbor"), enrolled: false });
     let count = lab.effort.pick(1_000, 3_000);
     let contender = |label: &str, enrolled: bool| {
-        let (bystander, neighbour) = (&bystander, &neighbour);
+        let (bystander, neighbor) = (&bystander, &neighbor);
         Contender::new(label, move || {
-            neighbour.borrow_mut().become_enrolled(enrolled);
+            neighbor.borrow_mut().become_enrolled(enrolled);
             let mut place = bystander.borrow_mut();
             let to = Destinations::one(place.server());
             Ok(durations(&place.turn(Work::Connect { to, count })))
@@ -40,13 +40,19 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     };
     let contenders = vec![contender("no pod enrolled", false), contender("a pod enrolled", true)];
     let title = "connect() of a process that is in no pod".to_owned();
-    Ok(vec![lab.run(Plan { name: "unenrolled".to_owned(), title, unit: Unit::Nanoseconds, better: Better::Less, contenders })?])
+    Ok(vec![lab.run(Plan {
+        name: "unenrolled".to_owned(),
+        title,
+        unit: Unit::Nanoseconds,
+        better: Better::Less,
+        contenders,
+    })?])
 }
 
-impl Neighbour<'_> {
+impl Neighbor<'_> {
     fn become_enrolled(&mut self, enrolled: bool) {
         match (self.enrolled, enrolled) {
-            (false, true) => self.pod.enrol(&[]),
+            (false, true) => self.pod.enroll(&[]),
             (true, false) => self.pod.clean(),
             (true, true) | (false, false) => {}
         }

@@ -38,7 +38,9 @@ pub fn figures(outcome: &Outcome, seed: u64) -> Vec<Figure> {
     let measured = outcome.series.iter().filter(|series| !series.rounds.is_empty());
     measured
         .map(|series| {
-            let baselines = baselines(outcome, series).into_iter().filter(|baseline| baseline.label != series.label);
+            let baselines = baselines(outcome, series)
+                .into_iter()
+                .filter(|baseline| baseline.label != series.label);
             let ratios = baselines.map(|baseline| {
                 let comparable = series.is_result() && baseline.is_result();
                 let rounds = [series.medians(), baseline.medians()];
@@ -65,7 +67,12 @@ fn baselines<'a>(outcome: &'a Outcome, series: &'a Series) -> Vec<&'a Series> {
         return of_all;
     }
     let kind = |label: &'a str| label.split_once(',').map(|(kind, _)| kind);
-    outcome.series.iter().find(|first| kind(&first.label) == kind(&series.label) && !first.rounds.is_empty()).into_iter().collect()
+    outcome
+        .series
+        .iter()
+        .find(|first| kind(&first.label) == kind(&series.label) && !first.rounds.is_empty())
+        .into_iter()
+        .collect()
 }
 
 #[cfg(test)]
@@ -74,7 +81,10 @@ mod tests {
     use crate::experiment::{Better, Round, Unit};
 
     fn series(label: &str, medians: &[f64]) -> Series {
-        let rounds = medians.iter().map(|median| Round { median: *median, p99: *median, values: 1 }).collect();
+        let rounds = medians
+            .iter()
+            .map(|median| Round { median: *median, p99: *median, values: 1 })
+            .collect();
         Series { label: label.to_owned(), rounds, percentiles: None, unavailable: None }
     }
 
@@ -85,9 +95,17 @@ mod tests {
 
     #[test]
     fn everybody_is_compared_with_no_interception_and_with_iptables() {
-        let found = outcome(vec![series("direct", &[10.0; 5]), series("iptables-nft", &[20.0; 5]), series("ebpf", &[12.0; 5])]);
+        let found = outcome(vec![
+            series("direct", &[10.0; 5]),
+            series("iptables-nft", &[20.0; 5]),
+            series("ebpf", &[12.0; 5]),
+        ]);
         let figures = figures(&found, 1);
-        let ratios: Vec<(&str, f64)> = figures[2].ratios.iter().map(|ratio| (ratio.to.as_str(), ratio.ratio.unwrap().value)).collect();
+        let ratios: Vec<(&str, f64)> = figures[2]
+            .ratios
+            .iter()
+            .map(|ratio| (ratio.to.as_str(), ratio.ratio.unwrap().value))
+            .collect();
         assert_eq!(ratios, [("direct", 1.2), ("iptables-nft", 0.6)]);
         assert_eq!(figures[0].ratios.len(), 1);
     }
@@ -97,7 +115,12 @@ mod tests {
         let wild = [10.0, 20.0, 10.0, 20.0];
         let figures = figures(&outcome(vec![series("direct", &[10.0; 4]), series("ebpf", &wild)]), 1);
         assert!(!figures[1].is_result);
-        assert!(figures.iter().all(|figure| figure.ratios.iter().all(|ratio| ratio.ratio.is_none())), "{figures:?}");
+        assert!(
+            figures
+                .iter()
+                .all(|figure| figure.ratios.iter().all(|ratio| ratio.ratio.is_none())),
+            "{figures:?}"
+        );
     }
 
     #[test]

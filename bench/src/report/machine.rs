@@ -27,14 +27,19 @@ impl Machine {
         };
         let memory = read("/proc/meminfo");
         let interceptor = interceptor.display().to_string();
-        let programs =
-            [(interceptor.as_str(), "--version"), ("iptables-legacy-restore", "--version"), ("iptables-nft-restore", "--version")];
+        let programs = [
+            (interceptor.as_str(), "--version"),
+            ("iptables-legacy-restore", "--version"),
+            ("iptables-nft-restore", "--version"),
+        ];
         Self {
             processor: field("model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             processors: thread::available_parallelism().map_or(1, usize::from),
             virtual_machine: field("flags").is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
             memory_kib: memory.split_whitespace().nth(1).and_then(|size| size.parse().ok()),
-            kernel: [read("/proc/sys/kernel/osrelease"), read("/proc/sys/kernel/version")].map(|text| text.trim().to_owned()).join(" "),
+            kernel: [read("/proc/sys/kernel/osrelease"), read("/proc/sys/kernel/version")]
+                .map(|text| text.trim().to_owned())
+                .join(" "),
             load: read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()),
             versions: programs.map(|(program, flag)| version(program, flag)).into(),
         }
@@ -47,7 +52,11 @@ fn read(path: &str) -> String {
 }
 
 fn version(program: &str, flag: &str) -> String {
-    let said = Command::new(program).arg(flag).output().ok().filter(|output| output.status.success());
+    let said = Command::new(program)
+        .arg(flag)
+        .output()
+        .ok()
+        .filter(|output| output.status.success());
     let line = said.and_then(|output| String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned));
     line.unwrap_or_else(|| format!("{program}: version unknown"))
 }
@@ -56,7 +65,11 @@ impl fmt::Display for Machine {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { processor, processors, virtual_machine, kernel, load, versions, .. } = self;
         let place = if *virtual_machine { " in a virtual machine" } else { "" };
-        write!(formatter, "{processor}, {processors} processors{place}; Linux {kernel}; {}", versions.join("; "))?;
+        write!(
+            formatter,
+            "{processor}, {processors} processors{place}; Linux {kernel}; {}",
+            versions.join("; ")
+        )?;
         if let Some(load) = load {
             write!(formatter, "; load at the start {load:.2}")?;
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What is told of a run: tables on the terminal, `results.json`, a plot for each experiment, and `summary.md` for a README.
+//! What is told of a run: tables on the terminal, `results.json`, a plot for each experiment, and `summary.md` for a
+//! README.
 
 mod figures;
 mod machine;
@@ -39,7 +40,16 @@ impl Report {
     pub fn new(machine: Machine, command: String, rounds: usize, seed: u64, outcomes: Vec<Outcome>) -> Self {
         let figures = outcomes.iter().flat_map(|outcome| figures(outcome, seed)).collect();
         let targets = crate::targets::reached(&outcomes, seed);
-        Self { machine, command, rounds, seed, spread_bound: SPREAD_BOUND, outcomes, figures, targets }
+        Self {
+            machine,
+            command,
+            rounds,
+            seed,
+            spread_bound: SPREAD_BOUND,
+            outcomes,
+            figures,
+            targets,
+        }
     }
 
     /// Writes all files to `directory`, which is made if it is not there.
@@ -49,10 +59,16 @@ impl Report {
             let path = directory.join(name);
             fs::write(&path, text).with_context(|| format!("write {}", path.display()))
         };
-        write("results.json", serde_json::to_string_pretty(self).context("turn the results into JSON")? + "\n")?;
+        write(
+            "results.json",
+            serde_json::to_string_pretty(self).context("turn the results into JSON")? + "\n",
+        )?;
         write("summary.md", summary::summary(self))?;
         for outcome in &self.outcomes {
-            write(&format!("{}.svg", outcome.name), plot::plot(outcome).with_context(|| format!("plot {}", outcome.name))?)?;
+            write(
+                &format!("{}.svg", outcome.name),
+                plot::plot(outcome).with_context(|| format!("plot {}", outcome.name))?,
+            )?;
         }
         Ok(())
     }

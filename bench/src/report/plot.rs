@@ -13,7 +13,8 @@ const ROW: u32 = 46;
 const LABELS: u32 = 230;
 const MARGIN: u32 = 110;
 
-/// An experiment as SVG: a bar up to each contender's median, a line over the middle half of its rounds, and a dot for each round.
+/// An experiment as SVG: a bar up to each contender's median, a line over the middle half of its rounds, and a dot for
+/// each round.
 pub(super) fn plot(outcome: &Outcome) -> anyhow::Result<String> {
     let series: Vec<&Series> = outcome.series.iter().filter(|series| !series.rounds.is_empty()).collect();
     let rows = u32::try_from(series.len()).context("count the contenders")?;
@@ -46,24 +47,30 @@ pub(super) fn plot(outcome: &Outcome) -> anyhow::Result<String> {
         for (row, series) in (0_u32..).zip(&series) {
             let middle = f64::from(row) + 0.5;
             let rounds = series.medians();
-            let colour = if series.is_result() { colour(&series.label) } else { RGBColor(190, 190, 190) };
-            let bar = Rectangle::new([(0.0, middle - 0.3), (series.median(), middle + 0.3)], colour.mix(0.55).filled());
-            let half = PathElement::new(vec![(quantile(&rounds, 0.25), middle), (quantile(&rounds, 0.75), middle)], BLACK.stroke_width(2));
+            let color = if series.is_result() { color(&series.label) } else { RGBColor(190, 190, 190) };
+            let bar = Rectangle::new([(0.0, middle - 0.3), (series.median(), middle + 0.3)], color.mix(0.55).filled());
+            let half = PathElement::new(
+                vec![(quantile(&rounds, 0.25), middle), (quantile(&rounds, 0.75), middle)],
+                BLACK.stroke_width(2),
+            );
             chart.draw_series([bar]).context("draw a bar")?;
             chart.draw_series([half]).context("draw the middle half")?;
-            let dots = rounds.iter().map(|value| Circle::new((*value, middle), 2, BLACK.mix(0.4).filled()));
+            let dots = rounds
+                .iter()
+                .map(|value| Circle::new((*value, middle), 2, BLACK.mix(0.4).filled()));
             chart.draw_series(dots).context("draw the rounds")?;
             let noise = if series.is_result() { "" } else { " (noise)" };
             let label = format!("{}: {}{noise}", series.label, show::value(series.median(), outcome.unit));
             let (_, height) = chart.backend_coord(&(0.0, middle));
-            area.draw_text(&label, &("sans-serif", 12).into_text_style(&area), (10, height - 6)).context("write a label")?;
+            area.draw_text(&label, &("sans-serif", 12).into_text_style(&area), (10, height - 6))
+                .context("write a label")?;
         }
         area.present().context("finish the picture")?;
     }
     Ok(svg)
 }
 
-fn colour(label: &str) -> RGBColor {
+fn color(label: &str) -> RGBColor {
     match label.split(',').next() {
         Some("direct") => RGBColor(120, 120, 120),
         Some("iptables-legacy") => RGBColor(214, 96, 77),

@@ -19,7 +19,11 @@ pub(super) fn interval(Interval { value, low, high }: Interval) -> String {
 }
 
 pub(super) fn percent(share: f64) -> String {
-    if share.is_finite() { format!("{:.1} %", share * 100.0) } else { "unknown".to_owned() }
+    if share.is_finite() {
+        format!("{:.1} %", share * 100.0)
+    } else {
+        "unknown".to_owned()
+    }
 }
 
 /// As many digits as mean something.

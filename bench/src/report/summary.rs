@@ -25,18 +25,27 @@ pub(super) fn summary(report: &Report) -> String {
         row(&mut text, "\n| |", Variant::ALL.iter().map(|variant| format!(" {variant} |")));
         row(&mut text, "|---|", Variant::ALL.iter().map(|_| "---|".to_owned()));
         for outcome in compared {
-            let cells = Variant::ALL.iter().map(|variant| format!(" {} |", cell(report, outcome, variant.name())));
+            let cells = Variant::ALL
+                .iter()
+                .map(|variant| format!(" {} |", cell(report, outcome, variant.name())));
             row(&mut text, &format!("| {} |", outcome.title), cells);
         }
         for outcome in report.outcomes.iter().filter(by_variant) {
             let other = |series: &&Series| Variant::ALL.iter().all(|variant| variant.name() != series.label);
             for Series { label, .. } in outcome.series.iter().filter(other) {
-                row(&mut text, &format!("\n{}, {label}:", outcome.title), [format!(" {}", cell(report, outcome, label))].into_iter());
+                row(
+                    &mut text,
+                    &format!("\n{}, {label}:", outcome.title),
+                    [format!(" {}", cell(report, outcome, label))].into_iter(),
+                );
             }
         }
     }
     for outcome in others {
-        let cells = outcome.series.iter().map(|series| format!(" {}: {};", series.label, cell(report, outcome, &series.label)));
+        let cells = outcome
+            .series
+            .iter()
+            .map(|series| format!(" {}: {};", series.label, cell(report, outcome, &series.label)));
         row(&mut text, &format!("\n{}:", outcome.title), cells);
     }
     if !report.targets.is_empty() {
@@ -57,14 +66,22 @@ fn cell(report: &Report, outcome: &Outcome, label: &str) -> String {
     if outcome.series.iter().any(|series| is_unavailable(&series)) {
         return "unavailable".to_owned();
     }
-    let figure = report.figures.iter().find(|figure| figure.experiment == outcome.name && figure.contender == label);
+    let figure = report
+        .figures
+        .iter()
+        .find(|figure| figure.experiment == outcome.name && figure.contender == label);
     let Some(figure) = figure else { return String::new() };
     let median = show::value(figure.median, outcome.unit);
     if !figure.is_result {
         return format!("noise ({median})");
     }
-    let first = figure.ratios.first().filter(|ratio| ratio.to == Variant::Direct.name() || ratio.to.contains(", "));
-    first.and_then(|ratio| ratio.ratio).map_or_else(|| median.clone(), |ratio| format!("{median} ({:.2})", ratio.value))
+    let first = figure
+        .ratios
+        .first()
+        .filter(|ratio| ratio.to == Variant::Direct.name() || ratio.to.contains(", "));
+    first
+        .and_then(|ratio| ratio.ratio)
+        .map_or_else(|| median.clone(), |ratio| format!("{median} ({:.2})", ratio.value))
 }
 
 fn target_row(Target { what, must, aim, reached, mark }: &Target) -> String {

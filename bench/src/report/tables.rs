@@ -16,7 +16,10 @@ pub fn outcome_table(outcome: &Outcome, seed: u64) -> String {
     let figures = figures(outcome, seed);
     let mut baselines: Vec<String> = Vec::new();
     for name in outcome.series.iter().map(|series| baseline_name(&series.label)) {
-        let compared_with = figures.iter().flat_map(|figure| &figure.ratios).any(|ratio| baseline_name(&ratio.to) == name);
+        let compared_with = figures
+            .iter()
+            .flat_map(|figure| &figure.ratios)
+            .any(|ratio| baseline_name(&ratio.to) == name);
         if compared_with && !baselines.contains(&name) {
             baselines.push(name);
         }
@@ -30,7 +33,10 @@ pub fn outcome_table(outcome: &Outcome, seed: u64) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let absent = outcome.series.iter().filter_map(|series| Some((&series.label, series.unavailable.as_ref()?)));
+    let absent = outcome
+        .series
+        .iter()
+        .filter_map(|series| Some((&series.label, series.unavailable.as_ref()?)));
     let absent: Vec<String> = absent.map(|(label, why)| format!("\n {label} is unavailable: {why}")).collect();
     format!("{}\n{table}{}", outcome.title, absent.concat())
 }
@@ -46,7 +52,9 @@ fn row(outcome: &Outcome, figure: &Figure, baselines: &[String]) -> Vec<String> 
     ];
     cells.extend(baselines.iter().map(|baseline| {
         let ratio = ratios.iter().find(|ratio| baseline_name(&ratio.to) == *baseline);
-        ratio.map_or_else(String::new, |ratio| ratio.ratio.map_or_else(|| "no result".to_owned(), show::interval))
+        ratio.map_or_else(String::new, |ratio| {
+            ratio.ratio.map_or_else(|| "no result".to_owned(), show::interval)
+        })
     }));
     cells
 }
@@ -78,6 +86,8 @@ pub fn targets_table(targets: &[Target]) -> String {
 
 fn table() -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table
 }

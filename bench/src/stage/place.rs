@@ -49,9 +49,15 @@ pub struct Place<'node> {
 }
 
 impl<'node> Place<'node> {
-    /// Makes the pod, puts interception in force with Istio's default flags and `more`, starts both ends, and makes sure that
-    /// connections go where they should.
-    pub fn new(node: &'node Node, name: &str, variant: Variant, more: &[&str], cpus: Cpus) -> Result<Self, Unavailable> {
+    /// Makes the pod, puts interception in force with Istio's default flags and `more`, starts both ends, and makes
+    /// sure that connections go where they should.
+    pub fn new(
+        node: &'node Node,
+        name: &str,
+        variant: Variant,
+        more: &[&str],
+        cpus: Cpus,
+    ) -> Result<Self, Unavailable> {
         let scene = Scene::with_stack(node, name, Stack::V4);
         // As in a cluster: the rules first, then the sidecar, then the application.
         variant.install(&scene.pod, scene.stack, more)?;
@@ -67,8 +73,8 @@ impl<'node> Place<'node> {
         &self.scene
     }
 
-    /// What the application dials: a server outside, and where nothing is intercepted, the stand-in itself. Either way both ends of
-    /// the connection are in the pod, and its packets go over loopback.
+    /// What the application dials: a server outside, and where nothing is intercepted, the stand-in itself. Either way
+    /// both ends of the connection are in the pod, and its packets go over loopback.
     pub fn server(&self) -> SocketAddrV4 {
         match self.variant {
             Variant::Direct => SocketAddrV4::new(Ipv4Addr::LOCALHOST, OUTBOUND),
@@ -141,7 +147,9 @@ impl<'node> Place<'node> {
         if original == expected {
             return Ok(());
         }
-        Err(Unavailable(format!("a connection to {to} has the original destination {original:?} instead of {expected:?}")))
+        Err(Unavailable(format!(
+            "a connection to {to} has the original destination {original:?} instead of {expected:?}"
+        )))
     }
 }
 

@@ -28,7 +28,9 @@ impl Family {
 /// The rules that `istio-iptables` writes for `flags`, rendered by `interceptor render iptables`.
 pub fn rules(pod: &Pod<'_>, stack: Stack, family: Family, flags: &[&str]) -> Result<String, Unavailable> {
     let mut command = Command::new(pod.node().interceptor());
-    command.args(["render", "iptables", "--family", if family == Family::V4 { "4" } else { "6" }]).args(flags);
+    command
+        .args(["render", "iptables", "--family", if family == Family::V4 { "4" } else { "6" }])
+        .args(flags);
     let addresses = [(stack.has_v4(), POD), (stack.has_v6(), POD_V6)];
     for (_, address) in addresses.iter().filter(|(has, _)| *has) {
         command.args(["--pod-ip", address]);

@@ -26,7 +26,8 @@ pub enum Variant {
 pub struct Unavailable(pub String);
 
 impl Variant {
-    pub const ALL: [Self; 5] = [Self::Direct, Self::IptablesLegacy, Self::IptablesNft, Self::Ebpf, Self::EbpfAccelerated];
+    pub const ALL: [Self; 5] =
+        [Self::Direct, Self::IptablesLegacy, Self::IptablesNft, Self::Ebpf, Self::EbpfAccelerated];
 
     /// Those whose costs may depend on the configuration.
     pub const INTERCEPTING: [Self; 3] = [Self::IptablesLegacy, Self::IptablesNft, Self::Ebpf];
@@ -44,7 +45,9 @@ impl Variant {
     /// The programs that write the rules, for both families; none for what has no rules.
     pub const fn restore_programs(self) -> Option<[(Family, &'static str); 2]> {
         match self {
-            Self::IptablesLegacy => Some([(Family::V4, "iptables-legacy-restore"), (Family::V6, "ip6tables-legacy-restore")]),
+            Self::IptablesLegacy => {
+                Some([(Family::V4, "iptables-legacy-restore"), (Family::V6, "ip6tables-legacy-restore")])
+            }
             Self::IptablesNft => Some([(Family::V4, "iptables-nft-restore"), (Family::V6, "ip6tables-nft-restore")]),
             Self::Direct | Self::Ebpf | Self::EbpfAccelerated => None,
         }
@@ -52,17 +55,22 @@ impl Variant {
 
     /// Puts interception in force in a pod, with Istio's default flags and `more`; a flag given again counts.
     pub fn install(self, pod: &Pod<'_>, stack: Stack, more: &[&str]) -> Result<(), Unavailable> {
-        let flags = [DEFAULT_FLAGS, stack.enrol_flags(), more].concat();
+        let flags = [DEFAULT_FLAGS, stack.enroll_flags(), more].concat();
         if let Some(programs) = self.restore_programs() {
-            return programs.iter().filter(|(family, _)| family.is_in(stack)).try_for_each(|(family, program)| {
-                let rules = rules(pod, stack, *family, &flags)?;
-                Unavailable::unless(&restore(pod, program, &rules))
-            });
+            return programs
+                .iter()
+                .filter(|(family, _)| family.is_in(stack))
+                .try_for_each(|(family, program)| {
+                    let rules = rules(pod, stack, *family, &flags)?;
+                    Unavailable::unless(&restore(pod, program, &rules))
+                });
         }
         match self {
             Self::Direct => Ok(()),
-            Self::EbpfAccelerated => Unavailable::unless(&pod.try_enrol(&[&flags, ["--accelerate"].as_slice()].concat())),
-            _ => Unavailable::unless(&pod.try_enrol(&flags)),
+            Self::EbpfAccelerated => {
+                Unavailable::unless(&pod.try_enroll(&[&flags, ["--accelerate"].as_slice()].concat()))
+            }
+            _ => Unavailable::unless(&pod.try_enroll(&flags)),
         }
     }
 }
@@ -74,7 +82,11 @@ impl Unavailable {
             return Ok(());
         }
         let said = run.output();
-        let reason = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing");
+        let reason = said
+            .lines()
+            .map(str::trim)
+            .find(|line| !line.is_empty())
+            .unwrap_or("it said nothing");
         Err(Self(reason.to_owned()))
     }
 }

@@ -16,10 +16,11 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Intervals by the percentile bootstrap (Efron 1979): the rounds that were measured are drawn again and again, with replacement, and
-/// the statistic is taken of each draw.
+/// Intervals by the percentile bootstrap (Efron 1979): the rounds that were measured are drawn again and again, with
+/// replacement, and the statistic is taken of each draw.
 ///
-/// Rounds are drawn whole: what disturbed a round disturbed all that was measured in it, so series are compared within rounds.
+/// Rounds are drawn whole: what disturbed a round disturbed all that was measured in it, so series are compared within
+/// rounds.
 pub struct Bootstrap(SmallRng);
 
 impl Bootstrap {
@@ -27,8 +28,8 @@ impl Bootstrap {
         Self(SmallRng::seed_from_u64(seed))
     }
 
-    /// The interval of a statistic of the medians of `series`, which hold one value per round each. None when a series is shorter
-    /// than the others, when there are no rounds, or when the statistic has no value.
+    /// The interval of a statistic of the medians of `series`, which hold one value per round each. None when a series
+    /// is shorter than the others, when there are no rounds, or when the statistic has no value.
     pub fn interval(&mut self, series: &[&[f64]], statistic: impl Fn(&[f64]) -> f64) -> Option<Interval> {
         let rounds = series.first()?.len();
         if rounds == 0 || series.iter().any(|values| values.len() != rounds) {
@@ -39,7 +40,10 @@ impl Bootstrap {
         drawn.retain(|value| value.is_finite());
         let tail = (1.0 - CONFIDENCE) / 2.0;
         let (low, high) = (quantile(&drawn, tail), quantile(&drawn, 1.0 - tail));
-        [value, low, high].iter().all(|bound| bound.is_finite()).then_some(Interval { value, low, high })
+        [value, low, high]
+            .iter()
+            .all(|bound| bound.is_finite())
+            .then_some(Interval { value, low, high })
     }
 
     fn draw(&mut self, series: &[&[f64]], rounds: usize) -> Vec<f64> {

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-/// The value below which the fraction `q` of `values` lies, interpolated between neighbours (type 7 of
+/// The value below which the fraction `q` of `values` lies, interpolated between neighbors (type 7 of
 /// [Hyndman and Fan](https://doi.org/10.1080/00031305.1996.10473566)). NaN when there are none.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index into a few values")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an index into a few values"
+)]
 pub fn quantile(values: &[f64], q: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -32,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_interpolated_between_neighbours() {
+    fn quantiles_are_interpolated_between_neighbors() {
         let values = [10.0, 20.0, 30.0, 40.0, 50.0];
         for (q, expected) in [(0.0, 10.0), (0.25, 20.0), (0.3, 22.0), (0.75, 40.0), (1.0, 50.0)] {
             assert!((quantile(&values, q) - expected).abs() < 1e-12, "{q}");

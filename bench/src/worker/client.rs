@@ -50,7 +50,7 @@ fn carry_out(work: &Work, held: &mut Vec<TcpStream>) -> anyhow::Result<Took> {
     }
 }
 
-/// Only the system call is timed. The connection is reset afterwards, so that none waits for its end.
+/// Only the system call is timed. The connection is reset afterward, so that none waits for its end.
 fn connects(to: &Destinations, count: usize) -> anyhow::Result<Took> {
     let mut nanoseconds = Vec::with_capacity(count);
     for index in 0..count {
@@ -76,7 +76,8 @@ fn requests(to: &Destinations, count: usize, size: usize) -> anyhow::Result<Took
     Ok(Took { nanoseconds, ..Took::default() })
 }
 
-/// Arrivals of a Poisson process: most come close together, some far apart, as from many clients that know nothing of each other.
+/// Arrivals of a Poisson process: most come close together, some far apart, as from many clients that know nothing of
+/// each other.
 fn load(to: &Destinations, count: usize, size: usize, per_second: f64, seed: u64) -> anyhow::Result<Took> {
     let mut random = SmallRng::seed_from_u64(seed);
     let mut buffer = vec![7; size];
@@ -102,7 +103,10 @@ fn round_trips(to: Peer, count: usize, size: usize) -> anyhow::Result<Took> {
     let mut nanoseconds = Vec::with_capacity(count);
     for _ in 0..count {
         let start = Instant::now();
-        stream.write_all(&buffer).and_then(|()| stream.read_exact(&mut buffer)).context("a round trip")?;
+        stream
+            .write_all(&buffer)
+            .and_then(|()| stream.read_exact(&mut buffer))
+            .context("a round trip")?;
         nanoseconds.push(since(start));
     }
     Ok(Took { nanoseconds, ..Took::default() })
@@ -150,7 +154,10 @@ fn storm(from: Option<Ipv4Addr>, to: &Destinations, count: usize) -> (Took, Vec<
 
 fn request(to: &SocketAddr, buffer: &mut [u8]) -> anyhow::Result<()> {
     let mut stream = connect(to)?;
-    stream.write_all(buffer).and_then(|()| stream.read_exact(buffer)).context("a request")?;
+    stream
+        .write_all(buffer)
+        .and_then(|()| stream.read_exact(buffer))
+        .context("a request")?;
     let ended = stream.read(buffer).context("wait for the end")?;
     anyhow::ensure!(ended == 0, "more than the response came");
     Ok(())
@@ -161,7 +168,8 @@ fn connect_from(from: Option<Ipv4Addr>, to: SocketAddr) -> io::Result<TcpStream>
         return TcpStream::connect(to);
     };
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    // As all others: the port is chosen when the destination is known, and may be that of connections to other destinations.
+    // As all others: the port is chosen when the destination is known, and may be that of connections to other
+    // destinations.
     setsockopt(&socket, IpBindAddressNoPort, &true)?;
     socket.bind(&SocketAddr::from((from, 0)).into())?;
     socket.connect(&to.into())?;
@@ -176,7 +184,9 @@ fn connect_to_peer(to: Peer) -> anyhow::Result<Box<dyn Stream>> {
 }
 
 fn connect(to: &SocketAddr) -> anyhow::Result<TcpStream> {
-    TcpStream::connect(to).and_then(at_once).with_context(|| format!("connect to {to}"))
+    TcpStream::connect(to)
+        .and_then(at_once)
+        .with_context(|| format!("connect to {to}"))
 }
 
 /// Five hundred years fit.

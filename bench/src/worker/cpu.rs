@@ -19,19 +19,26 @@ pub struct Cpus {
 }
 
 impl Cpus {
-    /// The first and the last processor that this process may use: interrupts favour the first.
+    /// The first and the last processor that this process may use: interrupts favor the first.
     pub fn choose() -> anyhow::Result<Self> {
         let allowed = sched_getaffinity(Pid::from_raw(0)).context("ask which processors may be used")?;
-        let usable: Vec<usize> = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false)).collect();
+        let usable: Vec<usize> = (0..CpuSet::count())
+            .filter(|cpu| allowed.is_set(*cpu).unwrap_or(false))
+            .collect();
         let [first, last] = [usable.first(), usable.last()].map(Option::<&usize>::copied);
-        first.zip(last).map(|(other, measured)| Self { measured, other }).context("a processor to run on")
+        first
+            .zip(last)
+            .map(|(other, measured)| Self { measured, other })
+            .context("a processor to run on")
     }
 }
 
 /// Moves this process, or at least its calling thread, to one processor.
 pub fn pin(cpu: usize) -> anyhow::Result<()> {
     let mut set = CpuSet::new();
-    set.set(cpu).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set)).with_context(|| format!("move to processor {cpu}"))
+    set.set(cpu)
+        .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set))
+        .with_context(|| format!("move to processor {cpu}"))
 }
 
 pub(super) fn time_of_this_process() -> anyhow::Result<u64> {

@@ -20,7 +20,11 @@ pub(super) fn get(stream: &mut (impl Read + Write), keep_alive: bool) -> anyhow:
         received += read;
         match length(&buffer[..received])? {
             Some(length) if received == length => return Ok(()),
-            _ => ensure!(read > 0, "the page ended early, after {:?}", String::from_utf8_lossy(&buffer[..received])),
+            _ => ensure!(
+                read > 0,
+                "the page ended early, after {:?}",
+                String::from_utf8_lossy(&buffer[..received])
+            ),
         }
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The two ends of every measured connection: the application and the stand-in for its sidecar. Each is a process that waits for a
+//! The two ends of every measured connection: the application and the stand-in for its sidecar. Each is a process that
+//! waits for a
 //! [`Task`] on standard input, carries its part out, and says what it [`Took`] on standard output, so nobody but the two runs while
 //! something is measured.
 
@@ -24,7 +25,10 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 /// Carries out one task after another until standard input ends.
-fn serve_tasks(mut carry_out: impl FnMut(&Work) -> anyhow::Result<Took>, side: fn(&Task) -> usize) -> anyhow::Result<()> {
+fn serve_tasks(
+    mut carry_out: impl FnMut(&Work) -> anyhow::Result<Took>,
+    side: fn(&Task) -> usize,
+) -> anyhow::Result<()> {
     for line in io::stdin().lock().lines() {
         let task: Task = serde_json::from_str(&line.context("read a task")?).context("make sense of a task")?;
         pin(side(&task))?;
@@ -40,7 +44,9 @@ fn serve_tasks(mut carry_out: impl FnMut(&Work) -> anyhow::Result<Took>, side: f
 fn say<T: Serialize>(value: &T) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     serde_json::to_writer(&mut stdout, value).context("write to standard output")?;
-    writeln!(stdout).and_then(|()| stdout.flush()).context("write to standard output")
+    writeln!(stdout)
+        .and_then(|()| stdout.flush())
+        .context("write to standard output")
 }
 
 /// Small messages are not held back, on either side.

@@ -21,7 +21,8 @@ const BACKLOG: i32 = 65_535;
 /// How much is read at once: what Envoy and curl use at most.
 const READ: usize = 1 << 18;
 
-/// The sidecar's stand-in: listens on `port` of all addresses and on a UNIX socket, and carries out its part of tasks until standard input ends.
+/// The sidecar's stand-in: listens on `port` of all addresses and on a UNIX socket, and carries out its part of tasks
+/// until standard input ends.
 ///
 /// As a sidecar does, it asks every connection for its original destination, also where nothing is intercepted.
 pub fn server(port: u16) -> anyhow::Result<()> {
@@ -72,14 +73,20 @@ fn carry_out(listeners: &Listeners, work: &Work) -> anyhow::Result<Took> {
             let mut buffer = vec![0; size];
             for _ in 0..count {
                 let (mut stream, _) = accept(listener)?;
-                stream.read_exact(&mut buffer).and_then(|()| stream.write_all(&buffer)).context("answer a request")?;
+                stream
+                    .read_exact(&mut buffer)
+                    .and_then(|()| stream.write_all(&buffer))
+                    .context("answer a request")?;
             }
         }
         Work::RoundTrips { to, count, size } => {
             let mut stream = listeners.accept(to)?;
             let mut buffer = vec![0; size];
             for _ in 0..count {
-                stream.read_exact(&mut buffer).and_then(|()| stream.write_all(&buffer)).context("echo")?;
+                stream
+                    .read_exact(&mut buffer)
+                    .and_then(|()| stream.write_all(&buffer))
+                    .context("echo")?;
             }
         }
         Work::Bulk { to, count, size } => {
@@ -104,7 +111,8 @@ fn storm(listener: &TcpListener, count: usize) -> anyhow::Result<Took> {
     let stdin = io::stdin();
     let mut open = Vec::with_capacity(count);
     loop {
-        let mut waiting = [PollFd::new(listener.as_fd(), PollFlags::POLLIN), PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        let mut waiting =
+            [PollFd::new(listener.as_fd(), PollFlags::POLLIN), PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
         poll(&mut waiting, PollTimeout::NONE).context("wait for a connection")?;
         let [connection, task] = waiting.map(|fd| fd.any().unwrap_or(false));
         if connection {
@@ -117,6 +125,9 @@ fn storm(listener: &TcpListener, count: usize) -> anyhow::Result<Took> {
 
 fn accept(listener: &TcpListener) -> anyhow::Result<(TcpStream, Option<SocketAddr>)> {
     let (stream, _) = listener.accept().context("accept a connection")?;
-    let original = SockRef::from(&stream).original_dst_v4().ok().and_then(|address| address.as_socket());
+    let original = SockRef::from(&stream)
+        .original_dst_v4()
+        .ok()
+        .and_then(|address| address.as_socket());
     Ok((at_once(stream).context("set TCP_NODELAY")?, original))
 }

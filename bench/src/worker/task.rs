@@ -13,27 +13,30 @@ pub struct Task {
     pub server_cpu: usize,
 }
 
-/// What the application does; the stand-in does its part of it. Each connection is made to the next of the destinations.
+/// What the application does; the stand-in does its part of it. Each connection is made to the next of the
+/// destinations.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Work {
     /// One connection, of which the stand-in says where it was going.
     WhereTo { to: SocketAddrV4 },
-    /// `connect()` and nothing else: the stand-in sleeps and clears the queue afterwards.
+    /// `connect()` and nothing else: the stand-in sleeps and clears the queue afterward.
     Connect { to: Destinations, count: usize },
-    /// `connect()`, a request of `size` bytes, a response of as many, and the stand-in closes, as a server that does not keep
-    /// connections alive.
+    /// `connect()`, a request of `size` bytes, a response of as many, and the stand-in closes, as a server that does
+    /// not keep connections alive.
     Request { to: Destinations, count: usize, size: usize },
-    /// The same at times fixed beforehand, `per_second` on average and at random, whether or not the last request has been answered.
-    /// Each time counts from when the request was due.
+    /// The same at times fixed beforehand, `per_second` on average and at random, whether or not the last request has
+    /// been answered. Each time counts from when the request was due.
     Load { to: Destinations, count: usize, size: usize, per_second: f64, seed: u64 },
     /// Messages of `size` bytes to and fro on one connection.
     RoundTrips { to: Peer, count: usize, size: usize },
-    /// `count` writes of `size` bytes on one connection, read as they come, and one byte in return. The time is that of all of it.
+    /// `count` writes of `size` bytes on one connection, read as they come, and one byte in return. The time is that of
+    /// all of it.
     Bulk { to: Peer, count: usize, size: usize },
-    /// Connections that are all held open, until [`Work::Calm`]; from the address `from`, or the one that the kernel chooses. The time is that of
-    /// making all of them.
+    /// Connections that are all held open, until [`Work::Calm`]; from the address `from`, or the one that the kernel
+    /// chooses. The time is that of making all of them.
     Storm { from: Option<Ipv4Addr>, to: Destinations, count: usize },
-    /// Gets pages by HTTP/1.1 from whatever serves there, over one connection or over one each; the stand-in has no part in it.
+    /// Gets pages by HTTP/1.1 from whatever serves there, over one connection or over one each; the stand-in has no
+    /// part in it.
     Pages { to: SocketAddrV4, count: usize, keep_alive: bool },
     /// Ends a storm.
     Calm,

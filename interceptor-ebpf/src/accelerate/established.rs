@@ -12,12 +12,12 @@ use aya_ebpf::{
 };
 use interceptor_policy::{
     Address, AddressClass, PolicyFlags, Reason, Tables as _,
-    acceleration::{End, EndKey, EndNote, NewEnd, OtherEnd, Place, Sequence, Way, admit},
+    acceleration::{Candidate, FlowKey, Handshake, Path, Peer, PeerLocation, SeqNumbers, SocketState, admit},
 };
 
 use super::tcp::Tcp;
 use crate::{
-    maps::{ACCELERATED, ENDS, NEIGHBOURS, SOCKET_ENDS},
+    maps::{ACCELERATED, HANDSHAKES, LOCAL_PODS, SOCKET_STATE},
     pod::Pod,
     socket::Socket,
 };
@@ -72,38 +72,57 @@ fn begin(ctx: &SockOpsContext, socket: Socket, accepted: bool) {
 }
 
 #[inline(always)]
-fn admission(ctx: &SockOpsContext, pod: Pod<'_>, socket: Socket, tcp: Tcp, accepted: bool) -> Result<End, Reason> {
+fn admission(
+    ctx: &SockOpsContext,
+    pod: Pod<'_>,
+    socket: Socket,
+    tcp: Tcp,
+    accepted: bool,
+) -> Result<SocketState, Reason> {
     let (local, remote) = (socket.local_address(), socket.peer_address());
     let (local_port, remote_port) = (socket.local_port(), socket.peer_port());
     let to_slot = pod.slot_in(remote, remote_port).is_some();
     let (place, peer_netns_cookie) = if to_slot || is_here(pod, remote) {
-        (Place::SamePod, pod.netns_cookie)
+        (PeerLocation::SamePod, pod.netns_cookie)
     } else {
-        neighbour(remote).map_or((Place::Elsewhere, 0), |cookie| (Place::OtherPod, cookie))
+        pod_at(remote).map_or((PeerLocation::Elsewhere, 0), |cookie| (PeerLocation::OtherPod, cookie))
     };
-    let sequence = Sequence { sends: field!(ctx, snd_nxt), expects: field!(ctx, rcv_nxt) };
-    let queued = tcp.write_seq() != sequence.sends;
-    let early_data = queued || field!(ctx, snd_una) != sequence.sends || (field!(ctx, data_segs_out) | field!(ctx, data_segs_in)) != 0;
-    let key = EndKey { netns_cookie: pod.netns_cookie, local, remote, local_port, remote_port, padding: 0 };
+    let sequence = SeqNumbers { snd_nxt: field!(ctx, snd_nxt), rcv_nxt: field!(ctx, rcv_nxt) };
+    let queued = tcp.write_seq() != sequence.snd_nxt;
+    let early_data = queued
+        || field!(ctx, snd_una) != sequence.snd_nxt
+        || (field!(ctx, data_segs_out) | field!(ctx, data_segs_in)) != 0;
+    let key = FlowKey {
+        netns_cookie: pod.netns_cookie,
+        local,
+        remote,
+        local_port,
+        remote_port,
+        padding: 0,
+    };
     // Where nothing can be read, TCP has as good as no memory left.
     let memory_low = tcp.memory_low().unwrap_or_default();
-    let end = End::new(key, peer_netns_cookie, sequence, pod.policy.accelerate_budget, memory_low);
-    admit(&NewEnd {
+    let end = SocketState::new(key, peer_netns_cookie, sequence, pod.policy.accelerate_budget, memory_low);
+    admit(&Candidate {
         accepted,
         place,
         sidecar: to_slot || Pod::owner(socket).is_proxy(),
         mptcp: tcp.is_mptcp(),
         early_data,
-        reused: SOCKET_ENDS.get_ptr(socket).is_some(),
-        other: if accepted { OtherEnd::of(sequence, note_of_other_end(&end).map(|note| note.sequence)) } else { OtherEnd::Absent },
+        reused: SOCKET_STATE.get_ptr(socket).is_some(),
+        other: if accepted {
+            Peer::of(sequence, note_of_other_end(&end).map(|note| note.sequence))
+        } else {
+            Peer::Absent
+        },
     })?;
     Ok(end)
 }
 
 /// What the other end has noted.
 #[inline(always)]
-pub(super) fn note_of_other_end(end: &End) -> Option<EndNote> {
-    let note = ENDS.get_ptr(end.key.other_end(end.peer_netns_cookie))?;
+pub(super) fn note_of_other_end(end: &SocketState) -> Option<Handshake> {
+    let note = HANDSHAKES.get_ptr(end.key.other_end(end.peer_netns_cookie))?;
     // SAFETY: a recycled entry would hold another connection's note, whose sequence numbers do not meet.
     Some(unsafe { note.read() })
 }
@@ -115,47 +134,49 @@ fn is_here(pod: Pod<'_>, remote: Address) -> bool {
 
 /// The pod of this node that has the address, if just one does.
 #[inline(always)]
-fn neighbour(remote: Address) -> Option<u64> {
-    let cookie = NEIGHBOURS.get_ptr(remote)?;
-    // SAFETY: at worst a recycled entry, which names another pod, where no end is found that meets this one.
+fn pod_at(remote: Address) -> Option<u64> {
+    let cookie = LOCAL_PODS.get_ptr(remote)?;
+    // SAFETY: at worst a recycled entry, which names another pod, where no end is found that matches this one.
     Some(unsafe { cookie.read() })
 }
 
 /// The storage first: with it, not a byte of the socket is sent that is not accounted for.
 #[inline(always)]
-fn enter(ctx: &SockOpsContext, pod: Pod<'_>, socket: Socket, tcp: Tcp, mut end: End) {
-    let Some(kept) = SOCKET_ENDS.get_or_insert(socket, end) else {
+fn enter(ctx: &SockOpsContext, pod: Pod<'_>, socket: Socket, tcp: Tcp, mut end: SocketState) {
+    let Some(kept) = SOCKET_STATE.get_or_insert(socket, end) else {
         return pod.count(Reason::AccelerationNoRoom); // never entered the table: TCP
     };
-    let note = EndNote { sequence: end.sequence, socket: tcp.address() };
+    let note = Handshake { sequence: end.sequence, socket: tcp.address() };
     // SAFETY: the map takes keys of this type. An entry in use is never replaced.
-    let entered = unsafe { bpf_sock_hash_update(ctx.ops, table(), (&raw mut end.key).cast(), u64::from(BPF_NOEXIST)) } == 0;
+    let entered =
+        unsafe { bpf_sock_hash_update(ctx.ops, table(), (&raw mut end.key).cast(), u64::from(BPF_NOEXIST)) } == 0;
     let callbacks = (field!(ctx, bpf_sock_ops_cb_flags) | BPF_SOCK_OPS_STATE_CB_FLAG).cast_signed();
     let followed = entered && ctx.set_cb_flags(callbacks).is_ok();
-    if !(followed && ENDS.insert(end.key, note, 0).is_ok()) {
+    if !(followed && HANDSHAKES.insert(end.key, note, 0).is_ok()) {
         // In the table or not, nobody sends to it, and it sends by TCP.
         // SAFETY: the value belongs to this socket, which is locked.
         let way = unsafe { &raw mut (*kept.as_ptr()).way };
         // SAFETY: as above.
-        unsafe { way.write(Way::TCP) };
+        unsafe { way.write(Path::TCP) };
         pod.count(Reason::AccelerationNoRoom);
     }
 }
 
-/// The connection is over: nobody needs to know how much was read. The socket stays in the table until it is closed, because its
-/// application may still have something to read.
+/// The connection is over: nobody needs to know how much was read. The socket stays in the table until it is closed,
+/// because its application may still have something to read.
 #[inline(always)]
 fn end(socket: Socket) {
-    if let Some(end) = SOCKET_ENDS.get(socket) {
+    if let Some(end) = SOCKET_STATE.get(socket) {
         // An error means that there is no entry.
-        ENDS.remove(end.key).unwrap_or_default();
+        HANDSHAKES.remove(end.key).unwrap_or_default();
     }
 }
 
-/// A socket that had another connection begins a new one. Nothing of the old one may reach it, as `tcp_disconnect` has it.
+/// A socket that had another connection begins a new one. Nothing of the old one may reach it, as `tcp_disconnect` has
+/// it.
 #[inline(always)]
 fn reconnect(socket: Socket) {
-    if let Some(mut end) = SOCKET_ENDS.get(socket) {
+    if let Some(mut end) = SOCKET_STATE.get(socket) {
         // SAFETY: the map takes keys of this type. That there may be no such entry is as well.
         unsafe { bpf_map_delete_elem(table(), (&raw mut end.key).cast()) };
     }

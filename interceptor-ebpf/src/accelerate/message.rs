@@ -6,15 +6,15 @@ use aya_ebpf::{
 };
 use interceptor_policy::{
     PolicyFlags, Reason,
-    acceleration::{End, Memory, OtherEnd, Way, decide_direction},
+    acceleration::{Memory, Path, Peer, SocketState, decide_direction},
 };
 
 use super::{
     established::note_of_other_end,
-    tcp::{Tcp, waiting_at},
+    tcp::{Tcp, rmem_alloc_of},
 };
 use crate::{
-    maps::{ACCELERATED, SOCKET_ENDS},
+    maps::{ACCELERATED, SOCKET_STATE},
     pod::Pod,
     socket::Socket,
 };
@@ -30,18 +30,18 @@ pub(crate) fn send(ctx: &SkMsgContext) -> u32 {
     let Some(socket) = Socket::new(unsafe { core::ptr::read_volatile(sk) }) else {
         return SK_PASS; // never without a socket
     };
-    let Some(mut kept) = SOCKET_ENDS.get_ptr(socket) else {
+    let Some(mut kept) = SOCKET_STATE.get_ptr(socket) else {
         return SK_PASS; // never without an end; what nothing is known of goes by TCP
     };
     // SAFETY: the value lives as long as the socket, whose lock is held.
     let end = unsafe { kept.as_mut() };
-    if end.way.is(Way::TCP) {
+    if end.way.is(Path::TCP) {
         return SK_PASS; // decided
     }
     match direct(ctx, end, socket) {
         Ok(()) => {}
         Err(Stop { pod, reason }) => {
-            end.way = Way::TCP;
+            end.way = Path::TCP;
             if let (Some(pod), Some(reason)) = (pod, reason) {
                 pod.count(reason);
             }
@@ -57,12 +57,12 @@ struct Stop<'a> {
 }
 
 #[inline(always)]
-fn direct(ctx: &SkMsgContext, end: &mut End, socket: Socket) -> Result<(), Stop<'static>> {
+fn direct(ctx: &SkMsgContext, end: &mut SocketState, socket: Socket) -> Result<(), Stop<'static>> {
     let Some(pod) = Pod::enrolled(end.key.netns_cookie) else {
         return Err(Stop { pod: None, reason: None }); // cleaned: as if no program were attached
     };
     let stop = |reason| Stop { pod: Some(pod), reason };
-    let first = end.way.is(Way::UNDECIDED);
+    let first = end.way.is(Path::UNDECIDED);
     if first && !pod.policy.has(PolicyFlags::ACCELERATE) {
         return Err(stop(None)); // switched off before anything was sent
     }
@@ -72,7 +72,7 @@ fn direct(ctx: &SkMsgContext, end: &mut End, socket: Socket) -> Result<(), Stop<
     let urgent = end.urgent != 0;
     if first {
         let note = note_of_other_end(end);
-        let other = OtherEnd::of(end.sequence, note.map(|note| note.sequence));
+        let other = Peer::of(end.sequence, note.map(|note| note.sequence));
         decide_direction(urgent, other).map_err(|reason| stop(Some(reason)))?;
         end.peer = note.map_or(0, |note| note.socket);
     } else if urgent {
@@ -80,13 +80,13 @@ fn direct(ctx: &SkMsgContext, end: &mut End, socket: Socket) -> Result<(), Stop<
     }
     let peer = end.peer;
     let memory = Tcp::of(socket).map(|tcp| Memory { taken: tcp.memory_taken(), low: end.memory_low });
-    let room = end.take_room(size(ctx), memory, || waiting_at(peer));
+    let room = end.take_credit(size(ctx), memory, || rmem_alloc_of(peer));
     room.map_err(|reason| stop(Some(reason)))?;
     if !redirect(ctx, end) {
         return Err(stop(Some(Reason::AccelerationPeerGone)));
     }
     if first {
-        end.way = Way::DIRECT;
+        end.way = Path::DIRECT;
         pod.count(Reason::Accelerated);
     }
     Ok(())
@@ -101,7 +101,7 @@ fn size(ctx: &SkMsgContext) -> u32 {
 }
 
 #[inline(always)]
-fn redirect(ctx: &SkMsgContext, end: &End) -> bool {
+fn redirect(ctx: &SkMsgContext, end: &SocketState) -> bool {
     let mut key = end.key.other_end(end.peer_netns_cookie);
     let map = (&raw const ACCELERATED).cast_mut().cast();
     // SAFETY: the map takes keys of this type.

@@ -5,8 +5,8 @@ use aya_ebpf::helpers::{bpf_probe_read_kernel, generated::bpf_skc_to_tcp_sock};
 
 use crate::socket::Socket;
 
-/// Where the running kernel keeps these fields of `struct tcp_sock` and of the `struct sock` that it begins with, in bytes; set by the
-/// loader from the kernel's type information.
+/// Where the running kernel keeps these fields of `struct tcp_sock` and of the `struct sock` that it begins with, in
+/// bytes; set by the loader from the kernel's type information.
 #[unsafe(no_mangle)]
 static TCP_WRITE_SEQ: usize = 0;
 #[unsafe(no_mangle)]
@@ -28,7 +28,8 @@ pub(crate) struct Tcp(NonNull<c_void>);
 
 macro_rules! constant {
     ($name:ident) => {
-        // SAFETY: a read of a constant that the loader sets; volatile, because the compiler only knows its initial value.
+        // SAFETY: a read of a constant that the loader sets; volatile, because the compiler only knows its initial
+        // value.
         unsafe { core::ptr::read_volatile(&raw const $name) }
     };
 }
@@ -59,10 +60,14 @@ impl Tcp {
     /// How many pages TCP takes up on the whole machine.
     #[inline(always)]
     pub(crate) fn memory_taken(self) -> i64 {
-        let field = self.proto().wrapping_byte_add(constant!(PROTO_MEMORY_ALLOCATED)).cast::<*const i64>();
+        let field = self
+            .proto()
+            .wrapping_byte_add(constant!(PROTO_MEMORY_ALLOCATED))
+            .cast::<*const i64>();
         // SAFETY: the verifier checks the offset against the kernel's type information.
         let counter = unsafe { field.read_volatile() };
-        // SAFETY: the verifier knows where the pointer comes from, and that the number is the first of what it points to.
+        // SAFETY: the verifier knows where the pointer comes from, and that the number is the first of what it points
+        // to.
         unsafe { counter.read_volatile() }
     }
 
@@ -70,7 +75,8 @@ impl Tcp {
     #[inline(always)]
     pub(crate) fn memory_low(self) -> Option<i64> {
         let field = self.proto().wrapping_byte_add(constant!(PROTO_SYSCTL_MEM)).cast::<u64>();
-        // SAFETY: the verifier checks the offset against the kernel's type information. It does not let the program follow this pointer.
+        // SAFETY: the verifier checks the offset against the kernel's type information. It does not let the program
+        // follow this pointer.
         let numbers = unsafe { field.read_volatile() };
         read(numbers, 0)
     }
@@ -96,12 +102,14 @@ impl Tcp {
     }
 }
 
-/// How many bytes wait to be read from the socket that the kernel keeps at `address` (`sk_rmem_alloc`): those in the queue of its socket map,
-/// byte for byte, and those that came by TCP, with what they take up. None if there is no memory any more.
+/// How many bytes wait to be read from the socket that the kernel keeps at `address` (`sk_rmem_alloc`): those in the
+/// queue of its socket map, byte for byte, and those that came by TCP, with what they take up. None if there is no
+/// memory any more.
 ///
-/// If the socket has gone meanwhile, what is read means nothing; then it is not found in the table either, and nothing is sent to it.
+/// If the socket has gone meanwhile, what is read means nothing; then it is not found in the table either, and nothing
+/// is sent to it.
 #[inline(always)]
-pub(super) fn waiting_at(address: u64) -> Option<u32> {
+pub(super) fn rmem_alloc_of(address: u64) -> Option<u32> {
     read(address, constant!(SOCK_RMEM_ALLOC))
 }
 

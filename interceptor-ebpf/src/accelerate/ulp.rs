@@ -2,7 +2,7 @@
 use aya_ebpf::{bindings::bpf_sockopt, helpers::generated::bpf_set_retval, programs::SockoptContext};
 use interceptor_policy::Reason;
 
-use crate::{maps::SOCKET_ENDS, pod::Pod, socket::Socket};
+use crate::{maps::SOCKET_STATE, pod::Pod, socket::Socket};
 
 /// `setsockopt()` goes on.
 const ALLOW: i32 = 1;
@@ -21,8 +21,8 @@ macro_rules! field {
 }
 
 /// Refuses an upper-layer protocol to sockets in the table: kTLS on sockets in socket maps has crashed kernels
-/// ([CVE-2025-38166](https://www.cve.org/CVERecord?id=CVE-2025-38166)). The answer is that of a kernel without it, at which TLS
-/// libraries do the work themselves.
+/// ([CVE-2025-38166](https://www.cve.org/CVERecord?id=CVE-2025-38166)). The answer is that of a kernel without it, at
+/// which TLS libraries do the work themselves.
 #[inline(always)]
 pub(crate) fn refuse(ctx: &SockoptContext) -> i32 {
     let sockopt: *mut bpf_sockopt = ctx.sockopt;
@@ -35,7 +35,7 @@ pub(crate) fn refuse(ctx: &SockoptContext) -> i32 {
     let Some(socket) = Socket::new(unsafe { core::ptr::read_volatile(sk) }) else {
         return ALLOW; // the context of this program always has a socket
     };
-    let Some(end) = SOCKET_ENDS.get(socket) else {
+    let Some(end) = SOCKET_STATE.get(socket) else {
         return ALLOW; // not in the table
     };
     if let Some(pod) = Pod::enrolled(end.key.netns_cookie) {

@@ -3,7 +3,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::programs::FEntryContext;
 
-use crate::{maps::SOCKET_ENDS, socket::Socket};
+use crate::{maps::SOCKET_STATE, socket::Socket};
 
 const MSG_OOB: u32 = 0x1;
 
@@ -11,8 +11,8 @@ const MSG_OOB: u32 = 0x1;
 #[unsafe(no_mangle)]
 static MSGHDR_FLAGS: usize = 0;
 
-/// Before the send function of sockets in socket maps (`tcp_bpf_sendmsg`): notes that the data is urgent, which the program for messages
-/// cannot see.
+/// Before the send function of sockets in socket maps (`tcp_bpf_sendmsg`): notes that the data is urgent, which the
+/// program for messages cannot see.
 #[inline(always)]
 pub(crate) fn note(ctx: &FEntryContext) {
     let sk: *mut c_void = ctx.arg(0);
@@ -25,7 +25,7 @@ pub(crate) fn note(ctx: &FEntryContext) {
         return; // ordinary data
     }
     if let Some(socket) = Socket::new(sk.cast())
-        && let Some(end) = SOCKET_ENDS.get_ptr(socket)
+        && let Some(end) = SOCKET_STATE.get_ptr(socket)
     {
         // SAFETY: the value lives as long as the socket.
         let urgent = unsafe { &raw mut (*end.as_ptr()).urgent };

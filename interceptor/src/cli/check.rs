@@ -10,8 +10,8 @@ use crate::kernel::probe::{self, Answer, Feature};
 
 /// Try whether this machine has what is needed
 ///
-/// Everything is tried, in a network namespace made for the purpose, and nothing stays. From the kernel's version it concludes
-/// which known faults in socket maps it has (`--accelerate`), and nothing else.
+/// Everything is tried, in a network namespace made for the purpose, and nothing stays. From the kernel's version it
+/// concludes which known faults in socket maps it has (`--accelerate`), and nothing else.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Exit status: 0 usable, 1 something needed is missing, or could not be told.")]
@@ -37,18 +37,18 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode> {
 
 fn print(features: &[Feature]) {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header([
-        "feature",
-        "Linux",
-        "here",
-        "without it",
-    ]);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(["feature", "Linux", "here", "without it"]);
     for Feature { name, since, without, optional: _, answer } in features {
         table.add_row([name, since, answer.word(), without]);
     }
     output::text(table);
-    let problems: Vec<(&str, &str, &str)> =
-        features.iter().filter_map(|feature| feature.answer.why().map(|why| (feature.name, feature.answer.word(), why))).collect();
+    let problems: Vec<(&str, &str, &str)> = features
+        .iter()
+        .filter_map(|feature| feature.answer.why().map(|why| (feature.name, feature.answer.word(), why)))
+        .collect();
     for (name, word, why) in &problems {
         output::text(format_args!("{name}: {word}: {why}"));
     }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::output;
-use crate::kernel::{bpffs::Bpffs, enrolment, netns::Netns};
+use crate::kernel::{bpffs::Bpffs, enrollment, netns::Netns};
 
 /// End the interception of a pod, or of all
 ///
@@ -41,10 +41,17 @@ pub(super) fn run(args: &CleanArgs) -> Result<ExitCode> {
     let (existed, what) = match netns {
         Some(path) => {
             let netns = Netns::open(path)?;
-            (enrolment::clean(&Bpffs::open(bpffs)?, netns.cookie())?, path.display().to_string())
+            (
+                enrollment::clean(&Bpffs::open(bpffs)?, netns.cookie())?,
+                path.display().to_string(),
+            )
         }
-        None => (enrolment::clean_all(&Bpffs::open(bpffs)?)?, "every pod".to_owned()),
+        None => (enrollment::clean_all(&Bpffs::open(bpffs)?)?, "every pod".to_owned()),
     };
-    output::text(if existed { format!("Ended the interception of {what}") } else { format!("Nothing to do: {what} was not enrolled") });
+    output::text(if existed {
+        format!("Ended the interception of {what}")
+    } else {
+        format!("Nothing to do: {what} was not enrolled")
+    });
     Ok(ExitCode::SUCCESS)
 }

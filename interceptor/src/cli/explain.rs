@@ -7,21 +7,24 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use interceptor_policy::{Action, Address, Flow, Inbound, LOOPBACK_INTERFACE, Outbound, Owner, Policy, Protocol, Verdict, decide};
+use interceptor_policy::{
+    Action, Address, Flow, Inbound, LOOPBACK_INTERFACE, Outbound, Owner, Policy, Protocol, Verdict, decide,
+};
 use serde::Serialize;
 
 use super::output::{self, Format};
 use crate::{
     kernel::{bpffs::Bpffs, netns::Netns, snapshot},
     policy::{
-        CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, IstioFlags, NumberRange, PodFacts, ResolvConf, SystemAccounts, compile,
+        CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, IstioFlags, NumberRange, PodFacts, ResolvConf,
+        SystemAccounts, compile,
     },
 };
 
 /// Tell what happens to a connection, and which rule says so
 ///
-/// With --netns, by the policy that is in force there; without, by the flags of istio-iptables given here, for which no privilege is
-/// needed.
+/// With --netns, by the policy that is in force there; without, by the flags of istio-iptables given here, for which no
+/// privilege is needed.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -53,7 +56,8 @@ pub(super) struct ExplainArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     mark: u32,
 
-    /// Interface that the socket is bound to (`SO_BINDTODEVICE`), or that an inbound connection arrives at; without --netns, `lo` or `eth0`
+    /// Interface that the socket is bound to (`SO_BINDTODEVICE`), or that an inbound connection arrives at; without
+    /// --netns, `lo` or `eth0`
     #[arg(long, value_name = "NAME")]
     interface: Option<String>,
 
@@ -97,7 +101,9 @@ struct Explanation {
 pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
     let (policy, ids, interfaces) = if let Some(path) = &args.netns {
         if args.istio != IstioFlags::default() {
-            bail!("The policy is read from the pod (--netns), so flags of istio-iptables have no place here; leave one or the other out");
+            bail!(
+                "The policy is read from the pod (--netns), so flags of istio-iptables have no place here; leave one or the other out"
+            );
         }
         let netns = Netns::open(path)?;
         let policy = snapshot::in_force(&Bpffs::open(&args.bpffs)?, &netns)?;
@@ -109,8 +115,12 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
     let interface = args.interface.as_deref().map_or(Ok(0), |name| index_of(name, &interfaces))?;
     let (flow, connection) = flow(args, &policy, &ids, interface)?;
     let Verdict { action, reason } = decide(&flow, &policy.policy, &policy);
-    let explanation =
-        Explanation { connection, verdict: verdict(action, &policy.policy), reason: reason.label(), sentence: reason.sentence() };
+    let explanation = Explanation {
+        connection,
+        verdict: verdict(action, &policy.policy),
+        reason: reason.label(),
+        sentence: reason.sentence(),
+    };
     match args.output {
         Format::Json => output::json(&explanation)?,
         Format::Text => {
@@ -123,14 +133,22 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
 
 fn policy_from_flags(args: &ExplainArgs, interfaces: &[InterfaceFacts]) -> Result<CompiledPolicy> {
     let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
-    let (config, _warnings) = IstioConfig::resolve(&args.istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
+    let (config, _warnings) =
+        IstioConfig::resolve(&args.istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
     let _notes = config.check_supported()?;
-    Ok(compile(&config, &PodFacts { interfaces: interfaces.to_vec(), ..PodFacts::default() })?)
+    Ok(compile(
+        &config,
+        &PodFacts { interfaces: interfaces.to_vec(), ..PodFacts::default() },
+    )?)
 }
 
 /// Without addresses of its own, the pod gets one that nobody dials, so that only loopback is local.
 fn assumed_interfaces(args: &ExplainArgs) -> Vec<InterfaceFacts> {
-    let addresses = if args.pod_ip.is_empty() { vec![Ipv4Addr::new(192, 0, 2, 254).into()] } else { args.pod_ip.clone() };
+    let addresses = if args.pod_ip.is_empty() {
+        vec![Ipv4Addr::new(192, 0, 2, 254).into()]
+    } else {
+        args.pod_ip.clone()
+    };
     vec![
         InterfaceFacts { name: "lo".to_owned(), index: LOOPBACK_INTERFACE, addresses: Vec::new() },
         InterfaceFacts { name: "eth0".to_owned(), index: LOOPBACK_INTERFACE + 1, addresses },
@@ -138,7 +156,10 @@ fn assumed_interfaces(args: &ExplainArgs) -> Vec<InterfaceFacts> {
 }
 
 fn index_of(name: &str, interfaces: &[InterfaceFacts]) -> Result<u32> {
-    let found = interfaces.iter().find(|interface| interface.name == name).map(|interface| interface.index);
+    let found = interfaces
+        .iter()
+        .find(|interface| interface.name == name)
+        .map(|interface| interface.index);
     found.with_context(|| {
         let known: Vec<&str> = interfaces.iter().map(|interface| interface.name.as_str()).collect();
         format!("The pod has no interface `{name}` (--interface); it has {}", known.join(", "))
@@ -147,25 +168,50 @@ fn index_of(name: &str, interfaces: &[InterfaceFacts]) -> Result<u32> {
 
 fn flow(args: &ExplainArgs, policy: &CompiledPolicy, ids: &IdMaps, interface: u32) -> Result<(Flow, String)> {
     let (protocol, name) = if args.udp { (Protocol::Udp, "UDP") } else { (Protocol::Tcp, "TCP") };
-    let (dialled, port) = (Address::from(args.destination.ip()), args.destination.port());
+    let (dialed, port) = (Address::from(args.destination.ip()), args.destination.port());
     let destination = args.destination;
     if let (true, Some(source)) = (args.inbound, args.source) {
-        let flow = Inbound { protocol, source: source.into(), destination: dialled, port, interface };
+        let flow = Inbound { protocol, source: source.into(), destination: dialed, port, interface };
         let place = args.interface.as_ref().map(|name| format!(" by {name}")).unwrap_or_default();
-        return Ok((Flow::Inbound(flow), format!("{name} from {source} to {destination}, arriving at the pod{place}")));
+        return Ok((
+            Flow::Inbound(flow),
+            format!("{name} from {source} to {destination}, arriving at the pod{place}"),
+        ));
     }
     let gid = args.gid.unwrap_or(args.uid);
     let source = args.source.map_or(Address::UNSPECIFIED_V4, Address::from);
-    let as_the_kernel_sees = |map: &IdMap, id| map.outside(NumberRange::one(id)).and_then(|ids| ids.first().map(|ids| ids.first));
-    let uid = as_the_kernel_sees(&ids.users, args.uid).with_context(|| format!("The pod has no user {} (--uid)", args.uid))?;
+    let as_the_kernel_sees = |map: &IdMap, id| {
+        map.outside(NumberRange::one(id))
+            .and_then(|ids| ids.first().map(|ids| ids.first))
+    };
+    let uid = as_the_kernel_sees(&ids.users, args.uid)
+        .with_context(|| format!("The pod has no user {} (--uid)", args.uid))?;
     let group = as_the_kernel_sees(&ids.groups, gid).with_context(|| format!("The pod has no group {gid} (--gid)"))?;
     let owner = Owner::classify(uid, group, &policy.policy, policy);
-    let flow = Outbound { protocol, source, destination: dialled.as_reached_from(source), port, owner, mark: args.mark, interface };
+    let flow = Outbound {
+        protocol,
+        source,
+        destination: dialed.as_reached_from(source),
+        port,
+        owner,
+        mark: args.mark,
+        interface,
+    };
     let bound_to = [args.source.map(|source| source.to_string()), args.interface.clone()];
     let bound_to: Vec<String> = bound_to.into_iter().flatten().collect();
-    let bound = if bound_to.is_empty() { String::new() } else { format!(" bound to {}", bound_to.join(" and ")) };
+    let bound = if bound_to.is_empty() {
+        String::new()
+    } else {
+        format!(" bound to {}", bound_to.join(" and "))
+    };
     let marked = if args.mark == 0 { String::new() } else { format!(" with mark {}", args.mark) };
-    Ok((Flow::Outbound(flow), format!("{name} to {destination}, from a socket{bound}{marked} made by uid {} gid {gid}", args.uid)))
+    Ok((
+        Flow::Outbound(flow),
+        format!(
+            "{name} to {destination}, from a socket{bound}{marked} made by uid {} gid {gid}",
+            args.uid
+        ),
+    ))
 }
 
 fn verdict(action: Action, policy: &Policy) -> String {

@@ -5,20 +5,29 @@ use tracing_subscriber::{EnvFilter, fmt::writer::BoxMakeWriter};
 
 use crate::policy::LogFlags;
 
-/// Starts logging as the flags of `pilot-agent` ask for: to standard output, from level info on, unless they say otherwise.
+/// Starts logging as the flags of `pilot-agent` ask for: to standard output, from level info on, unless they say
+/// otherwise.
 pub(super) fn start(flags: &LogFlags) {
     let LogFlags { output_level, as_json, target, caller: _, stacktrace_level: _, vklog: _ } = flags;
     let writer = match target.as_deref() {
         Some("stderr") => BoxMakeWriter::new(io::stderr),
         _ => BoxMakeWriter::new(io::stdout),
     };
-    let builder =
-        tracing_subscriber::fmt().with_writer(writer).with_target(false).with_ansi(false).with_env_filter(filter(output_level.as_deref()));
+    let builder = tracing_subscriber::fmt()
+        .with_writer(writer)
+        .with_target(false)
+        .with_ansi(false)
+        .with_env_filter(filter(output_level.as_deref()));
     // A second start, as in tests that run several commands, keeps the first one's settings.
-    let _started = if *as_json == Some(true) { builder.json().try_init() } else { builder.try_init() };
+    let _started = if *as_json == Some(true) {
+        builder.json().try_init()
+    } else {
+        builder.try_init()
+    };
 }
 
-/// Istio's `scope:level,…` knows many scopes; here there is one, which follows `default`, `all`, or a level without a scope.
+/// Istio's `scope:level,…` knows many scopes; here there is one, which follows `default`, `all`, or a level without a
+/// scope.
 fn filter(levels: Option<&str>) -> EnvFilter {
     let level = levels
         .unwrap_or_default()

@@ -19,7 +19,13 @@ use clap::{Parser, Subcommand};
 
 /// Brings an application's sockets to its sidecar by eBPF: a drop-in for istio-init.
 #[derive(Debug, Parser)]
-#[command(name = "interceptor", version, max_term_width = 120, args_override_self = true, arg_required_else_help = true)]
+#[command(
+    name = "interceptor",
+    version,
+    max_term_width = 120,
+    args_override_self = true,
+    arg_required_else_help = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -74,7 +80,9 @@ fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
     if !error.use_stderr() {
         return ExitCode::SUCCESS;
     }
-    let drop_in = args.get(1).is_some_and(|command| command == "istio-iptables" || command == "pod");
+    let drop_in = args
+        .get(1)
+        .is_some_and(|command| command == "istio-iptables" || command == "pod");
     ExitCode::from(if drop_in { ISTIO_USAGE } else { USAGE })
 }
 

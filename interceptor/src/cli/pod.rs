@@ -9,16 +9,19 @@ use crate::{
     kernel::{
         bpffs::Bpffs,
         cgroup::Cgroup,
-        enrolment::{self, Change, Request},
+        enrollment::{self, Change, Request},
         netns::Netns,
     },
-    policy::{Acceleration, AccelerationFlags, IstioConfig, IstioFlags, ResolvConf, SystemAccounts, compile, unknown_interfaces},
+    policy::{
+        Acceleration, AccelerationFlags, IstioConfig, IstioFlags, ResolvConf, SystemAccounts, compile,
+        unknown_interfaces,
+    },
 };
 
 /// Intercept a pod: the flags of istio-iptables, and the same outcome for every connection
 ///
-/// Enrols the pod and exits; what it set up stays in force. Running it again with the same flags changes nothing, with others it
-/// switches at one instant.
+/// Enrolls the pod and exits; what it set up stays in force. Running it again with the same flags changes nothing, with
+/// others it switches at one instant.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -38,7 +41,12 @@ pub(super) struct PodArgs {
     place: Place,
 
     /// Where the DNS servers are listed (with --redirect-dns)
-    #[arg(long, value_name = "FILE", default_value = "/etc/resolv.conf", help_heading = "Interceptor")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/resolv.conf",
+        help_heading = "Interceptor"
+    )]
     resolv_conf: PathBuf,
 }
 
@@ -62,7 +70,8 @@ pub(super) struct Place {
 pub(super) fn run(args: &PodArgs) -> Result<ExitCode> {
     log::start(&args.istio.log);
     let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
-    let (config, mut warnings) = IstioConfig::resolve(&args.istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
+    let (config, mut warnings) =
+        IstioConfig::resolve(&args.istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
     warnings.extend(config.check_supported()?);
     let acceleration = args.acceleration.resolve(&|name| std::env::var(name).ok())?;
     for warning in warnings {
@@ -76,7 +85,11 @@ pub(super) fn run(args: &PodArgs) -> Result<ExitCode> {
     } else {
         apply(&args.place, &config, acceleration)?;
     }
-    if config.run_validation { validate::run(&config) } else { Ok(ExitCode::SUCCESS) }
+    if config.run_validation {
+        validate::run(&config)
+    } else {
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 fn apply(place: &Place, config: &IstioConfig, acceleration: Option<Acceleration>) -> Result<()> {
@@ -94,7 +107,10 @@ fn apply(place: &Place, config: &IstioConfig, acceleration: Option<Acceleration>
         Some(path) => Cgroup::open(path)?,
         None if netns.is_own()? => Cgroup::of_this_pod()?,
         None => {
-            bail!("The pod's cgroup can be found from inside the pod only; with --netns {}, name it with --cgroup", place.netns.display())
+            bail!(
+                "The pod's cgroup can be found from inside the pod only; with --netns {}, name it with --cgroup",
+                place.netns.display()
+            )
         }
     };
     let request = Request {
@@ -105,17 +121,21 @@ fn apply(place: &Place, config: &IstioConfig, acceleration: Option<Acceleration>
         force_acceleration: acceleration.is_some_and(|wanted| wanted.force),
     };
     if config.dry_run {
-        let plan = enrolment::plan(&bpffs, request)?.to_string();
+        let plan = enrollment::plan(&bpffs, request)?.to_string();
         output::text(&plan);
         if let Some(file) = &config.dry_run_file {
             std::fs::write(file, plan + "\n").with_context(|| format!("Failed to write {file} (DRY_RUN_FILE_PATH)"))?;
         }
         return Ok(());
     }
-    match enrolment::enrol(&bpffs, request)?.change {
+    match enrollment::enroll(&bpffs, request)?.change {
         Change::Nothing => tracing::info!("The pod is enrolled with this configuration; nothing to do"),
-        Change::Enrol => tracing::info!(netns = %netns.path().display(), cgroup = %cgroup.path().display(), "The pod is enrolled"),
-        Change::Switch => tracing::info!(netns = %netns.path().display(), "The pod is switched to the new configuration"),
+        Change::Enroll => {
+            tracing::info!(netns = %netns.path().display(), cgroup = %cgroup.path().display(), "The pod is enrolled")
+        }
+        Change::Switch => {
+            tracing::info!(netns = %netns.path().display(), "The pod is switched to the new configuration")
+        }
     }
     Ok(())
 }
@@ -124,8 +144,11 @@ fn cleanup(place: &Place, dry_run: bool) -> Result<()> {
     let netns = Netns::open(&place.netns)?;
     let bpffs = Bpffs::open(&place.bpffs)?;
     if dry_run {
-        output::text(format_args!("End the interception of {} and remove what belongs to it", netns.path().display()));
-    } else if enrolment::clean(&bpffs, netns.cookie())? {
+        output::text(format_args!(
+            "End the interception of {} and remove what belongs to it",
+            netns.path().display()
+        ));
+    } else if enrollment::clean(&bpffs, netns.cookie())? {
         tracing::info!(netns = %netns.path().display(), "The pod is no longer enrolled");
     } else {
         tracing::info!(netns = %netns.path().display(), "The pod was not enrolled; nothing to do");
@@ -135,7 +158,9 @@ fn cleanup(place: &Place, dry_run: bool) -> Result<()> {
 
 /// One `KEY=value` a line, which people grep for.
 fn print_config(config: &IstioConfig) -> Result<()> {
-    let serde_json::Value::Object(settings) = serde_json::to_value(config).context("Failed to print the configuration")? else {
+    let serde_json::Value::Object(settings) =
+        serde_json::to_value(config).context("Failed to print the configuration")?
+    else {
         anyhow::bail!("Failed to print the configuration: it is not a set of settings");
     };
     let text = |value: &serde_json::Value| match value {

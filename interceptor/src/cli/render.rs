@@ -25,8 +25,9 @@ enum Tool {
 
 /// Print the rules that istio-iptables would write
 ///
-/// As text for iptables-restore --noflush and ip6tables-restore --noflush; nothing is changed, and no privilege is needed. Names come
-/// out as the numbers they have here. What istio-iptables does besides, routes for TPROXY and an address on lo, is not shown.
+/// As text for iptables-restore --noflush and ip6tables-restore --noflush; nothing is changed, and no privilege is
+/// needed. Names come out as the numbers they have here. What istio-iptables does besides, routes for TPROXY and an
+/// address on lo, is not shown.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -34,7 +35,8 @@ Examples:
   interceptor render iptables -m TPROXY -b '*' --redirect-dns --capture-all-dns --dual-stack --pod-ip 10.1.0.5 --pod-ip fd00::5
   interceptor render iptables -i 10.96.0.0/12 --family 4 | sudo ip netns exec web iptables-restore --noflush")]
 struct IptablesArgs {
-    /// An address of the pod, which decides whether there are rules for IPv6; without any there are none; may be repeated
+    /// An address of the pod, which decides whether there are rules for IPv6; without any there are none; may be
+    /// repeated
     #[arg(long, value_name = "IP", action = clap::ArgAction::Append)]
     pod_ip: Vec<IpAddr>,
 
@@ -70,7 +72,8 @@ pub(super) fn run(args: &RenderArgs) -> Result<ExitCode> {
 fn iptables(args: &IptablesArgs) -> Result<ExitCode> {
     let IptablesArgs { pod_ip, family, resolv_conf, istio } = args;
     let resolv_conf = ResolvConf { path: resolv_conf, read: &|path| std::fs::read(path) };
-    let (config, warnings) = IstioConfig::resolve(istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
+    let (config, warnings) =
+        IstioConfig::resolve(istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
     for warning in warnings {
         output::warning(&warning);
     }

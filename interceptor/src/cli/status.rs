@@ -62,19 +62,19 @@ pub(super) fn run(args: &StatusArgs) -> Result<ExitCode> {
 
 impl PodStatus {
     fn of(pod: &PodState) -> Self {
-        let PodState { cookie, enrolment, cgroup, alive, attached, missing, counters } = pod;
-        let policy = &enrolment.policy;
+        let PodState { cookie, enrollment, cgroup, alive, attached, missing, counters } = pod;
+        let policy = &enrollment.policy;
         Self {
             netns_cookie: *cookie,
-            netns_inode: enrolment.netns_inode,
+            netns_inode: enrollment.netns_inode,
             cgroup: cgroup.clone(),
             alive: *alive,
             outbound_port: policy.outbound_port,
             inbound_port: policy.inbound_port,
             outbound: outbound(policy),
             inbound: inbound(policy),
-            address_ranges: enrolment.addresses,
-            number_ranges: enrolment.numbers,
+            address_ranges: enrollment.addresses,
+            number_ranges: enrollment.numbers,
             accelerate_budget: policy.has(PolicyFlags::ACCELERATE).then_some(policy.accelerate_budget),
             attached: attached.clone(),
             missing: missing.clone(),
@@ -114,20 +114,33 @@ fn print(pod: &PodStatus) {
     } = pod;
     let gone = if *alive { "" } else { " (gone; the next run removes the pod)" };
     output::text(format_args!("Pod net:[{netns_inode}], cookie {netns_cookie}{gone}"));
-    let cgroup = cgroup.as_ref().map_or_else(|| "gone, or not visible from here".to_owned(), |path| path.display().to_string());
+    let cgroup = cgroup.as_ref().map_or_else(
+        || "gone, or not visible from here".to_owned(),
+        |path| path.display().to_string(),
+    );
     output::text(format_args!("  cgroup    {cgroup}"));
     output::text(format_args!("  outbound  {outbound} to port {outbound_port}"));
     output::text(format_args!("  inbound   {inbound} to port {inbound_port}"));
-    output::text(format_args!("  lists     {address_ranges} address ranges, {number_ranges} ranges of ports and ids"));
+    output::text(format_args!(
+        "  lists     {address_ranges} address ranges, {number_ranges} ranges of ports and ids"
+    ));
     if let Some(budget) = accelerate_budget {
-        output::text(format_args!("  accelerates, up to {budget} unread bytes in each direction of a connection"));
+        output::text(format_args!(
+            "  accelerates, up to {budget} unread bytes in each direction of a connection"
+        ));
     }
-    output::text(format_args!("  attached  {} of {} programs", attached.len(), attached.len() + missing.len()));
+    output::text(format_args!(
+        "  attached  {} of {} programs",
+        attached.len(),
+        attached.len() + missing.len()
+    ));
     if !missing.is_empty() {
         output::text(format_args!("  MISSING   {}; run `interceptor pod` again", missing.join(", ")));
     }
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     for reason in Reason::ALL {
         if let Some(count) = counters.get(reason.label()) {
             table.add_row([format!("  {count}"), reason.label().to_owned(), reason.sentence().to_owned()]);

@@ -20,7 +20,11 @@ pub(super) struct TraceArgs {
 pub(super) fn run(args: &TraceArgs) -> Result<ExitCode> {
     let bpffs = Bpffs::open(&args.bpffs)?;
     let never = trace::follow(&bpffs, |cookie, reason| {
-        output::text(format_args!("pod with cookie {cookie}: {}: {}", reason.label(), reason.sentence()));
+        output::text(format_args!(
+            "pod with cookie {cookie}: {}: {}",
+            reason.label(),
+            reason.sentence()
+        ));
     })?;
     match never {}
 }

@@ -26,7 +26,10 @@ const ATTEMPT: Duration = Duration::from_secs(1);
 
 /// Tells whether a connection of the sidecar to its own pod comes back to the sidecar's inbound port.
 pub(super) fn run(config: &IstioConfig) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("Failed to start the validation")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("Failed to start the validation")?;
     let validated = runtime.block_on(async { timeout(config.probe_timeout, validate(config)).await });
     let error = match validated {
         Ok(Ok(())) => {
@@ -51,7 +54,8 @@ async fn validate(config: &IstioConfig) -> Result<()> {
     let inbound = listen(config.inbound_capture_port)?;
     let answer_all = async {
         loop {
-            let accepted = tokio::select! { accepted = outbound.accept() => accepted, accepted = inbound.accept() => accepted };
+            let accepted =
+                tokio::select! { accepted = outbound.accept() => accepted, accepted = inbound.accept() => accepted };
             let (stream, _peer) = accepted.context("Failed to accept a connection")?;
             answer(stream).await?;
         }
@@ -75,12 +79,18 @@ fn listen(port: u16) -> Result<TcpListener> {
     let socket = TcpSocket::new_v4().context("Failed to make a socket")?;
     socket.set_reuseaddr(true).context("Failed to set SO_REUSEADDR")?;
     socket.set_reuseport(true).context("Failed to set SO_REUSEPORT")?;
-    socket.bind(address).and_then(|()| socket.listen(16)).with_context(|| format!("Failed to listen on {address}"))
+    socket
+        .bind(address)
+        .and_then(|()| socket.listen(16))
+        .with_context(|| format!("Failed to listen on {address}"))
 }
 
 /// Says where the connection was going: its original destination's port, as text.
 async fn answer(mut stream: TcpStream) -> Result<()> {
-    let original = SockRef::from(&stream).original_dst_v4().ok().and_then(|address| address.as_socket_ipv4());
+    let original = SockRef::from(&stream)
+        .original_dst_v4()
+        .ok()
+        .and_then(|address| address.as_socket_ipv4());
     if let Some(original) = original {
         let port = original.port().to_string();
         stream.write_all(port.as_bytes()).await.context("Failed to answer")?;
@@ -91,9 +101,14 @@ async fn answer(mut stream: TcpStream) -> Result<()> {
 /// Makes the connection that has to be redirected: from the sidecar to an address of its own pod.
 async fn ask(port: u16) -> Result<u16> {
     let socket = TcpSocket::new_v4().context("Failed to make a socket")?;
-    socket.bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into()).context("Failed to bind to 127.0.0.1")?;
+    socket
+        .bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into())
+        .context("Failed to bind to 127.0.0.1")?;
     let target = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 6), port);
-    let mut stream = socket.connect(target.into()).await.with_context(|| format!("Failed to connect to {target}"))?;
+    let mut stream = socket
+        .connect(target.into())
+        .await
+        .with_context(|| format!("Failed to connect to {target}"))?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.context("Failed to read the answer")?;
     answer.parse().with_context(|| format!("The answer `{answer}` is not a port"))

@@ -12,7 +12,7 @@ use aya::{
 };
 use interceptor_policy::{
     Address,
-    acceleration::{EndKey, EndNote},
+    acceleration::{FlowKey, Handshake},
 };
 
 use super::{
@@ -25,13 +25,13 @@ use super::{
 
 /// What exists on a node while pods are accelerated, pinned beside what always exists.
 ///
-/// Removing the pins is safe at any time: a socket in the table keeps the program for messages, and with it the maps, until it is
-/// closed. Without its pod's entry that program sends everything by TCP from the next message on.
+/// Removing the pins is safe at any time: a socket in the table keeps the program for messages, and with it the maps,
+/// until it is closed. Without its pod's entry that program sends everything by TCP from the next message on.
 pub(super) struct Acceleration {
     directory: PathBuf,
-    accelerated: SockHash<MapData, Raw<EndKey>>,
-    ends: HashMap<MapData, Raw<EndKey>, Raw<EndNote>>,
-    neighbours: HashMap<MapData, Raw<Address>, u64>,
+    accelerated: SockHash<MapData, Raw<FlowKey>>,
+    ends: HashMap<MapData, Raw<FlowKey>, Raw<Handshake>>,
+    neighbors: HashMap<MapData, Raw<Address>, u64>,
 }
 
 impl Acceleration {
@@ -56,7 +56,8 @@ impl Acceleration {
         remove_tree(&staging)?;
         let loaded = pin(version, &staging).and_then(|()| {
             let directory = Self::directory(version);
-            fs::rename(&staging, &directory).with_context(|| format!("Failed to put {} in place", directory.display()))?;
+            fs::rename(&staging, &directory)
+                .with_context(|| format!("Failed to put {} in place", directory.display()))?;
             Self::open_maps(directory)
         });
         if loaded.is_err() {
@@ -72,15 +73,16 @@ impl Acceleration {
     }
 
     /// Makes known which pod has which address.
-    pub(super) fn set_neighbours(&mut self, wanted: &[(Address, u64)]) -> Result<()> {
-        let known: Result<Vec<_>, _> = self.neighbours.iter().collect();
+    pub(super) fn set_local_pods(&mut self, wanted: &[(Address, u64)]) -> Result<()> {
+        let known: Result<Vec<_>, _> = self.neighbors.iter().collect();
         for (Raw(address), cookie) in known.context("Failed to read the addresses of accelerated pods")? {
             if !wanted.contains(&(address, cookie)) {
-                absent_is_fine(self.neighbours.remove(&Raw(address))).context("Failed to remove the address of an accelerated pod")?;
+                absent_is_fine(self.neighbors.remove(&Raw(address)))
+                    .context("Failed to remove the address of an accelerated pod")?;
             }
         }
         for (address, cookie) in wanted {
-            let written = self.neighbours.insert(Raw(*address), cookie, 0);
+            let written = self.neighbors.insert(Raw(*address), cookie, 0);
             written.with_context(|| format!("Failed to write the address {address} of an accelerated pod"))?;
         }
         Ok(())
@@ -112,13 +114,14 @@ impl Acceleration {
     fn open_maps(directory: PathBuf) -> Result<Self> {
         let map = |name: &str| {
             let path = directory.join("maps").join(name);
-            let data = MapData::from_pin(&path).with_context(|| format!("Failed to open the map {}", path.display()))?;
+            let data =
+                MapData::from_pin(&path).with_context(|| format!("Failed to open the map {}", path.display()))?;
             Map::from_map_data(data).with_context(|| format!("Failed to make sense of the map {}", path.display()))
         };
         Ok(Self {
             accelerated: map("ACCELERATED")?.try_into()?,
-            ends: map("ENDS")?.try_into()?,
-            neighbours: map("NEIGHBOURS")?.try_into()?,
+            ends: map("HANDSHAKES")?.try_into()?,
+            neighbors: map("LOCAL_PODS")?.try_into()?,
             directory,
         })
     }
@@ -140,18 +143,29 @@ fn pin(version: &Path, staging: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Attaches what is attached once per node: to the table, and to a function of the kernel, if the kernel lets us. The link is that of the
-/// latter. Without it, urgent data on accelerated connections goes as ordinary data.
+/// Attaches what is attached once per node: to the table, and to a function of the kernel, if the kernel lets us. The
+/// link is that of the latter. Without it, urgent data on accelerated connections goes as ordinary data.
 pub(super) fn attach(object: &mut Ebpf) -> Result<Option<OwnedFd>> {
-    let program = MESSAGE.of(object)?.fd().with_context(|| format!("Failed to use {}", MESSAGE.name))?.try_clone();
+    let program = MESSAGE
+        .of(object)?
+        .fd()
+        .with_context(|| format!("Failed to use {}", MESSAGE.name))?
+        .try_clone();
     let program = program.with_context(|| format!("Failed to use {}", MESSAGE.name))?;
-    let Some(Map::SockHash(table)) = object.map("ACCELERATED") else { bail!("The kernel object has no socket map ACCELERATED") };
+    let Some(Map::SockHash(table)) = object.map("ACCELERATED") else {
+        bail!("The kernel object has no socket map ACCELERATED")
+    };
     MESSAGE.attach_to_map(&program.as_fd(), &table.fd().as_fd())?;
     let traced = object::load(object, URGENT).and_then(|()| {
-        let program = URGENT.of(object)?.fd().with_context(|| format!("Failed to use {}", URGENT.name))?;
+        let program = URGENT
+            .of(object)?
+            .fd()
+            .with_context(|| format!("Failed to use {}", URGENT.name))?;
         URGENT.trace(&program.as_fd())
     });
     Ok(traced
-        .inspect_err(|error| tracing::warn!("urgent data (MSG_OOB) on accelerated connections will arrive as ordinary data: {error:#}"))
+        .inspect_err(|error| {
+            tracing::warn!("urgent data (MSG_OOB) on accelerated connections will arrive as ordinary data: {error:#}")
+        })
         .ok())
 }

@@ -63,8 +63,9 @@ pub(super) fn try_it() -> Result<()> {
 
 /// The sidecar connects to its own pod, which is brought back to it.
 fn pair(listener: &TcpListener) -> Result<(TcpStream, TcpStream)> {
-    const DIALLED: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 6), 15002);
-    let client = TcpStream::connect_timeout(&DIALLED.into(), PATIENCE).with_context(|| format!("Failed to connect to {DIALLED}"))?;
+    const DIALED: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 6), 15002);
+    let client = TcpStream::connect_timeout(&DIALED.into(), PATIENCE)
+        .with_context(|| format!("Failed to connect to {DIALED}"))?;
     let (server, _peer) = listener.accept().context("Failed to accept the connection")?;
     for stream in [&client, &server] {
         stream.set_read_timeout(Some(PATIENCE)).context("Failed to set a time limit")?;
@@ -82,9 +83,14 @@ fn answers(listener: &TcpListener, interception: &Interception) -> Result<()> {
     ensure!(accelerated == 1, "a connection inside the trial's pod was not accelerated");
     ensure!(sys::is_readable(&server)?, "poll() does not say that data has arrived");
     let waiting = sys::bytes_to_read(&server).context("Failed to ask how much has arrived (FIONREAD)")?;
-    ensure!(waiting == 8, "ioctl(FIONREAD) answers {waiting} with 8 bytes to read; servers that ask it wait for ever");
+    ensure!(
+        waiting == 8,
+        "ioctl(FIONREAD) answers {waiting} with 8 bytes to read; servers that ask it wait for ever"
+    );
     let mut buffer = [0; 16];
-    let peeked = server.peek(&mut buffer).context("Failed to look at what has arrived (MSG_PEEK)")?;
+    let peeked = server
+        .peek(&mut buffer)
+        .context("Failed to look at what has arrived (MSG_PEEK)")?;
     ensure!(&buffer[..peeked] == b"question", "MSG_PEEK shows something else than was sent");
     let read = server.read(&mut buffer).context("Failed to read what has arrived")?;
     ensure!(&buffer[..read] == b"question", "something else arrived than was sent");
@@ -99,23 +105,39 @@ fn end_of_stream(listener: &TcpListener) -> Result<()> {
     let (mut client, mut server) = pair(listener)?;
     client.write_all(b"last words").context("Failed to send")?;
     client.shutdown(Shutdown::Write).context("Failed to end a direction")?;
-    server.write_all(b"farewell").context("Failed to send into the other direction")?;
+    server
+        .write_all(b"farewell")
+        .context("Failed to send into the other direction")?;
     drop(client_reads_later(&mut server, b"last words")?);
     drop(server);
     let mut rest = String::new();
-    client.read_to_string(&mut rest).context("Failed to read what was sent before the other side closed")?;
-    ensure!(rest == "farewell", "{} of 8 bytes survived the other side's close()", rest.len());
+    client
+        .read_to_string(&mut rest)
+        .context("Failed to read what was sent before the other side closed")?;
+    ensure!(
+        rest == "farewell",
+        "{} of 8 bytes survived the other side's close()",
+        rest.len()
+    );
     Ok(())
 }
 
 fn client_reads_later(server: &mut TcpStream, wanted: &[u8]) -> Result<Vec<u8>> {
     let mut all = Vec::new();
-    server.read_to_end(&mut all).context("Failed to read what was sent before the end")?;
-    ensure!(all == wanted, "{} of {} bytes arrived before the end of the stream", all.len(), wanted.len());
+    server
+        .read_to_end(&mut all)
+        .context("Failed to read what was sent before the end")?;
+    ensure!(
+        all == wanted,
+        "{} of {} bytes arrived before the end of the stream",
+        all.len(),
+        wanted.len()
+    );
     Ok(all)
 }
 
-/// A writer whose reader sleeps is stopped, and what it wrote arrives in order: the first part directly, the rest by TCP.
+/// A writer whose reader sleeps is stopped, and what it wrote arrives in order: the first part directly, the rest by
+/// TCP.
 fn order(listener: &TcpListener, interception: &Interception) -> Result<()> {
     /// No queue of TCP is larger, as far as anybody knows.
     const TOO_MUCH: u64 = 64 << 20;
@@ -132,7 +154,10 @@ fn order(listener: &TcpListener, interception: &Interception) -> Result<()> {
         ensure!(written < TOO_MUCH, "{written} bytes were taken for a reader that does not read");
     }
     memory_suffices(interception)?;
-    ensure!(interception.count(Reason::AccelerationOverBudget)? > 0, "a direction did not go back to TCP when it was over its budget");
+    ensure!(
+        interception.count(Reason::AccelerationOverBudget)? > 0,
+        "a direction did not go back to TCP when it was over its budget"
+    );
     drop(client);
     let (mut at, mut buffer) = (0_u64, vec![0; 64 * 1024]);
     loop {

@@ -12,7 +12,7 @@ use nix::{
     sys::statfs::{BPF_FS_MAGIC, statfs},
 };
 
-use super::doorway;
+use super::lookup_stub;
 
 /// A mounted BPF file system, and where this program keeps its pins in it.
 #[derive(Clone, Debug)]
@@ -29,7 +29,8 @@ pub struct Lock {
 impl Bpffs {
     /// Checks that `root` is a BPF file system.
     pub fn open(root: &Path) -> Result<Self> {
-        let kind = statfs(root).with_context(|| format!("Failed to look at the BPF file system {} (--bpffs)", root.display()))?;
+        let kind = statfs(root)
+            .with_context(|| format!("Failed to look at the BPF file system {} (--bpffs)", root.display()))?;
         if kind.filesystem_type() != BPF_FS_MAGIC {
             bail!(
                 "{} is not a BPF file system, so nothing that is set up would outlive this command; mount one there with \
@@ -41,7 +42,8 @@ impl Bpffs {
         Ok(Self { root: root.to_path_buf() })
     }
 
-    /// Waits for other runs to end. The root of the file system is locked, because it is the one directory that is always there.
+    /// Waits for other runs to end. The root of the file system is locked, because it is the one directory that is
+    /// always there.
     pub fn lock(&self) -> Result<Lock> {
         let file = File::open(&self.root).with_context(|| format!("Failed to open {}", self.root.display()))?;
         match Flock::lock(file, FlockArg::LockExclusive) {
@@ -80,11 +82,12 @@ impl Bpffs {
         }
     }
 
-    /// Removes what a run that was killed did not get to. The pods' links go first: what they are links of needs the rest.
+    /// Removes what a run that was killed did not get to. The pods' links go first: what they are links of needs the
+    /// rest.
     pub(super) fn finish_removal(&self, _lock: &Lock) -> Result<bool> {
         for version in entries(&self.retired())? {
             remove_tree(&version.path().join("pods"))?;
-            doorway::wall_up(&version.path().join("maps"))?;
+            lookup_stub::clear_tail_call_target(&version.path().join("maps"))?;
         }
         remove_tree(&self.retired())
     }
@@ -99,12 +102,16 @@ fn entries(directory: &Path) -> Result<Vec<DirEntry>> {
     listed.with_context(|| format!("Failed to list {}", directory.display()))
 }
 
-/// Removes a directory of pins; returns whether there was one. bpffs answers `EPERM` to the system calls that [`fs::remove_dir_all`]
-/// prefers.
+/// Removes a directory of pins; returns whether there was one. bpffs answers `EPERM` to the system calls that
+/// [`fs::remove_dir_all`] prefers.
 pub(super) fn remove_tree(directory: &Path) -> Result<bool> {
     for entry in entries(directory)? {
         let path = entry.path();
-        if entry.file_type().with_context(|| format!("Failed to look at {}", path.display()))?.is_dir() {
+        if entry
+            .file_type()
+            .with_context(|| format!("Failed to look at {}", path.display()))?
+            .is_dir()
+        {
             remove_tree(&path)?;
         } else {
             fs::remove_file(&path).with_context(|| format!("Failed to remove {}", path.display()))?;

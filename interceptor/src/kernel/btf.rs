@@ -3,8 +3,8 @@ use std::{collections::HashMap, fs};
 
 use anyhow::{Context as _, Result, bail};
 
-/// Where fields lie in the structures of the running kernel, read from its type information. aya reads that too, but does not give
-/// members away.
+/// Where fields lie in the structures of the running kernel, read from its type information. aya reads that too, but
+/// does not give members away.
 ///
 /// The format: <https://docs.kernel.org/bpf/btf.html>.
 pub(super) struct Layout {
@@ -35,7 +35,8 @@ impl Layout {
         if header(0)? & 0xffff != MAGIC {
             bail!("it does not begin with the magic number");
         }
-        let [header_len, type_off, type_len, string_off] = [header(1)?, header(2)?, header(3)?, header(4)?].map(|word| word as usize);
+        let [header_len, type_off, type_len, string_off] =
+            [header(1)?, header(2)?, header(3)?, header(4)?].map(|word| word as usize);
         let (mut at, end) = (header_len + type_off, header_len + type_off + type_len);
         let mut types = vec![usize::MAX]; // id 0 is void, and has no record
         while at < end {
@@ -47,8 +48,11 @@ impl Layout {
 
     /// The offset in bytes of a field of a structure, also where it lies in a nameless structure within.
     pub(super) fn offset(&self, structure: &str, field: &str) -> Result<u64> {
-        let record = self.record(structure)?.with_context(|| format!("this kernel has no struct {structure}"))?;
-        self.find(record, field)?.with_context(|| format!("struct {structure} of this kernel has no field {field}"))
+        let record = self
+            .record(structure)?
+            .with_context(|| format!("this kernel has no struct {structure}"))?;
+        self.find(record, field)?
+            .with_context(|| format!("struct {structure} of this kernel has no field {field}"))
     }
 
     /// Where the record of a structure begins, if the kernel has that.
@@ -66,7 +70,11 @@ impl Layout {
         for index in 0..vlen(info) {
             let member = record + RECORD + index * MEMBER;
             // With the flag set, the upper byte is the size of a bit field.
-            let bits = if info >> 31 == 1 { self.word(member + 8)? & 0x00ff_ffff } else { self.word(member + 8)? };
+            let bits = if info >> 31 == 1 {
+                self.word(member + 8)? & 0x00ff_ffff
+            } else {
+                self.word(member + 8)?
+            };
             let offset = u64::from(bits / 8);
             let name = self.string(self.word(member)?)?;
             if name == field {
@@ -120,8 +128,8 @@ fn extra(info: u32) -> Result<usize> {
     })
 }
 
-/// What the programs have to know of the kernel: where the credentials that a new socket gets are kept, `current->cred->fsuid` and
-/// `fsgid`, some fields that no helper tells, and whether it has MPTCP.
+/// What the programs have to know of the kernel: where the credentials that a new socket gets are kept,
+/// `current->cred->fsuid` and `fsgid`, some fields that no helper tells, and whether it has MPTCP.
 pub(super) fn constants() -> Result<HashMap<&'static str, u64>> {
     let layout = Layout::of_this_kernel()?;
     Ok(HashMap::from([
@@ -157,7 +165,12 @@ mod tests {
         let types: Vec<u32> = types.concat();
         let types_len = u32::try_from(types.len() * 4).unwrap();
         let header = [0x0001_eb9f, 24, 0, types_len, types_len, u32::try_from(strings.len()).unwrap()];
-        header.iter().chain(&types).flat_map(|word| word.to_ne_bytes()).chain(strings.iter().copied()).collect()
+        header
+            .iter()
+            .chain(&types)
+            .flat_map(|word| word.to_ne_bytes())
+            .chain(strings.iter().copied())
+            .collect()
     }
 
     #[test]
@@ -165,7 +178,10 @@ mod tests {
         let layout = Layout::parse(small()).unwrap();
         assert_eq!(layout.offset("outer", "a").unwrap(), 0);
         assert_eq!(layout.offset("outer", "wanted").unwrap(), 8);
-        assert_eq!((layout.record("outer").unwrap().is_some(), layout.record("other").unwrap()), (true, None));
+        assert_eq!(
+            (layout.record("outer").unwrap().is_some(), layout.record("other").unwrap()),
+            (true, None)
+        );
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub struct Cgroup {
 impl Cgroup {
     /// Opens a cgroup2 directory. The root is refused: everything on the node lives below it, and would pay.
     pub fn open(path: &Path) -> Result<Self> {
-        let kind = statfs(path).with_context(|| format!("Failed to look at the cgroup {} (--cgroup)", path.display()))?;
+        let kind =
+            statfs(path).with_context(|| format!("Failed to look at the cgroup {} (--cgroup)", path.display()))?;
         if kind.filesystem_type() != CGROUP2_SUPER_MAGIC {
             bail!(
                 "{} is not a directory of a cgroup2 file system (--cgroup); `findmnt -t cgroup2` shows where it is mounted",
@@ -28,17 +29,24 @@ impl Cgroup {
             );
         }
         if !path.join("cgroup.events").exists() {
-            bail!("{} is the root of the cgroup2 hierarchy, not a pod's cgroup (--cgroup)", path.display());
+            bail!(
+                "{} is the root of the cgroup2 hierarchy, not a pod's cgroup (--cgroup)",
+                path.display()
+            );
         }
         let file = File::open(path).with_context(|| format!("Failed to open the cgroup {}", path.display()))?;
-        let id = file.metadata().with_context(|| format!("Failed to look at the cgroup {}", path.display()))?.ino();
+        let id = file
+            .metadata()
+            .with_context(|| format!("Failed to look at the cgroup {}", path.display()))?
+            .ino();
         Ok(Self { path: path.to_path_buf(), file, id })
     }
 
     /// Finds the pod's cgroup from inside one of its containers: the parent of this process's own.
     ///
-    /// A container usually has a cgroup namespace and sees its own cgroup as the root. Then the host's hierarchy must be mounted
-    /// somewhere too (a `hostPath` volume of `/sys/fs/cgroup`), and the own cgroup is recognised in it by this process's id.
+    /// A container usually has a cgroup namespace and sees its own cgroup as the root. Then the host's hierarchy must
+    /// be mounted somewhere too (a `hostPath` volume of `/sys/fs/cgroup`), and the own cgroup is recognized in it by
+    /// this process's id.
     pub fn of_this_pod() -> Result<Self> {
         let own = own_directory_below_parent().map_err(|error| {
             anyhow!(
@@ -46,7 +54,9 @@ impl Cgroup {
                  with --cgroup"
             )
         })?;
-        let pod = own.parent().with_context(|| format!("The cgroup {} has no parent", own.display()))?;
+        let pod = own
+            .parent()
+            .with_context(|| format!("The cgroup {} has no parent", own.display()))?;
         Self::open(pod).with_context(|| {
             format!("Failed to use the parent of this process's cgroup {} as the pod's; name the pod's cgroup with --cgroup", own.display())
         })
@@ -85,7 +95,9 @@ fn cgroup2_mounts(mountinfo: &str) -> Vec<PathBuf> {
         .lines()
         .filter_map(|line| {
             let (mount, kind) = line.split_once(" - ")?;
-            kind.starts_with("cgroup2 ").then(|| mount.split(' ').nth(4))?.map(|point| PathBuf::from(unescape(point)))
+            kind.starts_with("cgroup2 ")
+                .then(|| mount.split(' ').nth(4))?
+                .map(|point| PathBuf::from(unescape(point)))
         })
         .collect()
 }
@@ -113,8 +125,8 @@ fn own_directory_below_parent() -> Result<PathBuf> {
         .context("the parent of this process's own cgroup is in no cgroup2 file system that is mounted here")
 }
 
-/// Process ids in these files are those of the reader's PID namespace, so this works in any container. A cgroup of threads has no such
-/// list, and is none that a container lives in.
+/// Process ids in these files are those of the reader's PID namespace, so this works in any container. A cgroup of
+/// threads has no such list, and is none that a container lives in.
 fn holds_this_process(directory: &Path) -> bool {
     let own = std::process::id().to_string();
     fs::read_to_string(directory.join("cgroup.procs")).is_ok_and(|ids| ids.lines().any(|id| id == own))
@@ -156,6 +168,9 @@ mod tests {
 32 30 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
 77 23 0:27 /../.. /mnt/host\\040cgroup rw - cgroup2 cgroup2 rw
 ";
-        assert_eq!(cgroup2_mounts(mountinfo), [PathBuf::from("/sys/fs/cgroup/unified"), PathBuf::from("/mnt/host cgroup")]);
+        assert_eq!(
+            cgroup2_mounts(mountinfo),
+            [PathBuf::from("/sys/fs/cgroup/unified"), PathBuf::from("/mnt/host cgroup")]
+        );
     }
 }

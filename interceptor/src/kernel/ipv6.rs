@@ -18,8 +18,8 @@ use super::{
 /// `enum rt_class_t`: where the kernel keeps local addresses.
 const RT_TABLE_LOCAL: u32 = 255;
 
-/// Makes local in the pod what interception of IPv6 needs: the network of the slots, and `::6`, which the sidecar binds to. Repeating
-/// it changes nothing. Both stay when the pod is cleaned, for the connections that still use them.
+/// Makes local in the pod what interception of IPv6 needs: the network of the slots, and `::6`, which the sidecar binds
+/// to. Repeating it changes nothing. Both stay when the pod is cleaned, for the connections that still use them.
 pub(super) fn prepare(netns: &Netns) -> Result<()> {
     talk(netns, async |handle| add(&handle).await)
 }
@@ -35,7 +35,8 @@ async fn add(handle: &Handle) -> Result<()> {
         .scope(RouteScope::Host)
         .kind(RouteType::Local)
         .build();
-    existing_is_fine(handle.route().add(route).execute().await).with_context(|| format!("Failed to make {network}/64 local in the pod"))?;
+    existing_is_fine(handle.route().add(route).execute().await)
+        .with_context(|| format!("Failed to make {network}/64 local in the pod"))?;
     let passthrough = ipv6(Address::PASSTHROUGH_V6);
     existing_is_fine(handle.address().add(lo, IpAddr::V6(passthrough), 128).execute().await)
         .with_context(|| format!("Failed to add the address {passthrough} to the pod's loopback interface"))

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Kernels on which a socket in a socket map can lose data or bring the machine down, by their release.
 //!
-//! The data path here is: `bpf_msg_redirect_hash` into the receiving socket's queue, no corking, no `apply_bytes`, no stream parser, no
-//! entry that is ever replaced. Faults outside of it are not listed here; what matters beside faults, the trial finds.
+//! The data path here is: `bpf_msg_redirect_hash` into the receiving socket's queue, no corking, no `apply_bytes`, no
+//! stream parser, no entry that is ever replaced. Faults outside of it are not listed here; what matters beside faults,
+//! the trial finds.
 
 use std::fmt;
 
@@ -27,8 +28,14 @@ pub(super) struct CannotTell {
 /// Fails unless a kernel of these names has none of the faults; with [`CannotTell`] if it may have some.
 pub(super) fn judge(names: &Names) -> Result<()> {
     let Names { release, .. } = names;
-    let upstream = names.upstream().with_context(|| format!("The kernel's release `{release}` does not begin with two numbers"))?;
-    let faults: Vec<String> = FAULTS.iter().filter(|fault| fault.may_be_in(upstream)).map(ToString::to_string).collect();
+    let upstream = names
+        .upstream()
+        .with_context(|| format!("The kernel's release `{release}` does not begin with two numbers"))?;
+    let faults: Vec<String> = FAULTS
+        .iter()
+        .filter(|fault| fault.may_be_in(upstream))
+        .map(ToString::to_string)
+        .collect();
     if faults.is_empty() {
         return Ok(());
     }
@@ -38,7 +45,9 @@ pub(super) fn judge(names: &Names) -> Result<()> {
             "Linux {release} has the repairs of Linux {exact}, and with that known faults in socket maps, unless its distributor has \
              repaired them: {faults}"
         ),
-        Upstream::Series(major, minor) => bail!(CannotTell { release: release.clone(), series: (major, minor), faults }),
+        Upstream::Series(major, minor) => {
+            bail!(CannotTell { release: release.clone(), series: (major, minor), faults })
+        }
     }
 }
 
@@ -63,10 +72,12 @@ impl Fault {
     fn may_be_in(&self, upstream: Upstream) -> bool {
         let older_than_all = |release: Release| self.repaired.last().is_some_and(|last| release < *last);
         match upstream {
-            Upstream::Release(release) => match self.repaired.iter().find(|repaired| repaired.series() == release.series()) {
-                Some(repaired) => release < *repaired,
-                None => older_than_all(release),
-            },
+            Upstream::Release(release) => {
+                match self.repaired.iter().find(|repaired| repaired.series() == release.series()) {
+                    Some(repaired) => release < *repaired,
+                    None => older_than_all(release),
+                }
+            }
             // What a series has from its beginning, all of its kernels have; candidates for its first release may not.
             Upstream::Series(major, minor) => self.repaired.last().is_some_and(|last| (major, minor) <= last.series()),
         }
@@ -97,7 +108,11 @@ mod tests {
     const LATER: &[&str] = &["CVE-2024-56633"];
 
     fn possible(upstream: Upstream) -> Vec<&'static str> {
-        FAULTS.iter().filter(|fault| fault.may_be_in(upstream)).map(|fault| fault.id).collect()
+        FAULTS
+            .iter()
+            .filter(|fault| fault.may_be_in(upstream))
+            .map(|fault| fault.id)
+            .collect()
     }
 
     #[rstest]
@@ -128,7 +143,13 @@ mod tests {
     fn a_fault_is_told_from_a_possible_one() {
         let has = judged("6.1.0-28-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.119-1 (2024-11-22)");
         assert!(!has.is::<CannotTell>() && has.to_string().contains("6.1.119"), "{has}");
-        let may_have = judged("6.12.0-55.9.1.el10_0.x86_64", "#1 SMP PREEMPT_DYNAMIC Wed Apr 16 09:34:58 EDT 2025");
-        assert!(may_have.is::<CannotTell>() && may_have.to_string().contains("CVE-2024-56633"), "{may_have}");
+        let may_have = judged(
+            "6.12.0-55.9.1.el10_0.x86_64",
+            "#1 SMP PREEMPT_DYNAMIC Wed Apr 16 09:34:58 EDT 2025",
+        );
+        assert!(
+            may_have.is::<CannotTell>() && may_have.to_string().contains("CVE-2024-56633"),
+            "{may_have}"
+        );
     }
 }

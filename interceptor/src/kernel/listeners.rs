@@ -26,7 +26,10 @@ use crate::policy::CompiledPolicy;
 pub(super) fn adopt(tables: &mut Tables, netns: &Netns, policy: &CompiledPolicy) -> Result<u32> {
     let mut adopted = 0;
     let listening = listening::sockets(netns)?;
-    for Listening { inode, port } in listening.into_iter().filter(|listening| policy.policy.is_proxy_port(listening.port)) {
+    for Listening { inode, port } in listening
+        .into_iter()
+        .filter(|listening| policy.policy.is_proxy_port(listening.port))
+    {
         let Some(socket) = find_socket(netns, inode)? else {
             tracing::warn!(
                 port,
@@ -35,7 +38,11 @@ pub(super) fn adopt(tables: &mut Tables, netns: &Netns, policy: &CompiledPolicy)
             );
             continue;
         };
-        if SockRef::from(&socket).protocol().context("Failed to ask a listening socket for its protocol")? == Some(Protocol::MPTCP) {
+        if SockRef::from(&socket)
+            .protocol()
+            .context("Failed to ask a listening socket for its protocol")?
+            == Some(Protocol::MPTCP)
+        {
             tracing::warn!(
                 port,
                 "a socket listens on the sidecar's port by MPTCP, and no connection can be given to it: connections are refused until the \
@@ -54,17 +61,23 @@ pub(super) fn adopt(tables: &mut Tables, netns: &Netns, policy: &CompiledPolicy)
 
 fn record(tables: &mut Tables, netns: &Netns, policy: &CompiledPolicy, port: u16, socket: &OwnedFd) -> Result<()> {
     const BPF_NOEXIST: u64 = 1;
-    let bound = SockRef::from(socket).local_addr().context("Failed to ask a listening socket for its address")?;
+    let bound = SockRef::from(socket)
+        .local_addr()
+        .context("Failed to ask a listening socket for its address")?;
     let bound = bound.as_socket().context("A listening TCP socket has no IP address")?;
     let scope = ListenerScope::of(bound.ip().into());
     if policy.policy.marks_listener(port) {
-        tables.proxy_sockets.insert(socket, Raw(ProxyListener { port: port.into() }), 0).context("Failed to mark a listening socket")?;
+        tables
+            .proxy_sockets
+            .insert(socket, Raw(ProxyListener { port: port.into() }), 0)
+            .context("Failed to mark a listening socket")?;
     }
     for index in 0..LISTENERS_PER_PORT {
         let key = Raw(ListenerKey::new(netns.cookie(), port, scope, index));
         match tables.listeners.insert(key, socket.as_fd(), BPF_NOEXIST) {
             Ok(()) => return Ok(()),
-            Err(aya::maps::MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(nix::libc::EEXIST) => {}
+            Err(aya::maps::MapError::SyscallError(error))
+                if error.io_error.raw_os_error() == Some(nix::libc::EEXIST) => {}
             Err(error) => return Err(error).context("Failed to record a listening socket"),
         }
     }
@@ -76,7 +89,13 @@ fn find_socket(netns: &Netns, inode: u64) -> Result<Option<OwnedFd>> {
     let name = format!("socket:[{inode}]");
     for process in fs::read_dir("/proc").context("Failed to list /proc")? {
         let process = process.context("Failed to list /proc")?.path();
-        let Some(pid) = process.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some(pid) = process
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.parse::<i32>().ok())
+        else {
+            continue;
+        };
         // A process may end at any moment; then it has no socket either.
         let Ok(namespace) = fs::read_link(process.join("ns/net")) else { continue };
         if namespace.as_os_str() != format!("net:[{}]", netns.inode()).as_str() {
@@ -88,7 +107,8 @@ fn find_socket(netns: &Netns, inode: u64) -> Result<Option<OwnedFd>> {
                 && let Some(fd) = descriptor.file_name().to_str().and_then(|name| name.parse().ok())
             {
                 let socket = sys::borrow_fd(pid, fd);
-                let socket = socket.with_context(|| format!("Failed to borrow a listening socket of process {pid} (pidfd_getfd)"))?;
+                let socket = socket
+                    .with_context(|| format!("Failed to borrow a listening socket of process {pid} (pidfd_getfd)"))?;
                 tracing::debug!(pid, fd = socket.as_raw_fd(), "found the sidecar's listening socket");
                 return Ok(Some(socket));
             }

@@ -30,7 +30,8 @@ pub(super) fn sockets(netns: &Netns) -> Result<Vec<Listening>> {
     }
 }
 
-/// Asks `sock_diag`, which looks at listening sockets only. None when this kernel is built without it (`CONFIG_INET_DIAG`).
+/// Asks `sock_diag`, which looks at listening sockets only. None when this kernel is built without it
+/// (`CONFIG_INET_DIAG`).
 fn diagnosed() -> Result<Option<Vec<Listening>>> {
     let mut sockets = Vec::new();
     for (family, socket_id) in [(AF_INET, SocketId::new_v4()), (AF_INET6, SocketId::new_v6())] {
@@ -43,7 +44,9 @@ fn diagnosed() -> Result<Option<Vec<Listening>>> {
         };
         match dump(request, &mut sockets) {
             Ok(()) => {}
-            Err(error) if matches!(error.raw_os_error(), Some(nix::libc::ENOENT | nix::libc::EPROTONOSUPPORT)) => return Ok(None),
+            Err(error) if matches!(error.raw_os_error(), Some(nix::libc::ENOENT | nix::libc::EPROTONOSUPPORT)) => {
+                return Ok(None);
+            }
             Err(error) => return Err(error).context("Failed to list the listening sockets (sock_diag)"),
         }
     }
@@ -68,14 +71,17 @@ fn dump(request: InetRequest, sockets: &mut Vec<Listening>) -> io::Result<()> {
             let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest).map_err(io::Error::other)?;
             match message.payload {
                 NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(found)) => {
-                    sockets.push(Listening { inode: found.header.inode.into(), port: found.header.socket_id.source_port });
+                    sockets
+                        .push(Listening { inode: found.header.inode.into(), port: found.header.socket_id.source_port });
                 }
                 NetlinkPayload::Done(_) => return Ok(()),
                 NetlinkPayload::Error(error) => return Err(error.to_io()),
                 _ => {} // padding, and what this does not ask for
             }
             // Messages begin at multiples of four bytes.
-            let length = usize::try_from(message.header.length).map_err(io::Error::other)?.next_multiple_of(4);
+            let length = usize::try_from(message.header.length)
+                .map_err(io::Error::other)?
+                .next_multiple_of(4);
             rest = rest.get(length..).unwrap_or_default();
         }
     }
@@ -84,8 +90,13 @@ fn dump(request: InetRequest, sockets: &mut Vec<Listening>) -> io::Result<()> {
 /// Reads `/proc/net/tcp`, for which the kernel walks all sockets of the node
 /// ([`proc_net_tcp.rst`](https://github.com/torvalds/linux/blob/v6.12/Documentation/networking/proc_net_tcp.rst)).
 fn in_tables(texts: &[String]) -> Result<Vec<Listening>> {
-    let lines = texts.iter().flat_map(|text| text.lines().skip(1)).filter(|line| state(line) == Some(LISTEN));
-    lines.map(|line| listening(line).with_context(|| format!("Failed to make sense of /proc/net/tcp: {line:?}"))).collect()
+    let lines = texts
+        .iter()
+        .flat_map(|text| text.lines().skip(1))
+        .filter(|line| state(line) == Some(LISTEN));
+    lines
+        .map(|line| listening(line).with_context(|| format!("Failed to make sense of /proc/net/tcp: {line:?}")))
+        .collect()
 }
 
 const TABLES: [&str; 2] = ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"];
@@ -113,14 +124,24 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let texts = TABLES.map(|table| std::fs::read_to_string(table).unwrap());
-        let in_table = in_tables(&texts).unwrap().into_iter().find(|socket| socket.port == port).expect("the table has the socket");
-        assert!(diagnosed().unwrap().is_none_or(|sockets| sockets.contains(&in_table)), "{in_table:?}");
+        let in_table = in_tables(&texts)
+            .unwrap()
+            .into_iter()
+            .find(|socket| socket.port == port)
+            .expect("the table has the socket");
+        assert!(
+            diagnosed().unwrap().is_none_or(|sockets| sockets.contains(&in_table)),
+            "{in_table:?}"
+        );
     }
 
     #[test]
     fn a_line_of_the_table_tells_port_and_inode() {
         let line = "   0: 00000000:3A9E 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1337        0 4711 1 0000 100 0 0 10 0";
-        assert_eq!((state(line), listening(line)), (Some(LISTEN), Some(Listening { inode: 4711, port: 15006 })));
+        assert_eq!(
+            (state(line), listening(line)),
+            (Some(LISTEN), Some(Listening { inode: 4711, port: 15006 }))
+        );
         assert_eq!(listening("something else"), None);
     }
 }

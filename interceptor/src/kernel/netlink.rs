@@ -16,7 +16,10 @@ use super::netns::Netns;
 /// Talks to rtnetlink in a network namespace.
 pub(super) fn talk<T: Send>(netns: &Netns, conversation: impl AsyncFnOnce(Handle) -> Result<T> + Send) -> Result<T> {
     netns.run(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().context("Failed to start a netlink client")?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .context("Failed to start a netlink client")?;
         runtime.block_on(async {
             let (connection, handle, _) = new_connection().context("Failed to open a netlink socket")?;
             let server = tokio::spawn(connection);
@@ -41,12 +44,24 @@ pub(super) async fn all_routes(handle: &Handle, family: &IpVersion) -> Result<Ve
         IpVersion::V4 => RouteMessageBuilder::<Ipv4Addr>::new().build(),
         IpVersion::V6 => RouteMessageBuilder::<Ipv6Addr>::new().build(),
     };
-    handle.route().get(all).execute().try_collect().await.context("Failed to list the routes")
+    handle
+        .route()
+        .get(all)
+        .execute()
+        .try_collect()
+        .await
+        .context("Failed to list the routes")
 }
 
 /// The rules that choose among those tables.
 pub(super) async fn all_rules(handle: &Handle, family: &IpVersion) -> Result<Vec<RuleMessage>> {
-    handle.rule().get(family.clone()).execute().try_collect().await.context("Failed to list the rules")
+    handle
+        .rule()
+        .get(family.clone())
+        .execute()
+        .try_collect()
+        .await
+        .context("Failed to list the rules")
 }
 
 /// Which table a route stands in.

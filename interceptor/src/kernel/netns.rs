@@ -35,8 +35,12 @@ pub struct Netns {
 impl Netns {
     /// Opens a namespace file, such as `/proc/<pid>/ns/net` or `/run/netns/<name>`. The host's own is refused.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).with_context(|| format!("Failed to open the network namespace {} (--netns)", path.display()))?;
-        let inode = file.metadata().with_context(|| format!("Failed to look at {}", path.display()))?.ino();
+        let file = File::open(path)
+            .with_context(|| format!("Failed to open the network namespace {} (--netns)", path.display()))?;
+        let inode = file
+            .metadata()
+            .with_context(|| format!("Failed to look at {}", path.display()))?
+            .ino();
         let cookie = inside(&file, path, || {
             let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("Failed to make a socket")?;
             sys::netns_cookie(&socket).context("Failed to ask for the namespace's cookie (SO_NETNS_COOKIE, Linux 5.14)")
@@ -83,7 +87,12 @@ impl Netns {
 
     /// The texts of files that differ from namespace to namespace.
     pub(super) fn read_files(&self, paths: &[&str]) -> Result<Vec<String>> {
-        self.run(|| paths.iter().map(|path| std::fs::read_to_string(path).with_context(|| format!("Failed to read {path}"))).collect())?
+        self.run(|| {
+            paths
+                .iter()
+                .map(|path| std::fs::read_to_string(path).with_context(|| format!("Failed to read {path}")))
+                .collect()
+        })?
     }
 
     /// The interfaces, addresses and routes that the rules depend on.
@@ -91,7 +100,8 @@ impl Netns {
         let ids = self.id_maps()?;
         let facts = self.run(read_facts)?;
         let facts = facts.with_context(|| format!("Failed to read the addresses of {}", self.path.display()))?;
-        let (routes, rules) = routes::read(self).with_context(|| format!("Failed to read the routes of {}", self.path.display()))?;
+        let (routes, rules) =
+            routes::read(self).with_context(|| format!("Failed to read the routes of {}", self.path.display()))?;
         Ok(PodFacts { routes, rules, ids, ..facts })
     }
 
@@ -101,8 +111,8 @@ impl Netns {
     }
 }
 
-/// Runs `work` in the namespace: on a thread of its own, because threads of a process may be in different ones; or right here, which
-/// takes no privilege, when it is this process's own.
+/// Runs `work` in the namespace: on a thread of its own, because threads of a process may be in different ones; or
+/// right here, which takes no privilege, when it is this process's own.
 fn inside<T: Send>(namespace: &File, path: &Path, work: impl FnOnce() -> T + Send) -> Result<T> {
     let inode = |metadata: std::fs::Metadata| metadata.ino();
     if namespace.metadata().map(inode).ok() == std::fs::metadata("/proc/thread-self/ns/net").map(inode).ok() {
@@ -111,7 +121,10 @@ fn inside<T: Send>(namespace: &File, path: &Path, work: impl FnOnce() -> T + Sen
     std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
             setns(namespace, CloneFlags::CLONE_NEWNET).map_err(|errno| match errno {
-                nix::Error::EPERM => anyhow!("Failed to enter the network namespace {}: {errno}; this needs CAP_SYS_ADMIN", path.display()),
+                nix::Error::EPERM => anyhow!(
+                    "Failed to enter the network namespace {}: {errno}; this needs CAP_SYS_ADMIN",
+                    path.display()
+                ),
                 nix::Error::EINVAL => anyhow!("{} is not a network namespace (--netns)", path.display()),
                 errno => anyhow!("Failed to enter the network namespace {}: {errno}", path.display()),
             })?;
@@ -143,10 +156,15 @@ fn read_facts() -> Result<PodFacts> {
         };
         interfaces[known].addresses.push(address);
     }
-    let source_v4 = source_towards(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into());
-    let source_v6 = source_towards(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into());
-    // A pod without a default route reaches its neighbours from its first address.
-    let outward = interfaces.iter().filter(|interface| !interface.addresses.iter().any(IpAddr::is_loopback));
+    let source_v4 = source_toward(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into());
+    let source_v6 = source_toward(
+        Ipv6Addr::UNSPECIFIED.into(),
+        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+    );
+    // A pod without a default route reaches its neighbors from its first address.
+    let outward = interfaces
+        .iter()
+        .filter(|interface| !interface.addresses.iter().any(IpAddr::is_loopback));
     let mut addresses = outward.flat_map(|interface| &interface.addresses).copied();
     let first_v4 = addresses.clone().find(IpAddr::is_ipv4);
     let first_v6 = addresses.find(|ip| matches!(ip, IpAddr::V6(v6) if !v6.is_unicast_link_local()));
@@ -172,9 +190,9 @@ const fn as_v6(ip: IpAddr) -> Option<Ipv6Addr> {
     }
 }
 
-/// The source address that the kernel would give to a connection to the outside; connecting a UDP socket asks and sends nothing.
-/// None without a route.
-fn source_towards(any: IpAddr, documentation_address: IpAddr) -> Option<IpAddr> {
+/// The source address that the kernel would give to a connection to the outside; connecting a UDP socket asks and sends
+/// nothing. None without a route.
+fn source_toward(any: IpAddr, documentation_address: IpAddr) -> Option<IpAddr> {
     let socket = UdpSocket::bind((any, 0)).ok()?;
     socket.connect((documentation_address, 9)).ok()?;
     Some(socket.local_addr().ok()?.ip())

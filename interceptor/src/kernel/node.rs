@@ -24,7 +24,9 @@ impl Node {
         match fs::metadata(&directory) {
             Ok(_) => Ok(Some(Self { tables: Tables::open(&directory.join("maps"))?, directory })),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("Failed to look at {}; this needs root", directory.display())),
+            Err(error) => {
+                Err(error).with_context(|| format!("Failed to look at {}; this needs root", directory.display()))
+            }
         }
     }
 
@@ -40,7 +42,8 @@ impl Node {
             let mut tables = Tables::open(&maps)?;
             tables.set_node(NodeState { object: object::fingerprint(), ..NodeState::default() })?;
             let directory = bpffs.version();
-            fs::rename(&staging, &directory).with_context(|| format!("Failed to put {} in place", directory.display()))?;
+            fs::rename(&staging, &directory)
+                .with_context(|| format!("Failed to put {} in place", directory.display()))?;
             Ok(Self { directory, tables })
         });
         if loaded.is_err() {
@@ -71,7 +74,10 @@ impl Node {
         let pods = self.directory.join("pods");
         for entry in fs::read_dir(&pods).with_context(|| format!("Failed to list {}", pods.display()))? {
             let path = entry.with_context(|| format!("Failed to list {}", pods.display()))?.path();
-            let cookie = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+            let cookie = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .and_then(|name| name.parse().ok());
             let enrolled = match cookie {
                 Some(cookie) => self.tables.pod(cookie)?.is_some(),
                 None => false,
@@ -86,7 +92,8 @@ impl Node {
         self.retire_acceleration()
     }
 
-    /// Ends a pod's interception and removes all that belongs to it. The entry goes first: without it the programs do nothing.
+    /// Ends a pod's interception and removes all that belongs to it. The entry goes first: without it the programs do
+    /// nothing.
     pub(super) fn remove_pod(&mut self, cookie: u64) -> Result<()> {
         self.start()?;
         self.tables.remove_pod(cookie)?;
@@ -94,7 +101,7 @@ impl Node {
         self.tables.remove_counters(cookie)?;
         self.remove_listeners(cookie)?;
         if let Some(mut acceleration) = Acceleration::open(&self.directory)? {
-            self.tell_neighbours(&mut acceleration)?;
+            self.publish_pod_addresses(&mut acceleration)?;
             acceleration.forget_ends_of(cookie)?;
         }
         self.finish()?;
@@ -111,14 +118,19 @@ impl Node {
     pub(super) fn finish(&mut self) -> Result<()> {
         sys::wait_for_programs().context("Failed to wait for running programs (membarrier)")?;
         let pods = self.tables.pods()?;
-        self.tables.sweep(|generation| pods.iter().any(|(_, enrolment)| enrolment.policy.generation == generation))?;
+        self.tables
+            .sweep(|generation| pods.iter().any(|(_, enrollment)| enrollment.policy.generation == generation))?;
         let state = self.tables.node()?;
         self.tables.set_node(NodeState { unfinished: 0, ..state })
     }
 
     /// Makes known which accelerated pod has which address. Addresses of several pods lead to none.
-    pub(super) fn tell_neighbours(&self, acceleration: &mut Acceleration) -> Result<()> {
-        let accelerated = self.tables.pods()?.into_iter().filter(|(_, pod)| pod.policy.has(PolicyFlags::ACCELERATE));
+    pub(super) fn publish_pod_addresses(&self, acceleration: &mut Acceleration) -> Result<()> {
+        let accelerated = self
+            .tables
+            .pods()?
+            .into_iter()
+            .filter(|(_, pod)| pod.policy.has(PolicyFlags::ACCELERATE));
         let cookies: HashMap<u32, u64> = accelerated.map(|(cookie, pod)| (pod.policy.generation, cookie)).collect();
         let mut pods_of: HashMap<[u32; 4], Vec<u64>> = HashMap::new();
         for (generation, address) in self.tables.local_addresses()? {
@@ -132,17 +144,19 @@ impl Node {
             [cookie] => Some((Address(address), *cookie)),
             _ => None,
         });
-        acceleration.set_neighbours(&only_one.collect::<Vec<_>>())
+        acceleration.set_local_pods(&only_one.collect::<Vec<_>>())
     }
 
-    /// Detaches acceleration from pods that it was switched off for, once none of their sockets needs it, and removes it from the node
-    /// when it is attached to none.
+    /// Detaches acceleration from pods that it was switched off for, once none of their sockets needs it, and removes
+    /// it from the node when it is attached to none.
     pub(super) fn retire_acceleration(&self) -> Result<()> {
-        let Some(acceleration) = Acceleration::open(&self.directory)? else { return Ok(()) };
+        let Some(acceleration) = Acceleration::open(&self.directory)? else {
+            return Ok(());
+        };
         let mut in_use = false;
-        for (cookie, enrolment) in self.tables.pods()? {
+        for (cookie, enrollment) in self.tables.pods()? {
             let pod = self.pod_directory(cookie);
-            if enrolment.policy.has(PolicyFlags::ACCELERATE) {
+            if enrollment.policy.has(PolicyFlags::ACCELERATE) {
                 in_use = true;
             } else if links::has_acceleration(&pod) {
                 if acceleration.has_sockets_of(cookie)? {

@@ -15,13 +15,14 @@ use aya::{
 
 use interceptor_policy::{Policy, PolicyFlags};
 
-use super::{btf, doorway, sys};
+use super::{btf, lookup_stub, sys};
 
 /// The kernel programs, built by `build.rs`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/interceptor-ebpf"));
 
 /// What to do when the kernel refuses.
-const HINT: &str = "this needs root or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and `interceptor check` tells what the kernel lacks";
+const HINT: &str =
+    "this needs root or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and `interceptor check` tells what the kernel lacks";
 
 /// All maps of the object.
 const MAPS: [&str; 14] = [
@@ -29,20 +30,20 @@ const MAPS: [&str; 14] = [
     "NODE",
     "COUNTERS",
     "ADDRESSES",
-    "NUMBERS",
-    "SOURCES",
-    "PRIMARIES",
+    "PORTS_AND_IDS",
+    "SOURCE_ADDRS",
+    "PRIMARY_ADDRS",
     "SLOTS",
     "LISTENERS",
-    "CALLERS",
-    "STEERING",
+    "LOOKUP_CALLER",
+    "LOOKUP_PROGS",
     "OWNERS",
     "PROXY_SOCKETS",
     "DNS_SERVERS",
 ];
 
 /// The maps that only acceleration needs.
-const ACCELERATION_MAPS: [&str; 4] = ["ACCELERATED", "ENDS", "SOCKET_ENDS", "NEIGHBOURS"];
+const ACCELERATION_MAPS: [&str; 4] = ["ACCELERATED", "HANDSHAKES", "SOCKET_STATE", "LOCAL_PODS"];
 
 /// A program of the object, and where it attaches.
 #[derive(Clone, Copy, Debug)]
@@ -66,9 +67,10 @@ enum Needed {
     ForAcceleration,
 }
 
-/// The program that decides on what comes to a pod's network namespace. Each pod has a [doorway](super::doorway) to it, which is what is
-/// attached.
-pub(super) const SK_LOOKUP: ProgramInfo = ProgramInfo { name: "on_sk_lookup", attach_type: 36, since: "5.17", needed: Needed::Always };
+/// The program that decides on what comes to a pod's network namespace. Each pod has a
+/// [lookup_stub](super::lookup_stub) to it, which is what is attached.
+pub(super) const SK_LOOKUP: ProgramInfo =
+    ProgramInfo { name: "on_sk_lookup", attach_type: 36, since: "5.17", needed: Needed::Always };
 
 /// The programs that are attached to a pod's cgroup, and shared by all pods.
 pub(super) const CGROUP_PROGRAMS: [ProgramInfo; 13] = [
@@ -87,18 +89,40 @@ pub(super) const CGROUP_PROGRAMS: [ProgramInfo; 13] = [
     ProgramInfo { name: "on_connect6", attach_type: 11, since: "5.19", needed: Needed::Always },
 ];
 
-/// The programs that are attached to the cgroups of accelerated pods besides. They are loaded when the first of those is enrolled.
+/// The programs that are attached to the cgroups of accelerated pods besides. They are loaded when the first of those
+/// is enrolled.
 pub(super) const ACCELERATION_CGROUP_PROGRAMS: [ProgramInfo; 2] = [
-    ProgramInfo { name: "on_established", attach_type: 3, since: "5.11", needed: Needed::ForAcceleration },
-    ProgramInfo { name: "on_setsockopt", attach_type: 22, since: "5.18", needed: Needed::ForAcceleration },
+    ProgramInfo {
+        name: "on_established",
+        attach_type: 3,
+        since: "5.11",
+        needed: Needed::ForAcceleration,
+    },
+    ProgramInfo {
+        name: "on_setsockopt",
+        attach_type: 22,
+        since: "5.18",
+        needed: Needed::ForAcceleration,
+    },
 ];
 
 /// The program that is attached to the table of accelerated sockets, for as long as the table exists.
-pub(super) const MESSAGE: ProgramInfo = ProgramInfo { name: "on_message", attach_type: 7, since: "5.8", needed: Needed::ForAcceleration };
+pub(super) const MESSAGE: ProgramInfo = ProgramInfo {
+    name: "on_message",
+    attach_type: 7,
+    since: "5.8",
+    needed: Needed::ForAcceleration,
+};
 
-/// The program that is attached to a function of the kernel, [`TRACED`], which only sockets in socket maps call. Some kernels are built or
-/// locked down so that they have none of this kind; acceleration works without, see [`super::acceleration::attach`].
-pub(super) const URGENT: ProgramInfo = ProgramInfo { name: "on_urgent", attach_type: 24, since: "5.11", needed: Needed::ForAcceleration };
+/// The program that is attached to a function of the kernel, [`TRACED`], which only sockets in socket maps call. Some
+/// kernels are built or locked down so that they have none of this kind; acceleration works without, see
+/// [`super::acceleration::attach`].
+pub(super) const URGENT: ProgramInfo = ProgramInfo {
+    name: "on_urgent",
+    attach_type: 24,
+    since: "5.11",
+    needed: Needed::ForAcceleration,
+};
 const TRACED: &str = "tcp_bpf_sendmsg";
 
 /// The programs that every pod needs.
@@ -128,12 +152,15 @@ impl ProgramInfo {
 
     /// Attaches the program to a cgroup or, in the case of [`SK_LOOKUP`], to a network namespace.
     pub(super) fn attach(self, program: &impl AsRawFd, target: &File) -> Result<OwnedFd> {
-        sys::bpf_link_create(program, target, self.attach_type).with_context(|| format!("Failed to attach {}", self.name))
+        sys::bpf_link_create(program, target, self.attach_type)
+            .with_context(|| format!("Failed to attach {}", self.name))
     }
 
     /// Pins the program in `programs`.
     pub(super) fn pin(self, object: &mut Ebpf, programs: &Path) -> Result<()> {
-        self.of(object)?.pin(programs.join(self.name)).with_context(|| format!("Failed to pin {}", self.name))
+        self.of(object)?
+            .pin(programs.join(self.name))
+            .with_context(|| format!("Failed to pin {}", self.name))
     }
 
     /// Attaches the program to a function of the kernel.
@@ -148,13 +175,15 @@ impl ProgramInfo {
 
     /// The program in a loaded object.
     pub(super) fn of(self, object: &mut Ebpf) -> Result<&mut Program> {
-        object.program_mut(self.name).with_context(|| format!("The kernel object has no program {}", self.name))
+        object
+            .program_mut(self.name)
+            .with_context(|| format!("The kernel object has no program {}", self.name))
     }
 }
 
 /// Identifies this build of the kernel programs.
 pub(super) fn fingerprint() -> u64 {
-    super::enrolment::fingerprint_of(&OBJECT)
+    super::enrollment::fingerprint_of(&OBJECT)
 }
 
 /// Creates the maps, pinned in `maps`, and loads the programs for cgroups, pinned in `programs`.
@@ -164,7 +193,7 @@ pub(super) fn load_node(maps: &Path, programs: &Path) -> Result<()> {
         load(&mut object, info)?;
         info.pin(&mut object, programs)?;
     }
-    open_doorways(&mut object)
+    set_tail_call_target(&mut object)
 }
 
 /// Creates the maps of acceleration, pinned in `acceleration_maps`, and loads its programs, not pinned.
@@ -181,20 +210,26 @@ pub(super) fn load_unpinned(infos: impl IntoIterator<Item = ProgramInfo>) -> Res
     Ok(object)
 }
 
-/// Lets the doorways find the program behind them, which is loaded.
-pub(super) fn open_doorways(object: &mut Ebpf) -> Result<()> {
+/// Lets the lookup stubs find the program behind them, which is loaded.
+pub(super) fn set_tail_call_target(object: &mut Ebpf) -> Result<()> {
     let program = SK_LOOKUP.of(object)?.fd().and_then(|fd| Ok(fd.try_clone()?));
     let program = program.with_context(|| format!("Failed to use {}", SK_LOOKUP.name))?;
-    let mut steering: ProgramArray<_> = object.map_mut("STEERING").context("The kernel object has no map STEERING")?.try_into()?;
-    steering.set(0, &program, 0).context("Failed to write the map STEERING")
+    let mut steering: ProgramArray<_> = object
+        .map_mut("LOOKUP_PROGS")
+        .context("The kernel object has no map LOOKUP_PROGS")?
+        .try_into()?;
+    steering.set(0, &program, 0).context("Failed to write the map LOOKUP_PROGS")
 }
 
 /// Loads the program that stands before [`SK_LOOKUP`] in one network namespace.
-pub(super) fn load_doorway(object: &Ebpf, netns_cookie: u64) -> Result<OwnedFd> {
-    let (Some(Map::PerCpuArray(callers)), Some(Map::ProgramArray(steering))) = (object.map("CALLERS"), object.map("STEERING")) else {
-        bail!("The kernel object lacks the maps CALLERS and STEERING");
+pub(super) fn load_lookup_stub(object: &Ebpf, netns_cookie: u64) -> Result<OwnedFd> {
+    let (Some(Map::PerCpuArray(callers)), Some(Map::ProgramArray(steering))) =
+        (object.map("LOOKUP_CALLER"), object.map("LOOKUP_PROGS"))
+    else {
+        bail!("The kernel object lacks the maps LOOKUP_CALLER and LOOKUP_PROGS");
     };
-    doorway::load(netns_cookie, callers.fd().as_fd(), steering.fd().as_fd()).context("Failed to load a doorway to on_sk_lookup")
+    lookup_stub::load(netns_cookie, callers.fd().as_fd(), steering.fd().as_fd())
+        .context("Failed to load a lookup_stub to on_sk_lookup")
 }
 
 /// What becomes of the maps of acceleration.
@@ -224,12 +259,14 @@ fn open(maps: Option<&Path>, acceleration: Acceleration<'_>) -> Result<Ebpf> {
     }
     for name in ACCELERATION_MAPS {
         match acceleration {
-            Acceleration::Off if name != "SOCKET_ENDS" => drop(loader.map_max_entries(name, 1)),
+            Acceleration::Off if name != "SOCKET_STATE" => drop(loader.map_max_entries(name, 1)),
             Acceleration::Off | Acceleration::On => {}
             Acceleration::Pinned(directory) => drop(loader.map_pin_path(name, directory.join(name))),
         }
     }
-    loader.load(OBJECT).with_context(|| format!("Failed to create or open the maps; {HINT}"))
+    loader
+        .load(OBJECT)
+        .with_context(|| format!("Failed to create or open the maps; {HINT}"))
 }
 
 /// A number that nobody can guess.
@@ -246,7 +283,10 @@ pub(super) fn load(object: &mut Ebpf, info: ProgramInfo) -> Result<()> {
         Program::SockOps(program) => program.load(),
         Program::SkLookup(program) => program.load(),
         Program::SkMsg(program) => program.load(),
-        Program::FEntry(program) => program.load(TRACED, &Btf::from_sys_fs().context("Failed to read the kernel's type information")?),
+        Program::FEntry(program) => program.load(
+            TRACED,
+            &Btf::from_sys_fs().context("Failed to read the kernel's type information")?,
+        ),
         _ => Err(ProgramError::UnexpectedProgramType),
     };
     loaded.map_err(|error| explain(info.name, error))

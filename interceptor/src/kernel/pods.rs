@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use interceptor_policy::{Enrolment, Reason};
+use interceptor_policy::{Enrollment, Reason};
 
 use super::{bpffs::Bpffs, cgroup, links, node::Node};
 
@@ -13,7 +13,7 @@ use super::{bpffs::Bpffs, cgroup, links, node::Node};
 pub struct PodState {
     /// The cookie of its network namespace.
     pub cookie: u64,
-    pub enrolment: Enrolment,
+    pub enrollment: Enrollment,
     /// Its cgroup, if that is still there and visible.
     pub cgroup: Option<PathBuf>,
     /// Whether its network namespace still exists.
@@ -32,13 +32,13 @@ pub fn list(bpffs: &Bpffs) -> Result<Vec<PodState>> {
     let mut pods = node.tables.pods()?;
     pods.sort_by_key(|(cookie, _)| *cookie);
     pods.into_iter()
-        .map(|(cookie, enrolment)| {
+        .map(|(cookie, enrollment)| {
             let directory = node.pod_directory(cookie);
-            let (attached, missing) = links::attached_and_missing(&directory, &enrolment.policy);
+            let (attached, missing) = links::attached_and_missing(&directory, &enrollment.policy);
             Ok(PodState {
                 cookie,
-                enrolment,
-                cgroup: cgroup::path_of(enrolment.cgroup_id),
+                enrollment,
+                cgroup: cgroup::path_of(enrollment.cgroup_id),
                 alive: !links::namespace_is_gone(&directory)?,
                 attached,
                 missing,

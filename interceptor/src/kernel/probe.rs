@@ -79,7 +79,9 @@ impl From<Result<()>> for Answer {
         let untold = error.is::<CannotTell>() || error.is::<NoMemory>();
         // The verifier refuses with EACCES, the kernel's gatekeepers with EPERM.
         let forbidden = error.chain().any(|cause| {
-            cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.raw_os_error() == Some(nix::libc::EPERM))
+            cause
+                .downcast_ref::<io::Error>()
+                .is_some_and(|cause| cause.raw_os_error() == Some(nix::libc::EPERM))
                 || cause.downcast_ref() == Some(&nix::Error::EPERM)
         });
         let why = format!("{error:#}");
@@ -91,34 +93,77 @@ const REFUSED: &str = "a pod cannot be enrolled";
 
 /// Tries everything that is needed.
 pub fn all(bpffs: &Path) -> Vec<Feature> {
-    let feature = |name, since, without, tried: Result<()>| Feature { name, since, without, optional: false, answer: tried.into() };
+    let feature = |name, since, without, tried: Result<()>| Feature {
+        name,
+        since,
+        without,
+        optional: false,
+        answer: tried.into(),
+    };
     let mut features = vec![
-        feature("bpffs", "4.4", "nothing would outlive the command; refused", Bpffs::open(bpffs).map(drop)),
+        feature(
+            "bpffs",
+            "4.4",
+            "nothing would outlive the command; refused",
+            Bpffs::open(bpffs).map(drop),
+        ),
         feature("cgroup2", "4.10", REFUSED, cgroup2()),
         feature("SO_NETNS_COOKIE", "5.14", "pods cannot be told apart; refused", netns_cookie()),
-        feature("membarrier", "4.3", "a pod cannot be switched or cleaned", sys::wait_for_programs().map_err(Into::into)),
+        feature(
+            "membarrier",
+            "4.3",
+            "a pod cannot be switched or cleaned",
+            sys::wait_for_programs().map_err(Into::into),
+        ),
     ];
-    features.extend(object::programs().map(|info| feature(info.name, info.since, REFUSED, object::load_unpinned([info]).map(drop))));
-    features.push(feature("redirection", "5.18", "something above is there and does not work", redirection()));
+    features.extend(
+        object::programs().map(|info| feature(info.name, info.since, REFUSED, object::load_unpinned([info]).map(drop))),
+    );
+    features.push(feature(
+        "redirection",
+        "5.18",
+        "something above is there and does not work",
+        redirection(),
+    ));
     features.extend(acceleration());
     features
 }
 
-/// What `--accelerate` needs: the programs, a kernel that is not known to be bad at it, and one that turns out not to be.
+/// What `--accelerate` needs: the programs, a kernel that is not known to be bad at it, and one that turns out not to
+/// be.
 fn acceleration() -> impl Iterator<Item = Feature> {
     const REFUSED: &str = "--accelerate is refused";
-    let feature = |name, since, without, tried: Result<()>| Feature { name, since, without, optional: true, answer: tried.into() };
+    let feature = |name, since, without, tried: Result<()>| Feature {
+        name,
+        since,
+        without,
+        optional: true,
+        answer: tried.into(),
+    };
     let load = |info| object::load_unpinned([info]).map(drop);
     let programs = object::acceleration_programs().map(move |info| feature(info.name, info.since, REFUSED, load(info)));
     programs.chain([
-        feature(URGENT.name, URGENT.since, "MSG_OOB on accelerated connections is ordinary data", load(URGENT)),
-        feature("no known fault in socket maps", "by release", REFUSED, acceleration_trial::not_known_to_be_unsafe()),
+        feature(
+            URGENT.name,
+            URGENT.since,
+            "MSG_OOB on accelerated connections is ordinary data",
+            load(URGENT),
+        ),
+        feature(
+            "no known fault in socket maps",
+            "by release",
+            REFUSED,
+            acceleration_trial::not_known_to_be_unsafe(),
+        ),
         feature("acceleration", "by trying", REFUSED, acceleration_trial::try_it()),
     ])
 }
 
 fn cgroup2() -> Result<()> {
-    ensure!(!cgroup::mounts()?.is_empty(), "no cgroup2 file system is mounted; `mount -t cgroup2 none DIR` mounts one");
+    ensure!(
+        !cgroup::mounts()?.is_empty(),
+        "no cgroup2 file system is mounted; `mount -t cgroup2 none DIR` mounts one"
+    );
     Ok(())
 }
 
@@ -128,8 +173,8 @@ fn netns_cookie() -> Result<()> {
     Ok(())
 }
 
-/// Intercepts a network namespace that exists for this purpose, and connects in it as the sidecar's user to the sidecar's own pod,
-/// which must arrive at the inbound port with its destination known.
+/// Intercepts a network namespace that exists for this purpose, and connects in it as the sidecar's user to the
+/// sidecar's own pod, which must arrive at the inbound port with its destination known.
 fn redirection() -> Result<()> {
     let trial = std::thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).context("Failed to make a network namespace")?;
@@ -141,19 +186,28 @@ fn redirection() -> Result<()> {
 }
 
 fn connect_to_own_pod() -> Result<()> {
-    const DIALLED: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 6), 15002);
+    const DIALED: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 6), 15002);
     const PATIENCE: Duration = Duration::from_secs(2);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 15006)).context("Failed to listen on port 15006")?;
-    let mut client = TcpStream::connect_timeout(&DIALLED.into(), PATIENCE).with_context(|| format!("Failed to connect to {DIALLED}"))?;
+    let mut client = TcpStream::connect_timeout(&DIALED.into(), PATIENCE)
+        .with_context(|| format!("Failed to connect to {DIALED}"))?;
     let peer = client.peer_addr().context("Failed to ask for the peer (getpeername)")?;
-    ensure!(peer == SocketAddr::from(DIALLED), "getpeername answered {peer} instead of {DIALLED}");
+    ensure!(
+        peer == SocketAddr::from(DIALED),
+        "getpeername answered {peer} instead of {DIALED}"
+    );
     let (accepted, _peer) = listener.accept().context("Failed to accept the connection")?;
-    let original = SockRef::from(&accepted).original_dst_v4().context("Failed to ask for the original destination")?;
-    if original.as_socket_ipv4() != Some(DIALLED) {
-        bail!("SO_ORIGINAL_DST answered {original:?} instead of {DIALLED}");
+    let original = SockRef::from(&accepted)
+        .original_dst_v4()
+        .context("Failed to ask for the original destination")?;
+    if original.as_socket_ipv4() != Some(DIALED) {
+        bail!("SO_ORIGINAL_DST answered {original:?} instead of {DIALED}");
     }
     drop(accepted);
     client.set_read_timeout(Some(PATIENCE)).context("Failed to set a time limit")?;
-    ensure!(client.read(&mut [0]).context("Failed to see the connection end")? == 0, "the connection carried data that nobody sent");
+    ensure!(
+        client.read(&mut [0]).context("Failed to see the connection end")? == 0,
+        "the connection carried data that nobody sent"
+    );
     Ok(())
 }

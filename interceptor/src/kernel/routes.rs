@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Where a pod's connections leave. The tables only tell where to ask: for each prefix in them the kernel itself is asked, so that
-//! metrics, rules and its choice of a source address need not be known here.
+//! Where a pod's connections leave. The tables only tell where to ask: for each prefix in them the kernel itself is
+//! asked, so that metrics, rules and its choice of a source address need not be known here.
 
 use std::net::IpAddr;
 
@@ -31,7 +31,12 @@ pub(super) fn read(netns: &Netns) -> Result<(Vec<RouteFacts>, Vec<String>)> {
         for family in [IpVersion::V4, IpVersion::V6] {
             routes.extend(routes_of(&handle, &family).await?);
             let chosen = all_rules(&handle, &family).await?;
-            rules.extend(chosen.iter().filter(|rule| !is_by_destination(rule)).map(|rule| describe(rule, &family)));
+            rules.extend(
+                chosen
+                    .iter()
+                    .filter(|rule| !is_by_destination(rule))
+                    .map(|rule| describe(rule, &family)),
+            );
         }
         Ok((routes, rules))
     })
@@ -39,12 +44,20 @@ pub(super) fn read(netns: &Netns) -> Result<(Vec<RouteFacts>, Vec<String>)> {
 
 async fn routes_of(handle: &Handle, family: &IpVersion) -> Result<Vec<RouteFacts>> {
     // What marked packets are routed by says nothing of others.
-    let is_for_marked = |route: &RouteMessage| route.header.kind == RouteType::Local && route.header.destination_prefix_length == 0;
-    let listed: Vec<RouteMessage> = all_routes(handle, family).await?.into_iter().filter(|route| !is_for_marked(route)).collect();
-    let prefixes: Vec<(IpAddr, u8)> =
-        listed.iter().map(|route| (destination(route, family), route.header.destination_prefix_length)).collect();
+    let is_for_marked =
+        |route: &RouteMessage| route.header.kind == RouteType::Local && route.header.destination_prefix_length == 0;
+    let listed: Vec<RouteMessage> = all_routes(handle, family)
+        .await?
+        .into_iter()
+        .filter(|route| !is_for_marked(route))
+        .collect();
+    let prefixes: Vec<(IpAddr, u8)> = listed
+        .iter()
+        .map(|route| (destination(route, family), route.header.destination_prefix_length))
+        .collect();
     let mut routes = Vec::new();
-    for ((route, (address, prefix_len)), representative) in listed.iter().zip(&prefixes).zip(representatives(&prefixes)) {
+    for ((route, (address, prefix_len)), representative) in listed.iter().zip(&prefixes).zip(representatives(&prefixes))
+    {
         if table_of(route) == RT_TABLE_LOCAL {
             continue; // the pod's own addresses, and broadcasts
         }
@@ -63,8 +76,12 @@ async fn routes_of(handle: &Handle, family: &IpVersion) -> Result<Vec<RouteFacts
 /// `ip route get ADDRESS`
 async fn ask(handle: &Handle, address: IpAddr) -> Result<Vec<RouteAttribute>> {
     let question = match address {
-        IpAddr::V4(v4) => RouteMessageBuilder::<std::net::Ipv4Addr>::new().destination_prefix(v4, 32).build(),
-        IpAddr::V6(v6) => RouteMessageBuilder::<std::net::Ipv6Addr>::new().destination_prefix(v6, 128).build(),
+        IpAddr::V4(v4) => RouteMessageBuilder::<std::net::Ipv4Addr>::new()
+            .destination_prefix(v4, 32)
+            .build(),
+        IpAddr::V6(v6) => RouteMessageBuilder::<std::net::Ipv6Addr>::new()
+            .destination_prefix(v6, 128)
+            .build(),
     };
     let answers: Vec<RouteMessage> = handle.route().get(question).execute().try_collect().await?;
     Ok(answers.into_iter().flat_map(|answer| answer.attributes).collect())
@@ -111,8 +128,8 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
     }
 }
 
-/// Whether an unmarked socket's connections are routed by it for their destination alone. A rule for what arrives at an interface, to be
-/// forwarded, has no part in them, and one for a mark none in those without.
+/// Whether an unmarked socket's connections are routed by it for their destination alone. A rule for what arrives at an
+/// interface, to be forwarded, has no part in them, and one for a mark none in those without.
 fn is_by_destination(rule: &RuleMessage) -> bool {
     let harmless = |attribute: &RuleAttribute| match attribute {
         RuleAttribute::Iifname(name) => name != "lo",
@@ -125,7 +142,10 @@ fn is_by_destination(rule: &RuleMessage) -> bool {
         | RuleAttribute::FwMask(_) => true,
         _ => false,
     };
-    let forwarded = rule.attributes.iter().any(|attribute| matches!(attribute, RuleAttribute::Iifname(name) if name != "lo"));
+    let forwarded = rule
+        .attributes
+        .iter()
+        .any(|attribute| matches!(attribute, RuleAttribute::Iifname(name) if name != "lo"));
     let plain = rule.header.src_len == 0 && rule.header.tos == 0 && !rule.header.flags.contains(RuleFlags::Invert);
     forwarded || (plain && rule.header.action == RuleAction::ToTable && rule.attributes.iter().all(harmless))
 }

@@ -127,22 +127,37 @@ pub(super) fn bpf_obj_get(path: &Path) -> io::Result<OwnedFd> {
 /// Pins a program, map or link. Linux 4.4.
 pub(super) fn bpf_obj_pin(object: &impl AsRawFd, path: &Path) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
-    let attr = ObjAttr { pathname: path.as_ptr().addr() as u64, bpf_fd: object.as_raw_fd().cast_unsigned(), file_flags: 0 };
-    if bpf(BPF_OBJ_PIN, &attr) == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    let attr = ObjAttr {
+        pathname: path.as_ptr().addr() as u64,
+        bpf_fd: object.as_raw_fd().cast_unsigned(),
+        file_flags: 0,
+    };
+    if bpf(BPF_OBJ_PIN, &attr) == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
-/// Attaches a program to a cgroup or a network namespace for as long as the link lives. aya attaches as well, but keeps some of its
-/// links to itself, so that they cannot be pinned. Linux 5.7.
+/// Attaches a program to a cgroup or a network namespace for as long as the link lives. aya attaches as well, but keeps
+/// some of its links to itself, so that they cannot be pinned. Linux 5.7.
 pub(super) fn bpf_link_create(program: &impl AsRawFd, target: &impl AsRawFd, attach_type: u32) -> io::Result<OwnedFd> {
     let [prog_fd, target_fd] = [program.as_raw_fd(), target.as_raw_fd()].map(RawFd::cast_unsigned);
-    owned(bpf(BPF_LINK_CREATE, &LinkCreateAttr { prog_fd, target_fd, attach_type, flags: 0 }))
+    owned(bpf(
+        BPF_LINK_CREATE,
+        &LinkCreateAttr { prog_fd, target_fd, attach_type, flags: 0 },
+    ))
 }
 
 /// Attaches a program to a map, for as long as the map has users. aya detaches when its own object goes. Linux 4.14.
 pub(super) fn bpf_prog_attach(program: &impl AsRawFd, map: &impl AsRawFd, attach_type: u32) -> io::Result<()> {
     let [target_fd, attach_bpf_fd] = [map.as_raw_fd(), program.as_raw_fd()].map(RawFd::cast_unsigned);
     let attr = ProgAttachAttr { target_fd, attach_bpf_fd, attach_type, attach_flags: 0 };
-    if bpf(BPF_PROG_ATTACH, &attr) == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if bpf(BPF_PROG_ATTACH, &attr) == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Attaches a tracing program to the function it was loaded for, for as long as the link lives. Linux 5.5.
@@ -156,7 +171,8 @@ fn bpf<T>(command: libc::c_int, attr: &T) -> libc::c_long {
     unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attr), size_of::<T>()) }
 }
 
-/// Waits until every kernel program that was running has ended (`MEMBARRIER_CMD_GLOBAL`, Linux 4.3, is `synchronize_rcu()`,
+/// Waits until every kernel program that was running has ended (`MEMBARRIER_CMD_GLOBAL`, Linux 4.3, is
+/// `synchronize_rcu()`,
 /// [`membarrier.c`](https://github.com/torvalds/linux/blob/v6.12/kernel/sched/membarrier.c#L617)).
 pub(super) fn wait_for_programs() -> io::Result<()> {
     const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
@@ -171,8 +187,15 @@ pub(super) fn netns_cookie(socket: &impl AsRawFd) -> io::Result<u64> {
     let mut cookie = 0_u64;
     let mut length: libc::socklen_t = 8;
     // SAFETY: the kernel writes at most `length` bytes into `cookie`.
-    let result =
-        unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, SO_NETNS_COOKIE, (&raw mut cookie).cast(), &raw mut length) };
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
     if result == 0 { Ok(cookie) } else { Err(io::Error::last_os_error()) }
 }
 
@@ -204,7 +227,11 @@ pub(super) fn is_readable(socket: &impl AsRawFd) -> io::Result<bool> {
     let mut entry = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: the kernel reads and writes one entry.
     let result = unsafe { libc::poll(&raw mut entry, 1, 0) };
-    if result >= 0 { Ok(entry.revents & libc::POLLIN != 0) } else { Err(io::Error::last_os_error()) }
+    if result >= 0 {
+        Ok(entry.revents & libc::POLLIN != 0)
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Brings up `lo` in the calling thread's network namespace, where it is down at first.

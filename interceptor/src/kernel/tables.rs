@@ -2,9 +2,12 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuHashMap, PerCpuValues, SkStorage, SockHash, lpm_trie::Key};
+use aya::maps::{
+    Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuHashMap, PerCpuValues, SkStorage, SockHash, lpm_trie::Key,
+};
 use interceptor_policy::{
-    Address, AddressClass, AddressKey, Counters, Enrolment, ListenerKey, NodeState, NumberClass, NumberKey, ProxyListener, Reason,
+    Address, AddressClass, AddressKey, Counters, Enrollment, ListenerKey, NodeState, NumberClass, NumberKey,
+    ProxyListener, Reason,
 };
 
 use super::raw::Raw;
@@ -12,7 +15,7 @@ use crate::policy::{AddressPrefix, CompiledPolicy, NumberPrefix, SourcePrefix};
 
 /// The pinned maps. One process writes at a time, holding the lock.
 pub(super) struct Tables {
-    pods: HashMap<MapData, u64, Raw<Enrolment>>,
+    pods: HashMap<MapData, u64, Raw<Enrollment>>,
     node: Array<MapData, Raw<NodeState>>,
     counters: PerCpuHashMap<MapData, u64, Raw<Counters>>,
     addresses: LpmTrie<MapData, Raw<AddressKey>, Raw<AddressClass>>,
@@ -28,7 +31,8 @@ impl Tables {
     pub(super) fn open(directory: &Path) -> Result<Self> {
         Self::take(|name| {
             let path = directory.join(name);
-            let data = MapData::from_pin(&path).with_context(|| format!("Failed to open the map {}", path.display()))?;
+            let data =
+                MapData::from_pin(&path).with_context(|| format!("Failed to open the map {}", path.display()))?;
             Map::from_map_data(data).with_context(|| format!("Failed to make sense of the map {}", path.display()))
         })
     }
@@ -40,9 +44,9 @@ impl Tables {
             node: map("NODE")?.try_into()?,
             counters: map("COUNTERS")?.try_into()?,
             addresses: map("ADDRESSES")?.try_into()?,
-            numbers: map("NUMBERS")?.try_into()?,
-            sources: map("SOURCES")?.try_into()?,
-            primaries: map("PRIMARIES")?.try_into()?,
+            numbers: map("PORTS_AND_IDS")?.try_into()?,
+            sources: map("SOURCE_ADDRS")?.try_into()?,
+            primaries: map("PRIMARY_ADDRS")?.try_into()?,
             listeners: map("LISTENERS")?.try_into()?,
             proxy_sockets: map("PROXY_SOCKETS")?.try_into()?,
         })
@@ -57,23 +61,29 @@ impl Tables {
     }
 
     /// The pod's entry, if it is enrolled.
-    pub(super) fn pod(&self, cookie: u64) -> Result<Option<Enrolment>> {
+    pub(super) fn pod(&self, cookie: u64) -> Result<Option<Enrollment>> {
         match self.pods.get(&cookie, 0) {
-            Ok(Raw(enrolment)) => Ok(Some(enrolment)),
+            Ok(Raw(enrollment)) => Ok(Some(enrollment)),
             Err(MapError::KeyNotFound) => Ok(None),
             Err(error) => Err(error).context("Failed to read the table of pods"),
         }
     }
 
     /// All enrolled pods.
-    pub(super) fn pods(&self) -> Result<Vec<(u64, Enrolment)>> {
-        let pods: Result<Vec<_>, _> = self.pods.iter().map(|entry| entry.map(|(cookie, Raw(enrolment))| (cookie, enrolment))).collect();
+    pub(super) fn pods(&self) -> Result<Vec<(u64, Enrollment)>> {
+        let pods: Result<Vec<_>, _> = self
+            .pods
+            .iter()
+            .map(|entry| entry.map(|(cookie, Raw(enrollment))| (cookie, enrollment)))
+            .collect();
         pods.context("Failed to read the table of pods")
     }
 
     /// Puts the pod's interception in force, or replaces it, in one step.
-    pub(super) fn set_pod(&mut self, cookie: u64, enrolment: Enrolment) -> Result<()> {
-        self.pods.insert(cookie, Raw(enrolment), 0).context("Failed to write the table of pods")
+    pub(super) fn set_pod(&mut self, cookie: u64, enrollment: Enrollment) -> Result<()> {
+        self.pods
+            .insert(cookie, Raw(enrollment), 0)
+            .context("Failed to write the table of pods")
     }
 
     /// Ends the pod's interception, in one step.
@@ -84,7 +94,8 @@ impl Tables {
     /// Gives the pod counters, unless it has some.
     pub(super) fn add_counters(&mut self, cookie: u64) -> Result<()> {
         const BPF_NOEXIST: u64 = 1;
-        let cpus = aya::util::nr_cpus().map_err(|(path, error)| anyhow::anyhow!("Failed to count the processors ({path}): {error}"))?;
+        let cpus = aya::util::nr_cpus()
+            .map_err(|(path, error)| anyhow::anyhow!("Failed to count the processors ({path}): {error}"))?;
         let zero = PerCpuValues::try_from(vec![Raw(Counters::default()); cpus]).context("Failed to make counters")?;
         match self.counters.insert(cookie, zero, BPF_NOEXIST) {
             Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(nix::libc::EEXIST) => Ok(()),
@@ -117,19 +128,30 @@ impl Tables {
     pub(super) fn write_lists(&mut self, generation: u32, policy: &CompiledPolicy) -> Result<()> {
         for AddressPrefix { address, prefix_len, class } in &policy.addresses {
             let key = Key::new(AddressKey::PREFIX_BITS + prefix_len, Raw(AddressKey::new(generation, *address)));
-            self.addresses.insert(&key, Raw(*class), 0).with_context(|| format!("Failed to write the range {address}/{prefix_len}"))?;
+            self.addresses
+                .insert(&key, Raw(*class), 0)
+                .with_context(|| format!("Failed to write the range {address}/{prefix_len}"))?;
         }
         for NumberPrefix { space, number, prefix_len, class } in &policy.numbers {
-            let key = Key::new(NumberKey::PREFIX_BITS + prefix_len, Raw(NumberKey::new(generation, *space, *number)));
-            self.numbers.insert(&key, Raw(*class), 0).with_context(|| format!("Failed to write the {space:?} {number}/{prefix_len}"))?;
+            let key = Key::new(
+                NumberKey::PREFIX_BITS + prefix_len,
+                Raw(NumberKey::new(generation, *space, *number)),
+            );
+            self.numbers
+                .insert(&key, Raw(*class), 0)
+                .with_context(|| format!("Failed to write the {space:?} {number}/{prefix_len}"))?;
         }
         for SourcePrefix { address, prefix_len, source } in &policy.sources {
             let key = Key::new(AddressKey::PREFIX_BITS + prefix_len, Raw(AddressKey::new(generation, *address)));
-            self.sources.insert(&key, Raw(*source), 0).with_context(|| format!("Failed to write the route {address}/{prefix_len}"))?;
+            self.sources
+                .insert(&key, Raw(*source), 0)
+                .with_context(|| format!("Failed to write the route {address}/{prefix_len}"))?;
         }
         for (secondary, primary) in &policy.primaries {
             let key = Raw(AddressKey::new(generation, *secondary));
-            self.primaries.insert(key, Raw(*primary), 0).with_context(|| format!("Failed to write the address {secondary}"))?;
+            self.primaries
+                .insert(key, Raw(*primary), 0)
+                .with_context(|| format!("Failed to write the address {secondary}"))?;
         }
         Ok(())
     }
@@ -137,21 +159,41 @@ impl Tables {
     /// Removes all list entries of generations that `keep` does not want.
     pub(super) fn sweep(&mut self, keep: impl Fn(u32) -> bool) -> Result<()> {
         let stale = |generation: u32| !keep(generation);
-        let keys: Vec<_> = self.addresses.keys().filter(|key| key.as_ref().map_or(true, |key| stale(key.data().0.generation()))).collect();
+        let keys: Vec<_> = self
+            .addresses
+            .keys()
+            .filter(|key| key.as_ref().map_or(true, |key| stale(key.data().0.generation())))
+            .collect();
         for key in keys {
-            absent_is_fine(self.addresses.remove(&key.context("Failed to read the addresses")?)).context("Failed to remove an address")?;
+            absent_is_fine(self.addresses.remove(&key.context("Failed to read the addresses")?))
+                .context("Failed to remove an address")?;
         }
-        let keys: Vec<_> = self.numbers.keys().filter(|key| key.as_ref().map_or(true, |key| stale(key.data().0.generation()))).collect();
+        let keys: Vec<_> = self
+            .numbers
+            .keys()
+            .filter(|key| key.as_ref().map_or(true, |key| stale(key.data().0.generation())))
+            .collect();
         for key in keys {
-            absent_is_fine(self.numbers.remove(&key.context("Failed to read the numbers")?)).context("Failed to remove a number")?;
+            absent_is_fine(self.numbers.remove(&key.context("Failed to read the numbers")?))
+                .context("Failed to remove a number")?;
         }
-        let keys: Vec<_> = self.sources.keys().filter(|key| key.as_ref().map_or(true, |key| stale(key.data().0.generation()))).collect();
+        let keys: Vec<_> = self
+            .sources
+            .keys()
+            .filter(|key| key.as_ref().map_or(true, |key| stale(key.data().0.generation())))
+            .collect();
         for key in keys {
-            absent_is_fine(self.sources.remove(&key.context("Failed to read the sources")?)).context("Failed to remove a source")?;
+            absent_is_fine(self.sources.remove(&key.context("Failed to read the sources")?))
+                .context("Failed to remove a source")?;
         }
-        let keys: Vec<_> = self.primaries.keys().filter(|key| key.as_ref().map_or(true, |key| stale(key.0.generation()))).collect();
+        let keys: Vec<_> = self
+            .primaries
+            .keys()
+            .filter(|key| key.as_ref().map_or(true, |key| stale(key.0.generation())))
+            .collect();
         for key in keys {
-            absent_is_fine(self.primaries.remove(&key.context("Failed to read the primaries")?)).context("Failed to remove a primary")?;
+            absent_is_fine(self.primaries.remove(&key.context("Failed to read the primaries")?))
+                .context("Failed to remove a primary")?;
         }
         Ok(())
     }
@@ -180,7 +222,9 @@ impl Tables {
                 && let Some(space) = key_data.space()
             {
                 let prefix_len = key.prefix_len() - NumberKey::PREFIX_BITS;
-                policy.numbers.push(NumberPrefix { space, number: key_data.number(), prefix_len, class });
+                policy
+                    .numbers
+                    .push(NumberPrefix { space, number: key_data.number(), prefix_len, class });
             }
         }
         for entry in &self.sources {
@@ -216,7 +260,12 @@ impl Tables {
     /// How often each reason was counted, those that never were left out.
     pub(super) fn reasons(&self, cookie: u64) -> Result<Vec<(Reason, u64)>> {
         let Counters(counts) = self.counters(cookie)?;
-        Ok(Reason::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0).collect())
+        Ok(Reason::ALL
+            .iter()
+            .copied()
+            .zip(counts)
+            .filter(|(_, count)| *count > 0)
+            .collect())
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a pod's network has to have for TPROXY: its sidecar connects to the application from the client's address, which is not the
-//! pod's, and marks these packets. They, and the answers to them, are to stay in the pod.
+//! What a pod's network has to have for TPROXY: its sidecar connects to the application from the client's address,
+//! which is not the pod's, and marks these packets. They, and the answers to them, are to stay in the pod.
 
 use std::{
     fmt, fs,
@@ -34,12 +34,14 @@ impl MarkedRouting {
     /// What `policy` needs, if it needs any.
     pub(super) fn of(policy: &Policy) -> Option<Self> {
         let Policy { tproxy_mark: mark, tproxy_table: table, .. } = *policy;
-        policy.has(PolicyFlags::TPROXY).then(|| Self { mark, table, ipv6: policy.has(PolicyFlags::IPV6) })
+        policy
+            .has(PolicyFlags::TPROXY)
+            .then(|| Self { mark, table, ipv6: policy.has(PolicyFlags::IPV6) })
     }
 
-    /// Routes marked packets to `lo`, gives the application's sockets the mark of the connections that they accept, and answers to
-    /// marked packets that no socket takes theirs. Repeating it changes nothing. All of it stays when the pod is cleaned, for the
-    /// connections that still use it.
+    /// Routes marked packets to `lo`, gives the application's sockets the mark of the connections that they accept, and
+    /// answers to marked packets that no socket takes theirs. Repeating it changes nothing. All of it stays when the
+    /// pod is cleaned, for the connections that still use it.
     pub(super) fn prepare(self, netns: &Netns) -> Result<()> {
         netns.run(|| self.settings().try_for_each(enable))??;
         talk(netns, async |handle| {
@@ -53,7 +55,9 @@ impl MarkedRouting {
         let lo = loopback_index()?;
         let route = self.route(&family, lo)?;
         let routes = all_routes(handle, &family).await?;
-        let of_table = routes.iter().filter(|route| route.header.destination_prefix_length == 0 && table_of(route) == table);
+        let of_table = routes
+            .iter()
+            .filter(|route| route.header.destination_prefix_length == 0 && table_of(route) == table);
         let (ours, theirs): (Vec<&RouteMessage>, Vec<&RouteMessage>) = of_table.partition(|route| is_to(route, lo));
         if !theirs.is_empty() {
             bail!(
@@ -83,7 +87,9 @@ impl MarkedRouting {
             IpVersion::V4 => Ipv4Addr::UNSPECIFIED.into(),
             IpVersion::V6 => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let route = RouteMessageBuilder::<IpAddr>::new().destination_prefix(any, 0).context("Failed to write the default route")?;
+        let route = RouteMessageBuilder::<IpAddr>::new()
+            .destination_prefix(any, 0)
+            .context("Failed to write the default route")?;
         let route = route.output_interface(lo).table_id(self.table).protocol(RouteProtocol::Static);
         Ok(route.scope(RouteScope::Host).kind(RouteType::Local).build())
     }
@@ -101,7 +107,10 @@ impl MarkedRouting {
                 _ => selects = true,
             }
         }
-        rule.header.action == RuleAction::ToTable && !selects && whole_mark && (mark, table) == (Some(self.mark), self.table)
+        rule.header.action == RuleAction::ToTable
+            && !selects
+            && whole_mark
+            && (mark, table) == (Some(self.mark), self.table)
     }
 
     /// The sysctls to switch on. Both of IPv4's are needed for IPv6 as well, or of no harm.
@@ -140,6 +149,7 @@ impl fmt::Display for MarkedRouting {
             f,
             "route packets with mark {mark} to lo (`ip rule fwmark {mark} lookup {table}`, `local default dev lo table {table}`; {families})"
         )?;
-        self.settings().try_for_each(|setting| write!(f, ", {}=1", setting.replace('/', ".")))
+        self.settings()
+            .try_for_each(|setting| write!(f, ", {}=1", setting.replace('/', ".")))
     }
 }

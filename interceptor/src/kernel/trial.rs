@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use aya::Ebpf;
-use interceptor_policy::{Enrolment, Reason};
+use interceptor_policy::{Enrollment, Reason};
 use nix::unistd::{getgid, getuid};
 
 use super::{
@@ -19,7 +19,9 @@ use super::{
     sys,
     tables::Tables,
 };
-use crate::policy::{Acceleration, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, SystemAccounts, compile};
+use crate::policy::{
+    Acceleration, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, SystemAccounts, compile,
+};
 
 /// Ends the interception when dropped.
 pub(super) struct Interception {
@@ -49,33 +51,55 @@ pub(super) fn intercept_this_thread(accelerate: Option<Acceleration>) -> Result<
     let policy = sidecar_is_this_process()?.accelerated(accelerate);
     let accelerating = object::acceleration_programs().filter(|_| accelerate.is_some());
     let mut object = object::load_unpinned(object::programs().chain(accelerating))?;
-    object::open_doorways(&mut object)?;
-    let doorway = object::load_doorway(&object, cookie)?;
-    let mut tables = Tables::take(|name| object.take_map(name).with_context(|| format!("The kernel object has no map {name}")))?;
-    let mut links = vec![SK_LOOKUP.attach(&doorway, &namespace)?];
+    object::set_tail_call_target(&mut object)?;
+    let lookup_stub = object::load_lookup_stub(&object, cookie)?;
+    let mut tables = Tables::take(|name| {
+        object
+            .take_map(name)
+            .with_context(|| format!("The kernel object has no map {name}"))
+    })?;
+    let mut links = vec![SK_LOOKUP.attach(&lookup_stub, &namespace)?];
     if accelerate.is_some() {
         links.extend(acceleration::attach(&mut object)?);
     }
     let accelerating = ACCELERATION_CGROUP_PROGRAMS.into_iter().filter(|_| accelerate.is_some());
     for info in CGROUP_PROGRAMS.into_iter().chain(accelerating) {
-        let program = info.of(&mut object)?.fd().with_context(|| format!("Failed to use {}", info.name))?;
+        let program = info
+            .of(&mut object)?
+            .fd()
+            .with_context(|| format!("Failed to use {}", info.name))?;
         links.push(info.attach(&program.as_fd(), &cgroup)?);
     }
     tables.write_lists(1, &policy)?;
     let mut scalars = policy.policy;
     scalars.generation = 1;
-    let enrolment = Enrolment { policy: scalars, fingerprint: 0, netns_inode: 0, cgroup_id: 0, addresses: 0, numbers: 0 };
+    let enrollment = Enrollment {
+        policy: scalars,
+        fingerprint: 0,
+        netns_inode: 0,
+        cgroup_id: 0,
+        addresses: 0,
+        numbers: 0,
+    };
     tables.add_counters(cookie)?;
-    tables.set_pod(cookie, enrolment)?;
+    tables.set_pod(cookie, enrollment)?;
     Ok(Interception { cookie, tables, _links: links, _object: object })
 }
 
 fn sidecar_is_this_process() -> Result<crate::policy::CompiledPolicy> {
-    let flags = IstioFlags { proxy_uid: Some(getuid().to_string()), proxy_gid: Some(getgid().to_string()), ..IstioFlags::default() };
+    let flags = IstioFlags {
+        proxy_uid: Some(getuid().to_string()),
+        proxy_gid: Some(getgid().to_string()),
+        ..IstioFlags::default()
+    };
     let no_dns = ResolvConf { path: Path::new("/etc/resolv.conf"), read: &|_path| Ok(Vec::new()) };
     let (config, _warnings) = IstioConfig::resolve(&flags, &|_name| None, &SystemAccounts, no_dns)?;
     let facts = PodFacts {
-        interfaces: vec![InterfaceFacts { name: "eth0".to_owned(), index: 2, addresses: vec![Ipv4Addr::new(192, 0, 2, 1).into()] }],
+        interfaces: vec![InterfaceFacts {
+            name: "eth0".to_owned(),
+            index: 2,
+            addresses: vec![Ipv4Addr::new(192, 0, 2, 1).into()],
+        }],
         ..PodFacts::default()
     };
     Ok(compile(&config, &facts)?)

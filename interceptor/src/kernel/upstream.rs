@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which release of kernel.org the running kernel is.
 //!
-//! `uname -r` is a name that its distributor gave it. Debian and Ubuntu leave the third number zero there and say elsewhere which release
-//! it is; others begin with a release and add repairs of their own choice, of which no number tells.
+//! `uname -r` is a name that its distributor gave it. Debian and Ubuntu leave the third number zero there and say
+//! elsewhere which release it is; others begin with a release and add repairs of their own choice, of which no number
+//! tells.
 
 use std::{fmt, fs, io::ErrorKind};
 
@@ -31,7 +32,8 @@ impl fmt::Display for Release {
 pub(super) enum Upstream {
     /// It has every repair that this release has, and maybe others.
     Release(Release),
-    /// It began with the first release of this series, or with a candidate for it. What has been repaired since cannot be told.
+    /// It began with the first release of this series, or with a candidate for it. What has been repaired since cannot
+    /// be told.
     Series(u32, u32),
 }
 
@@ -69,18 +71,22 @@ impl Names {
         exact(text)
     }
 
-    /// `#1 SMP PREEMPT_DYNAMIC Debian 6.1.129-1 (2025-03-06)`: the version of the source package, maybe behind an epoch.
+    /// `#1 SMP PREEMPT_DYNAMIC Debian 6.1.129-1 (2025-03-06)`: the version of the source package, maybe behind an
+    /// epoch.
     fn of_debian(&self) -> Option<Upstream> {
         let mut words = self.version.split_whitespace().skip_while(|word| *word != "Debian");
         let package = words.nth(1)?;
         exact(package.split_once(':').map_or(package, |(_epoch, version)| version))
     }
 
-    /// A third number other than zero is the release's. Zero is the release's in a name that has nothing else, and else may be anyone's.
+    /// A third number other than zero is the release's. Zero is the release's in a name that has nothing else, and else
+    /// may be anyone's.
     fn of_others(&self) -> Option<Upstream> {
         let (numbers, rest) = numbers(&self.release);
         match *numbers.as_slice() {
-            [major, minor, sublevel, ..] if sublevel > 0 || rest.is_empty() => Some(Upstream::Release(Release(major, minor, sublevel))),
+            [major, minor, sublevel, ..] if sublevel > 0 || rest.is_empty() => {
+                Some(Upstream::Release(Release(major, minor, sublevel)))
+            }
             [major, minor, ..] => Some(Upstream::Series(major, minor)),
             _ => None,
         }
@@ -96,7 +102,9 @@ fn exact(text: &str) -> Option<Upstream> {
 
 /// `6.6.57.1-1.azl3` → 6, 6, 57, 1 and the rest.
 fn numbers(text: &str) -> (Vec<u32>, &str) {
-    let end = text.find(|letter: char| !(letter.is_ascii_digit() || letter == '.')).unwrap_or(text.len());
+    let end = text
+        .find(|letter: char| !(letter.is_ascii_digit() || letter == '.'))
+        .unwrap_or(text.len());
     let (numbers, rest) = text.split_at(end);
     (numbers.split('.').map_while(|number| number.parse().ok()).collect(), rest)
 }
@@ -108,14 +116,39 @@ mod tests {
     use super::*;
 
     fn upstream(release: &str, version: &str, signature: Option<&str>) -> Option<Upstream> {
-        Names { release: release.to_owned(), version: version.to_owned(), signature: signature.map(str::to_owned) }.upstream()
+        Names {
+            release: release.to_owned(),
+            version: version.to_owned(),
+            signature: signature.map(str::to_owned),
+        }
+        .upstream()
     }
 
     #[rstest]
-    #[case::debian_12("6.1.0-32-cloud-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.129-1 (2025-03-06)", None, Release(6, 1, 129))]
-    #[case::debian_13("6.12.94+deb13-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.12.94-1 (2026-02-03)", None, Release(6, 12, 94))]
-    #[case::debian_backports("6.12.9+bpo-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.12.9-1~bpo12+1 (2025-01-19)", None, Release(6, 12, 9))]
-    #[case::raspberry_pi("6.12.25+rpt-rpi-v8", "#1 SMP PREEMPT Debian 1:6.12.25-1+rpt1 (2025-04-30)", None, Release(6, 12, 25))]
+    #[case::debian_12(
+        "6.1.0-32-cloud-amd64",
+        "#1 SMP PREEMPT_DYNAMIC Debian 6.1.129-1 (2025-03-06)",
+        None,
+        Release(6, 1, 129)
+    )]
+    #[case::debian_13(
+        "6.12.94+deb13-amd64",
+        "#1 SMP PREEMPT_DYNAMIC Debian 6.12.94-1 (2026-02-03)",
+        None,
+        Release(6, 12, 94)
+    )]
+    #[case::debian_backports(
+        "6.12.9+bpo-amd64",
+        "#1 SMP PREEMPT_DYNAMIC Debian 6.12.9-1~bpo12+1 (2025-01-19)",
+        None,
+        Release(6, 12, 9)
+    )]
+    #[case::raspberry_pi(
+        "6.12.25+rpt-rpi-v8",
+        "#1 SMP PREEMPT Debian 1:6.12.25-1+rpt1 (2025-04-30)",
+        None,
+        Release(6, 12, 25)
+    )]
     #[case::ubuntu_22_04(
         "5.15.0-91-generic",
         "#101-Ubuntu SMP Tue Nov 14 13:30:08 UTC 2023",
@@ -128,19 +161,39 @@ mod tests {
         Some("Ubuntu 6.5.0-1008.8~22.04.1-azure 6.5.3\n"),
         Release(6, 5, 3)
     )]
-    #[case::cos("6.1.112+", "#1 SMP PREEMPT_DYNAMIC Sat Jan 18 11:40:21 UTC 2025", None, Release(6, 1, 112))]
+    #[case::cos(
+        "6.1.112+",
+        "#1 SMP PREEMPT_DYNAMIC Sat Jan 18 11:40:21 UTC 2025",
+        None,
+        Release(6, 1, 112)
+    )]
     #[case::amazon_linux_2023(
         "6.1.112-122.189.amzn2023.x86_64",
         "#1 SMP PREEMPT_DYNAMIC Tue Oct  8 17:02:11 UTC 2024",
         None,
         Release(6, 1, 112)
     )]
-    #[case::azure_linux_3("6.6.57.1-1.azl3", "#1 SMP PREEMPT_DYNAMIC Mon Nov  4 20:50:13 UTC 2024", None, Release(6, 6, 57))]
-    #[case::fedora("6.11.4-301.fc41.x86_64", "#1 SMP PREEMPT_DYNAMIC Sun Oct 20 15:02:33 UTC 2024", None, Release(6, 11, 4))]
+    #[case::azure_linux_3(
+        "6.6.57.1-1.azl3",
+        "#1 SMP PREEMPT_DYNAMIC Mon Nov  4 20:50:13 UTC 2024",
+        None,
+        Release(6, 6, 57)
+    )]
+    #[case::fedora(
+        "6.11.4-301.fc41.x86_64",
+        "#1 SMP PREEMPT_DYNAMIC Sun Oct 20 15:02:33 UTC 2024",
+        None,
+        Release(6, 11, 4)
+    )]
     #[case::talos("6.6.58-talos", "#1 SMP Mon Oct 28 12:00:00 UTC 2024", None, Release(6, 6, 58))]
     #[case::plain("6.18.44", "#1 SMP PREEMPT_DYNAMIC", None, Release(6, 18, 44))]
     #[case::first_of_its_series("6.13.0", "#1 SMP PREEMPT_DYNAMIC", None, Release(6, 13, 0))]
-    fn releases(#[case] release: &str, #[case] version: &str, #[case] signature: Option<&str>, #[case] expected: Release) {
+    fn releases(
+        #[case] release: &str,
+        #[case] version: &str,
+        #[case] signature: Option<&str>,
+        #[case] expected: Release,
+    ) {
         assert_eq!(upstream(release, version, signature), Some(Upstream::Release(expected)));
     }
 

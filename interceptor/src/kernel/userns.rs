@@ -16,8 +16,12 @@ const INITIAL: u64 = 0xefff_fffd;
 
 /// How the user namespace that owns a network namespace maps ids.
 pub(super) fn id_maps(netns: &File) -> Result<IdMaps> {
-    let owner = sys::owning_user_namespace(netns).context("Failed to ask for the user namespace that owns the pod (NS_GET_USERNS)")?;
-    let inode = File::from(owner).metadata().context("Failed to look at the pod's user namespace")?.ino();
+    let owner = sys::owning_user_namespace(netns)
+        .context("Failed to ask for the user namespace that owns the pod (NS_GET_USERNS)")?;
+    let inode = File::from(owner)
+        .metadata()
+        .context("Failed to look at the pod's user namespace")?
+        .ino();
     if inode == INITIAL {
         return Ok(IdMaps::default());
     }
@@ -29,7 +33,9 @@ pub(super) fn id_maps(netns: &File) -> Result<IdMaps> {
             return Ok(IdMaps { users: read(&process.join("uid_map"))?, groups: read(&process.join("gid_map"))? });
         }
     }
-    bail!("No process of the pod's user namespace (user:[{inode}]) is visible in /proc, so its user and group ids cannot be translated")
+    bail!(
+        "No process of the pod's user namespace (user:[{inode}]) is visible in /proc, so its user and group ids cannot be translated"
+    )
 }
 
 fn read(path: &Path) -> Result<IdMap> {

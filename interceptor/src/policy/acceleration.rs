@@ -21,12 +21,13 @@ pub struct AccelerationFlags {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
     accelerate: Option<bool>,
 
-    /// How much may wait for the reader of one direction before that direction goes back to TCP for good, 131072 to 1073741824
-    /// (INTERCEPTOR_ACCELERATE_BUDGET; default: 1048576)
+    /// How much may wait for the reader of one direction before that direction goes back to TCP for good, 131072 to
+    /// 1073741824 (INTERCEPTOR_ACCELERATE_BUDGET; default: 1048576)
     #[arg(long, value_name = "BYTES")]
     accelerate_budget: Option<String>,
 
-    /// Accelerate even if this kernel is known to be faulty or fails the trial; implies --accelerate (no variable; default: false)
+    /// Accelerate even if this kernel is known to be faulty or fails the trial; implies --accelerate (no variable;
+    /// default: false)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
     force_accelerate: Option<bool>,
 }
@@ -41,16 +42,19 @@ pub struct Acceleration {
 }
 
 impl AccelerationFlags {
-    /// The flag before the environment before the default; none means no acceleration. Every value is judged, even where it is
-    /// without effect.
+    /// The flag before the environment before the default; none means no acceleration. Every value is judged, even
+    /// where it is without effect.
     pub fn resolve(&self, environment: Environment<'_>) -> Result<Option<Acceleration>, ConfigError> {
         let Self { accelerate, accelerate_budget, force_accelerate } = self;
         let variable = |name: &'static str| environment(name).filter(|text| !text.is_empty()).map(|text| (name, text));
-        let from_environment = variable("INTERCEPTOR_ACCELERATE")
-            .map(|(name, value)| go::parse_bool(&value).ok_or(ConfigError::Acceleration { name, value, wanted: "true or false" }));
+        let from_environment = variable("INTERCEPTOR_ACCELERATE").map(|(name, value)| {
+            go::parse_bool(&value).ok_or(ConfigError::Acceleration { name, value, wanted: "true or false" })
+        });
         let wanted = accelerate.map_or_else(|| from_environment.unwrap_or(Ok(false)), Ok)?;
-        let budget =
-            accelerate_budget.clone().map(|text| ("--accelerate-budget", text)).or_else(|| variable("INTERCEPTOR_ACCELERATE_BUDGET"));
+        let budget = accelerate_budget
+            .clone()
+            .map(|text| ("--accelerate-budget", text))
+            .or_else(|| variable("INTERCEPTOR_ACCELERATE_BUDGET"));
         let budget = budget.map_or(Ok(DEFAULT_BUDGET), |(name, value)| budget_of(name, value))?;
         let force = force_accelerate.unwrap_or_default();
         Ok((wanted || force).then_some(Acceleration { budget, force }))
@@ -59,7 +63,11 @@ impl AccelerationFlags {
 
 fn budget_of(name: &'static str, value: String) -> Result<u32, ConfigError> {
     let bytes = value.parse().ok().filter(|bytes| (MIN_BUDGET..=MAX_BUDGET).contains(bytes));
-    bytes.ok_or(ConfigError::Acceleration { name, value, wanted: "a number of bytes from 131072 (128 KiB) to 1073741824 (1 GiB)" })
+    bytes.ok_or(ConfigError::Acceleration {
+        name,
+        value,
+        wanted: "a number of bytes from 131072 (128 KiB) to 1073741824 (1 GiB)",
+    })
 }
 
 impl CompiledPolicy {
@@ -89,7 +97,12 @@ mod tests {
 
     fn resolve(args: &[&str], variables: &[(&str, &str)]) -> Result<Option<Acceleration>, ConfigError> {
         let flags = Cli::parse_from([&["interceptor"], args].concat()).flags;
-        let variable = |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
+        let variable = |name: &str| {
+            variables
+                .iter()
+                .find(|(variable, _)| *variable == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
         flags.resolve(&variable)
     }
 

@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 
 use super::{ConfigError, Setting, go};
 
-/// An address and a prefix length. Bits behind the prefix may be set; they select nothing, but `127.0.0.1/0` is a loopback range to
-/// Istio and `0.0.0.0/0` is not.
+/// An address and a prefix length. Bits behind the prefix may be set; they select nothing, but `127.0.0.1/0` is a
+/// loopback range to Istio and `0.0.0.0/0` is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr(IpNet);
 
@@ -22,10 +22,14 @@ impl Cidr {
             return Err(ConfigError::CidrWithoutLength { setting, host: Self(address.into()) });
         };
         let address: IpAddr = address.parse().map_err(|_not_an_address| malformed())?;
-        let net = go::parse_decimal(length).and_then(|length| IpNet::new(address, length).ok()).ok_or_else(malformed)?;
+        let net = go::parse_decimal(length)
+            .and_then(|length| IpNet::new(address, length).ok())
+            .ok_or_else(malformed)?;
         match address {
             // Go takes these for IPv6 ranges, in which no packet ever falls.
-            IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => Err(ConfigError::MappedCidr { setting, item: text.to_owned() }),
+            IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
+                Err(ConfigError::MappedCidr { setting, item: text.to_owned() })
+            }
             IpAddr::V4(_) | IpAddr::V6(_) => Ok(Self(net)),
         }
     }
@@ -69,7 +73,10 @@ mod tests {
     fn good(#[case] text: &str) {
         let cidr = Cidr::parse(settings::SERVICE_CIDR, text).unwrap();
         let (address, length) = text.split_once('/').unwrap();
-        assert_eq!((cidr.address(), cidr.prefix_len()), (address.parse().unwrap(), length.parse().unwrap()));
+        assert_eq!(
+            (cidr.address(), cidr.prefix_len()),
+            (address.parse().unwrap(), length.parse().unwrap())
+        );
     }
 
     #[rstest]
@@ -88,7 +95,10 @@ mod tests {
     #[case::star("*")]
     fn malformed(#[case] text: &str) {
         let error = Cidr::parse(settings::SERVICE_CIDR, text).unwrap_err();
-        assert_eq!(error, ConfigError::NotACidr { setting: settings::SERVICE_CIDR, item: text.to_owned() });
+        assert_eq!(
+            error,
+            ConfigError::NotACidr { setting: settings::SERVICE_CIDR, item: text.to_owned() }
+        );
     }
 
     #[rstest]

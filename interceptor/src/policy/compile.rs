@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use interceptor_policy::{Address, AddressClass, NumberClass, NumberSpace, Policy, PolicyFlags};
 
 use super::{
-    Cidr, CompiledPolicy, ConfigError, DnsCapture, IdMap, InterceptionMode, InterfaceFacts, IstioConfig, NumberPrefix, NumberRange,
-    PodFacts, Selection, Setting,
+    Cidr, CompiledPolicy, ConfigError, DnsCapture, IdMap, InterceptionMode, InterfaceFacts, IstioConfig, NumberPrefix,
+    NumberRange, PodFacts, Selection, Setting,
     addresses::addresses,
     interfaces::Excluded,
     prefixes::{Prefix, flatten},
@@ -15,8 +15,8 @@ use super::{
     tables::number_bits,
 };
 
-/// How many address prefixes, and how many number prefixes, one pod may have. Far more than any list by hand; less than would let
-/// one pod fill the table that all pods of a node share.
+/// How many address prefixes, and how many number prefixes, one pod may have. Far more than any list by hand; less than
+/// would let one pod fill the table that all pods of a node share.
 pub const MAX_PREFIXES_PER_POD: usize = 65_536;
 
 /// Where the agent answers DNS; Istio has no flag for it.
@@ -80,15 +80,21 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
     let sources = routes::sources(facts, pod_v4, pod_v6);
     let flags = PolicyFlags::default()
         .with_if(!excluded.is_empty(), PolicyFlags::INTERFACES)
-        .with_if(!sources.is_empty(), PolicyFlags::SOURCES)
+        .with_if(!sources.is_empty(), PolicyFlags::SOURCE_ADDRS)
         .with_if(tproxy, PolicyFlags::TPROXY)
         .with_if(dns != DnsCapture::Off, PolicyFlags::DNS)
         .with_if(dns == DnsCapture::All, PolicyFlags::DNS_ALL)
         .with_if(ipv6, PolicyFlags::IPV6)
         .with_if(*outbound_ranges == Selection::All, PolicyFlags::OUTBOUND_ALL)
-        .with_if(!(outbound_ports.is_empty() && outbound_ports_excluded.is_empty()), PolicyFlags::OUTBOUND_PORTS)
+        .with_if(
+            !(outbound_ports.is_empty() && outbound_ports_excluded.is_empty()),
+            PolicyFlags::OUTBOUND_PORTS,
+        )
         // The address as written decides, and one of either family lifts the rules of both.
-        .with_if(outbound_ranges.listed().iter().any(|cidr| cidr.address().is_loopback()), PolicyFlags::LOOPBACK_INCLUDED)
+        .with_if(
+            outbound_ranges.listed().iter().any(|cidr| cidr.address().is_loopback()),
+            PolicyFlags::LOOPBACK_INCLUDED,
+        )
         .with_if(*inbound_ports != Selection::Listed(Vec::new()), PolicyFlags::INBOUND)
         .with_if(*inbound_ports == Selection::All, PolicyFlags::INBOUND_ALL)
         .with_if(*owner_groups != Selection::All, PolicyFlags::ONLY_LISTED_GROUPS);
@@ -128,12 +134,18 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
     })
 }
 
-fn ports([outbound_excluded, outbound, inbound_excluded]: [&[NumberRange]; 3], inbound: &Selection<NumberRange>) -> Vec<NumberPrefix> {
+fn ports(
+    [outbound_excluded, outbound, inbound_excluded]: [&[NumberRange]; 3],
+    inbound: &Selection<NumberRange>,
+) -> Vec<NumberPrefix> {
     let lists: [(&[NumberRange], NumberClass); 4] = [
         (outbound_excluded, NumberClass::OUTBOUND_EXCLUDED),
         (outbound, NumberClass::OUTBOUND_INCLUDED),
         // `-d` lists exceptions from `-b '*'`; without it, Istio writes no rule for them.
-        (if *inbound == Selection::All { inbound_excluded } else { &[] }, NumberClass::INBOUND_EXCLUDED),
+        (
+            if *inbound == Selection::All { inbound_excluded } else { &[] },
+            NumberClass::INBOUND_EXCLUDED,
+        ),
         (inbound.listed(), NumberClass::INBOUND_INCLUDED),
     ];
     in_space(NumberSpace::Port, &lists)
@@ -142,7 +154,8 @@ fn ports([outbound_excluded, outbound, inbound_excluded]: [&[NumberRange]; 3], i
 fn users(proxy_uids: &[NumberRange], ids: &IdMap) -> Result<Vec<NumberPrefix>, ConfigError> {
     let proxy = outside(ids, settings::PROXY_UID, proxy_uids)?;
     let first_proxy = outside(ids, settings::PROXY_UID, proxy_uids.get(..1).unwrap_or_default())?;
-    let lists: [(&[NumberRange], NumberClass); 2] = [(&proxy, NumberClass::PROXY_ID), (&first_proxy, NumberClass::FIRST_PROXY_ID)];
+    let lists: [(&[NumberRange], NumberClass); 2] =
+        [(&proxy, NumberClass::PROXY_ID), (&first_proxy, NumberClass::FIRST_PROXY_ID)];
     Ok(in_space(NumberSpace::Uid, &lists))
 }
 
@@ -158,7 +171,8 @@ fn groups(
         Selection::All => outside(ids, settings::OWNER_GROUPS_EXCLUDE, owner_groups_excluded)?,
         Selection::Listed(listed) => outside(ids, settings::OWNER_GROUPS, listed)?,
     };
-    let lists: [(&[NumberRange], NumberClass); 2] = [(&proxy, NumberClass::PROXY_ID), (&owners, NumberClass::OWNER_GROUP)];
+    let lists: [(&[NumberRange], NumberClass); 2] =
+        [(&proxy, NumberClass::PROXY_ID), (&owners, NumberClass::OWNER_GROUP)];
     Ok(in_space(NumberSpace::Gid, &lists))
 }
 
@@ -169,27 +183,51 @@ fn interfaces_left_alone(excluded: &Excluded) -> Vec<NumberPrefix> {
 
 /// The ids as the kernel programs see them.
 fn outside(map: &IdMap, setting: Setting, ids: &[NumberRange]) -> Result<Vec<NumberRange>, ConfigError> {
-    let ranges: Result<Vec<_>, _> = ids.iter().map(|ids| map.outside(*ids).ok_or(ConfigError::UnmappedId { setting, ids: *ids })).collect();
+    let ranges: Result<Vec<_>, _> = ids
+        .iter()
+        .map(|ids| map.outside(*ids).ok_or(ConfigError::UnmappedId { setting, ids: *ids }))
+        .collect();
     Ok(ranges?.concat())
 }
 
 fn in_space(space: NumberSpace, lists: &[(&[NumberRange], NumberClass)]) -> Vec<NumberPrefix> {
-    let blocks = |range: &NumberRange, class| range.prefixes().map(move |(number, len)| Prefix::new(number_bits(number), len, class));
-    let prefixes = lists.iter().flat_map(|(ranges, class)| ranges.iter().flat_map(|range| blocks(range, *class))).collect();
-    flatten(prefixes, NumberClass::with).into_iter().map(|prefix| NumberPrefix::new(space, prefix)).collect()
+    let blocks = |range: &NumberRange, class| {
+        range
+            .prefixes()
+            .map(move |(number, len)| Prefix::new(number_bits(number), len, class))
+    };
+    let prefixes = lists
+        .iter()
+        .flat_map(|(ranges, class)| ranges.iter().flat_map(|range| blocks(range, *class)))
+        .collect();
+    flatten(prefixes, NumberClass::with)
+        .into_iter()
+        .map(|prefix| NumberPrefix::new(space, prefix))
+        .collect()
 }
 
 fn within_limit(what: &'static str, count: usize) -> Result<(), ConfigError> {
-    if count > MAX_PREFIXES_PER_POD { Err(ConfigError::TooManyPrefixes { what, count }) } else { Ok(()) }
+    if count > MAX_PREFIXES_PER_POD {
+        Err(ConfigError::TooManyPrefixes { what, count })
+    } else {
+        Ok(())
+    }
 }
 
 /// Loopback interfaces have none: no connection from the outside arrives on them.
 fn primaries(interface: &InterfaceFacts) -> Vec<(Address, Address)> {
-    let of_family =
-        |is_v4| interface.addresses.iter().map(|address| Address::from(*address)).filter(move |address| address.is_v4() == is_v4);
+    let of_family = |is_v4| {
+        interface
+            .addresses
+            .iter()
+            .map(|address| Address::from(*address))
+            .filter(move |address| address.is_v4() == is_v4)
+    };
     let pairs = |is_v4| {
         let primary = of_family(is_v4).next().filter(|primary| !primary.is_loopback());
-        primary.into_iter().flat_map(move |primary| of_family(is_v4).skip(1).map(move |secondary| (secondary, primary)))
+        primary
+            .into_iter()
+            .flat_map(move |primary| of_family(is_v4).skip(1).map(move |secondary| (secondary, primary)))
     };
     pairs(true).chain(pairs(false)).collect()
 }

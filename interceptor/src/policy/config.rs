@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The configuration of `istio-iptables` with every value read and judged. It never asks the kernel anything: what depends on the
-//! pod is in [`PodFacts`](super::PodFacts).
+//! The configuration of `istio-iptables` with every value read and judged. It never asks the kernel anything: what
+//! depends on the pod is in [`PodFacts`](super::PodFacts).
 
 use std::time::Duration;
 
@@ -57,7 +57,10 @@ pub struct IstioConfig {
     #[serde(rename = "OUTBOUND_OWNER_GROUPS_INCLUDE")]
     pub owner_groups: Selection<NumberRange>,
     /// `ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE`: whose are not; without effect unless all are included.
-    #[serde(rename = "OUTBOUND_OWNER_GROUPS_EXCLUDE", serialize_with = "serialize_comma_separated")]
+    #[serde(
+        rename = "OUTBOUND_OWNER_GROUPS_EXCLUDE",
+        serialize_with = "serialize_comma_separated"
+    )]
     pub owner_groups_excluded: Vec<NumberRange>,
     /// `-i`: destinations to intercept.
     #[serde(rename = "OUTBOUND_IP_RANGES_INCLUDE")]
@@ -155,9 +158,9 @@ pub enum IptablesBinary {
 }
 
 impl IstioConfig {
-    /// Reads every setting, the flag before the environment before the default, and judges whether it is well-formed, even where it
-    /// is without effect. The strings are warnings: values in the environment that Istio takes for something else, and DNS servers
-    /// that are none.
+    /// Reads every setting, the flag before the environment before the default, and judges whether it is well-formed,
+    /// even where it is without effect. The strings are warnings: values in the environment that Istio takes for
+    /// something else, and DNS servers that are none.
     ///
     /// What is put in force must also pass [`check_supported`](Self::check_supported).
     pub fn resolve(
@@ -230,8 +233,13 @@ impl IstioConfig {
             inbound_tunnel_port: one_port(inbound_tunnel_port, settings::INBOUND_TUNNEL_PORT, "15008")?,
             proxy_uids: users,
             proxy_gids: groups,
-            interception_mode: InterceptionMode::from(text(istio_inbound_interception_mode, settings::INTERCEPTION_MODE, "").as_str()),
-            tproxy_mark: integer(settings::TPROXY_MARK, &text(istio_inbound_tproxy_mark, settings::TPROXY_MARK, "1337"))?,
+            interception_mode: InterceptionMode::from(
+                text(istio_inbound_interception_mode, settings::INTERCEPTION_MODE, "").as_str(),
+            ),
+            tproxy_mark: integer(
+                settings::TPROXY_MARK,
+                &text(istio_inbound_tproxy_mark, settings::TPROXY_MARK, "1337"),
+            )?,
             tproxy_route_table: integer(
                 settings::TPROXY_ROUTE_TABLE,
                 &text(istio_inbound_tproxy_route_table, settings::TPROXY_ROUTE_TABLE, "133"),
@@ -240,8 +248,15 @@ impl IstioConfig {
             inbound_ports_excluded: ports(istio_local_exclude_ports, settings::LOCAL_EXCLUDE_PORTS)?,
             owner_groups: owner_groups(&text(&None, settings::OWNER_GROUPS, "*"), accounts)?,
             owner_groups_excluded: owner_groups_excluded(&text(&None, settings::OWNER_GROUPS_EXCLUDE, ""), accounts)?,
-            outbound_ranges: ranges_or_all(settings::SERVICE_CIDR, &text(istio_service_cidr, settings::SERVICE_CIDR, ""))?,
-            outbound_ranges_excluded: ranges_excluded(&text(istio_service_exclude_cidr, settings::SERVICE_EXCLUDE_CIDR, ""))?,
+            outbound_ranges: ranges_or_all(
+                settings::SERVICE_CIDR,
+                &text(istio_service_cidr, settings::SERVICE_CIDR, ""),
+            )?,
+            outbound_ranges_excluded: ranges_excluded(&text(
+                istio_service_exclude_cidr,
+                settings::SERVICE_EXCLUDE_CIDR,
+                "",
+            ))?,
             outbound_ports: ports(istio_outbound_ports, settings::OUTBOUND_PORTS)?,
             outbound_ports_excluded: ports(istio_local_outbound_ports_exclude, settings::LOCAL_OUTBOUND_PORTS_EXCLUDE)?,
             virtual_interfaces: names(kube_virt_interfaces, settings::KUBE_VIRT_INTERFACES),
@@ -288,8 +303,16 @@ impl Sidecar {
     /// user of the sidecar's image, no `-g` means the text of `-u` read as groups.
     fn resolve(self, accounts: &dyn Accounts) -> Result<(Vec<NumberRange>, Vec<NumberRange>), ConfigError> {
         let Self { users, groups, envoy_user } = self;
-        let users = if users.is_empty() { accounts.uid(&envoy_user).unwrap_or(DEFAULT_PROXY_UID).to_string() } else { users };
-        let (groups_from, groups) = if groups.is_empty() { (settings::PROXY_UID, &users) } else { (settings::PROXY_GID, &groups) };
+        let users = if users.is_empty() {
+            accounts.uid(&envoy_user).unwrap_or(DEFAULT_PROXY_UID).to_string()
+        } else {
+            users
+        };
+        let (groups_from, groups) = if groups.is_empty() {
+            (settings::PROXY_UID, &users)
+        } else {
+            (settings::PROXY_GID, &groups)
+        };
         let proxy_users = numbers::users(settings::PROXY_UID, &users, accounts)?;
         if proxy_users.is_empty() {
             return Err(ConfigError::NoProxyUser { setting: settings::PROXY_UID, value: users });
@@ -328,7 +351,8 @@ fn ranges_excluded(value: &str) -> Result<Vec<Cidr>, ConfigError> {
 /// [`ValidateIPv4LoopbackCidr`](https://github.com/istio/istio/blob/master/tools/common/config/validation.go), in its words.
 fn loopback_range(value: &str) -> Result<Cidr, ConfigError> {
     let setting = settings::IPV4_LOOPBACK_CIDR;
-    let cidr = Cidr::parse(setting, value).map_err(|_any_reason| ConfigError::LoopbackCidr { setting, value: value.to_owned() })?;
+    let cidr = Cidr::parse(setting, value)
+        .map_err(|_any_reason| ConfigError::LoopbackCidr { setting, value: value.to_owned() })?;
     if !(cidr.address().is_ipv4() && cidr.address().is_loopback()) {
         return Err(ConfigError::NotLoopback { setting, cidr });
     }
@@ -349,7 +373,9 @@ fn iptables_binary(value: String) -> Result<Option<IptablesBinary>, ConfigError>
 
 fn integer(setting: Setting, value: &str) -> Result<u32, ConfigError> {
     let hexadecimal = value.strip_prefix("0x").and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    hexadecimal.or_else(|| go::parse_decimal(value)).ok_or_else(|| ConfigError::NotAnInteger { setting, value: value.to_owned() })
+    hexadecimal
+        .or_else(|| go::parse_decimal(value))
+        .ok_or_else(|| ConfigError::NotAnInteger { setting, value: value.to_owned() })
 }
 
 fn serialize_duration<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

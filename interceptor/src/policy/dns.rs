@@ -61,7 +61,8 @@ impl DnsServers {
     /// Reads the list, and adds a warning for each entry that is skipped, and for a list without any other.
     pub(super) fn read(resolv_conf: ResolvConf<'_>, warnings: &mut Vec<String>) -> Result<Self, ConfigError> {
         let ResolvConf { path, read } = resolv_conf;
-        let contents = read(path).map_err(|error| ConfigError::ResolvConf { path: path.to_owned(), reason: error.to_string() })?;
+        let contents =
+            read(path).map_err(|error| ConfigError::ResolvConf { path: path.to_owned(), reason: error.to_string() })?;
         let mut servers = Self::default();
         for name in nameservers(&String::from_utf8_lossy(&contents)) {
             match name.parse() {
@@ -76,7 +77,9 @@ impl DnsServers {
         if servers == Self::default() {
             let setting = settings::REDIRECT_DNS;
             let path = path.display();
-            warnings.push(format!("{setting}: `true` has no effect: {path} names no DNS server, so DNS is not captured"));
+            warnings.push(format!(
+                "{setting}: `true` has no effect: {path} names no DNS server, so DNS is not captured"
+            ));
         }
         Ok(servers)
     }
@@ -122,12 +125,18 @@ mod tests {
 
     #[rstest]
     #[case::one("nameserver 10.96.0.10\n", "[10.96.0.10],[]")]
-    #[case::both_families("nameserver fd00::a\nnameserver 10.96.0.10\nnameserver 127.0.0.53\n", "[10.96.0.10 127.0.0.53],[fd00::a]")]
+    #[case::both_families(
+        "nameserver fd00::a\nnameserver 10.96.0.10\nnameserver 127.0.0.53\n",
+        "[10.96.0.10 127.0.0.53],[fd00::a]"
+    )]
     #[case::more_than_a_resolver_uses(
         "nameserver 1.1.1.1\nnameserver 2.2.2.2\nnameserver 3.3.3.3\nnameserver 4.4.4.4",
         "[1.1.1.1 2.2.2.2 3.3.3.3 4.4.4.4],[]"
     )]
-    #[case::other_lines("search web.svc\n# nameserver 9.9.9.9\n;nameserver 9.9.9.9\n\noptions ndots:5\nnameserver 1.1.1.1", "[1.1.1.1],[]")]
+    #[case::other_lines(
+        "search web.svc\n# nameserver 9.9.9.9\n;nameserver 9.9.9.9\n\noptions ndots:5\nnameserver 1.1.1.1",
+        "[1.1.1.1],[]"
+    )]
     #[case::blanks_and_what_follows("\t nameserver\t1.1.1.1 # ours\r\n", "[1.1.1.1],[]")]
     #[case::no_value("nameserver\nnameserver 1.1.1.1\n", "[1.1.1.1],[]")]
     #[case::another_word("nameservers 9.9.9.9\nNameserver 9.9.9.9\nnameserver 1.1.1.1", "[1.1.1.1],[]")]
@@ -147,7 +156,10 @@ mod tests {
     fn what_is_not_an_address_is_skipped_with_a_warning(#[case] name: &str) {
         let (servers, warnings) = read(&format!("nameserver {name}\nnameserver 1.1.1.1"));
         assert_eq!(servers, "[1.1.1.1],[]");
-        assert_eq!(warnings, [format!("/etc/resolv.conf: nameserver `{name}` is not an IP address; skipped")]);
+        assert_eq!(
+            warnings,
+            [format!("/etc/resolv.conf: nameserver `{name}` is not an IP address; skipped")]
+        );
     }
 
     #[rstest]
@@ -156,19 +168,28 @@ mod tests {
     fn a_list_without_a_server_is_worth_a_warning(#[case] contents: &str, #[case] count: usize) {
         let (servers, warnings) = read(contents);
         assert_eq!((servers.as_str(), warnings.len()), ("[],[]", count), "{warnings:?}");
-        assert!(warnings[count - 1].contains("`true` has no effect: /etc/resolv.conf names no DNS server"), "{warnings:?}");
+        assert!(
+            warnings[count - 1].contains("`true` has no effect: /etc/resolv.conf names no DNS server"),
+            "{warnings:?}"
+        );
     }
 
     #[test]
     fn a_list_that_cannot_be_read_is_an_error() {
-        let file = ResolvConf { path: Path::new("/no/such/file"), read: &|_path| Err(io::ErrorKind::NotFound.into()) };
+        let file = ResolvConf {
+            path: Path::new("/no/such/file"),
+            read: &|_path| Err(io::ErrorKind::NotFound.into()),
+        };
         let error = DnsServers::read(file, &mut Vec::new()).unwrap_err().to_string();
         assert!(error.starts_with("failed to load /no/such/file: entity not found; "), "{error}");
     }
 
     #[test]
     fn capture_needs_a_server_or_all_of_them() {
-        let (none, one) = (DnsServers::default(), DnsServers { v4: Vec::new(), v6: vec![Ipv6Addr::LOCALHOST] });
+        let (none, one) = (
+            DnsServers::default(),
+            DnsServers { v4: Vec::new(), v6: vec![Ipv6Addr::LOCALHOST] },
+        );
         assert_eq!(DnsCapture::of(false, true, &one), DnsCapture::Off);
         assert_eq!(DnsCapture::of(true, false, &none), DnsCapture::Off);
         assert_eq!(DnsCapture::of(true, false, &one), DnsCapture::Servers(&one));

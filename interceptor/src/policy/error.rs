@@ -10,16 +10,22 @@ use super::{Cidr, MAX_PREFIXES_PER_POD, NumberRange, Setting};
 /// A configuration that Istio would refuse too, or that this version cannot carry out in full.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConfigError {
-    #[error("{setting}: `{item}` is not a port; write a number from 0 to 65535, a range such as 8000:8080 or a name from /etc/services")]
+    #[error(
+        "{setting}: `{item}` is not a port; write a number from 0 to 65535, a range such as 8000:8080 or a name from /etc/services"
+    )]
     NotAPort { setting: Setting, item: String },
 
     #[error("{setting}: `{value}` is not one port; write a number from 1 to 65535 or a name from /etc/services")]
     NotOnePort { setting: Setting, value: String },
 
-    #[error("{setting}: `{item}` is not a user; write a number up to 4294967294, a range such as 1000-2000 or the name of a user here")]
+    #[error(
+        "{setting}: `{item}` is not a user; write a number up to 4294967294, a range such as 1000-2000 or the name of a user here"
+    )]
     NotAUser { setting: Setting, item: String },
 
-    #[error("{setting}: `{item}` is not a group; write a number up to 4294967294, a range such as 1000-2000 or the name of a group here")]
+    #[error(
+        "{setting}: `{item}` is not a group; write a number up to 4294967294, a range such as 1000-2000 or the name of a group here"
+    )]
     NotAGroup { setting: Setting, item: String },
 
     #[error("{setting}: the range `{item}` runs backwards; write {turned}")]
@@ -28,16 +34,22 @@ pub enum ConfigError {
     #[error("{setting}: `*` is an item of the list `{value}`; write `*` alone for all, or a list without it")]
     StarInList { setting: Setting, value: String },
 
-    #[error("{setting}: `{value}` names no user; write the sidecar's user ID, or leave the value empty for the default")]
+    #[error(
+        "{setting}: `{value}` names no user; write the sidecar's user ID, or leave the value empty for the default"
+    )]
     NoProxyUser { setting: Setting, value: String },
 
-    #[error("{setting}: `{item}` is not an IP range; write an address and a prefix length without blanks, such as 10.0.0.0/8")]
+    #[error(
+        "{setting}: `{item}` is not an IP range; write an address and a prefix length without blanks, such as 10.0.0.0/8"
+    )]
     NotACidr { setting: Setting, item: String },
 
     #[error("{setting}: `{}` has no prefix length; write {host} for the one address", .host.address())]
     CidrWithoutLength { setting: Setting, host: Cidr },
 
-    #[error("{setting}: `{item}` is an IPv4 range in IPv6 form, in which no packet falls; write it as IPv4, such as 10.0.0.0/8")]
+    #[error(
+        "{setting}: `{item}` is an IPv4 range in IPv6 form, in which no packet falls; write it as IPv4, such as 10.0.0.0/8"
+    )]
     MappedCidr { setting: Setting, item: String },
 
     #[error(
@@ -90,7 +102,9 @@ pub enum ConfigError {
     )]
     RoutedBothWays { setting: Setting, route: String },
 
-    #[error("{setting}: {ids} is not mapped in the pod's user namespace; write an ID that its uid_map and gid_map have")]
+    #[error(
+        "{setting}: {ids} is not mapped in the pod's user namespace; write an ID that its uid_map and gid_map have"
+    )]
     UnmappedId { setting: Setting, ids: NumberRange },
 
     #[error("{name}: `{value}` is not a value for it; write {wanted}")]
@@ -105,6 +119,8 @@ pub enum ConfigError {
     #[error("no valid local IP address found; wait for the pod's network to be set up, then run this again")]
     NoLocalAddress,
 
-    #[error("the lists of {what} make {count} prefixes, more than the {MAX_PREFIXES_PER_POD} a pod may have; write fewer or wider ranges")]
+    #[error(
+        "the lists of {what} make {count} prefixes, more than the {MAX_PREFIXES_PER_POD} a pod may have; write fewer or wider ranges"
+    )]
     TooManyPrefixes { what: &'static str, count: usize },
 }

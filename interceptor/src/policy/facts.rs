@@ -53,12 +53,15 @@ impl PodFacts {
     /// Whether Istio would write rules for IPv6: whether the first address is an IPv6 one, or any is with `dual_stack`
     /// ([`getLocalIP`](https://github.com/istio/istio/blob/master/tools/common/config/config.go)).
     ///
-    /// "First" is in the order of Go's `net.InterfaceAddrs`, one dump of all families, for which the kernel goes through the
-    /// families, not the interfaces ([`rtnl_dump_all`]): any IPv4 address comes before every IPv6 one.
+    /// "First" is in the order of Go's `net.InterfaceAddrs`, one dump of all families, for which the kernel goes
+    /// through the families, not the interfaces ([`rtnl_dump_all`]): any IPv4 address comes before every IPv6 one.
     ///
     /// [`rtnl_dump_all`]: https://github.com/torvalds/linux/blob/v6.12/net/core/rtnetlink.c
     pub fn ipv6_enabled(&self, dual_stack: bool) -> Result<bool, ConfigError> {
-        let mut usable = self.addresses().filter(|address| !is_loopback_or_link_local(*address)).peekable();
+        let mut usable = self
+            .addresses()
+            .filter(|address| !is_loopback_or_link_local(*address))
+            .peekable();
         if usable.peek().is_none() {
             return Err(ConfigError::NoLocalAddress);
         }
@@ -68,7 +71,10 @@ impl PodFacts {
 
     /// All addresses of all interfaces; an IPv4-mapped one as IPv4.
     pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.interfaces.iter().flat_map(|interface| &interface.addresses).map(IpAddr::to_canonical)
+        self.interfaces
+            .iter()
+            .flat_map(|interface| &interface.addresses)
+            .map(IpAddr::to_canonical)
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The command line of `istio-iptables`, as it is written: nothing is looked up or judged here except what Go's flag library judges
-//! ([`root.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/cmd/root.go)).
+//! The command line of `istio-iptables`, as it is written: nothing is looked up or judged here except what Go's flag
+//! library judges ([`root.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/cmd/root.go)).
 #![expect(clippy::doc_markdown, reason = "clap prints these comments as they stand")]
 
 use std::time::Duration;
@@ -33,7 +33,8 @@ pub struct IstioFlags {
     #[arg(short = 'g', long, value_name = "GROUPS", allow_hyphen_values = true)]
     pub proxy_gid: Option<String>,
 
-    /// How inbound connections are intercepted; anything but TPROXY means REDIRECT (ISTIO_INBOUND_INTERCEPTION_MODE; default: REDIRECT)
+    /// How inbound connections are intercepted; anything but TPROXY means REDIRECT (ISTIO_INBOUND_INTERCEPTION_MODE;
+    /// default: REDIRECT)
     #[arg(short = 'm', long, value_name = "MODE", allow_hyphen_values = true)]
     pub istio_inbound_interception_mode: Option<String>,
 
@@ -109,7 +110,8 @@ pub struct IstioFlags {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
     pub drop_invalid: Option<bool>,
 
-    /// Intercept IPv6 as soon as any address of the pod is one, not only when the first is (DUAL_STACK, ISTIO_DUAL_STACK; default: false)
+    /// Intercept IPv6 as soon as any address of the pod is one, not only when the first is (DUAL_STACK,
+    /// ISTIO_DUAL_STACK; default: false)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
     pub dual_stack: Option<bool>,
 
@@ -183,7 +185,10 @@ mod tests {
     fn every_setting_is_a_flag_whose_help_names_its_variables() {
         let command = Cli::command();
         let inherited = |name: &str| name.contains('_') || name == "vklog" || name == "help";
-        let flags: Vec<_> = command.get_arguments().filter(|arg| !arg.get_long().is_none_or(inherited)).collect();
+        let flags: Vec<_> = command
+            .get_arguments()
+            .filter(|arg| !arg.get_long().is_none_or(inherited))
+            .collect();
         assert_eq!(flags.len(), settings::WITH_FLAG.len());
         for (flag, setting) in flags.iter().zip(settings::WITH_FLAG) {
             assert_eq!(flag.get_long(), setting.flag);
@@ -207,7 +212,12 @@ mod tests {
     #[test]
     fn a_value_may_be_empty_or_look_like_a_flag() {
         let flags = parse(&["-x", "", "-b", "*", "-d=", "-u", "-5", "--istio-service-cidr="]);
-        let texts = [flags.istio_service_exclude_cidr, flags.istio_inbound_ports, flags.istio_local_exclude_ports, flags.proxy_uid];
+        let texts = [
+            flags.istio_service_exclude_cidr,
+            flags.istio_inbound_ports,
+            flags.istio_local_exclude_ports,
+            flags.proxy_uid,
+        ];
         assert_eq!(texts, ["", "*", "", "-5"].map(|text| Some(text.to_owned())));
         assert_eq!(flags.istio_service_cidr.as_deref(), Some(""));
     }
@@ -227,7 +237,14 @@ mod tests {
 
     #[test]
     fn flags_of_pilot_agent_are_accepted() {
-        let flags = parse(&["--log_output_level=default:debug", "--log_as_json", "--vklog", "6", "--log_target=stderr", "--log_caller="]);
+        let flags = parse(&[
+            "--log_output_level=default:debug",
+            "--log_as_json",
+            "--vklog",
+            "6",
+            "--log_target=stderr",
+            "--log_caller=",
+        ]);
         assert_eq!(flags.log.output_level.as_deref(), Some("default:debug"));
         assert_eq!(flags.log.as_json, Some(true));
     }
@@ -235,7 +252,10 @@ mod tests {
     #[test]
     fn durations_and_numbers_are_read() {
         let flags = parse(&["--probe-timeout=1m30s", "--iptables-probe-port", "15002"]);
-        assert_eq!((flags.probe_timeout, flags.iptables_probe_port), (Some(Duration::from_secs(90)), Some(15_002)));
+        assert_eq!(
+            (flags.probe_timeout, flags.iptables_probe_port),
+            (Some(Duration::from_secs(90)), Some(15_002))
+        );
     }
 
     #[rstest]

@@ -31,7 +31,11 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
         }
         rest = after;
     }
-    Some(if negative { Duration::ZERO } else { Duration::from_nanos(nanos.unsigned_abs()) })
+    Some(if negative {
+        Duration::ZERO
+    } else {
+        Duration::from_nanos(nanos.unsigned_abs())
+    })
 }
 
 /// Takes `1.5s` off the front of `1.5s20ms`: its nanoseconds, and what follows.
@@ -52,7 +56,11 @@ fn split_component(text: &str) -> Option<(i64, &str)> {
     if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
         return None;
     }
-    let whole_nanos = if whole.is_empty() { 0 } else { whole.parse::<i64>().ok()?.checked_mul(nanos_per_unit)? };
+    let whole_nanos = if whole.is_empty() {
+        0
+    } else {
+        whole.parse::<i64>().ok()?.checked_mul(nanos_per_unit)?
+    };
     // The digits after these are worth less than a nanosecond, even of an hour.
     let digits = fraction.get(..15).unwrap_or(fraction);
     let part = if digits.is_empty() { 0 } else { digits.parse::<i128>().ok()? };
@@ -63,7 +71,11 @@ fn split_component(text: &str) -> Option<(i64, &str)> {
 /// A decimal number without sign or leading zeros; with one, C and Go take it for octal.
 pub(super) fn parse_decimal<T: FromStr>(text: &str) -> Option<T> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits && (text.len() == 1 || !text.starts_with('0')) { text.parse().ok() } else { None }
+    if digits && (text.len() == 1 || !text.starts_with('0')) {
+        text.parse().ok()
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]

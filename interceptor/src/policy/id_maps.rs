@@ -36,7 +36,8 @@ impl IdMap {
         Self(vec![Extent { inside: 0, outside: 0, count: u32::MAX }])
     }
 
-    /// From the text of `/proc/<pid>/uid_map` or `gid_map`, read from the initial user namespace. None if it is not such a text.
+    /// From the text of `/proc/<pid>/uid_map` or `gid_map`, read from the initial user namespace. None if it is not
+    /// such a text.
     pub fn parse(text: &str) -> Option<Self> {
         let extents: Option<Vec<Extent>> = text
             .lines()
@@ -54,8 +55,10 @@ impl IdMap {
         let mut found = Vec::new();
         let mut next = ids.first;
         loop {
-            let Extent { inside, outside, count } =
-                *self.0.iter().find(|extent| next >= extent.inside && next - extent.inside < extent.count)?;
+            let Extent { inside, outside, count } = *self
+                .0
+                .iter()
+                .find(|extent| next >= extent.inside && next - extent.inside < extent.count)?;
             let last = ids.last.min(inside + (count - 1));
             found.push(NumberRange { first: outside + (next - inside), last: outside + (last - inside) });
             if last == ids.last {
@@ -81,7 +84,10 @@ mod tests {
     #[case::not_mapped((65_537, 65_537), &[])]
     #[case::half_mapped((65_536, 65_537), &[])]
     fn ids_are_translated(#[case] (first, last): (u32, u32), #[case] outside: &[(u32, u32)]) {
-        let ranges: Vec<_> = outside.iter().map(|(first, last)| NumberRange { first: *first, last: *last }).collect();
+        let ranges: Vec<_> = outside
+            .iter()
+            .map(|(first, last)| NumberRange { first: *first, last: *last })
+            .collect();
         let expected = Some(ranges).filter(|ranges| !ranges.is_empty());
         assert_eq!(IdMap::parse(MAP).unwrap().outside(NumberRange { first, last }), expected);
     }

@@ -12,10 +12,13 @@ pub(super) struct Excluded {
 }
 
 impl Excluded {
-    /// Resolves names, of which one that ends in `+` stands for all that begin so, as in iptables. A pod in which the destination alone
-    /// does not decide on the interface is refused.
+    /// Resolves names, of which one that ends in `+` stands for all that begin so, as in iptables. A pod in which the
+    /// destination alone does not decide on the interface is refused.
     pub(super) fn of(names: &[String], facts: &PodFacts) -> Result<Self, ConfigError> {
-        let excluded = facts.interfaces.iter().filter(|interface| names.iter().any(|name| matches(name, &interface.name)));
+        let excluded = facts
+            .interfaces
+            .iter()
+            .filter(|interface| names.iter().any(|name| matches(name, &interface.name)));
         let (loopback, indices) = excluded.fold((false, Vec::new()), |(loopback, mut indices), interface| {
             indices.push(interface.index);
             (loopback || is_loopback(interface), indices)
@@ -28,7 +31,9 @@ impl Excluded {
         if let Some(rule) = facts.rules.first() {
             return Err(ConfigError::RoutedByMoreThanDestination { setting, rule: rule.clone() });
         }
-        if let Some(RouteFacts { address, prefix_len, .. }) = facts.routes.iter().find(|route| this.leaves(route).is_none()) {
+        if let Some(RouteFacts { address, prefix_len, .. }) =
+            facts.routes.iter().find(|route| this.leaves(route).is_none())
+        {
             return Err(ConfigError::RoutedBothWays { setting, route: format!("{address}/{prefix_len}") });
         }
         Ok(this)
@@ -47,17 +52,27 @@ impl Excluded {
         self.loopback
     }
 
-    /// The routes, and whether each leads through an excluded interface. Without those that an address of the pod hides.
+    /// The routes, and whether each leads through an excluded interface. Without those that an address of the pod
+    /// hides.
     pub(super) fn routes<'a>(&self, facts: &'a PodFacts) -> impl Iterator<Item = (&'a RouteFacts, bool)> {
         let own = |ip: IpAddr| ip.is_loopback() || facts.addresses().any(|own| own == ip);
-        let visible = move |route: &&RouteFacts| !(own(route.address) && (route.address.is_loopback() || route.is_host()));
-        facts.routes.iter().filter(visible).map(|route| (route, self.leaves(route).unwrap_or(false)))
+        let visible =
+            move |route: &&RouteFacts| !(own(route.address) && (route.address.is_loopback() || route.is_host()));
+        facts
+            .routes
+            .iter()
+            .filter(visible)
+            .map(|route| (route, self.leaves(route).unwrap_or(false)))
     }
 
     /// None for a route with several next hops, of which some are excluded.
     fn leaves(&self, route: &RouteFacts) -> Option<bool> {
         let excluded = route.interfaces.iter().filter(|index| self.indices.contains(index)).count();
-        if excluded == 0 { Some(false) } else { (excluded == route.interfaces.len()).then_some(true) }
+        if excluded == 0 {
+            Some(false)
+        } else {
+            (excluded == route.interfaces.len()).then_some(true)
+        }
     }
 }
 
@@ -68,7 +83,9 @@ pub fn unknown_interfaces<'a>(names: &'a [String], facts: &PodFacts) -> Vec<&'a 
 }
 
 fn matches(pattern: &str, name: &str) -> bool {
-    pattern.strip_suffix('+').map_or(pattern == name, |start| name.starts_with(start))
+    pattern
+        .strip_suffix('+')
+        .map_or(pattern == name, |start| name.starts_with(start))
 }
 
 fn is_loopback(interface: &InterfaceFacts) -> bool {

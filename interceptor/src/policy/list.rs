@@ -35,7 +35,10 @@ impl<T: Display> Serialize for Selection<T> {
 }
 
 /// For `#[serde(serialize_with)]`: a list as it is written on the command line.
-pub(super) fn serialize_comma_separated<T: Display, S: Serializer>(items: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn serialize_comma_separated<T: Display, S: Serializer>(
+    items: &[T],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&items.iter().map(T::to_string).collect::<Vec<_>>().join(","))
 }
 

@@ -6,8 +6,8 @@
 //!                                                        └───────render::iptables───────▶ what istio-iptables would have written
 //! ```
 //!
-//! Pure steps, and every refusal happens in them, before anything is touched. Nothing here talks to the kernel, prints or
-//! exits; the environment and the account database come in as arguments.
+//! Pure steps, and every refusal happens in them, before anything is touched. Nothing here talks to the kernel, prints
+//! or exits; the environment and the account database come in as arguments.
 
 mod acceleration;
 mod accounts;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Ports, users and groups as iptables reads them. Istio hands its lists on unread, so whatever iptables takes is in use: ranges and
-//! names too.
+//! Ports, users and groups as iptables reads them. Istio hands its lists on unread, so whatever iptables takes is in
+//! use: ranges and names too.
 //!
-//! Two differences, both towards refusing: numbers with leading zeros or `0x`, which iptables takes for octal and hexadecimal, and
-//! IDs whose range runs backwards, which it takes for a range without members.
+//! Two differences, both toward refusing: numbers with leading zeros or `0x`, which iptables takes for octal and
+//! hexadecimal, and IDs whose range runs backwards, which it takes for a range without members.
 
 use super::{Accounts, ConfigError, NumberRange, Selection, Setting, go, list::split};
 
@@ -11,7 +11,11 @@ use super::{Accounts, ConfigError, NumberRange, Selection, Setting, go, list::sp
 const MAX_ID: u32 = u32::MAX - 1;
 
 /// A list of ports or `*`.
-pub(super) fn ports_or_all(setting: Setting, value: &str, accounts: &dyn Accounts) -> Result<Selection<NumberRange>, ConfigError> {
+pub(super) fn ports_or_all(
+    setting: Setting,
+    value: &str,
+    accounts: &dyn Accounts,
+) -> Result<Selection<NumberRange>, ConfigError> {
     selection(setting, value, |item| port_range(setting, item, accounts))
 }
 
@@ -31,7 +35,11 @@ pub(super) fn groups(setting: Setting, value: &str, accounts: &dyn Accounts) -> 
 }
 
 /// A list of groups or `*`.
-pub(super) fn groups_or_all(setting: Setting, value: &str, accounts: &dyn Accounts) -> Result<Selection<NumberRange>, ConfigError> {
+pub(super) fn groups_or_all(
+    setting: Setting,
+    value: &str,
+    accounts: &dyn Accounts,
+) -> Result<Selection<NumberRange>, ConfigError> {
     selection(setting, value, |item| group_range(setting, item, accounts))
 }
 
@@ -58,8 +66,9 @@ pub(super) fn selection<T>(
     Ok(Selection::Listed(split(value).map(parse).collect::<Result<_, _>>()?))
 }
 
-/// `parse_tcp_ports` of [`libxt_tcp.c`](https://git.netfilter.org/iptables/tree/extensions/libxt_tcp.c): an end left out is the
-/// first or the last port. Blanks around an item are lost on the way there, when `iptables-restore` takes its line apart.
+/// `parse_tcp_ports` of [`libxt_tcp.c`](https://git.netfilter.org/iptables/tree/extensions/libxt_tcp.c): an end left
+/// out is the first or the last port. Blanks around an item are lost on the way there, when `iptables-restore` takes
+/// its line apart.
 fn port_range(setting: Setting, item: &str, accounts: &dyn Accounts) -> Result<NumberRange, ConfigError> {
     let text = item.trim_ascii();
     let bounds = match text.split_once(':') {
@@ -75,20 +84,30 @@ fn port_range(setting: Setting, item: &str, accounts: &dyn Accounts) -> Result<N
 }
 
 fn port(text: &str, accounts: &dyn Accounts) -> Option<u16> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) { go::parse_decimal(text) } else { accounts.service(text) }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        go::parse_decimal(text)
+    } else {
+        accounts.service(text)
+    }
 }
 
 fn user_range(setting: Setting, item: &str, accounts: &dyn Accounts) -> Result<NumberRange, ConfigError> {
-    id_range(setting, item, |name| accounts.uid(name)).ok_or_else(|| ConfigError::NotAUser { setting, item: item.to_owned() })?
+    id_range(setting, item, |name| accounts.uid(name))
+        .ok_or_else(|| ConfigError::NotAUser { setting, item: item.to_owned() })?
 }
 
 fn group_range(setting: Setting, item: &str, accounts: &dyn Accounts) -> Result<NumberRange, ConfigError> {
-    id_range(setting, item, |name| accounts.gid(name)).ok_or_else(|| ConfigError::NotAGroup { setting, item: item.to_owned() })?
+    id_range(setting, item, |name| accounts.gid(name))
+        .ok_or_else(|| ConfigError::NotAGroup { setting, item: item.to_owned() })?
 }
 
 /// [`libxt_owner.c`](https://git.netfilter.org/iptables/tree/extensions/libxt_owner.c): a name wins over a number, and `-` and `:`
 /// both make a range. `None` when it is neither.
-fn id_range(setting: Setting, item: &str, lookup: impl Fn(&str) -> Option<u32>) -> Option<Result<NumberRange, ConfigError>> {
+fn id_range(
+    setting: Setting,
+    item: &str,
+    lookup: impl Fn(&str) -> Option<u32>,
+) -> Option<Result<NumberRange, ConfigError>> {
     let text = item.trim_ascii();
     if let Some(id) = lookup(text) {
         return Some(Ok(NumberRange::one(id)));
@@ -100,7 +119,11 @@ fn id_range(setting: Setting, item: &str, lookup: impl Fn(&str) -> Option<u32>) 
 
 fn forward(setting: Setting, item: &str, first: u32, last: u32) -> Result<NumberRange, ConfigError> {
     if first > last {
-        return Err(ConfigError::BackwardRange { setting, item: item.to_owned(), turned: NumberRange { first: last, last: first } });
+        return Err(ConfigError::BackwardRange {
+            setting,
+            item: item.to_owned(),
+            turned: NumberRange { first: last, last: first },
+        });
     }
     Ok(NumberRange { first, last })
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Makes every prefix say all that is true of it: a longest-prefix trie shows only the most specific match, so what the wider
-//! prefixes around it say must be repeated there.
+//! Makes every prefix say all that is true of it: a longest-prefix trie shows only the most specific match, so what the
+//! wider prefixes around it say must be repeated there.
 
 /// A prefix and what is said of everything in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +28,8 @@ impl<C> Prefix<C> {
     }
 }
 
-/// Gives each prefix the union of its class and those of all prefixes that hold it, which `union` gets second. Prefixes that say no more than the one around them are
-/// left out. Sorted; *O*(*n* log *n*).
+/// Gives each prefix the union of its class and those of all prefixes that hold it, which `union` gets second. Prefixes
+/// that say no more than the one around them are left out. Sorted; *O*(*n* log *n*).
 pub(super) fn flatten<C: Copy + PartialEq>(mut prefixes: Vec<Prefix<C>>, union: fn(C, C) -> C) -> Vec<Prefix<C>> {
     // A prefix directly precedes everything it holds.
     prefixes.sort_unstable_by_key(|prefix| (prefix.bits, prefix.len));
@@ -38,7 +38,9 @@ pub(super) fn flatten<C: Copy + PartialEq>(mut prefixes: Vec<Prefix<C>>, union: 
     let mut enclosing: Vec<usize> = Vec::new();
     for prefix in prefixes {
         while enclosing.pop_if(|&mut index| !flat[index].holds(prefix.bits)).is_some() {}
-        let class = enclosing.last().map_or(prefix.class, |&index| union(prefix.class, flat[index].class));
+        let class = enclosing
+            .last()
+            .map_or(prefix.class, |&index| union(prefix.class, flat[index].class));
         match enclosing.last().map(|&index| &mut flat[index]) {
             Some(same) if same.len == prefix.len => same.class = class,
             Some(around) if around.class == class => {}
@@ -70,12 +72,19 @@ mod tests {
 
     /// What a trie answers: the longest match only.
     fn longest_match(prefixes: &[Prefix<u8>], bits: u128) -> u8 {
-        prefixes.iter().filter(|prefix| prefix.holds(bits)).max_by_key(|prefix| prefix.len).map_or(0, |prefix| prefix.class)
+        prefixes
+            .iter()
+            .filter(|prefix| prefix.holds(bits))
+            .max_by_key(|prefix| prefix.len)
+            .map_or(0, |prefix| prefix.class)
     }
 
     /// What is true: all matches.
     fn all_matches(prefixes: &[Prefix<u8>], bits: u128) -> u8 {
-        prefixes.iter().filter(|prefix| prefix.holds(bits)).fold(0, |class, prefix| class | prefix.class)
+        prefixes
+            .iter()
+            .filter(|prefix| prefix.holds(bits))
+            .fold(0, |class, prefix| class | prefix.class)
     }
 
     /// Prefixes from so small a space that they nest, meet and repeat; in the top bits, the bottom bits, or all over.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A pod's routes: which address stands for each when the kernel is asked about it, and which source they give to connections.
+//! A pod's routes: which address stands for each when the kernel is asked about it, and which source they give to
+//! connections.
 
 use std::net::IpAddr;
 
@@ -12,9 +13,14 @@ use super::{
     tables::address_bits,
 };
 
-/// For each of `prefixes` an address that lies in it and in no narrower one; none where the narrower ones leave nothing.
+/// For each of `prefixes` an address that lies in it and in no narrower one; none where the narrower ones leave
+/// nothing.
 pub fn representatives(prefixes: &[(IpAddr, u8)]) -> Vec<Option<IpAddr>> {
-    let mut sorted: Vec<Prefix<usize>> = prefixes.iter().enumerate().map(|(index, (ip, len))| prefix(*ip, *len, index)).collect();
+    let mut sorted: Vec<Prefix<usize>> = prefixes
+        .iter()
+        .enumerate()
+        .map(|(index, (ip, len))| prefix(*ip, *len, index))
+        .collect();
     sorted.sort_unstable_by_key(|prefix| (prefix.bits, prefix.len));
     let mut found = vec![None; prefixes.len()];
     for (position, around) in sorted.iter().enumerate() {
@@ -30,7 +36,9 @@ pub fn representatives(prefixes: &[(IpAddr, u8)]) -> Vec<Option<IpAddr>> {
                 _ => {}
             }
         }
-        found[around.class] = free.filter(|bits| around.holds(*bits)).map(|bits| IpAddr::from(Address::from(IpAddr::V6(bits.into()))));
+        found[around.class] = free
+            .filter(|bits| around.holds(*bits))
+            .map(|bits| IpAddr::from(Address::from(IpAddr::V6(bits.into()))));
     }
     found
 }
@@ -47,8 +55,12 @@ pub(super) fn sources(facts: &PodFacts, pod_v4: Address, pod_v6: Address) -> Vec
         if flat.iter().all(|prefix| prefix.class == usual) { Vec::new() } else { flat }
     };
     let all = of_family(v4, pod_v4).into_iter().chain(of_family(v6, pod_v6));
-    all.map(|Prefix { bits, len, class }| SourcePrefix { address: IpAddr::V6(bits.into()).into(), prefix_len: len, source: class })
-        .collect()
+    all.map(|Prefix { bits, len, class }| SourcePrefix {
+        address: IpAddr::V6(bits.into()).into(),
+        prefix_len: len,
+        source: class,
+    })
+    .collect()
 }
 
 fn prefix<C>(ip: IpAddr, len: u8, class: C) -> Prefix<C> {
@@ -75,7 +87,12 @@ mod tests {
     fn an_address_stands_for_a_prefix(#[case] prefixes: &str, #[case] expected: &str) {
         let parsed: Vec<(IpAddr, u8)> = prefixes
             .split_whitespace()
-            .map(|prefix| prefix.split_once('/').map(|(ip, len)| (ip.parse().unwrap(), len.parse().unwrap())).unwrap())
+            .map(|prefix| {
+                prefix
+                    .split_once('/')
+                    .map(|(ip, len)| (ip.parse().unwrap(), len.parse().unwrap()))
+                    .unwrap()
+            })
             .collect();
         let expected: Vec<Option<IpAddr>> = expected.split_whitespace().map(|ip| ip.parse().ok()).collect();
         assert_eq!(representatives(&parsed), expected);

@@ -39,18 +39,22 @@ pub(super) const INBOUND_CAPTURE_PORT: Setting = Setting::new("inbound-capture-p
 pub(super) const INBOUND_TUNNEL_PORT: Setting = Setting::new("inbound-tunnel-port", &["INBOUND_TUNNEL_PORT"]);
 pub(super) const PROXY_UID: Setting = Setting::new("proxy-uid", &["PROXY_UID"]);
 pub(super) const PROXY_GID: Setting = Setting::new("proxy-gid", &["PROXY_GID"]);
-pub(super) const INTERCEPTION_MODE: Setting = Setting::new("istio-inbound-interception-mode", &["ISTIO_INBOUND_INTERCEPTION_MODE"]);
+pub(super) const INTERCEPTION_MODE: Setting =
+    Setting::new("istio-inbound-interception-mode", &["ISTIO_INBOUND_INTERCEPTION_MODE"]);
 pub(super) const INBOUND_PORTS: Setting = Setting::new("istio-inbound-ports", &["ISTIO_INBOUND_PORTS"]);
-pub(super) const LOCAL_EXCLUDE_PORTS: Setting = Setting::new("istio-local-exclude-ports", &["ISTIO_LOCAL_EXCLUDE_PORTS"]);
+pub(super) const LOCAL_EXCLUDE_PORTS: Setting =
+    Setting::new("istio-local-exclude-ports", &["ISTIO_LOCAL_EXCLUDE_PORTS"]);
 pub(super) const EXCLUDE_INTERFACES: Setting = Setting::new("istio-exclude-interfaces", &["ISTIO_EXCLUDE_INTERFACES"]);
 pub(super) const SERVICE_CIDR: Setting = Setting::new("istio-service-cidr", &["ISTIO_SERVICE_CIDR"]);
-pub(super) const SERVICE_EXCLUDE_CIDR: Setting = Setting::new("istio-service-exclude-cidr", &["ISTIO_SERVICE_EXCLUDE_CIDR"]);
+pub(super) const SERVICE_EXCLUDE_CIDR: Setting =
+    Setting::new("istio-service-exclude-cidr", &["ISTIO_SERVICE_EXCLUDE_CIDR"]);
 pub(super) const OUTBOUND_PORTS: Setting = Setting::new("istio-outbound-ports", &["ISTIO_OUTBOUND_PORTS"]);
 pub(super) const LOCAL_OUTBOUND_PORTS_EXCLUDE: Setting =
     Setting::new("istio-local-outbound-ports-exclude", &["ISTIO_LOCAL_OUTBOUND_PORTS_EXCLUDE"]);
 pub(super) const KUBE_VIRT_INTERFACES: Setting = Setting::new("kube-virt-interfaces", &["KUBE_VIRT_INTERFACES"]);
 pub(super) const TPROXY_MARK: Setting = Setting::new("istio-inbound-tproxy-mark", &["ISTIO_INBOUND_TPROXY_MARK"]);
-pub(super) const TPROXY_ROUTE_TABLE: Setting = Setting::new("istio-inbound-tproxy-route-table", &["ISTIO_INBOUND_TPROXY_ROUTE_TABLE"]);
+pub(super) const TPROXY_ROUTE_TABLE: Setting =
+    Setting::new("istio-inbound-tproxy-route-table", &["ISTIO_INBOUND_TPROXY_ROUTE_TABLE"]);
 pub(super) const DRY_RUN: Setting = Setting::new("dry-run", &["DRY_RUN"]);
 pub(super) const PROBE_PORT: Setting = Setting::new("iptables-probe-port", &["IPTABLES_PROBE_PORT"]);
 pub(super) const PROBE_TIMEOUT: Setting = Setting::new("probe-timeout", &["PROBE_TIMEOUT"]);

@@ -24,7 +24,9 @@ impl<'a> Sources<'a> {
     }
 
     pub(super) fn text(&self, flag: Option<&String>, setting: Setting, default: &str) -> String {
-        flag.cloned().or_else(|| self.variable(setting).map(|(_name, value)| value)).unwrap_or_else(|| default.to_owned())
+        flag.cloned()
+            .or_else(|| self.variable(setting).map(|(_name, value)| value))
+            .unwrap_or_else(|| default.to_owned())
     }
 
     pub(super) fn switch(&mut self, flag: Option<bool>, setting: Setting) -> bool {
@@ -58,13 +60,19 @@ impl<'a> Sources<'a> {
         }
         let Some((name, text)) = self.variable(setting) else { return default };
         parse(&text).unwrap_or_else(|zero| {
-            self.warnings.push(format!("{name}: `{text}` is not a value of {setting}; taken for {zero:?}, as Istio does"));
+            self.warnings.push(format!(
+                "{name}: `{text}` is not a value of {setting}; taken for {zero:?}, as Istio does"
+            ));
             zero
         })
     }
 
     /// The strongest variable that is set.
     fn variable(&self, setting: Setting) -> Option<(&'static str, String)> {
-        setting.variables.iter().rev().find_map(|name| (self.environment)(name).map(|value| (*name, value)))
+        setting
+            .variables
+            .iter()
+            .rev()
+            .find_map(|name| (self.environment)(name).map(|value| (*name, value)))
     }
 }

@@ -16,8 +16,8 @@ pub struct CompiledPolicy {
     pub numbers: Vec<NumberPrefix>,
     /// Where the source of connections is not always the pod's, what it is, by destination. The longest match says it.
     pub sources: Vec<SourcePrefix>,
-    /// Each secondary address, with the first address of the same family on its interface: the one that REDIRECT would have sent
-    /// inbound connections to.
+    /// Each secondary address, with the first address of the same family on its interface: the one that REDIRECT would
+    /// have sent inbound connections to.
     pub primaries: Vec<(Address, Address)>,
 }
 
@@ -56,23 +56,31 @@ impl Tables for CompiledPolicy {
     fn address(&self, address: Address) -> AddressClass {
         let bits = address_bits(address);
         let of_family = self.addresses.iter().filter(|entry| entry.address.is_v4() == address.is_v4());
-        let matching = of_family.filter(|entry| Prefix::new(address_bits(entry.address), entry.prefix_len, ()).holds(bits));
-        matching.max_by_key(|entry| entry.prefix_len).map_or_else(AddressClass::default, |entry| entry.class)
+        let matching =
+            of_family.filter(|entry| Prefix::new(address_bits(entry.address), entry.prefix_len, ()).holds(bits));
+        matching
+            .max_by_key(|entry| entry.prefix_len)
+            .map_or_else(AddressClass::default, |entry| entry.class)
     }
 
     fn number(&self, space: NumberSpace, number: u32) -> NumberClass {
         let bits = number_bits(number);
-        let matching = self
-            .numbers
-            .iter()
-            .filter(|entry| entry.space == space && Prefix::new(number_bits(entry.number), entry.prefix_len, ()).holds(bits));
-        matching.max_by_key(|entry| entry.prefix_len).map_or_else(NumberClass::default, |entry| entry.class)
+        let matching = self.numbers.iter().filter(|entry| {
+            entry.space == space && Prefix::new(number_bits(entry.number), entry.prefix_len, ()).holds(bits)
+        });
+        matching
+            .max_by_key(|entry| entry.prefix_len)
+            .map_or_else(NumberClass::default, |entry| entry.class)
     }
 }
 
 impl From<Prefix<AddressClass>> for AddressPrefix {
     fn from(Prefix { bits, len, class }: Prefix<AddressClass>) -> Self {
-        Self { address: Address::from(std::net::IpAddr::V6(bits.into())), prefix_len: len, class }
+        Self {
+            address: Address::from(std::net::IpAddr::V6(bits.into())),
+            prefix_len: len,
+            class,
+        }
     }
 }
 
@@ -84,7 +92,10 @@ impl NumberPrefix {
 
 /// The address as a number.
 pub(super) fn address_bits(address: Address) -> u128 {
-    address.0.iter().fold(0, |bits, word| (bits << u32::BITS) | u128::from(u32::from_be(*word)))
+    address
+        .0
+        .iter()
+        .fold(0, |bits, word| (bits << u32::BITS) | u128::from(u32::from_be(*word)))
 }
 
 /// The number, moved to where prefixes begin.

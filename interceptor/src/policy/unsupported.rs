@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the kernel programs of this version do not do. A setting that would change where a connection goes is refused, never
-//! ignored; a setting that has nothing to act on is accepted, with a note that says so.
+//! What the kernel programs of this version do not do. A setting that would change where a connection goes is refused,
+//! never ignored; a setting that has nothing to act on is accepted, with a note that says so.
 
 use super::{ConfigError, InterceptionMode, IptablesBinary, IstioConfig, NumberRange, Selection, Setting, settings};
 
@@ -40,11 +40,19 @@ fn refuse(config: &IstioConfig) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Refuses marks and tables with which packets that have nothing to do with the sidecar would not leave the pod any more.
+/// Refuses marks and tables with which packets that have nothing to do with the sidecar would not leave the pod any
+/// more.
 fn marked_routing(mark: u32, table: u32) -> Result<(), ConfigError> {
     let unworkable = |setting, value, reason, advice| Err(ConfigError::Unworkable { setting, value, reason, advice });
     match mark {
-        0 => return unworkable(settings::TPROXY_MARK, mark, "every packet without a mark would count as marked", "write 1337"),
+        0 => {
+            return unworkable(
+                settings::TPROXY_MARK,
+                mark,
+                "every packet without a mark would count as marked",
+                "write 1337",
+            );
+        }
         ISTIO_OUTBOUND_MARK => {
             let reason = "Istio's rules know the sidecar's connections to its own pod by it";
             return unworkable(settings::TPROXY_MARK, mark, reason, "write another one, such as 1337");
@@ -62,7 +70,8 @@ fn marked_routing(mark: u32, table: u32) -> Result<(), ConfigError> {
 
 fn notes(config: &IstioConfig) -> Vec<String> {
     let mut notes = Vec::new();
-    let mut note = |setting: Setting, value: &str, note: &str| notes.push(format!("{setting}: `{value}` has no effect: {note}"));
+    let mut note =
+        |setting: Setting, value: &str, note: &str| notes.push(format!("{setting}: `{value}` has no effect: {note}"));
     let no_rules = "no rules of iptables or nftables are written";
     if config.native_nftables {
         note(settings::NATIVE_NFTABLES, "true", no_rules);
@@ -83,10 +92,18 @@ fn notes(config: &IstioConfig) -> Vec<String> {
         );
     }
     if config.cni_mode {
-        note(settings::CNI_MODE, "true", "there is no lock file and no name service of the host to keep away from");
+        note(
+            settings::CNI_MODE,
+            "true",
+            "there is no lock file and no name service of the host to keep away from",
+        );
     }
     if !config.network_namespace.is_empty() {
-        note(settings::NETWORK_NAMESPACE, &config.network_namespace, "as in Istio it does not choose the network namespace; --netns does");
+        note(
+            settings::NETWORK_NAMESPACE,
+            &config.network_namespace,
+            "as in Istio it does not choose the network namespace; --netns does",
+        );
     }
     if !config.inbound_ports_excluded.is_empty() && config.inbound_ports != Selection::All {
         note(

@@ -12,7 +12,8 @@ use anyhow::{Context as _, bail};
 
 use crate::scene::Stack;
 
-/// Written as a command line: `stack=v4 servers=10.96.0.10 ISTIO_OUTBOUND_OWNER_GROUPS='2000' --redirect-dns -u '1337' -i '*'`.
+/// Written as a command line: `stack=v4 servers=10.96.0.10 ISTIO_OUTBOUND_OWNER_GROUPS='2000' --redirect-dns -u '1337'
+/// -i '*'`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub stack: Stack,
@@ -42,12 +43,22 @@ const SWITCHES: &[&str] = &[REDIRECT_DNS, CAPTURE_ALL_DNS, DROP_INVALID];
 impl Config {
     /// Without any flag.
     pub fn new(stack: Stack) -> Self {
-        Self { stack, servers: Vec::new(), environment: BTreeMap::new(), switches: BTreeSet::new(), flags: BTreeMap::new() }
+        Self {
+            stack,
+            servers: Vec::new(),
+            environment: BTreeMap::new(),
+            switches: BTreeSet::new(),
+            flags: BTreeMap::new(),
+        }
     }
 
     /// The value of a flag, by default what `istio-iptables` takes.
     pub fn flag(&self, letter: char) -> &str {
-        let given = self.flags.get(&letter).map(String::as_str).filter(|value| !value.is_empty() || !"ug".contains(letter));
+        let given = self
+            .flags
+            .get(&letter)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty() || !"ug".contains(letter));
         given.unwrap_or_else(|| match letter {
             'p' => "15001",
             'z' => "15006",
@@ -80,19 +91,32 @@ impl Config {
     /// The user and group that a sidecar of this configuration runs as: root, if it needs transparent sockets.
     pub fn proxy(&self) -> (u32, u32) {
         let first = |letter| self.list(letter).first().and_then(|item| item.split('-').next()?.parse().ok());
-        (if self.is_tproxy() { 0 } else { first('u').unwrap_or(1337) }, first('g').unwrap_or(1337))
+        (
+            if self.is_tproxy() { 0 } else { first('u').unwrap_or(1337) },
+            first('g').unwrap_or(1337),
+        )
     }
 
     /// For `interceptor istio-iptables`.
     pub fn arguments(&self) -> Vec<String> {
-        let flags = self.flags.iter().flat_map(|(letter, value)| [format!("-{letter}"), value.clone()]);
+        let flags = self
+            .flags
+            .iter()
+            .flat_map(|(letter, value)| [format!("-{letter}"), value.clone()]);
         let switches = self.switches.iter().map(|switch| format!("--{switch}"));
-        flags.chain(switches).chain(self.stack.enrol_flags().iter().copied().map(str::to_owned)).collect()
+        flags
+            .chain(switches)
+            .chain(self.stack.enroll_flags().iter().copied().map(str::to_owned))
+            .collect()
     }
 
     /// The pod's `resolv.conf`.
     pub fn resolv_conf(&self) -> String {
-        self.servers.iter().map(|server| format!("nameserver {server}\n")).collect::<Vec<_>>().concat()
+        self.servers
+            .iter()
+            .map(|server| format!("nameserver {server}\n"))
+            .collect::<Vec<_>>()
+            .concat()
     }
 }
 
@@ -108,9 +132,13 @@ impl fmt::Display for Config {
             let servers: Vec<String> = servers.iter().map(IpAddr::to_string).collect();
             write!(formatter, " servers={}", servers.join(","))?;
         }
-        environment.iter().try_for_each(|(name, value)| write!(formatter, " {name}='{value}'"))?;
+        environment
+            .iter()
+            .try_for_each(|(name, value)| write!(formatter, " {name}='{value}'"))?;
         switches.iter().try_for_each(|switch| write!(formatter, " --{switch}"))?;
-        flags.iter().try_for_each(|(letter, value)| write!(formatter, " -{letter} '{value}'"))
+        flags
+            .iter()
+            .try_for_each(|(letter, value)| write!(formatter, " -{letter} '{value}'"))
     }
 }
 
@@ -131,11 +159,18 @@ impl FromStr for Config {
                 if !LETTERS.contains(letter) {
                     bail!("flag {word:?} is not compared");
                 }
-                config.flags.insert(letter, unquoted(words.next().with_context(|| format!("a value after {word}"))?));
+                config
+                    .flags
+                    .insert(letter, unquoted(words.next().with_context(|| format!("a value after {word}"))?));
             } else {
-                match word.split_once('=').with_context(|| format!("{word:?} is neither flag nor variable"))? {
+                match word
+                    .split_once('=')
+                    .with_context(|| format!("{word:?} is neither flag nor variable"))?
+                {
                     ("stack", stack) => config.stack = stack.parse()?,
-                    ("servers", servers) => config.servers = items(servers).into_iter().map(str::parse).collect::<Result<_, _>>()?,
+                    ("servers", servers) => {
+                        config.servers = items(servers).into_iter().map(str::parse).collect::<Result<_, _>>()?
+                    }
                     (name, value) if VARIABLES.contains(&name) => {
                         config.environment.insert(name.to_owned(), unquoted(value));
                     }

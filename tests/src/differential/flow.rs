@@ -12,8 +12,8 @@ use anyhow::{Context as _, bail};
 use crate::records::{Credentials, How, Request};
 
 /// Written as `out tcp [fd99::1]:80 user=1000:1000+1337 maker=0:0 bind=10.99.0.2 mark=1337 port mapped transparent
-/// before=10.99.0.1:9`, `out udp 10.50.1.7:53 first=10.99.0.1:53 device=eth1 bind=10.98.0.2 lateport`, `in mptcp 10.99.0.2:8080` or
-/// `out sendto 10.50.1.7:53 and=10.99.0.1:53`.
+/// before=10.99.0.1:9`, `out udp 10.50.1.7:53 first=10.99.0.1:53 device=eth1 bind=10.98.0.2 lateport`, `in mptcp
+/// 10.99.0.2:8080` or `out sendto 10.50.1.7:53 and=10.99.0.1:53`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Flow {
@@ -36,7 +36,8 @@ pub struct Flow {
     pub bind: Option<IpAddr>,
     /// Whether the socket is bound to a port as well.
     pub bind_port: bool,
-    /// Whether a socket that is bound to an address only gets its port when it is connected (`IP_BIND_ADDRESS_NO_PORT`).
+    /// Whether a socket that is bound to an address only gets its port when it is connected
+    /// (`IP_BIND_ADDRESS_NO_PORT`).
     pub late_port: bool,
     /// `SO_BINDTODEVICE`
     pub device: Option<String>,
@@ -69,7 +70,11 @@ impl Flow {
 
     /// What an agent is asked for; `port` is the source port, if the flow has one.
     pub fn request(&self, port: u16) -> Request {
-        let unspecified: IpAddr = if self.to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let unspecified: IpAddr = if self.to.is_ipv4() {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
         let bind = self.bind.or_else(|| self.bind_port.then_some(unspecified));
         Request {
             maker: self.maker.clone().unwrap_or_else(|| self.user.clone()),
@@ -88,7 +93,7 @@ impl Flow {
         }
     }
 
-    /// Everyone who is dialled while it is looked at.
+    /// Everyone who is dialed while it is looked at.
     pub fn destinations(&self) -> impl Iterator<Item = SocketAddr> {
         [self.to].into_iter().chain(self.also.iter().copied())
     }
@@ -96,8 +101,23 @@ impl Flow {
 
 impl fmt::Display for Flow {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { inbound, how, to, also, before, first, user, maker, bind, bind_port, late_port, device, mapped, mark, transparent } =
-            self;
+        let Self {
+            inbound,
+            how,
+            to,
+            also,
+            before,
+            first,
+            user,
+            maker,
+            bind,
+            bind_port,
+            late_port,
+            device,
+            mapped,
+            mark,
+            transparent,
+        } = self;
         let way = if *inbound { "in" } else { "out" };
         let how = HOW.iter().find(|(known, _)| known == how).map_or("", |(_, word)| word);
         write!(formatter, "{way} {how} {to} user={user}")?;
@@ -120,7 +140,9 @@ impl fmt::Display for Flow {
         if let Some(mark) = mark {
             write!(formatter, " mark={mark}")?;
         }
-        for (is, word) in [(bind_port, "port"), (late_port, "lateport"), (mapped, "mapped"), (transparent, "transparent")] {
+        for (is, word) in
+            [(bind_port, "port"), (late_port, "lateport"), (mapped, "mapped"), (transparent, "transparent")]
+        {
             if *is {
                 write!(formatter, " {word}")?;
             }
@@ -134,14 +156,22 @@ impl FromStr for Flow {
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let mut words = text.split_whitespace();
-        let mut next = || words.next().with_context(|| format!("`in|out tcp|udp|… IP:PORT …`, not {text:?}"));
+        let mut next = || {
+            words
+                .next()
+                .with_context(|| format!("`in|out tcp|udp|… IP:PORT …`, not {text:?}"))
+        };
         let inbound = match next()? {
             "in" => true,
             "out" => false,
             other => bail!("neither in nor out: {other:?}"),
         };
         let word = next()?;
-        let how = HOW.iter().find(|(_, known)| *known == word).with_context(|| format!("no way to connect: {word:?}"))?.0;
+        let how = HOW
+            .iter()
+            .find(|(_, known)| *known == word)
+            .with_context(|| format!("no way to connect: {word:?}"))?
+            .0;
         let to = next()?.parse().context("a destination")?;
         let user = Credentials { uid: 1000, gid: 1000, groups: Vec::new() };
         let mut flow = Self {
@@ -195,8 +225,14 @@ impl FromStr for Credentials {
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let (uid, groups) = text.split_once(':').context("UID:GID[+GROUP]")?;
-        let mut groups = groups.split('+').map(|group| group.parse::<u32>().with_context(|| format!("group {group:?}")));
+        let mut groups = groups
+            .split('+')
+            .map(|group| group.parse::<u32>().with_context(|| format!("group {group:?}")));
         let gid = groups.next().context("a group")??;
-        Ok(Self { uid: uid.parse().context("a user")?, gid, groups: groups.collect::<anyhow::Result<_>>()? })
+        Ok(Self {
+            uid: uid.parse().context("a user")?,
+            gid,
+            groups: groups.collect::<anyhow::Result<_>>()?,
+        })
     }
 }

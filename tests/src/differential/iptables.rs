@@ -24,7 +24,11 @@ impl Iptables {
             let command = namespace.root().command(self.program(*family));
             Run::attempt(command, &rules(config, *family)).and_then(Run::successful)?;
         }
-        if config.is_tproxy() { route_marked(namespace, config.flag('t'), config.flag('r')) } else { Ok(()) }
+        if config.is_tproxy() {
+            route_marked(namespace, config.flag('t'), config.flag('r'))
+        } else {
+            Ok(())
+        }
     }
 
     fn program(self, family: Family) -> &'static str {

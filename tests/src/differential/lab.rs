@@ -29,13 +29,21 @@ impl<'node> Lab<'node> {
 
     /// In what the flows differ; an error when one of the sides does not take the configuration.
     pub fn compare(&mut self, config: &Config, flows: &[Flow]) -> Result<Vec<Difference>, String> {
-        let index = self.twins.iter().position(|(stack, _)| *stack == config.stack).unwrap_or_else(|| {
-            self.twins.push((config.stack, Twins::new(self.node, self.iptables, config.stack)));
-            self.twins.len() - 1
-        });
+        let index = self
+            .twins
+            .iter()
+            .position(|(stack, _)| *stack == config.stack)
+            .unwrap_or_else(|| {
+                self.twins
+                    .push((config.stack, Twins::new(self.node, self.iptables, config.stack)));
+                self.twins.len() - 1
+            });
         self.configurations += 1;
         self.flows += flows.len();
-        self.twins[index].1.compare(config, flows).map_err(|error| format!("{config}\n{error}"))
+        self.twins[index]
+            .1
+            .compare(config, flows)
+            .map_err(|error| format!("{config}\n{error}"))
     }
 
     /// How many configurations were put in force.

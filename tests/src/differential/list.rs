@@ -37,7 +37,11 @@ pub fn cases(list: &str) -> anyhow::Result<Vec<Case>> {
         }
         let mut read = || {
             if line.starts_with(char::is_whitespace) {
-                cases.last_mut().context("a flow without a configuration above it")?.flows.push(text.parse()?);
+                cases
+                    .last_mut()
+                    .context("a flow without a configuration above it")?
+                    .flows
+                    .push(text.parse()?);
             } else {
                 cases.push(Case { config: text.parse()?, flows: Vec::new() });
             }
@@ -59,7 +63,11 @@ mod tests {
             let mut text = String::new();
             for case in &read {
                 text.extend([case.config.to_string(), "\n".to_owned()]);
-                text.extend(case.flows.iter().flat_map(|flow| ["    ".to_owned(), flow.to_string(), "\n".to_owned()]));
+                text.extend(
+                    case.flows
+                        .iter()
+                        .flat_map(|flow| ["    ".to_owned(), flow.to_string(), "\n".to_owned()]),
+                );
             }
             assert_eq!(cases(&text).unwrap(), read);
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The differential test: for a configuration, Istio's rules are loaded into one pod and `interceptor` enrols its twin. The same flows
-//! run in both, and everything that anyone can observe of them is compared.
+//! The differential test: for a configuration, Istio's rules are loaded into one pod and `interceptor` enrolls its
+//! twin. The same flows run in both, and everything that anyone can observe of them is compared.
 
 mod config;
 mod flow;

@@ -32,7 +32,12 @@ impl Reasons {
         let open = || {
             let (bpffs, netns) = (Bpffs::open(bpffs)?, Netns::open(&namespace.path())?);
             let policy = snapshot::in_force(&bpffs, &netns)?;
-            let interfaces = netns.facts()?.interfaces.into_iter().map(|interface| (interface.name, interface.index)).collect();
+            let interfaces = netns
+                .facts()?
+                .interfaces
+                .into_iter()
+                .map(|interface| (interface.name, interface.index))
+                .collect();
             anyhow::Ok(Self { cookie: netns.cookie(), bpffs, policy, interfaces })
         };
         open().map_err(|error| format!("{error:#}"))
@@ -45,24 +50,40 @@ impl Reasons {
 
     /// What is wrong with the counters, in words.
     pub(super) fn compare(&self, flow: &Flow, before: &Counted, after: &Counted, seen: &Seen) -> Option<String> {
-        if seen.error.as_deref().is_some_and(|error| error.starts_with("bind:") || error.starts_with("socket:")) {
+        if seen
+            .error
+            .as_deref()
+            .is_some_and(|error| error.starts_with("bind:") || error.starts_with("socket:"))
+        {
             return None; // it never came to a decision
         }
-        let moved: Vec<&str> =
-            after.iter().filter(|(reason, count)| before.get(*reason) != Some(count)).map(|(reason, _)| *reason).collect();
-        let missing = flow.destinations().filter_map(|to| self.expected(flow, to)).find(|expected| !moved.contains(&expected.label()))?;
+        let moved: Vec<&str> = after
+            .iter()
+            .filter(|(reason, count)| before.get(*reason) != Some(count))
+            .map(|(reason, _)| *reason)
+            .collect();
+        let missing = flow
+            .destinations()
+            .filter_map(|to| self.expected(flow, to))
+            .find(|expected| !moved.contains(&expected.label()))?;
         Some(format!("the reason is {}; the kernel counted {moved:?}", missing.label()))
     }
 
-    /// None where no program looks at it: datagrams are only looked at when they are sent, and by `sendto()` only where DNS is captured.
+    /// None where no program looks at it: datagrams are only looked at when they are sent, and by `sendto()` only where
+    /// DNS is captured.
     fn expected(&self, flow: &Flow, to: SocketAddr) -> Option<Reason> {
         let Self { policy, interfaces, .. } = self;
         let protocol = if flow.how.is_udp() { Protocol::Udp } else { Protocol::Tcp };
         let (to, port) = (Address::from(to.ip()), to.port());
         if flow.inbound {
             return (!flow.how.is_udp()).then(|| {
-                let source = neighbour(flow.to.ip()).into();
-                decide(&Decided::Inbound(Inbound { protocol, source, destination: to, port, interface: 0 }), &policy.policy, policy).reason
+                let source = neighbor(flow.to.ip()).into();
+                decide(
+                    &Decided::Inbound(Inbound { protocol, source, destination: to, port, interface: 0 }),
+                    &policy.policy,
+                    policy,
+                )
+                .reason
             });
         }
         if flow.how == How::Sendto && !policy.policy.has(PolicyFlags::DNS) {
@@ -73,14 +94,17 @@ impl Reasons {
         let source = flow.bind.map_or(Address::UNSPECIFIED_V4, Address::from);
         let destination = to.as_reached_from(source);
         let mark = flow.mark.unwrap_or(0);
-        let interface = flow.device.as_ref().map_or(0, |device| interfaces.get(device).copied().unwrap_or(0));
+        let interface = flow
+            .device
+            .as_ref()
+            .map_or(0, |device| interfaces.get(device).copied().unwrap_or(0));
         let decided = Outbound { protocol, source, destination, port, owner, mark, interface };
         Some(decide(&Decided::Outbound(decided), &policy.policy, policy).reason)
     }
 }
 
 /// Who connects to an address of the pod: the other end of the cable.
-fn neighbour(to: IpAddr) -> IpAddr {
+fn neighbor(to: IpAddr) -> IpAddr {
     match to {
         IpAddr::V4(v4) => [10, v4.octets()[1], 0, 1].into(),
         IpAddr::V6(v6) => [v6.segments()[0], 0, 0, 0, 0, 0, 0, 1].into(),

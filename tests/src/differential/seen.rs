@@ -48,16 +48,27 @@ impl Seen {
     pub(super) fn new(flow: &Flow, report: &Report) -> Self {
         let received = report.received.iter().map(|text| (None, text));
         let answers = received.chain(report.answers.iter().map(|answer| (Some(answer.from), &answer.received)));
-        let mut answers: Vec<Answer> = answers.map(|(from, text)| Answer::new(flow, report, from, &Greeting::from_line(text))).collect();
+        let mut answers: Vec<Answer> = answers
+            .map(|(from, text)| Answer::new(flow, report, from, &Greeting::from_line(text)))
+            .collect();
         answers.sort_by_key(|answer| answer.from);
         // Of others, connection tracking repeats what getpeername says, where it is in use.
-        let taken =
-            !flow.how.is_udp() && answers.iter().any(|answer| answer.is_sidecars() && Some(answer.local) != report.peer.map(canonical));
+        let taken = !flow.how.is_udp()
+            && answers
+                .iter()
+                .any(|answer| answer.is_sidecars() && Some(answer.local) != report.peer.map(canonical));
         Self {
-            error: report.error.as_ref().map(|failure| format!("{}:{}", failure.step, failure.errno)),
+            error: report
+                .error
+                .as_ref()
+                .map(|failure| format!("{}:{}", failure.step, failure.errno)),
             client: report.local.map(|local| {
                 let ip = comparable(local.ip());
-                if flow.bind_port { SocketAddr::new(ip, local.port()).to_string() } else { ip.to_string() }
+                if flow.bind_port {
+                    SocketAddr::new(ip, local.port()).to_string()
+                } else {
+                    ip.to_string()
+                }
             }),
             client_peer: report.peer,
             client_levels: taken.then(|| report.levels.clone()),
@@ -102,8 +113,8 @@ impl Answer {
         } else {
             answer.levels.clear();
         }
-        // Listed: all questions but those to the first server come from a loopback address, and so do those of a connected socket that
-        // is bound to a port only.
+        // Listed: all questions but those to the first server come from a loopback address, and so do those of a
+        // connected socket that is bound to a port only.
         let from_loopback = !flow.also.is_empty() || (flow.how == How::Udp && flow.bind_port && flow.bind.is_none());
         if flow.how.is_udp() && from_loopback && answer.server == AGENT {
             answer.peer = None;

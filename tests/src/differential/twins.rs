@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Two pods with the same addresses and the same surroundings: one with the rules of Istio, one enrolled with `interceptor`.
+//! Two pods with the same addresses and the same surroundings: one with the rules of Istio, one enrolled with
+//! `interceptor`.
 
 use std::{fmt, fs, path::Path};
 
@@ -44,8 +45,8 @@ const UDP_PORTS: &[u16] = &[53, 8080];
 const OUTSIDE_V4: &[&str] = &["10.50.0.0/16", "203.0.113.0/24"];
 const OUTSIDE_V6: &[&str] = &["fd50::/32", "2001:db8::/64"];
 
-/// Every listening socket takes fast open, with data and without a cookie. What connection tracking knows of a flow is forgotten soon,
-/// so that it does not decide about another one with the same ports.
+/// Every listening socket takes fast open, with data and without a cookie. What connection tracking knows of a flow is
+/// forgotten soon, so that it does not decide about another one with the same ports.
 const SYSCTLS: &[(&str, &str)] = &[
     ("net.ipv4.tcp_fastopen", "1543"),
     ("net.netfilter.nf_conntrack_tcp_timeout_close", "1"),
@@ -60,7 +61,7 @@ fn load_connection_tracking() {
     }
 }
 
-/// A pod, its neighbour, and everyone in them.
+/// A pod, its neighbor, and everyone in them.
 struct Place<'node> {
     pod: Pod<'node>,
     inside: Process,
@@ -104,7 +105,12 @@ impl<'node> Place<'node> {
             &outside,
             &addresses(&["10.99.0.1/24"], &["fd99::1/64"]),
         );
-        inside.connect("eth1", &addresses(&["10.98.0.2/24"], &["fd98::2/64"]), &outside, &addresses(&["10.98.0.1/24"], &["fd98::1/64"]));
+        inside.connect(
+            "eth1",
+            &addresses(&["10.98.0.2/24"], &["fd98::2/64"]),
+            &outside,
+            &addresses(&["10.98.0.1/24"], &["fd98::1/64"]),
+        );
         inside.sysctl("net.ipv4.ip_unprivileged_port_start", "0");
         for (name, value) in SYSCTLS {
             inside.sysctl(name, value);
@@ -114,7 +120,11 @@ impl<'node> Place<'node> {
             inside.ip("route add default via 10.99.0.1");
         }
         inside.ip("route add default via fd99::1");
-        let ranges = OUTSIDE_V4.iter().filter(|_| v4).chain(OUTSIDE_V6).map(|range| format!("route add local {range} dev lo\n"));
+        let ranges = OUTSIDE_V4
+            .iter()
+            .filter(|_| v4)
+            .chain(OUTSIDE_V6)
+            .map(|range| format!("route add local {range} dev lo\n"));
         outside.ip(&ranges.collect::<String>());
         Self {
             inside: pod.namespace().root().agent(),
@@ -141,12 +151,22 @@ impl<'node> Place<'node> {
         let serve = |name, port, transparent: bool| {
             let everywhere = [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
             let transparent = transparent.then_some("--transparent");
-            launcher.serve(name, &transparent.into_iter().chain(everywhere.iter().map(String::as_str)).collect::<Vec<_>>())
+            launcher.serve(
+                name,
+                &transparent
+                    .into_iter()
+                    .chain(everywhere.iter().map(String::as_str))
+                    .collect::<Vec<_>>(),
+            )
         };
         // As Istio's agent does, it listens on loopback only.
         let (v4, v6) = ("127.0.0.1:15053", "[::1]:15053");
         let agent = launcher.serve(AGENT, &["--udp", v4, "--udp", v6, v4, v6]);
-        let processes = [serve(OUTBOUND, &wanted.outbound_port, false), serve(INBOUND, &wanted.inbound_port, wanted.transparent), agent];
+        let processes = [
+            serve(OUTBOUND, &wanted.outbound_port, false),
+            serve(INBOUND, &wanted.inbound_port, wanted.transparent),
+            agent,
+        ];
         self.sidecar = Some((wanted, processes));
     }
 
@@ -180,8 +200,12 @@ impl<'node> Twins<'node> {
         self.iptables.load(self.theirs.pod.namespace(), config)?;
         let resolv_conf = self.node.work().join("resolv.conf");
         fs::write(&resolv_conf, config.resolv_conf()).map_err(|error| format!("{}: {error}", resolv_conf.display()))?;
-        let arguments = [config.arguments(), vec!["--resolv-conf".to_owned(), resolv_conf.display().to_string()]].concat();
-        let mut command = self.ours.pod.enrol_command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        let arguments =
+            [config.arguments(), vec!["--resolv-conf".to_owned(), resolv_conf.display().to_string()]].concat();
+        let mut command = self
+            .ours
+            .pod
+            .enroll_command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
         command.envs(&config.environment);
         Run::attempt(command, "").and_then(Run::successful)?;
         self.theirs.start_sidecar(config);
@@ -221,7 +245,10 @@ impl<'node> Twins<'node> {
 
 fn serve(launcher: &Launcher, name: &str, ports: &[u16]) -> Process {
     let everywhere = |port: &u16| [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
-    let udp = UDP_PORTS.iter().flat_map(everywhere).flat_map(|address| ["--udp".to_owned(), address]);
+    let udp = UDP_PORTS
+        .iter()
+        .flat_map(everywhere)
+        .flat_map(|address| ["--udp".to_owned(), address]);
     let flags: Vec<String> = udp.chain(ports.iter().flat_map(everywhere)).collect();
     launcher.serve(name, &flags.iter().map(String::as_str).collect::<Vec<_>>())
 }

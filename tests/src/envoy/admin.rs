@@ -29,7 +29,10 @@ impl Admin {
 
     fn request(&self, method: &str, path: &str) -> io::Result<String> {
         let mut stream = UnixStream::connect(&self.0)?;
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: admin\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: admin\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)

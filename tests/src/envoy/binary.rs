@@ -42,7 +42,10 @@ impl Binary {
     fn installed(version: &str) -> Self {
         let profile = profile_directory();
         let target = profile.parent().expect("cargo's target directory");
-        Self { path: target.join(DIRECTORY).join(version).join("envoy"), name: version.to_owned() }
+        Self {
+            path: target.join(DIRECTORY).join(version).join("envoy"),
+            name: version.to_owned(),
+        }
     }
 
     /// `1.40.0`, or `given`.
@@ -50,16 +53,22 @@ impl Binary {
         &self.name
     }
 
-    /// The program. Panics, saying how to get it, when it is not there or does not run: a test without Envoy is not a pass.
+    /// The program. Panics, saying how to get it, when it is not there or does not run: a test without Envoy is not a
+    /// pass.
     pub fn path(&self) -> &Path {
         let path = self.path.display();
         let mut command = Command::new(&self.path);
         command.arg("--version");
         match Run::attempt(command, "").and_then(Run::successful) {
             Ok(()) => &self.path,
-            Err(error) if env::var_os(VARIABLE).is_some() => panic!("{VARIABLE} names {path}, which does not run: {error}"),
+            Err(error) if env::var_os(VARIABLE).is_some() => {
+                panic!("{VARIABLE} names {path}, which does not run: {error}")
+            }
             Err(error) => {
-                panic!("no Envoy {} at {path}: run `cargo xtask setup --envoy`, or name one with {VARIABLE}=PATH\n{error}", self.name)
+                panic!(
+                    "no Envoy {} at {path}: run `cargo xtask setup --envoy`, or name one with {VARIABLE}=PATH\n{error}",
+                    self.name
+                )
             }
         }
     }

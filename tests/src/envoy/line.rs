@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Mesh;
 
-/// From here on are the ports that the kernel chooses: not only those of sockets, which begin at 32,768, but those that connection tracking
-/// gives to a connection whose port is taken.
+/// From here on are the ports that the kernel chooses: not only those of sockets, which begin at 32,768, but those that
+/// connection tracking gives to a connection whose port is taken.
 const FIRST_CHOSEN: u16 = 1024;
 /// Where somebody listens.
 const SERVERS: [u16; 6] = [Mesh::HTTP, Mesh::TCP, Mesh::TLS, Mesh::UNDECLARED, 15_001, 15_006];

@@ -111,7 +111,10 @@ impl Family {
     /// Those that a pod has.
     pub fn of(stack: Stack) -> Vec<Self> {
         let families = [(stack.has_v4(), Self::V4), (stack.has_v6(), Self::V6)];
-        families.into_iter().filter_map(|(exists, family)| exists.then_some(family)).collect()
+        families
+            .into_iter()
+            .filter_map(|(exists, family)| exists.then_some(family))
+            .collect()
     }
 
     /// `10.0.0.1:80`, or `[fd99::1]:80`.
@@ -136,7 +139,14 @@ impl Family {
             service(self.name(), self.service, 80, self.server, Mesh::HTTP, Protocol::Detect),
             service(self.name(), self.service, 443, self.server, Mesh::TLS, Protocol::Tls),
             service(self.name(), self.service, Mesh::TCP, self.server, Mesh::TCP, Protocol::Tcp),
-            service(format!("own{}", self.suffix), self.own_service, 80, self.client, Mesh::HTTP, Protocol::Detect),
+            service(
+                format!("own{}", self.suffix),
+                self.own_service,
+                80,
+                self.client,
+                Mesh::HTTP,
+                Protocol::Detect,
+            ),
         ]
     }
 }
@@ -181,12 +191,16 @@ impl<'node> Mesh<'node> {
         let outside = node.outside(&format!("{name}-out"));
         let [client, server] = ["client", "server"].map(|pod| node.pod(&format!("{name}-{pod}")));
         for family in Family::of(stack) {
-            let forwarding = if family.prefix == 24 { "net.ipv4.ip_forward" } else { "net.ipv6.conf.all.forwarding" };
+            let forwarding = if family.prefix == 24 {
+                "net.ipv4.ip_forward"
+            } else {
+                "net.ipv6.conf.all.forwarding"
+            };
             outside.sysctl(forwarding, "1");
         }
         if case.mode == Mode::Tproxy {
-            // The server's sidecar connects by its clients' addresses. From a port that one of them is connected from, one of the two
-            // connections would fail (`docs/differences.md`).
+            // The server's sidecar connects by its clients' addresses. From a port that one of them is connected from,
+            // one of the two connections would fail (`docs/differences.md`).
             const PORTS: &str = "net.ipv4.ip_local_port_range";
             for clients in [client.namespace(), &outside] {
                 clients.sysctl(PORTS, "32768 45999");
@@ -196,18 +210,32 @@ impl<'node> Mesh<'node> {
         cable(&client, stack, &outside, |family| (family.client, family.outside));
         cable(&server, stack, &outside, |family| (family.server, family.outside_of_server));
         let applications = [("client", client.app()), ("server", server.app()), ("outside", outside.root())];
-        let mut applications: Vec<Process> = applications.into_iter().flat_map(|(name, launcher)| serve(name, &launcher, stack)).collect();
-        let of_tls: Vec<String> = Family::of(stack).iter().map(|family| Family::at(family.server, Self::TLS)).collect();
+        let mut applications: Vec<Process> = applications
+            .into_iter()
+            .flat_map(|(name, launcher)| serve(name, &launcher, stack))
+            .collect();
+        let of_tls: Vec<String> = Family::of(stack)
+            .iter()
+            .map(|family| Family::at(family.server, Self::TLS))
+            .collect();
         applications.extend(tls::serve(node, name, &server.app(), &of_tls));
         let flags: &[&str] = if case.accelerate { &["--accelerate"] } else { &[] };
         for pod in [&client, &server] {
             match case.mode {
-                Mode::Redirect => backend.enrol_with(pod, stack, flags),
-                Mode::Tproxy => backend.enrol_tproxy_with(pod, stack, flags),
+                Mode::Redirect => backend.enroll_with(pod, stack, flags),
+                Mode::Tproxy => backend.enroll_tproxy_with(pod, stack, flags),
             }
         }
         let places = ["client", "server"].map(|pod| Place::new(node, &format!("{name}-{pod}-envoy")));
-        let mut mesh = Self { client, server, outside, case, places, envoys: [None, None], _applications: applications };
+        let mut mesh = Self {
+            client,
+            server,
+            outside,
+            case,
+            places,
+            envoys: [None, None],
+            _applications: applications,
+        };
         mesh.start(Side::Client, start);
         mesh.start(Side::Server, start);
         mesh
@@ -238,7 +266,14 @@ impl<'node> Mesh<'node> {
             // As Istio runs it: with the right to have transparent sockets.
             Mode::Tproxy => pod.proxy_as(0, PROXY_UID),
         };
-        let envoy = Envoy::start(&launcher, pod.node(), &self.case.variant.envoy, &config, &self.places[side as usize], start);
+        let envoy = Envoy::start(
+            &launcher,
+            pod.node(),
+            &self.case.variant.envoy,
+            &config,
+            &self.places[side as usize],
+            start,
+        );
         self.envoys[side as usize].replace(envoy)
     }
 
@@ -256,7 +291,11 @@ impl<'node> Mesh<'node> {
         let port = |number, protocol| Port { number, protocol };
         Config {
             services: self.families().iter().flat_map(Family::services).collect(),
-            ports: vec![port(Self::HTTP, Protocol::Detect), port(Self::TCP, Protocol::Tcp), port(Self::TLS, Protocol::Tls)],
+            ports: vec![
+                port(Self::HTTP, Protocol::Detect),
+                port(Self::TCP, Protocol::Tcp),
+                port(Self::TLS, Protocol::Tls),
+            ],
             transparent: self.case.mode == Mode::Tproxy,
             ..Config::new(self.case.variant.stack)
         }
@@ -279,7 +318,10 @@ fn cable(pod: &Pod<'_>, stack: Stack, outside: &Namespace, ends: impl Fn(&Family
 fn serve(name: &str, launcher: &Launcher, stack: Stack) -> [Process; 2] {
     let everywhere = |port: u16| -> Vec<String> {
         let wildcards = [(stack.has_v4(), format!("0.0.0.0:{port}")), (stack.has_v6(), format!("[::]:{port}"))];
-        wildcards.into_iter().filter_map(|(exists, address)| exists.then_some(address)).collect()
+        wildcards
+            .into_iter()
+            .filter_map(|(exists, address)| exists.then_some(address))
+            .collect()
     };
     let http = [everywhere(Mesh::HTTP), everywhere(Mesh::UNDECLARED)].concat();
     let tcp = everywhere(Mesh::TCP);

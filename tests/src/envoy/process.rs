@@ -16,7 +16,8 @@ use crate::{
     wait::{try_wait_until, wait_until},
 };
 
-/// The options of an Envoy that does not matter otherwise: one thread, what it logs is there at once, and it never waits for long.
+/// The options of an Envoy that does not matter otherwise: one thread, what it logs is there at once, and it never
+/// waits for long.
 const OPTIONS: [&str; 12] = [
     "--concurrency",
     "1",
@@ -92,34 +93,56 @@ impl Drop for Place {
 
 impl Envoy {
     /// Starts `binary`, and returns when it takes connections.
-    pub fn start(launcher: &Launcher, node: &Node, binary: &Binary, config: &Config, place: &Place, start: Start) -> Self {
+    pub fn start(
+        launcher: &Launcher,
+        node: &Node,
+        binary: &Binary,
+        config: &Config,
+        place: &Place,
+        start: Start,
+    ) -> Self {
         let program = node.bring(binary.path(), &format!("envoy-{}", binary.name()));
         let number = place.next();
-        let [bootstrap, log, admin] = ["config.json", "log", "admin"].map(|file| place.file(&format!("{number}-{file}")));
+        let [bootstrap, log, admin] =
+            ["config.json", "log", "admin"].map(|file| place.file(&format!("{number}-{file}")));
         let config = Config { admin: admin.clone(), access_log: place.file("access.log"), ..config.clone() };
         let text = serde_json::to_vec_pretty(&config.bootstrap()).expect("JSON");
         fs::write(&bootstrap, text).unwrap_or_else(|error| panic!("write {}: {error}", bootstrap.display()));
 
         let base_file = place.file("base");
         let mut command = launcher.command(&program.display().to_string());
-        command.args(OPTIONS).arg("--config-path").arg(&bootstrap).arg("--log-path").arg(&log);
+        command
+            .args(OPTIONS)
+            .arg("--config-path")
+            .arg(&bootstrap)
+            .arg("--log-path")
+            .arg(&log);
         match start {
             Start::Alone => command.arg("--disable-hot-restart"),
             Start::First => command.arg("--use-dynamic-base-id").arg("--base-id-path").arg(&base_file),
-            Start::After { base, epoch } => command.args(["--base-id", &base.to_string(), "--restart-epoch", &epoch.to_string()]),
+            Start::After { base, epoch } => {
+                command.args(["--base-id", &base.to_string(), "--restart-epoch", &epoch.to_string()])
+            }
         };
         let mut process = Process::spawn(format!("Envoy with {}", bootstrap.display()), &mut command);
         let admin = Admin::new(admin);
         // Before the workers have started, the sockets are bound and nobody listens.
-        let takes_connections =
-            || admin.get("/stats?filter=listener_manager.workers_started").is_ok_and(|stats| stats.contains("workers_started: 1"));
+        let takes_connections = || {
+            admin
+                .get("/stats?filter=listener_manager.workers_started")
+                .is_ok_and(|stats| stats.contains("workers_started: 1"))
+        };
         let mut ended = false;
         let waited = try_wait_until("Envoy takes connections", || {
             ended = process.has_ended();
             ended || takes_connections()
         });
         let takes_them = waited.is_ok() && !ended;
-        assert!(takes_them, "Envoy does not take connections\n{}", fs::read_to_string(&log).unwrap_or_default());
+        assert!(
+            takes_them,
+            "Envoy does not take connections\n{}",
+            fs::read_to_string(&log).unwrap_or_default()
+        );
         let base = match start {
             Start::Alone => None,
             Start::First => {
@@ -153,9 +176,14 @@ impl Envoy {
 
     /// How many requests of HTTP it has taken itself. One that has taken over counts on from those before it.
     pub fn requests(&self) -> u64 {
-        let stats = self.admin.get("/stats?filter=^http.*downstream_rq_total$").expect("Envoy answers");
-        let counted =
-            stats.lines().filter(|line| !line.starts_with("http.admin.")).filter_map(|line| line.split_once("downstream_rq_total: "));
+        let stats = self
+            .admin
+            .get("/stats?filter=^http.*downstream_rq_total$")
+            .expect("Envoy answers");
+        let counted = stats
+            .lines()
+            .filter(|line| !line.starts_with("http.admin."))
+            .filter_map(|line| line.split_once("downstream_rq_total: "));
         counted.map(|(_, count)| count.trim().parse::<u64>().expect("a count")).sum()
     }
 
@@ -172,7 +200,8 @@ impl Envoy {
         self.process.kill();
     }
 
-    /// Makes it take no more connections, and end those that it has as they become idle. Returns when nobody in its namespace listens.
+    /// Makes it take no more connections, and end those that it has as they become idle. Returns when nobody in its
+    /// namespace listens.
     pub fn drain(&self) {
         let answer = self.admin.post("/drain_listeners?graceful").expect("Envoy answers");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -185,7 +214,8 @@ impl Envoy {
         // `   0: 00000000:3A99 00000000:0000 0A …`: 0A is listening.
         let listens = |line: &str| {
             let fields: Vec<&str> = line.split_whitespace().collect();
-            fields.get(3) == Some(&"0A") && [15001, 15006].iter().any(|port| fields[1].ends_with(&format!(":{port:04X}")))
+            fields.get(3) == Some(&"0A")
+                && [15001, 15006].iter().any(|port| fields[1].ends_with(&format!(":{port:04X}")))
         };
         ["tcp", "tcp6"].iter().any(|name| table(name).lines().any(listens))
     }
@@ -199,5 +229,7 @@ impl Envoy {
 
 fn lines(access_log: &Path) -> Vec<Line> {
     let text = fs::read_to_string(access_log).unwrap_or_else(|error| panic!("read {}: {error}", access_log.display()));
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"))).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}")))
+        .collect()
 }

@@ -7,7 +7,8 @@ use crate::{interceptor::Run, launcher::Launcher, node::Node, process::Process};
 
 /// Serves on `addresses`, which are `10.0.0.1:8443` or `[fd99::1]:8443`, with a certificate that nobody has signed.
 pub(super) fn serve(node: &Node, name: &str, launcher: &Launcher, addresses: &[String]) -> Vec<Process> {
-    let [key, certificate] = ["key", "certificate"].map(|what| node.work().join(format!("{name}-{what}.pem")).display().to_string());
+    let [key, certificate] =
+        ["key", "certificate"].map(|what| node.work().join(format!("{name}-{what}.pem")).display().to_string());
     let curve = "ec_paramgen_curve:P-256";
     let request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", curve, "-nodes", "-subj", "/CN=web", "-days", "2"];
     Run::of_line(&[&["openssl"], &request[..], &["-keyout", &key, "-out", &certificate]].concat()).expect_success();

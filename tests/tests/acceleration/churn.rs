@@ -16,7 +16,7 @@ fn short_connections_are_accelerated_and_leave_nothing(
 ) {
     let node = Node::new();
     let lab = Lab::new(&node, kind);
-    lab.enrol(if accelerate { &["--accelerate"] } else { &[] });
+    lab.enroll(if accelerate { &["--accelerate"] } else { &[] });
     for pod in lab.pods() {
         // Enough ports for connections that have ended a moment ago.
         pod.namespace().sysctl("net.ipv4.ip_local_port_range", "1024 65535");
@@ -34,14 +34,19 @@ fn short_connections_are_accelerated_and_leave_nothing(
 
     if accelerate {
         let pins = node.pins();
-        for name in ["ACCELERATED", "ENDS"] {
-            let pin = pins.iter().find(|pin| pin.ends_with(name)).unwrap_or_else(|| panic!("{name} is not pinned: {pins:?}"));
+        for name in ["ACCELERATED", "HANDSHAKES"] {
+            let pin = pins
+                .iter()
+                .find(|pin| pin.ends_with(name))
+                .unwrap_or_else(|| panic!("{name} is not pinned: {pins:?}"));
             wait_until(&format!("{name} is empty"), || entries(pin) == 0);
         }
     }
     // Others use the machine as well; what each connection left behind would be far more than they make.
     wait_until("no kind of kernel object has grown with the connections", || {
-        slab_objects().iter().all(|(name, objects)| objects.saturating_sub(slabs.get(name).copied().unwrap_or_default()) < count)
+        slab_objects()
+            .iter()
+            .all(|(name, objects)| objects.saturating_sub(slabs.get(name).copied().unwrap_or_default()) < count)
     });
 }
 
@@ -49,20 +54,27 @@ fn entries(pin: &Path) -> usize {
     let data = MapData::from_pin(pin).expect("open a pinned map");
     match Map::from_map_data(data).expect("a map of a known kind") {
         // The keys of both are of one type.
-        Map::SockHash(map) => aya::maps::SockHash::<_, [u8; 48]>::try_from(Map::SockHash(map)).expect("keys of 48 bytes").keys().count(),
-        Map::HashMap(map) => aya::maps::HashMap::<_, [u8; 48], [u8; 16]>::try_from(Map::HashMap(map)).expect("known sizes").keys().count(),
+        Map::SockHash(map) => aya::maps::SockHash::<_, [u8; 48]>::try_from(Map::SockHash(map))
+            .expect("keys of 48 bytes")
+            .keys()
+            .count(),
+        Map::HashMap(map) => aya::maps::HashMap::<_, [u8; 48], [u8; 16]>::try_from(Map::HashMap(map))
+            .expect("known sizes")
+            .keys()
+            .count(),
         _ => panic!("another kind of map: {}", pin.display()),
     }
 }
 
-/// Objects in use, for the kinds that a connection has or might have: sockets, but for those that only wait for late packets, and what is
-/// allocated by size.
+/// Objects in use, for the kinds that a connection has or might have: sockets, but for those that only wait for late
+/// packets, and what is allocated by size.
 fn slab_objects() -> BTreeMap<String, u64> {
     let text = fs::read_to_string("/proc/slabinfo").expect("read /proc/slabinfo");
     let lines = text.lines().filter_map(|line| {
         let mut fields = line.split_whitespace();
         let (name, active) = (fields.next()?, fields.next()?.parse().ok()?);
-        let watched = name == "TCP" || name == "TCPv6" || name == "kmalloc-512" || name == "kmalloc-1k" || name == "kmalloc-2k";
+        let watched =
+            name == "TCP" || name == "TCPv6" || name == "kmalloc-512" || name == "kmalloc-1k" || name == "kmalloc-2k";
         watched.then(|| (name.to_owned(), active))
     });
     lines.collect()

@@ -29,20 +29,25 @@ fn random_writes_arrive_in_order(
 ) {
     let node = Node::new();
     let lab = Lab::new(&node, kind);
-    lab.enrol(match budget {
+    lab.enroll(match budget {
         Budget::None => &[],
         Budget::Small => &["--accelerate"],
         Budget::Large => &["--accelerate", "--accelerate-budget", "1073741824"],
     });
     let bytes = sized(daily, full / connections);
-    let transferred: Transferred = lab.run(&["transfer", "--connections", &connections.to_string(), "--bytes", &bytes.to_string()]);
+    let transferred: Transferred =
+        lab.run(&["transfer", "--connections", &connections.to_string(), "--bytes", &bytes.to_string()]);
     assert_eq!(transferred, Transferred { connections, bytes: 2 * connections * bytes });
 
     let counters = lab.counters();
     let accelerated = if budget == Budget::None { 0 } else { 2 * connections };
-    // In full size TCP's memory may come to its end, which is counted for directions that were accelerated until then, and for others.
+    // In full size TCP's memory may come to its end, which is counted for directions that were accelerated until then,
+    // and for others.
     let short_of_memory = sized(0, counters.of("acceleration_memory_pressure"));
-    assert!((counters.of("accelerated") + short_of_memory) * 100 >= accelerated * 99, "{accelerated} directions: {counters}");
+    assert!(
+        (counters.of("accelerated") + short_of_memory) * 100 >= accelerated * 99,
+        "{accelerated} directions: {counters}"
+    );
     let begun = directions(&counters);
     assert!((begun..=begun + short_of_memory).contains(&accelerated), "{counters}");
     if budget == Budget::Large {

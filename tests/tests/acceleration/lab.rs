@@ -26,8 +26,12 @@ pub(crate) enum Kind {
 impl Kind {
     fn flags(self) -> &'static [&'static str] {
         match self {
-            Self::Outbound => &["--client-uid", "1000", "--server-uid", "1337", "--listen", "0.0.0.0:15001", "--to", "10.99.0.1:80"],
-            Self::OutboundV6 => &["--client-uid", "1000", "--server-uid", "1337", "--listen", "[::]:15001", "--to", "[fd99::1]:80"],
+            Self::Outbound => {
+                &["--client-uid", "1000", "--server-uid", "1337", "--listen", "0.0.0.0:15001", "--to", "10.99.0.1:80"]
+            }
+            Self::OutboundV6 => {
+                &["--client-uid", "1000", "--server-uid", "1337", "--listen", "[::]:15001", "--to", "[fd99::1]:80"]
+            }
             Self::Inbound => &[
                 "--client-uid",
                 "1337",
@@ -40,17 +44,35 @@ impl Kind {
                 "--to",
                 "10.99.0.2:8080",
             ],
-            Self::Loopback => &["--client-uid", "1337", "--server-uid", "1000", "--listen", "127.0.0.1:8080", "--to", "127.0.0.1:8080"],
-            Self::Pods => &["--client-uid", "1337", "--server-uid", "1337", "--listen", "0.0.0.0:15006", "--to", "10.99.0.9:8080"],
+            Self::Loopback => &[
+                "--client-uid",
+                "1337",
+                "--server-uid",
+                "1000",
+                "--listen",
+                "127.0.0.1:8080",
+                "--to",
+                "127.0.0.1:8080",
+            ],
+            Self::Pods => &[
+                "--client-uid",
+                "1337",
+                "--server-uid",
+                "1337",
+                "--listen",
+                "0.0.0.0:15006",
+                "--to",
+                "10.99.0.9:8080",
+            ],
         }
     }
 }
 
-/// A pod, and for [`Kind::Pods`] a neighbour at the other end of its cable. Neither is enrolled.
+/// A pod, and for [`Kind::Pods`] a neighbor at the other end of its cable. Neither is enrolled.
 pub(crate) struct Lab<'node> {
     pub(crate) kind: Kind,
     pub(crate) pod: Pod<'node>,
-    pub(crate) neighbour: Option<Pod<'node>>,
+    pub(crate) neighbor: Option<Pod<'node>>,
     /// A machine outside of the mesh, else.
     pub(crate) outside: Option<Namespace>,
 }
@@ -58,26 +80,31 @@ pub(crate) struct Lab<'node> {
 impl<'node> Lab<'node> {
     pub(crate) fn new(node: &'node Node, kind: Kind) -> Self {
         if kind == Kind::Pods {
-            let (pod, neighbour) = (node.pod("pod"), node.pod("neighbour"));
-            pod.namespace().connect("eth0", &["10.99.0.2/24"], neighbour.namespace(), &["10.99.0.9/24"]);
-            return Self { kind, pod, neighbour: Some(neighbour), outside: None };
+            let (pod, neighbor) = (node.pod("pod"), node.pod("neighbor"));
+            pod.namespace()
+                .connect("eth0", &["10.99.0.2/24"], neighbor.namespace(), &["10.99.0.9/24"]);
+            return Self { kind, pod, neighbor: Some(neighbor), outside: None };
         }
         let stack = if kind == Kind::OutboundV6 { Stack::V6 } else { Stack::V4 };
         let Scene { pod, outside, stack: _ } = Scene::with_stack(node, "pod", stack);
-        Self { kind, pod, neighbour: None, outside: Some(outside) }
+        Self { kind, pod, neighbor: None, outside: Some(outside) }
     }
 
     pub(crate) fn pods(&self) -> impl Iterator<Item = &Pod<'node>> {
-        std::iter::once(&self.pod).chain(&self.neighbour)
+        std::iter::once(&self.pod).chain(&self.neighbor)
     }
 
-    pub(crate) fn enrol(&self, flags: &[&str]) {
-        self.pods().for_each(|pod| pod.enrol(flags));
+    pub(crate) fn enroll(&self, flags: &[&str]) {
+        self.pods().for_each(|pod| pod.enroll(flags));
     }
 
     /// `interceptor-probe pair … WHAT`
     fn command(&self, what: &[&str]) -> Command {
-        pair(self.pod.namespace(), self.neighbour.as_ref().map(Pod::namespace), &[self.kind.flags(), what].concat())
+        pair(
+            self.pod.namespace(),
+            self.neighbor.as_ref().map(Pod::namespace),
+            &[self.kind.flags(), what].concat(),
+        )
     }
 
     pub(crate) fn run<T: DeserializeOwned>(&self, what: &[&str]) -> T {
@@ -130,7 +157,8 @@ pub(crate) fn directions(counters: &Counters) -> u64 {
         .sum()
 }
 
-/// The reasons why what has this consequence is so on this kernel, in the order of `interceptor check`; none if everything is there.
+/// The reasons why what has this consequence is so on this kernel, in the order of `interceptor check`; none if
+/// everything is there.
 pub(crate) fn absent(node: &Node, consequence: &str) -> Vec<String> {
     #[derive(Deserialize)]
     struct Feature {
@@ -139,12 +167,21 @@ pub(crate) fn absent(node: &Node, consequence: &str) -> Vec<String> {
     }
     let check = node.run(&["check", "-o", "json"]);
     let features: Vec<Feature> = check.json();
-    assert!(features.iter().any(|feature| feature.without == consequence), "nothing has this consequence: {check}");
+    assert!(
+        features.iter().any(|feature| feature.without == consequence),
+        "nothing has this consequence: {check}"
+    );
     let absent = features.into_iter().filter(|feature| feature.without == consequence);
-    absent.filter_map(|feature| Some(feature.answer.split_once(": ")?.1.to_owned())).collect()
+    absent
+        .filter_map(|feature| Some(feature.answer.split_once(": ")?.1.to_owned()))
+        .collect()
 }
 
 /// `daily`, or `full` with `INTERCEPTOR_TEST_FULL`.
 pub(crate) fn sized(daily: u64, full: u64) -> u64 {
-    if env::var_os("INTERCEPTOR_TEST_FULL").is_some_and(|value| !value.is_empty()) { full } else { daily }
+    if env::var_os("INTERCEPTOR_TEST_FULL").is_some_and(|value| !value.is_empty()) {
+        full
+    } else {
+        daily
+    }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! When TCP's memory comes to its end, a writer waits as over TCP, and its `send()` does not fail.
 //!
-//! That memory is the whole machine's, and so is `net.ipv4.tcp_mem`: everything else that uses TCP there would see it. So these tests are for
-//! a machine of their own, and only run when they are asked for: `cargo xtask vm --kernel 6.12 -- acceleration memory:: --ignored
-//! --test-threads 1`. `cargo xtask test` does that.
+//! That memory is the whole machine's, and so is `net.ipv4.tcp_mem`: everything else that uses TCP there would see it.
+//! So these tests are for a machine of their own, and only run when they are asked for: `cargo xtask vm --kernel 6.12
+//! -- acceleration memory:: --ignored --test-threads 1`. `cargo xtask test` does that.
 
 use std::fs;
 
@@ -19,8 +19,9 @@ use crate::lab::{Kind, Lab};
 const BUDGET: &[&str] = &["--accelerate", "--accelerate-budget", "1073741824"];
 
 const PAGE: u64 = 4096;
-/// In pages: where the kernel begins to look, where it becomes sparing, and what TCP never gets more than. The first is more than what the
-/// kernel counts per processor before it adds it up (a MiB), the last less than the probe writes at most.
+/// In pages: where the kernel begins to look, where it becomes sparing, and what TCP never gets more than. The first is
+/// more than what the kernel counts per processor before it adds it up (a MiB), the last less than the probe writes at
+/// most.
 const TCP_MEM: [u64; 3] = [4096, 8192, 12288];
 
 #[rstest]
@@ -28,14 +29,15 @@ const TCP_MEM: [u64; 3] = [4096, 8192, 12288];
 fn a_writer_is_stopped_before_tcp_has_no_memory_left(#[values(Kind::Outbound, Kind::OutboundV6)] kind: Kind) {
     let node = Node::new();
     let lab = Lab::new(&node, kind);
-    lab.enrol(BUDGET);
+    lab.enroll(BUDGET);
     let _restored = TcpMem::set(TCP_MEM);
     // Fails if a write does, or a byte is lost.
     let Stalled { queued } = lab.run(&["stall"]);
     let [_, _, most] = TCP_MEM.map(|pages| pages * PAGE);
     assert!(queued.iter().all(|queued| *queued < most), "{queued:?}");
     let counters = lab.counters();
-    let counted = ["accelerated", "acceleration_memory_pressure", "acceleration_over_budget"].map(|label| counters.of(label));
+    let counted =
+        ["accelerated", "acceleration_memory_pressure", "acceleration_over_budget"].map(|label| counters.of(label));
     assert_eq!(counted, [2, 2, 0], "{counters}");
 }
 
@@ -44,7 +46,7 @@ fn a_writer_is_stopped_before_tcp_has_no_memory_left(#[values(Kind::Outbound, Ki
 fn what_begins_while_memory_is_short_goes_by_tcp(#[values(Kind::Outbound, Kind::OutboundV6)] kind: Kind) {
     let node = Node::new();
     let lab = Lab::new(&node, kind);
-    lab.enrol(BUDGET);
+    lab.enroll(BUDGET);
     let [_, pressure, most] = TCP_MEM;
     let restored = TcpMem::set([0, pressure, most]);
     let transfer = ["transfer", "--bytes", "100000"];

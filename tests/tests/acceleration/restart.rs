@@ -10,7 +10,7 @@ fn killed_and_restarted(flags: &[&str]) -> (Vec<Result<String, String>>, u64) {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
-    scene.pod.enrol(flags);
+    scene.pod.enroll(flags);
     let mut seen = Vec::new();
     for _ in 0..3 {
         let sidecar = scene.sidecar(&[]);

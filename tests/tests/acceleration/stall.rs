@@ -16,10 +16,14 @@ fn a_writer_whose_reader_sleeps_is_stopped(
 ) {
     let node = Node::new();
     let lab = Lab::new(&node, kind);
-    lab.enrol(if accelerate { &["--accelerate"] } else { &[] });
+    lab.enroll(if accelerate { &["--accelerate"] } else { &[] });
     let Stalled { queued } = lab.run(&["stall"]);
     assert!(queued.iter().all(|queued| (1..=AT_MOST).contains(queued)), "{queued:?}");
     let counters = lab.counters();
     let directions = if accelerate { 2 } else { 0 };
-    assert_eq!([counters.of("accelerated"), counters.of("acceleration_over_budget")], [directions; 2], "{counters}");
+    assert_eq!(
+        [counters.of("accelerated"), counters.of("acceleration_over_budget")],
+        [directions; 2],
+        "{counters}"
+    );
 }

@@ -8,7 +8,7 @@ use crate::lab::{Kind, Lab, goes_on};
 
 #[derive(Clone, Copy, Debug)]
 enum Switch {
-    /// Enrol again without the flag.
+    /// Enroll again without the flag.
     Off,
     /// `--cleanup-only`
     Cleanup,
@@ -18,7 +18,8 @@ enum Switch {
     OffAndOn,
 }
 
-/// Never spent: what goes directly goes directly until it is switched off, or TCP takes up much of a small machine's memory.
+/// Never spent: what goes directly goes directly until it is switched off, or TCP takes up much of a small machine's
+/// memory.
 const ON: &[&str] = &["--accelerate", "--accelerate-budget", "1073741824"];
 
 #[rstest]
@@ -28,23 +29,29 @@ fn traffic_goes_on(
 ) {
     let node = Node::new();
     let lab = Lab::new(&node, kind);
-    lab.enrol(ON);
+    lab.enroll(ON);
     let mut stream = lab.start(&["stream", "--connections", "4"]);
     goes_on(&mut stream);
-    wait_until("both directions of all connections are accelerated", || lab.counters().of("accelerated") == 8);
+    wait_until("both directions of all connections are accelerated", || {
+        lab.counters().of("accelerated") == 8
+    });
 
     match switch {
         Switch::Off => {
-            lab.enrol(&[]);
+            lab.enroll(&[]);
             goes_on(&mut stream);
-            assert_eq!(lab.counters().of("acceleration_over_budget"), 0, "only new connections are concerned");
+            assert_eq!(
+                lab.counters().of("acceleration_over_budget"),
+                0,
+                "only new connections are concerned"
+            );
         }
-        Switch::Cleanup => lab.pods().for_each(|pod| pod.try_enrol(&["--cleanup-only"]).expect_success()),
+        Switch::Cleanup => lab.pods().for_each(|pod| pod.try_enroll(&["--cleanup-only"]).expect_success()),
         Switch::CleanAll => node.run(&["clean", "--all"]).expect_success(),
         Switch::OffAndOn => {
-            lab.enrol(&[]);
+            lab.enroll(&[]);
             goes_on(&mut stream);
-            lab.enrol(ON);
+            lab.enroll(ON);
         }
     }
     goes_on(&mut stream);
@@ -54,23 +61,27 @@ fn traffic_goes_on(
     assert!(connections == 4 && bytes > 0);
 }
 
-/// The programs stay attached while a socket needs them, and go afterwards.
+/// The programs stay attached while a socket needs them, and go afterward.
 #[test]
 fn what_is_switched_off_goes_with_its_last_socket() {
     let node = Node::new();
     let lab = Lab::new(&node, Kind::Outbound);
     let attached = || node.pins().iter().any(|pin| pin.ends_with("on_established"));
-    lab.enrol(ON);
+    lab.enroll(ON);
     let mut stream = lab.start(&["stream"]);
     goes_on(&mut stream);
-    lab.enrol(&[]);
+    lab.enroll(&[]);
     assert!(attached(), "a socket is in use");
     stream.close_stdin();
     let Transferred { .. } = stream.json();
     stream.finish();
     wait_until("a run finds that nothing needs them", || {
-        lab.enrol(&["--force-apply"]);
+        lab.enroll(&["--force-apply"]);
         !attached()
     });
-    assert!(!node.pins().iter().any(|pin| pin.ends_with("acceleration")), "{:?}", node.pins());
+    assert!(
+        !node.pins().iter().any(|pin| pin.ends_with("acceleration")),
+        "{:?}",
+        node.pins()
+    );
 }

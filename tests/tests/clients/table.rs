@@ -9,7 +9,8 @@ pub(crate) struct Client {
     /// A program of the system's: other users cannot run those of root's home. `env` runs what was built.
     pub(crate) program: &'static str,
     pub(crate) build: Build,
-    /// `{ip}`, `{host}` (`[fd99::1]` where the address is `fd99::1`) and `{file}` (what was built) stand for what they say.
+    /// `{ip}`, `{host}` (`[fd99::1]` where the address is `fd99::1`) and `{file}` (what was built) stand for what they
+    /// say.
     pub(crate) arguments: &'static [&'static str],
     /// What it is told on standard input.
     pub(crate) input: &'static str,
@@ -19,23 +20,52 @@ pub(crate) struct Client {
 
 const REQUEST: &str = "GET / HTTP/1.0\r\n\r\n";
 
-const PLAIN: Client = Client { name: "", program: "", build: Build::Nothing, arguments: &[], input: "", shows_peer: false };
+const PLAIN: Client = Client {
+    name: "",
+    program: "",
+    build: Build::Nothing,
+    arguments: &[],
+    input: "",
+    shows_peer: false,
+};
 
 pub(crate) const CLIENTS: &[Client] = &[
     Client {
         name: "curl",
         program: "curl",
-        arguments: &["-q", "-sS", "--globoff", "--max-time", "30", "-w", "peer %{remote_ip} %{remote_port}\n", "http://{host}/"],
+        arguments: &[
+            "-q",
+            "-sS",
+            "--globoff",
+            "--max-time",
+            "30",
+            "-w",
+            "peer %{remote_ip} %{remote_port}\n",
+            "http://{host}/",
+        ],
         shows_peer: true,
         ..PLAIN
     },
     Client {
         name: "wget",
         program: "wget",
-        arguments: &["--no-config", "--no-proxy", "--quiet", "--timeout=30", "--tries=1", "--output-document=-", "http://{host}/"],
+        arguments: &[
+            "--no-config",
+            "--no-proxy",
+            "--quiet",
+            "--timeout=30",
+            "--tries=1",
+            "--output-document=-",
+            "http://{host}/",
+        ],
         ..PLAIN
     },
-    Client { name: "busybox", program: "busybox", arguments: &["wget", "-q", "-O", "-", "http://{host}/"], ..PLAIN },
+    Client {
+        name: "busybox",
+        program: "busybox",
+        arguments: &["wget", "-q", "-O", "-", "http://{host}/"],
+        ..PLAIN
+    },
     Client {
         name: "python",
         program: "python3",
@@ -70,11 +100,27 @@ pub(crate) const CLIENTS: &[Client] = &[
     Client {
         name: "static_musl",
         program: "env",
-        build: Build::Compile("client.c", include_str!("programs/client.c"), &["musl-gcc", "-static", "-O1", "-Wall", "-Werror", "-o"]),
+        build: Build::Compile(
+            "client.c",
+            include_str!("programs/client.c"),
+            &["musl-gcc", "-static", "-O1", "-Wall", "-Werror", "-o"],
+        ),
         arguments: &["{file}", "{ip}", "80"],
         shows_peer: true,
         ..PLAIN
     },
-    Client { name: "ncat", program: "ncat", arguments: &["-n", "-w", "30", "{ip}", "80"], input: REQUEST, ..PLAIN },
-    Client { name: "socat", program: "socat", arguments: &["-t", "30", "-", "TCP:{host}:80"], input: REQUEST, ..PLAIN },
+    Client {
+        name: "ncat",
+        program: "ncat",
+        arguments: &["-n", "-w", "30", "{ip}", "80"],
+        input: REQUEST,
+        ..PLAIN
+    },
+    Client {
+        name: "socat",
+        program: "socat",
+        arguments: &["-t", "30", "-", "TCP:{host}:80"],
+        input: REQUEST,
+        ..PLAIN
+    },
 ];

@@ -15,14 +15,17 @@ use crate::table::Client;
 const PAGE: &str = "Hello from outside";
 
 pub(crate) fn visit(client: &Client, stack: Stack) {
-    let (ip, server, pod, sidecar_source) =
-        if stack.has_v6() { (OUTSIDE_V6, SERVER_V6, POD_V6, POD_SECOND_V6) } else { (OUTSIDE, SERVER, POD, POD_SECOND) };
+    let (ip, server, pod, sidecar_source) = if stack.has_v6() {
+        (OUTSIDE_V6, SERVER_V6, POD_V6, POD_SECOND_V6)
+    } else {
+        (OUTSIDE, SERVER, POD, POD_SECOND)
+    };
     let program = find(client.program);
     let node = Node::new();
     let file = client.build.make(&node);
     let scene = Scene::with_stack(&node, "pod", stack);
     let mut web = scene.outside.root().web("outside", PAGE, server);
-    scene.pod.enrol(stack.enrol_flags());
+    scene.pod.enroll(stack.enroll_flags());
     let mut sidecar = scene.sidecar(&[]);
 
     let host = if stack.has_v6() { format!("[{ip}]") } else { ip.to_owned() };
@@ -30,7 +33,10 @@ pub(crate) fn visit(client: &Client, stack: Stack) {
     // Nothing of whoever runs the tests: no proxy, no options, no home.
     command.env_clear().env("PATH", SYSTEM.join(":")).current_dir(node.work());
     let file = file.display().to_string();
-    let filled = client.arguments.iter().map(|word| word.replace("{file}", &file).replace("{host}", &host).replace("{ip}", ip));
+    let filled = client
+        .arguments
+        .iter()
+        .map(|word| word.replace("{file}", &file).replace("{host}", &host).replace("{ip}", ip));
     command.args(filled);
     let run = Run::with_input(command, client.input);
     run.expect_success();
@@ -41,9 +47,13 @@ pub(crate) fn visit(client: &Client, stack: Stack) {
     }
 
     let address = |text: &str| -> IpAddr { text.parse().expect("an address") };
-    let dialled: SocketAddr = server.parse().expect("an address");
+    let dialed: SocketAddr = server.parse().expect("an address");
     let Connection { listener, peer, original_destination, .. } = sidecar.json();
-    assert_eq!((listener, peer.ip(), original_destination), (Listener::Outbound, address(pod), Some(dialled)), "{run}");
+    assert_eq!(
+        (listener, peer.ip(), original_destination),
+        (Listener::Outbound, address(pod), Some(dialed)),
+        "{run}"
+    );
     let Greeting { peer, .. } = web.json();
     assert_eq!(peer.ip(), address(sidecar_source), "the server sees the sidecar: {run}");
 }

@@ -24,8 +24,14 @@ pub(crate) fn alike(case: &Case, story: impl Fn(&mut Mesh<'_>) -> Vec<String>) -
     expect_acceleration(&node, case);
     let differences: Vec<String> = [
         ("what the clients saw", difference(&theirs.steps, &ours.steps)),
-        ("the log of the client's sidecar", difference(&texts(&theirs.client), &texts(&ours.client))),
-        ("the log of the server's sidecar", difference(&texts(&theirs.server), &texts(&ours.server))),
+        (
+            "the log of the client's sidecar",
+            difference(&texts(&theirs.client), &texts(&ours.client)),
+        ),
+        (
+            "the log of the server's sidecar",
+            difference(&texts(&theirs.server), &texts(&ours.server)),
+        ),
     ]
     .into_iter()
     .filter_map(|(what, difference)| Some(format!("{what}:\n{}", difference?)))
@@ -66,7 +72,11 @@ fn difference(theirs: &[String], ours: &[String]) -> Option<String> {
     }
     let lines = counts.into_iter().filter(|(_, count)| *count != 0).map(|(line, count)| {
         let sign = if count < 0 { '-' } else { '+' };
-        let times = if count.abs() > 1 { format!(" ({} times)", count.abs()) } else { String::new() };
+        let times = if count.abs() > 1 {
+            format!(" ({} times)", count.abs())
+        } else {
+            String::new()
+        };
         format!("  {sign} {line}{times}")
     });
     let lines: Vec<String> = lines.collect();

@@ -20,33 +20,43 @@ const BROKEN_OFF_BEHIND: &str = "status:503";
 const REFUSED: &str = "connect:ECONNREFUSED";
 
 pub(crate) fn a_killed_sidecar_is_not_bypassed(case: &Case) {
-    under_load(case, Start::Alone, &[&Tally::BROKEN_OFF[..], &[BROKEN_OFF_BEHIND, REFUSED]].concat(), |mesh, family, backend| {
-        for side in SIDES {
-            mesh.take(side).kill();
-            let (client, url) = match side {
-                Side::Client => (mesh.client.app(), to_service(family)),
-                Side::Server => (mesh.outside.root(), to_pod(family)),
-            };
-            let step = curl(&client, &["--max-time", "2"], &url);
-            // curl: failed to connect, or was not answered. The rules of TPROXY drop what nobody listens for.
-            let dropped = side == Side::Server && case.mode == Mode::Tproxy && backend == Backend::Iptables;
-            let sign = if dropped { "exit code Some(28)" } else { "exit code Some(7)" };
-            assert!(step.contains(sign), "{backend}: {step}");
-            mesh.start(side, Start::Alone);
-        }
-    });
+    under_load(
+        case,
+        Start::Alone,
+        &[&Tally::BROKEN_OFF[..], &[BROKEN_OFF_BEHIND, REFUSED]].concat(),
+        |mesh, family, backend| {
+            for side in SIDES {
+                mesh.take(side).kill();
+                let (client, url) = match side {
+                    Side::Client => (mesh.client.app(), to_service(family)),
+                    Side::Server => (mesh.outside.root(), to_pod(family)),
+                };
+                let step = curl(&client, &["--max-time", "2"], &url);
+                // curl: failed to connect, or was not answered. The rules of TPROXY drop what nobody listens for.
+                let dropped = side == Side::Server && case.mode == Mode::Tproxy && backend == Backend::Iptables;
+                let sign = if dropped { "exit code Some(28)" } else { "exit code Some(7)" };
+                assert!(step.contains(sign), "{backend}: {step}");
+                mesh.start(side, Start::Alone);
+            }
+        },
+    );
 }
 
 /// Nobody is refused at any time, for one of the two always listens.
 pub(crate) fn a_second_sidecar_joins_the_first(case: &Case) {
-    under_load(case, Start::Alone, &[&Tally::BROKEN_OFF[..], &[BROKEN_OFF_BEHIND]].concat(), |mesh, _, _| {
-        for side in SIDES {
-            let first = mesh.start(side, Start::Alone).expect("one before it");
-            more_requests(mesh.envoy(side));
-            first.stop();
-            more_requests(mesh.envoy(side));
-        }
-    });
+    under_load(
+        case,
+        Start::Alone,
+        &[&Tally::BROKEN_OFF[..], &[BROKEN_OFF_BEHIND]].concat(),
+        |mesh, _, _| {
+            for side in SIDES {
+                let first = mesh.start(side, Start::Alone).expect("one before it");
+                more_requests(mesh.envoy(side));
+                first.stop();
+                more_requests(mesh.envoy(side));
+            }
+        },
+    );
 }
 
 /// Each takes over the very sockets of the one before it.
@@ -79,26 +89,39 @@ pub(crate) fn a_drained_sidecar_takes_no_more(case: &Case) {
         steps
     });
     let signs = ["None", r#"Ok("still there")"#, "exit code Some(7)", "200 HTTP", r#"Ok("still there")"#, "200 HTTP"];
-    assert!(seen.steps.iter().zip(signs).all(|(step, sign)| step.contains(sign)), "{:#?}", seen.steps);
+    assert!(
+        seen.steps.iter().zip(signs).all(|(step, sign)| step.contains(sign)),
+        "{:#?}",
+        seen.steps
+    );
 }
 
-/// Tells `story` under either backend while requests keep coming. Requests succeed before, meanwhile and afterwards, and those that do
-/// not fail in one of the `permitted` ways.
+/// Tells `story` under either backend while requests keep coming. Requests succeed before, meanwhile and afterward, and
+/// those that do not fail in one of the `permitted` ways.
 fn under_load(case: &Case, start: Start, permitted: &[&str], story: impl Fn(&mut Mesh<'_>, &Family, Backend)) {
     for backend in Backend::ALL {
         let node = Node::new();
         let mut mesh = Mesh::with_start(&node, "mesh", case, backend, start);
         let family = mesh.families()[0];
         let app = mesh.client.app();
-        let load = [load(&app, &Family::at(family.service, 80)), load(&mesh.outside.root(), &Family::at(family.server, Mesh::HTTP))];
+        let load = [
+            load(&app, &Family::at(family.service, 80)),
+            load(&mesh.outside.root(), &Family::at(family.server, Mesh::HTTP)),
+        ];
         more_requests_everywhere(&mesh);
         story(&mut mesh, &family, backend);
         more_requests_everywhere(&mesh);
         for (load, what) in load.into_iter().zip(["outbound", "inbound"]) {
             let Tally { succeeded, failed } = tally(load);
             assert!(succeeded > 0, "{backend}, {what}: {failed:?}");
-            let unexpected: Vec<_> = failed.iter().filter(|(failure, _)| !permitted.contains(&failure.as_str())).collect();
-            assert!(unexpected.is_empty(), "{backend}, {what}: {succeeded} succeeded, {unexpected:?}");
+            let unexpected: Vec<_> = failed
+                .iter()
+                .filter(|(failure, _)| !permitted.contains(&failure.as_str()))
+                .collect();
+            assert!(
+                unexpected.is_empty(),
+                "{backend}, {what}: {succeeded} succeeded, {unexpected:?}"
+            );
         }
         let steps = [curl(&app, &[], &to_service(&family)), curl(&mesh.outside.root(), &[], &to_pod(&family))];
         assert!(steps.iter().all(|step| step.contains("200 HTTP")), "{backend}: {steps:#?}");

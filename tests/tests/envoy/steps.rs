@@ -31,7 +31,10 @@ fn curl_run(client: &Launcher, flags: &[&str], url: &str) -> Run {
     let mut command = client.command("curl");
     // Only to be led astray by the way between.
     command.env_clear().env("PATH", "/usr/bin:/bin");
-    command.args(["-q", "--silent", "--globoff", "--max-time", "30", "--write-out", WRITE_OUT]).args(flags).arg(url);
+    command
+        .args(["-q", "--silent", "--globoff", "--max-time", "30", "--write-out", WRITE_OUT])
+        .args(flags)
+        .arg(url);
     Run::of(command)
 }
 
@@ -57,7 +60,12 @@ pub(crate) fn http(client: &Launcher, arguments: &[&str]) -> String {
     let mut command = client.http();
     command.args(arguments);
     let tally: Tally = Run::of(command).json();
-    format!("http {}: {} succeeded, {:?}", arguments.join(" "), tally.succeeded, tally.failed)
+    format!(
+        "http {}: {} succeeded, {:?}",
+        arguments.join(" "),
+        tally.succeeded,
+        tally.failed
+    )
 }
 
 /// `--family`, for an address with its port.

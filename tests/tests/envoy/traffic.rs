@@ -11,7 +11,10 @@ use crate::{
 pub(crate) fn is_logged_alike(case: &Case) {
     let seen = alike(case, |mesh| {
         let families = mesh.families();
-        families.iter().flat_map(|family| [of_the_client(mesh, family), of_others(mesh, family)].concat()).collect()
+        families
+            .iter()
+            .flat_map(|family| [of_the_client(mesh, family), of_others(mesh, family)].concat())
+            .collect()
     });
     for family in Family::of(case.variant.stack) {
         expect_both_sidecars(&seen, &family, case.mode);
@@ -30,7 +33,11 @@ fn of_the_client(mesh: &Mesh<'_>, family: &Family) -> Vec<String> {
         curl(&app, &["--http1.1"], &url(service(80), "/http1-to-the-service")),
         curl(&app, &["--http1.1"], &url(server(Mesh::HTTP), "/http1-to-the-pod")),
         curl(&app, &["--http2-prior-knowledge"], &url(service(80), "/http2-to-the-service")),
-        curl(&app, &["--http2-prior-knowledge"], &url(server(Mesh::HTTP), "/http2-to-the-pod")),
+        curl(
+            &app,
+            &["--http2-prior-knowledge"],
+            &url(server(Mesh::HTTP), "/http2-to-the-pod"),
+        ),
         curl(&app, &[], &url(server(Mesh::UNDECLARED), "/port-that-nobody-declared")),
         http(&app, &["echo", "--count", "100", &service(80)]),
         http(&app, &["upgrade", "--count", "100", &service(80)]),
@@ -88,15 +95,22 @@ fn expect_both_sidecars(seen: &Seen, family: &Family, mode: Mode) {
 }
 
 fn line_of<'seen>(lines: &'seen [Line], path: &str, original_destination: &str) -> &'seen Line {
-    let is_it = |line: &&Line| line.path.as_deref() == Some(path) && line.original_destination.as_deref() == Some(original_destination);
-    lines.iter().find(is_it).unwrap_or_else(|| panic!("no line about {path} to {original_destination} in {lines:#?}"))
+    let is_it = |line: &&Line| {
+        line.path.as_deref() == Some(path) && line.original_destination.as_deref() == Some(original_destination)
+    };
+    lines
+        .iter()
+        .find(is_it)
+        .unwrap_or_else(|| panic!("no line about {path} to {original_destination} in {lines:#?}"))
 }
 
 /// Every step but those that nobody answers.
 fn expect_answers(seen: &Seen) {
     let unanswered = |step: &&String| [":8082/", ":15021:"].iter().any(|port| step.contains(port));
     for step in seen.steps.iter().filter(|step| !unanswered(step)) {
-        let good = ["exit code Some(0), 200 HTTP", "error None", ": 100 succeeded, {}"].iter().any(|sign| step.contains(sign));
+        let good = ["exit code Some(0), 200 HTTP", "error None", ": 100 succeeded, {}"]
+            .iter()
+            .any(|sign| step.contains(sign));
         assert!(good, "{step}");
     }
 }

@@ -43,13 +43,19 @@ impl Question {
         run.expect_success();
 
         let agent = place.agent.as_ref().expect("an agent");
-        let (by, answers, not_by) =
-            if asker == Asker::Application { (agent, &AGENT, &place.outside) } else { (&place.outside, &OUTSIDE, agent) };
+        let (by, answers, not_by) = if asker == Asker::Application {
+            (agent, &AGENT, &place.outside)
+        } else {
+            (&place.outside, &OUTSIDE, agent)
+        };
         self.check_output(&run, answers, servers);
         let name = self.name();
         assert!(not_by.askers(&name).is_empty(), "the question reached the wrong server: {run}");
         let askers = by.askers(&name);
-        assert!(!askers.is_empty() && askers.iter().all(|from| self.may_ask_from(place, *from)), "asked from {askers:?}: {run}");
+        assert!(
+            !askers.is_empty() && askers.iter().all(|from| self.may_ask_from(place, *from)),
+            "asked from {askers:?}: {run}"
+        );
     }
 
     /// Whom it is told to ask. Where it may not come to the agent, only those that answer.
@@ -75,7 +81,10 @@ impl Question {
         // Java writes them without an abbreviation.
         let said: Vec<IpAddr> = words.iter().filter_map(|word| word.parse().ok()).collect();
         for address in found {
-            assert!(said.iter().any(|said| address.parse() == Ok(*said)), "it did not find {address}: {run}");
+            assert!(
+                said.iter().any(|said| address.parse() == Ok(*said)),
+                "it did not find {address}: {run}"
+            );
         }
         let said = words.join(" ");
         for shown in self.resolver.shows {
@@ -110,26 +119,43 @@ impl Question {
 }
 
 /// Runs the resolver to its end.
-pub(crate) fn run(place: &Place, of_the_sidecar: bool, label: &str, resolver: &Resolver, via: Via, servers: [&str; 2]) -> Run {
+pub(crate) fn run(
+    place: &Place,
+    of_the_sidecar: bool,
+    label: &str,
+    resolver: &Resolver,
+    via: Via,
+    servers: [&str; 2],
+) -> Run {
     let source = if via == Via::V6 { POD_SECOND_V6 } else { POD_SECOND };
     // The same twice is once.
     let configured = if servers[0] == servers[1] { &servers[..1] } else { &servers[..] };
     let mut command = place.command(of_the_sidecar, label, resolver.program, configured);
     let (name, work) = (name(label, resolver), place.work());
     let words = resolver.arguments.iter().map(|word| fill(word, servers));
-    command.args(words.map(|word| word.replace("{name}", &name).replace("{source}", source).replace("{work}", &work)));
+    command.args(words.map(|word| {
+        word.replace("{name}", &name)
+            .replace("{source}", source)
+            .replace("{work}", &work)
+    }));
     Run::of(command)
 }
 
 /// A name in the domain that has what the resolver is to find.
 pub(crate) fn name(label: &str, resolver: &Resolver) -> String {
-    let domain = if matches!(resolver.finds, Finds::Hundred | Finds::Some) { server::MANY } else { server::WEB };
+    let domain = if matches!(resolver.finds, Finds::Hundred | Finds::Some) {
+        server::MANY
+    } else {
+        server::WEB
+    };
     format!("{label}.{domain}")
 }
 
 fn fill(text: &str, [server, other]: [&str; 2]) -> String {
     let host = if server.contains(':') { format!("[{server}]") } else { server.to_owned() };
-    text.replace("{server}", server).replace("{other}", other).replace("{host}", &host)
+    text.replace("{server}", server)
+        .replace("{other}", other)
+        .replace("{host}", &host)
 }
 
 impl fmt::Display for Question {
@@ -137,7 +163,9 @@ impl fmt::Display for Question {
         let Self { resolver: Resolver { name, .. }, via, asker } = self;
         match asker {
             Asker::Application => write!(formatter, "{via}::{name}"),
-            Asker::ApplicationElsewhere | Asker::ApplicationBySidecar => write!(formatter, "{via}::{name}_to_an_unlisted_server"),
+            Asker::ApplicationElsewhere | Asker::ApplicationBySidecar => {
+                write!(formatter, "{via}::{name}_to_an_unlisted_server")
+            }
             Asker::Sidecar => write!(formatter, "{via}::{name}_of_the_sidecar"),
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! DNS resolvers that others wrote ask servers that they cannot reach, and are answered by a DNS server that others wrote, behind the
-//! agent's port. Under both kinds of iptables, which proves the expectations, and under this program. Who is answered by whom is told by
-//! the answers, which differ, and by what the servers log.
+//! DNS resolvers that others wrote ask servers that they cannot reach, and are answered by a DNS server that others
+//! wrote, behind the agent's port. Under both kinds of iptables, which proves the expectations, and under this program.
+//! Who is answered by whom is told by the answers, which differ, and by what the servers log.
 
 mod answered;
 mod place;
@@ -21,11 +21,14 @@ use crate::{
     resolver::{Resolver, Servers, Source},
 };
 
-const INTERCEPTIONS: [Interception; 3] = [Interception::Rules(Iptables::Legacy), Interception::Rules(Iptables::Nft), Interception::Ebpf];
+const INTERCEPTIONS: [Interception; 3] =
+    [Interception::Rules(Iptables::Legacy), Interception::Rules(Iptables::Nft), Interception::Ebpf];
 
 fn main() {
     let arguments = Arguments::from_args();
-    let places = INTERCEPTIONS.into_iter().flat_map(|interception| Capture::ALL.map(|capture| (interception, capture)));
+    let places = INTERCEPTIONS
+        .into_iter()
+        .flat_map(|interception| Capture::ALL.map(|capture| (interception, capture)));
     let answered = places.flat_map(|(interception, capture)| {
         // Made by the first test that needs it, and gone with the last.
         let place = Arc::new(OnceLock::new());
@@ -52,15 +55,23 @@ fn questions(capture: Capture) -> Vec<Question> {
         };
         vias.iter().map(move |via| (resolver, *via))
     };
-    let captured =
-        table::RESOLVERS.iter().flat_map(everywhere).map(|(resolver, via)| Question { resolver, via, asker: Asker::Application });
+    let captured = table::RESOLVERS.iter().flat_map(everywhere).map(|(resolver, via)| Question {
+        resolver,
+        via,
+        asker: Asker::Application,
+    });
     let exempt = |resolver: &'static Resolver, asker| Via::SINGLE.map(|via| Question { resolver, via, asker });
-    let sidecar = [&table::DIG, &table::DIG_TCP, &table::GETENT].map(|resolver| exempt(resolver, Asker::Sidecar)).concat();
+    let sidecar = [&table::DIG, &table::DIG_TCP, &table::GETENT]
+        .map(|resolver| exempt(resolver, Asker::Sidecar))
+        .concat();
     let unlisted = [
         exempt(&table::DIG, Asker::ApplicationElsewhere),
         exempt(&table::GETENT, Asker::ApplicationElsewhere),
         exempt(&table::DIG_TCP, Asker::ApplicationBySidecar),
     ]
     .concat();
-    captured.chain(sidecar).chain(unlisted.into_iter().filter(|_| capture == Capture::Listed)).collect()
+    captured
+        .chain(sidecar)
+        .chain(unlisted.into_iter().filter(|_| capture == Capture::Listed))
+        .collect()
 }

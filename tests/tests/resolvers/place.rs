@@ -73,7 +73,14 @@ impl Place {
     pub(crate) fn new(interception: Interception, capture: Capture) -> Self {
         let mut place = Self::without_agent(interception, capture);
         // As Istio's agent does, it listens on loopback only.
-        place.agent = Some(DnsServer::start(&place.node, &place.proxy, "agent", &["127.0.0.1", "::1"], 15053, &AGENT));
+        place.agent = Some(DnsServer::start(
+            &place.node,
+            &place.proxy,
+            "agent",
+            &["127.0.0.1", "::1"],
+            15053,
+            &AGENT,
+        ));
         place
     }
 
@@ -88,18 +95,31 @@ impl Place {
             let length = if server.contains(':') { "128 nodad" } else { "32" };
             scene.outside.ip(&format!("addr add {server}/{length} dev lo"));
         }
-        interception.enrol(&scene.pod, capture);
+        interception.enroll(&scene.pod, capture);
         let outside = DnsServer::start(&node, &scene.outside.root(), "outside", &servers, 53, &OUTSIDE);
         let sidecar = Mutex::new(scene.sidecar(&[]));
         let (app, proxy) = (scene.pod.app(), scene.pod.proxy());
         let nsswitch_conf = written(&node, "nsswitch.conf", "hosts: dns\n");
-        Self { interception, capture, agent: None, outside, app, proxy, nsswitch_conf, _sidecar: sidecar, node }
+        Self {
+            interception,
+            capture,
+            agent: None,
+            outside,
+            app,
+            proxy,
+            nsswitch_conf,
+            _sidecar: sidecar,
+            node,
+        }
     }
 
-    /// A program of the application's, or of the sidecar's, that finds `servers` in `/etc/resolv.conf`, for the test of this name.
+    /// A program of the application's, or of the sidecar's, that finds `servers` in `/etc/resolv.conf`, for the test of
+    /// this name.
     pub(crate) fn command(&self, of_the_sidecar: bool, test: &str, program: &str, servers: &[&str]) -> Command {
         let launcher = if of_the_sidecar { &self.proxy } else { &self.app };
-        let launcher = launcher.clone().instead_of("/etc/resolv.conf", resolv_conf(&self.node, test, servers));
+        let launcher = launcher
+            .clone()
+            .instead_of("/etc/resolv.conf", resolv_conf(&self.node, test, servers));
         let launcher = launcher.instead_of("/etc/nsswitch.conf", self.nsswitch_conf.clone());
         let mut command = launcher.command(&find(program).display().to_string());
         // Nothing of whoever runs the tests: no options, no home.
@@ -114,18 +134,28 @@ impl Place {
 }
 
 impl Interception {
-    fn enrol(self, pod: &Pod<'_>, capture: Capture) {
+    fn enroll(self, pod: &Pod<'_>, capture: Capture) {
         let all = if capture == Capture::All { "--capture-all-dns " } else { "" };
         let servers = [LISTED_V4, LISTED_V6].concat();
-        let config = format!("stack=dual servers={} --redirect-dns {all}-u '1337' -i '*' -b '*' -d '15090,15021,15020'", servers.join(","));
+        let config = format!(
+            "stack=dual servers={} --redirect-dns {all}-u '1337' -i '*' -b '*' -d '15090,15021,15020'",
+            servers.join(",")
+        );
         let config: Config = config.parse().expect("a configuration");
         match self {
             Self::Rules(iptables) => iptables.load(pod.namespace(), &config).expect("load the rules"),
             Self::Ebpf => {
                 // As from an init container, whose resolv.conf is that of the pod.
-                let container = pod.proxy_as(0, 0).instead_of("/etc/resolv.conf", resolv_conf(pod.node(), "pod", &servers));
+                let container = pod
+                    .proxy_as(0, 0)
+                    .instead_of("/etc/resolv.conf", resolv_conf(pod.node(), "pod", &servers));
                 let mut command = container.command(&pod.node().interceptor().display().to_string());
-                command.arg("istio-iptables").args(config.arguments()).args(pod.place()).arg("--bpffs").arg(pod.node().bpffs());
+                command
+                    .arg("istio-iptables")
+                    .args(config.arguments())
+                    .args(pod.place())
+                    .arg("--bpffs")
+                    .arg(pod.node().bpffs());
                 Run::of(command).expect_success();
             }
         }
@@ -157,7 +187,11 @@ impl Via {
 /// Each test has one of its own, by its name.
 fn resolv_conf(node: &Node, name: &str, servers: &[&str]) -> PathBuf {
     let lines = servers.iter().map(|server| format!("nameserver {server}\n"));
-    written(node, &format!("{name}.resolv.conf"), &format!("{}{OPTIONS}", lines.collect::<String>()))
+    written(
+        node,
+        &format!("{name}.resolv.conf"),
+        &format!("{}{OPTIONS}", lines.collect::<String>()),
+    )
 }
 
 fn written(node: &Node, name: &str, text: &str) -> PathBuf {

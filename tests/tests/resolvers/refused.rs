@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Where no agent listens a question is refused at once, which resolvers tell from a server that stays silent. Under iptables it would
-//! not be answered; listed in `docs/differences.md`.
+//! Where no agent listens a question is refused at once, which resolvers tell from a server that stays silent. Under
+//! iptables it would not be answered; listed in `docs/differences.md`.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,8 +13,8 @@ use crate::{
     table::{DIG, DIG_TCP, GETENT, GO, JAVA, NODE_CARES},
 };
 
-/// What resolvers say then, and their exit codes. Those that ask by way of the system's library do not tell why they have no answer, but
-/// for a silent server they would have waited longer than a test may take.
+/// What resolvers say then, and their exit codes. Those that ask by way of the system's library do not tell why they
+/// have no answer, but for a silent server they would have waited longer than a test may take.
 const SAID: [(&Resolver, &str, i32); 6] = [
     (&DIG, "connection refused", 9),
     (&DIG_TCP, "connection refused", 9),
@@ -30,11 +30,14 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
         let place = Arc::clone(&place);
         Via::SINGLE.map(move |via| {
             let place = Arc::clone(&place);
-            Trial::test(format!("{}::without_an_agent::{via}::{}", Interception::Ebpf, resolver.name), move || {
-                let place = place.get_or_init(|| Place::without_agent(Interception::Ebpf, Capture::All));
-                is_refused(place, resolver, via, said, code);
-                Ok(())
-            })
+            Trial::test(
+                format!("{}::without_an_agent::{via}::{}", Interception::Ebpf, resolver.name),
+                move || {
+                    let place = place.get_or_init(|| Place::without_agent(Interception::Ebpf, Capture::All));
+                    is_refused(place, resolver, via, said, code);
+                    Ok(())
+                },
+            )
         })
     })
 }
@@ -46,5 +49,8 @@ fn is_refused(place: &Place, resolver: &Resolver, via: Via, said: &str, code: i3
     let output = run.output();
     let words: Vec<&str> = output.split_whitespace().collect();
     assert!(words.join(" ").contains(said), "{run}");
-    assert!(place.outside.askers(&name(&label, resolver)).is_empty(), "the question reached the server: {run}");
+    assert!(
+        place.outside.askers(&name(&label, resolver)).is_empty(),
+        "the question reached the server: {run}"
+    );
 }

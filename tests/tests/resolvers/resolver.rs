@@ -6,12 +6,13 @@ pub(crate) struct Resolver {
     pub(crate) name: &'static str,
     /// A program of the system's; `env` runs what was built.
     pub(crate) program: &'static str,
-    /// `{name}`, `{server}`, `{other}` (another server), `{source}` (the pod's second address) and `{work}` (where what was built is)
-    /// stand for what they say.
+    /// `{name}`, `{server}`, `{other}` (another server), `{source}` (the pod's second address) and `{work}` (where what
+    /// was built is) stand for what they say.
     pub(crate) arguments: &'static [&'static str],
     pub(crate) servers: Servers,
     pub(crate) finds: Finds,
-    /// What else has to stand in what it says, where any run of blanks is one blank. `{host}` is the server as it stands before a port.
+    /// What else has to stand in what it says, where any run of blanks is one blank. `{host}` is the server as it
+    /// stands before a port.
     pub(crate) shows: &'static [&'static str],
     pub(crate) source: Source,
 }

@@ -32,13 +32,22 @@ pub(crate) struct DnsServer {
 
 impl DnsServer {
     /// Answers on `port` of each address; no other address is listened on.
-    pub(crate) fn start(node: &Node, launcher: &Launcher, name: &str, addresses: &[&str], port: u16, answers: &Answers) -> Self {
+    pub(crate) fn start(
+        node: &Node,
+        launcher: &Launcher,
+        name: &str,
+        addresses: &[&str],
+        port: u16,
+        answers: &Answers,
+    ) -> Self {
         let file = |suffix: &str| node.work().join(format!("dnsmasq-{name}.{suffix}"));
         let (configuration, log) = (file("conf"), file("log"));
         write_for_all(&configuration, &configured(addresses, port, answers, &log));
         write_for_all(&log, "");
         let mut command = launcher.command(&find("dnsmasq").display().to_string());
-        command.arg("--keep-in-foreground").arg(format!("--conf-file={}", configuration.display()));
+        command
+            .arg("--keep-in-foreground")
+            .arg(format!("--conf-file={}", configuration.display()));
         let mut process = Process::spawn(format!("dnsmasq {name}"), &mut command);
         wait_until("dnsmasq has started", || {
             let log = read(&log);
@@ -57,13 +66,17 @@ impl DnsServer {
 /// `… query[A] NAME from 10.99.0.2`
 fn asker(line: &str, name: &str) -> Option<IpAddr> {
     let (_, question) = line.split_once("query[")?;
-    let [_, asked, "from", from] = question.split(' ').collect::<Vec<_>>()[..] else { return None };
+    let [_, asked, "from", from] = question.split(' ').collect::<Vec<_>>()[..] else {
+        return None;
+    };
     (asked == name).then(|| from.parse().unwrap_or_else(|error| panic!("{line}: {error}")))
 }
 
 fn configured(addresses: &[&str], port: u16, answers: &Answers, log: &Path) -> String {
     // It asks nobody itself, does not know the names of this machine, and stays the user that it was started as.
-    let mut lines = ["no-resolv", "no-hosts", "pid-file", "user=root", "bind-interfaces", "log-queries=extra"].map(str::to_owned).to_vec();
+    let mut lines = ["no-resolv", "no-hosts", "pid-file", "user=root", "bind-interfaces", "log-queries=extra"]
+        .map(str::to_owned)
+        .to_vec();
     lines.push(format!("log-facility={}", log.display()));
     lines.push(format!("port={port}"));
     lines.extend([WEB, MANY].map(|domain| format!("local=/{domain}/")));

@@ -20,12 +20,27 @@ pub(crate) const FILES: [Build; 6] = [
         &["sh", "-ec", "javac -d \"$0.classes\" \"$1\"; jar --create --file \"$0\" -C \"$0.classes\" ."],
     ),
     // With cgo it can also ask by way of the system's library.
-    Build::Compile("resolve.go", include_str!("programs/resolve.go"), &["env", "CGO_ENABLED=1", "go", "build", "-o"]),
-    Build::Compile("resolve.c", include_str!("programs/resolve.c"), &["musl-gcc", "-static", "-O1", "-Wall", "-Werror", "-o"]),
+    Build::Compile(
+        "resolve.go",
+        include_str!("programs/resolve.go"),
+        &["env", "CGO_ENABLED=1", "go", "build", "-o"],
+    ),
+    Build::Compile(
+        "resolve.c",
+        include_str!("programs/resolve.c"),
+        &["musl-gcc", "-static", "-O1", "-Wall", "-Werror", "-o"],
+    ),
 ];
 
-const PLAIN: Resolver =
-    Resolver { name: "", program: "", arguments: &[], servers: Configured, finds: Finds::Both, shows: &[], source: Source::Any };
+const PLAIN: Resolver = Resolver {
+    name: "",
+    program: "",
+    arguments: &[],
+    servers: Configured,
+    finds: Finds::Both,
+    shows: &[],
+    source: Source::Any,
+};
 
 pub(crate) const DIG: Resolver = Resolver {
     name: "dig",
@@ -46,7 +61,8 @@ pub(crate) const DIG_TCP: Resolver = Resolver {
 };
 
 /// glibc.
-pub(crate) const GETENT: Resolver = Resolver { name: "getent", program: "getent", arguments: &["ahosts", "{name}"], ..PLAIN };
+pub(crate) const GETENT: Resolver =
+    Resolver { name: "getent", program: "getent", arguments: &["ahosts", "{name}"], ..PLAIN };
 
 pub(crate) const NODE_CARES: Resolver = Resolver {
     name: "node_cares",
@@ -59,12 +75,24 @@ pub(crate) const NODE_CARES: Resolver = Resolver {
 pub(crate) const JAVA: Resolver = Resolver {
     name: "java",
     program: "java",
-    arguments: &["-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-cp", "{work}/Resolve.java.program", "Resolve", "system", "{name}"],
+    arguments: &[
+        "-XX:TieredStopAtLevel=1",
+        "-XX:-UsePerfData",
+        "-cp",
+        "{work}/Resolve.java.program",
+        "Resolve",
+        "system",
+        "{name}",
+    ],
     ..PLAIN
 };
 
-pub(crate) const GO: Resolver =
-    Resolver { name: "go", program: "env", arguments: &["GODEBUG=netdns=go", "{work}/resolve.go.program", "{name}"], ..PLAIN };
+pub(crate) const GO: Resolver = Resolver {
+    name: "go",
+    program: "env",
+    arguments: &["GODEBUG=netdns=go", "{work}/resolve.go.program", "{name}"],
+    ..PLAIN
+};
 
 pub(crate) const RESOLVERS: &[Resolver] = &[
     DIG,
@@ -100,7 +128,12 @@ pub(crate) const RESOLVERS: &[Resolver] = &[
         source: Source::Second,
         ..DIG_TCP
     },
-    Resolver { name: "dig_configured", arguments: &["+time=30", "+tries=1", "{name}"], servers: Configured, ..DIG },
+    Resolver {
+        name: "dig_configured",
+        arguments: &["+time=30", "+tries=1", "{name}"],
+        servers: Configured,
+        ..DIG
+    },
     Resolver {
         name: "host",
         program: "host",
@@ -134,7 +167,13 @@ pub(crate) const RESOLVERS: &[Resolver] = &[
         source: Source::PortAlone,
         ..PLAIN
     },
-    Resolver { name: "busybox_configured", program: "busybox", arguments: &["nslookup", "{name}"], source: Source::PortAlone, ..PLAIN },
+    Resolver {
+        name: "busybox_configured",
+        program: "busybox",
+        arguments: &["nslookup", "{name}"],
+        source: Source::PortAlone,
+        ..PLAIN
+    },
     Resolver {
         name: "python_connected",
         program: "python3",
@@ -177,10 +216,25 @@ pub(crate) const RESOLVERS: &[Resolver] = &[
         ..DIG
     },
     GETENT,
-    Resolver { name: "getent_tcp", program: "env", arguments: &["RES_OPTIONS=use-vc", "getent", "ahosts", "{name}"], ..PLAIN },
+    Resolver {
+        name: "getent_tcp",
+        program: "env",
+        arguments: &["RES_OPTIONS=use-vc", "getent", "ahosts", "{name}"],
+        ..PLAIN
+    },
     Resolver { name: "getent_truncated", finds: Finds::Hundred, ..GETENT },
-    Resolver { name: "python", program: "python3", arguments: &["-I", "{work}/resolve.py", "{name}"], ..PLAIN },
-    Resolver { name: "node_lookup", program: "node", arguments: &["{work}/resolve.mjs", "lookup", "{name}"], ..PLAIN },
+    Resolver {
+        name: "python",
+        program: "python3",
+        arguments: &["-I", "{work}/resolve.py", "{name}"],
+        ..PLAIN
+    },
+    Resolver {
+        name: "node_lookup",
+        program: "node",
+        arguments: &["{work}/resolve.mjs", "lookup", "{name}"],
+        ..PLAIN
+    },
     NODE_CARES,
     Resolver { name: "node_cares_truncated", finds: Finds::Hundred, ..NODE_CARES },
     JAVA,
@@ -188,14 +242,32 @@ pub(crate) const RESOLVERS: &[Resolver] = &[
     Resolver { name: "java_jndi_truncated", finds: Finds::Hundred, ..JAVA_JNDI },
     GO,
     Resolver { name: "go_truncated", finds: Finds::Hundred, ..GO },
-    Resolver { name: "go_cgo", arguments: &["GODEBUG=netdns=cgo", "{work}/resolve.go.program", "{name}"], ..GO },
+    Resolver {
+        name: "go_cgo",
+        arguments: &["GODEBUG=netdns=cgo", "{work}/resolve.go.program", "{name}"],
+        ..GO
+    },
     // It asks all servers at once, from one socket.
-    Resolver { name: "musl", program: "env", arguments: &["{work}/resolve.c.program", "{name}"], source: Source::Several, ..PLAIN },
+    Resolver {
+        name: "musl",
+        program: "env",
+        arguments: &["{work}/resolve.c.program", "{name}"],
+        source: Source::Several,
+        ..PLAIN
+    },
 ];
 
 const JAVA_JNDI: Resolver = Resolver {
     name: "java_jndi",
-    arguments: &["-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-cp", "{work}/Resolve.java.program", "Resolve", "jndi", "{name}"],
+    arguments: &[
+        "-XX:TieredStopAtLevel=1",
+        "-XX:-UsePerfData",
+        "-cp",
+        "{work}/Resolve.java.program",
+        "Resolve",
+        "jndi",
+        "{name}",
+    ],
     source: Source::PortAlone,
     ..JAVA
 };

@@ -19,28 +19,42 @@ const UDP_PORT: u16 = 5353;
 pub(crate) fn check(backend: Backend, stack: Stack, row: &Row) {
     let node = Node::new();
     let Scene { pod, outside, .. } = Scene::with_stack(&node, "pod", stack);
-    backend.enrol_stack(&pod, stack);
+    backend.enroll_stack(&pod, stack);
 
     let _outside_server = serve(&outside.root(), "outside", OUTSIDE_PORTS);
     let _app = serve(&pod.app(), "app", APP_PORTS);
     let endpoints = ["--endpoint", SERVICE_ENDPOINT, "--endpoint", SERVICE_ENDPOINT_V6];
-    let sidecar = row.sidecar_runs.then(|| pod.proxy().sidecar(&[stack.sidecar_flags(), &endpoints].concat()));
+    let sidecar = row
+        .sidecar_runs
+        .then(|| pod.proxy().sidecar(&[stack.sidecar_flags(), &endpoints].concat()));
 
     let client = client(row.who, &pod, &outside);
     let flags: Vec<&str> = row.flags.iter().map(String::as_str).collect();
-    let report = if row.datagram { client.datagram(&row.to, &flags) } else { client.connect(&row.to, &flags) };
+    let report = if row.datagram {
+        client.datagram(&row.to, &flags)
+    } else {
+        client.connect(&row.to, &flags)
+    };
     // Each line is written before the connection goes on, so all are there once the client has its answer.
     let lines = sidecar.map(|sidecar| sidecar.stop().lines).unwrap_or_default();
-    let connections: Vec<Connection> = lines.iter().map(|line| serde_json::from_str(line).expect("a line of the sidecar")).collect();
+    let connections: Vec<Connection> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line).expect("a line of the sidecar"))
+        .collect();
 
     let wrong = compare(row, &report, &connections);
-    assert!(wrong.is_empty(), "{wrong:#?}\nthe client: {report:#?}\nthe sidecar: {connections:#?}");
+    assert!(
+        wrong.is_empty(),
+        "{wrong:#?}\nthe client: {report:#?}\nthe sidecar: {connections:#?}"
+    );
 }
 
 /// A server on both families.
 fn serve(launcher: &Launcher, name: &str, ports: &[u16]) -> Process {
     let everywhere = |port: u16| [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
-    let udp = everywhere(UDP_PORT).into_iter().flat_map(|address| ["--udp".to_owned(), address]);
+    let udp = everywhere(UDP_PORT)
+        .into_iter()
+        .flat_map(|address| ["--udp".to_owned(), address]);
     let flags: Vec<String> = udp.chain(ports.iter().copied().flat_map(everywhere)).collect();
     launcher.serve(name, &flags.iter().map(String::as_str).collect::<Vec<_>>())
 }
@@ -65,20 +79,36 @@ fn compare(row: &Row, report: &Report, connections: &[Connection]) -> Vec<String
         }
     };
     expect(
-        row.local.as_deref().is_none_or(|local| report.local.is_none() || matches(report.local, local)),
+        row.local
+            .as_deref()
+            .is_none_or(|local| report.local.is_none() || matches(report.local, local)),
         format!("client's getsockname is not {:?}", row.local),
     );
-    expect(row.peer.as_deref().is_none_or(|peer| matches(report.peer, peer)), format!("client's getpeername is not {:?}", row.peer));
+    expect(
+        row.peer.as_deref().is_none_or(|peer| matches(report.peer, peer)),
+        format!("client's getpeername is not {:?}", row.peer),
+    );
 
-    expect(connections.len() == row.hops.len(), format!("{} passages through the sidecar, not {}", connections.len(), row.hops.len()));
+    expect(
+        connections.len() == row.hops.len(),
+        format!("{} passages through the sidecar, not {}", connections.len(), row.hops.len()),
+    );
     // Who comes to the next passage, and at last to the server.
     let mut comes = report.local.map(canonical);
     for (Hop { listener, local, original }, connection) in row.hops.iter().zip(connections) {
         expect(connection.listener == *listener, format!("not the sidecar's {listener:?} port"));
-        expect(comes.is_none_or(|comes| connection.peer == comes), format!("sidecar's getpeername is not {comes:?}"));
-        expect(matches(Some(connection.local), local), format!("sidecar's getsockname is not {local}"));
         expect(
-            original.as_deref().is_none_or(|original| matches(connection.original_destination, original)),
+            comes.is_none_or(|comes| connection.peer == comes),
+            format!("sidecar's getpeername is not {comes:?}"),
+        );
+        expect(
+            matches(Some(connection.local), local),
+            format!("sidecar's getsockname is not {local}"),
+        );
+        expect(
+            original
+                .as_deref()
+                .is_none_or(|original| matches(connection.original_destination, original)),
             format!("SO_ORIGINAL_DST is not {original:?}"),
         );
         comes = connection.upstream_local;
@@ -91,13 +121,22 @@ fn compare(row: &Row, report: &Report, connections: &[Connection]) -> Vec<String
                 Server::Outside => "outside",
             };
             expect(greeting.name == name, format!("the server is not {name} but {}", greeting.name));
-            expect(Some(greeting.peer) == comes, format!("server's getpeername is {}, not {comes:?}", greeting.peer));
-            expect(matches(Some(greeting.local), local), format!("server's getsockname is {}, not {local}", greeting.local));
+            expect(
+                Some(greeting.peer) == comes,
+                format!("server's getpeername is {}, not {comes:?}", greeting.peer),
+            );
+            expect(
+                matches(Some(greeting.local), local),
+                format!("server's getsockname is {}, not {local}", greeting.local),
+            );
         }
         End::Answered(server, _) => expect(false, format!("no answer from {server:?}")),
         End::Reset => {
             let error = report.error.as_ref().map(|error| (error.step.as_str(), error.errno.as_str()));
-            expect(matches!(error, Some(("receive" | "connect", "ECONNRESET"))), "not reset".to_owned());
+            expect(
+                matches!(error, Some(("receive" | "connect", "ECONNRESET"))),
+                "not reset".to_owned(),
+            );
         }
         End::Refused => expect(report.connect_error() == Some("ECONNREFUSED"), "not refused".to_owned()),
     }
@@ -107,5 +146,8 @@ fn compare(row: &Row, report: &Report, connections: &[Connection]) -> Vec<String
 /// `expected` is an address and a port, or an address with any port.
 fn matches(seen: Option<SocketAddr>, expected: &str) -> bool {
     let Some(seen) = seen else { return false };
-    expected.parse::<SocketAddr>().map_or_else(|_| expected.parse::<IpAddr>().is_ok_and(|ip| seen.ip() == ip), |address| seen == address)
+    expected.parse::<SocketAddr>().map_or_else(
+        |_| expected.parse::<IpAddr>().is_ok_and(|ip| seen.ip() == ip),
+        |address| seen == address,
+    )
 }

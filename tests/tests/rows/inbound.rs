@@ -17,18 +17,26 @@ pub(crate) fn rows() -> Vec<Row> {
             .flags(&["--family", "6-mapped"])
             .from("::ffff:10.99.0.1")
             .peer("[::ffff:10.99.0.2]:8080"),
-        row("row_14_inbound_to_silent_port", "10.99.0.2:22").inbound("10.99.0.2:22").ends_in_reset(),
+        row("row_14_inbound_to_silent_port", "10.99.0.2:22")
+            .inbound("10.99.0.2:22")
+            .ends_in_reset(),
         row("row_14_inbound_to_outbound_port", "10.99.0.2:15001")
             .inbound("10.99.0.2:15001")
             .undirected(Listener::Outbound, "10.99.0.2:15001")
             .ends_in_reset(),
-        row("row_14_inbound_to_inbound_port", "10.99.0.2:15006").inbound("10.99.0.2:15006").ends_in_reset(),
+        row("row_14_inbound_to_inbound_port", "10.99.0.2:15006")
+            .inbound("10.99.0.2:15006")
+            .ends_in_reset(),
         direct("row_15_inbound_to_tunnel_port", "10.99.0.2:15008"),
         direct("row_15_inbound_to_metrics_port", "10.99.0.2:15090"),
         direct("row_15_inbound_to_health_port", "10.99.0.2:15021"),
         direct("row_15_inbound_to_agent_port", "10.99.0.2:15020"),
-        row("row_16_inbound_udp", "10.99.0.2:5353").datagram().reaches(App, "10.99.0.2:5353"),
-        row("row_18_inbound_without_sidecar", "10.99.0.2:8080").without_sidecar().ends_refused(),
+        row("row_16_inbound_udp", "10.99.0.2:5353")
+            .datagram()
+            .reaches(App, "10.99.0.2:5353"),
+        row("row_18_inbound_without_sidecar", "10.99.0.2:8080")
+            .without_sidecar()
+            .ends_refused(),
         direct("row_15_inbound_to_health_port_without_sidecar", "10.99.0.2:15021").without_sidecar(),
     ]
 }

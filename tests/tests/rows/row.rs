@@ -38,7 +38,8 @@ pub(crate) enum End {
     Refused,
 }
 
-/// One passage through the sidecar, in order. The peer it sees is checked to be the client, or the sidecar's previous passage.
+/// One passage through the sidecar, in order. The peer it sees is checked to be the client, or the sidecar's previous
+/// passage.
 #[derive(Clone, Debug)]
 pub(crate) struct Hop {
     pub(crate) listener: Listener,
@@ -58,7 +59,8 @@ pub(crate) struct Row {
     /// Flags of the probe.
     pub(crate) flags: Vec<String>,
     pub(crate) sidecar_runs: bool,
-    /// The client's getsockname: an address, or an address and a port. `None` where the connection may be gone too soon to ask.
+    /// The client's getsockname: an address, or an address and a port. `None` where the connection may be gone too soon
+    /// to ask.
     pub(crate) local: Option<String>,
     /// The client's getpeername.
     pub(crate) peer: Option<String>,
@@ -70,7 +72,18 @@ impl Row {
     pub(crate) fn new(name: &'static str, who: Who, to: &str) -> Self {
         let (datagram, flags, sidecar_runs, hops) = (false, Vec::new(), true, Vec::new());
         let peer = Some(to.to_owned());
-        Self { name, who, to: to.to_owned(), datagram, flags, sidecar_runs, local: None, peer, hops, end: End::Refused }
+        Self {
+            name,
+            who,
+            to: to.to_owned(),
+            datagram,
+            flags,
+            sidecar_runs,
+            local: None,
+            peer,
+            hops,
+            end: End::Refused,
+        }
     }
 
     /// With flags of `interceptor-probe connect`.
@@ -103,7 +116,9 @@ impl Row {
 
     /// From 127.0.0.6, straight to the application.
     pub(crate) fn passing_through(self, local: &str) -> Self {
-        self.flags(&["--bind", "127.0.0.6"]).from("127.0.0.6").reaches(Server::App, local)
+        self.flags(&["--bind", "127.0.0.6"])
+            .from("127.0.0.6")
+            .reaches(Server::App, local)
     }
 
     pub(crate) fn by(mut self, who: Who) -> Self {
@@ -111,7 +126,7 @@ impl Row {
         self
     }
 
-    /// What the client's getpeername says, where that is not what it dialled.
+    /// What the client's getpeername says, where that is not what it dialed.
     pub(crate) fn peer(mut self, peer: &str) -> Self {
         self.peer = Some(peer.to_owned());
         self
@@ -119,17 +134,29 @@ impl Row {
 
     /// Goes through the sidecar's outbound port.
     pub(crate) fn outbound(self, original: &str) -> Self {
-        self.hop(Hop { listener: Listener::Outbound, local: "127.0.0.1:15001".to_owned(), original: Some(original.to_owned()) })
+        self.hop(Hop {
+            listener: Listener::Outbound,
+            local: "127.0.0.1:15001".to_owned(),
+            original: Some(original.to_owned()),
+        })
     }
 
     /// Goes through the sidecar's inbound port, from inside the pod.
     pub(crate) fn inbound_from_inside(self, original: &str) -> Self {
-        self.hop(Hop { listener: Listener::Inbound, local: "127.0.0.1:15006".to_owned(), original: Some(original.to_owned()) })
+        self.hop(Hop {
+            listener: Listener::Inbound,
+            local: "127.0.0.1:15006".to_owned(),
+            original: Some(original.to_owned()),
+        })
     }
 
     /// Goes through the sidecar's inbound port, from another machine.
     pub(crate) fn inbound(self, original: &str) -> Self {
-        self.hop(Hop { listener: Listener::Inbound, local: "10.99.0.2:15006".to_owned(), original: Some(original.to_owned()) })
+        self.hop(Hop {
+            listener: Listener::Inbound,
+            local: "10.99.0.2:15006".to_owned(),
+            original: Some(original.to_owned()),
+        })
     }
 
     /// Reaches one of the sidecar's ports without having been redirected.

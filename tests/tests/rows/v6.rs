@@ -5,18 +5,23 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::row::{End, Hop, Row};
 
-/// The row with IPv6 addresses; `None` where there is nothing of the kind: IPv4-mapped addresses, and more than one loopback address.
+/// The row with IPv6 addresses; `None` where there is nothing of the kind: IPv4-mapped addresses, and more than one
+/// loopback address.
 pub(crate) fn counterpart(row: Row) -> Option<Row> {
     let Row { name, who, to, datagram, flags, sidecar_runs, local, peer, hops, end } = row;
-    // A connection to an address of the pod comes from that very address, where IPv4 takes the first one of the interface.
+    // A connection to an address of the pod comes from that very address, where IPv4 takes the first one of the
+    // interface.
     let local_v6 = match name {
         "row_03_app_to_second_address" | "row_08_proxy_to_second_address" => Some("10.99.0.3".to_owned()),
         _ => local,
     };
-    let hops = hops
+    let hops = hops.into_iter().map(|Hop { listener, local, original }| {
+        Some(Hop { listener, local: address(&local)?, original: optional(original)? })
+    });
+    let flags: Option<Vec<String>> = flags
         .into_iter()
-        .map(|Hop { listener, local, original }| Some(Hop { listener, local: address(&local)?, original: optional(original)? }));
-    let flags: Option<Vec<String>> = flags.into_iter().map(|flag| if has_address(&flag) { address(&flag) } else { Some(flag) }).collect();
+        .map(|flag| if has_address(&flag) { address(&flag) } else { Some(flag) })
+        .collect();
     let flags = flags.filter(|flags| !flags.iter().any(|flag| flag == "6-mapped"))?;
     Some(Row {
         name,

@@ -27,9 +27,17 @@ fn is_refused(#[case] flags: &[&str], #[case] code: i32, #[case] named: &str) {
     let _servers = scene.serve(8081);
     let place = scene.pod.place();
     // The pod's true place, unless the flags say where.
-    let place = place.chunks(2).filter(|pair| !flags.contains(&pair[0].as_str())).flatten().map(String::as_str);
-    let arguments: Vec<&str> =
-        ["istio-iptables"].into_iter().chain(DEFAULT_FLAGS.iter().copied()).chain(flags.iter().copied()).chain(place).collect();
+    let place = place
+        .chunks(2)
+        .filter(|pair| !flags.contains(&pair[0].as_str()))
+        .flatten()
+        .map(String::as_str);
+    let arguments: Vec<&str> = ["istio-iptables"]
+        .into_iter()
+        .chain(DEFAULT_FLAGS.iter().copied())
+        .chain(flags.iter().copied())
+        .chain(place)
+        .collect();
     expect_refusal(&scene, &node.run(&arguments), code, named);
 }
 
@@ -39,22 +47,31 @@ fn without_privileges_is_refused() {
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
     let mut command = scene.pod.app_as(1002, 1002).command(&node.interceptor().display().to_string());
-    command.arg("istio-iptables").args(DEFAULT_FLAGS).args(scene.pod.place()).arg("--bpffs").arg(node.bpffs());
+    command
+        .arg("istio-iptables")
+        .args(DEFAULT_FLAGS)
+        .args(scene.pod.place())
+        .arg("--bpffs")
+        .arg(node.bpffs());
     let run = Run::of(command);
-    let denied = ["ermission", "EPERM", "EACCES", "permitted", "CAP_"].iter().any(|word| run.output().contains(word));
+    let denied = ["ermission", "EPERM", "EACCES", "permitted", "CAP_"]
+        .iter()
+        .any(|word| run.output().contains(word));
     assert!(denied, "the message says that privileges are missing: {run}");
     expect_refusal(&scene, &run, 1, "");
 }
 
-/// The running enrolment stays as it is when a new one is refused.
+/// The running enrollment stays as it is when a new one is refused.
 #[test]
 fn an_enrolled_pod_keeps_its_configuration() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
     let _sidecar = scene.sidecar(&[]);
-    let run = scene.pod.try_enrol(&[DEFAULT_FLAGS, &["--reconcile", "-o", "80,abc"]].concat());
+    let run = scene
+        .pod
+        .try_enroll(&[DEFAULT_FLAGS, &["--reconcile", "-o", "80,abc"]].concat());
     assert_eq!(run.code, Some(1), "{run}");
     assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
 }

@@ -11,9 +11,10 @@ use rstest::rstest;
 fn the_sidecar_sees_the_port_of_every_connection(#[case] backend: Backend, #[case] expected: bool) {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
-    backend.enrol(&scene.pod);
+    backend.enroll(&scene.pod);
     let _sidecar = scene.pod.proxy().serve("sidecar", &["0.0.0.0:15001"]);
-    let held = ["10.50.1.7:80", "10.50.1.8:80"].map(|to| scene.pod.app().hold(to, &["--bind", "10.99.0.2:40000", "--reuse-address"]));
+    let held = ["10.50.1.7:80", "10.50.1.8:80"]
+        .map(|to| scene.pod.app().hold(to, &["--bind", "10.99.0.2:40000", "--reuse-address"]));
     let ports = held.iter().map(|held| held.report().greeting().peer.port());
     assert_eq!(ports.collect::<Vec<_>>() == [40_000, 40_000], expected);
 }
@@ -25,8 +26,12 @@ fn the_sidecar_sees_the_port_of_every_connection(#[case] backend: Backend, #[cas
 fn the_destination_of_a_connection_that_is_not_redirected(#[case] backend: Backend, #[case] expected: &str) {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
-    backend.enrol(&scene.pod);
+    backend.enroll(&scene.pod);
     let _application = scene.pod.app().serve("app", &["0.0.0.0:8080"]);
     let report = scene.pod.app().connect("10.99.0.2:8080", &[]);
-    assert_eq!((report.levels[0].as_str(), report.greeting().levels[0].as_str()), (expected, expected), "{report:#?}");
+    assert_eq!(
+        (report.levels[0].as_str(), report.greeting().levels[0].as_str()),
+        (expected, expected),
+        "{report:#?}"
+    );
 }

@@ -14,9 +14,14 @@ fn the_pods_cgroup_is_found_where_the_hosts_hierarchy_is_mounted() {
     let pod = Scene::new(&node, "pod").pod;
     let mut container = pod.proxy_as(0, 0).command("/usr/bin/unshare");
     container.args(CONTAINER).arg(node.interceptor());
-    enrol(&pod, container).expect_success();
+    enroll(&pod, container).expect_success();
     let status = node.run(&["status", "-o", "json"]);
-    assert!(status.output().contains(&format!("\"cgroup\": \"{}\"", pod.namespace().cgroup().display())), "{status}");
+    assert!(
+        status
+            .output()
+            .contains(&format!("\"cgroup\": \"{}\"", pod.namespace().cgroup().display())),
+        "{status}"
+    );
 }
 
 #[test]
@@ -24,10 +29,12 @@ fn without_it_the_cgroup_has_to_be_named() {
     let node = Node::new();
     let pod = Scene::new(&node, "pod").pod;
     let mut container = pod.proxy_as(0, 0).command("/usr/bin/unshare");
-    let own_only =
-        "for mount in $(findmnt -rnt cgroup2 -o TARGET); do umount \"$mount\" && mount -t cgroup2 none \"$mount\"; done; exec \"$@\"";
-    container.args(CONTAINER).args(["/bin/sh", "-c", own_only, "sh"]).arg(node.interceptor());
-    let run = enrol(&pod, container);
+    let own_only = "for mount in $(findmnt -rnt cgroup2 -o TARGET); do umount \"$mount\" && mount -t cgroup2 none \"$mount\"; done; exec \"$@\"";
+    container
+        .args(CONTAINER)
+        .args(["/bin/sh", "-c", own_only, "sh"])
+        .arg(node.interceptor());
+    let run = enroll(&pod, container);
     assert_eq!(run.code, Some(1), "{run}");
     assert!(run.output().contains("--cgroup"), "{run}");
     assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
@@ -38,8 +45,10 @@ fn three_capabilities_suffice() {
     let node = Node::new();
     let pod = Scene::new(&node, "pod").pod;
     let mut container = pod.proxy_as(0, 0).command("/usr/bin/setpriv");
-    container.args(["--inh-caps", "-all", "--bounding-set", "-all,+bpf,+net_admin,+perfmon"]).arg(node.interceptor());
-    enrol(&pod, container).expect_success();
+    container
+        .args(["--inh-caps", "-all", "--bounding-set", "-all,+bpf,+net_admin,+perfmon"])
+        .arg(node.interceptor());
+    enroll(&pod, container).expect_success();
 }
 
 #[test]
@@ -47,15 +56,21 @@ fn those_of_istio_init_do_not() {
     let node = Node::new();
     let pod = Scene::new(&node, "pod").pod;
     let mut container = pod.proxy_as(0, 0).command("/usr/bin/setpriv");
-    container.args(["--inh-caps", "-all", "--bounding-set", "-all,+net_admin,+net_raw"]).arg(node.interceptor());
-    let run = enrol(&pod, container);
+    container
+        .args(["--inh-caps", "-all", "--bounding-set", "-all,+net_admin,+net_raw"])
+        .arg(node.interceptor());
+    let run = enroll(&pod, container);
     assert_eq!(run.code, Some(1), "{run}");
     assert!(run.output().contains("CAP_BPF"), "{run}");
     assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
 }
 
 /// Runs `interceptor istio-iptables` in a container, which ends in the path of the program.
-fn enrol(pod: &Pod<'_>, mut container: Command) -> Run {
-    container.arg("istio-iptables").args(DEFAULT_FLAGS).arg("--bpffs").arg(pod.node().bpffs());
+fn enroll(pod: &Pod<'_>, mut container: Command) -> Run {
+    container
+        .arg("istio-iptables")
+        .args(DEFAULT_FLAGS)
+        .arg("--bpffs")
+        .arg(pod.node().bpffs());
     Run::of(container)
 }

@@ -16,8 +16,13 @@ fn captured<'node>(node: &'node Node, flags: &[&str]) -> (Scene<'node>, [Process
     let resolv_conf = node.work().join("resolv.conf");
     fs::write(&resolv_conf, "nameserver 10.96.0.10\nnameserver 10.96.0.11\n").expect("list the servers");
     let resolv_conf = resolv_conf.display().to_string();
-    scene.pod.enrol(&[&["--redirect-dns", "--resolv-conf", &resolv_conf], flags].concat());
-    let agent = scene.pod.proxy().serve("agent", &["--udp", "127.0.0.1:15053", "127.0.0.1:15053"]);
+    scene
+        .pod
+        .enroll(&[&["--redirect-dns", "--resolv-conf", &resolv_conf], flags].concat());
+    let agent = scene
+        .pod
+        .proxy()
+        .serve("agent", &["--udp", "127.0.0.1:15053", "127.0.0.1:15053"]);
     let outside = scene.outside.root().serve("outside", &["--udp", UNLISTED, UNLISTED]);
     (scene, [agent, outside])
 }
@@ -35,8 +40,13 @@ fn each_answer_comes_from_the_server_that_was_asked(#[case] family: &str, #[case
     let mut answers = scene.pod.app().ask(&LISTED, &["--family", family]);
     answers.sort_by_key(|answer| answer.from);
     let from: Vec<String> = answers.iter().map(|answer| answer.from.to_string()).collect();
-    let expected =
-        LISTED.map(|server| if prefix.is_empty() { server.to_owned() } else { format!("[{prefix}{}]:53", &server[..server.len() - 3]) });
+    let expected = LISTED.map(|server| {
+        if prefix.is_empty() {
+            server.to_owned()
+        } else {
+            format!("[{prefix}{}]:53", &server[..server.len() - 3])
+        }
+    });
     assert_eq!(from, expected);
     assert!(answers.iter().all(|answer| name(&answer.received) == "agent"), "{answers:#?}");
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Connections outlive the enrolment of their pod, and its end. Under iptables they are reset.
+//! Connections outlive the enrollment of their pod, and its end. Under iptables they are reset.
 
 use interceptor_tests::{
     Node,
@@ -15,10 +15,14 @@ fn enrolling_leaves_established_connections_alone() {
     let mut outbound = scene.pod.app().hold(SERVER, &[]);
     let mut inbound = scene.outside.root().hold(APP, &[]);
 
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
     outbound.expect_echo("after enrolling");
     inbound.expect_echo("after enrolling");
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()], "new connections wait for the sidecar");
+    assert_eq!(
+        [scene.outbound(), scene.inbound()],
+        [Way::refused(), Way::refused()],
+        "new connections wait for the sidecar"
+    );
 
     let _sidecar = scene.sidecar(&[]);
     assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
@@ -31,11 +35,14 @@ fn cleaning_leaves_established_connections_alone_and_lets_new_ones_pass(#[values
     let node = Node::new();
     let scene = Scene::with_stack(&node, "pod", stack);
     let _servers = scene.serve(8081);
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
     let _sidecar = scene.sidecar(&[]);
     let mut outbound = scene.pod.app().hold(scene.server(), scene.client_flags());
     let mut inbound = scene.outside.root().hold(scene.app(), scene.client_flags());
-    assert_eq!([way_of(outbound.report()), way_of(inbound.report())], [Way::ThroughSidecar, Way::ThroughSidecar]);
+    assert_eq!(
+        [way_of(outbound.report()), way_of(inbound.report())],
+        [Way::ThroughSidecar, Way::ThroughSidecar]
+    );
 
     scene.pod.clean();
     outbound.expect_echo("after cleaning");

@@ -15,7 +15,7 @@ fn a_foreign_listener_gets_nothing(#[case] uid: u32, #[case] gid: u32) {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
 
     let foreign = scene.pod.app_as(uid, gid).serve("foreign", &["0.0.0.0:15001", "0.0.0.0:15006"]);
     assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()]);
@@ -23,5 +23,9 @@ fn a_foreign_listener_gets_nothing(#[case] uid: u32, #[case] gid: u32) {
     assert!(served.is_empty(), "the foreign process took connections: {served:#?}");
 
     let _sidecar = scene.sidecar(&[]);
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar], "the port was free again");
+    assert_eq!(
+        [scene.outbound(), scene.inbound()],
+        [Way::ThroughSidecar, Way::ThroughSidecar],
+        "the port was free again"
+    );
 }

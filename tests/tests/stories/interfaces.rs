@@ -13,7 +13,10 @@ const POD_THERE: &str = "10.98.0.2:8080";
 
 fn scene(node: &Node) -> Scene<'_> {
     let scene = Scene::new(node, "pod");
-    scene.pod.namespace().connect("eth1", &["10.98.0.2/24"], &scene.outside, &["10.98.0.1/24"]);
+    scene
+        .pod
+        .namespace()
+        .connect("eth1", &["10.98.0.2/24"], &scene.outside, &["10.98.0.1/24"]);
     scene
 }
 
@@ -22,10 +25,13 @@ fn the_others_are_intercepted() {
     let node = Node::new();
     let scene = scene(&node);
     let _servers = scene.serve(8081);
-    scene.pod.enrol(&["-c", "eth1"]);
+    scene.pod.enroll(&["-c", "eth1"]);
     let _sidecar = scene.sidecar(&[]);
     assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
-    assert_eq!([way(&scene.pod.app(), NEIGHBOUR), way(&scene.outside.root(), POD_THERE)], [Way::Direct, Way::Direct]);
+    assert_eq!(
+        [way(&scene.pod.app(), NEIGHBOUR), way(&scene.outside.root(), POD_THERE)],
+        [Way::Direct, Way::Direct]
+    );
 }
 
 #[test]
@@ -36,10 +42,18 @@ fn a_socket_that_is_bound_to_one_is_left_alone() {
     scene.outside.ip("addr add 10.97.0.1/32 dev lo");
     scene.pod.namespace().ip("route add 10.97.0.1 via 10.98.0.1 metric 100");
     scene.pod.namespace().ip("route add 10.97.0.1 via 10.99.0.1 metric 50");
-    scene.pod.enrol(&["-c", "eth1"]);
+    scene.pod.enroll(&["-c", "eth1"]);
     let _sidecar = scene.sidecar(&[]);
-    assert_eq!(way(&scene.pod.app(), "10.97.0.1:80"), Way::ThroughSidecar, "by the better route");
-    assert_eq!(way_of(&scene.pod.app().connect("10.97.0.1:80", &["--device", "eth1"])), Way::Direct, "by the interface");
+    assert_eq!(
+        way(&scene.pod.app(), "10.97.0.1:80"),
+        Way::ThroughSidecar,
+        "by the better route"
+    );
+    assert_eq!(
+        way_of(&scene.pod.app().connect("10.97.0.1:80", &["--device", "eth1"])),
+        Way::Direct,
+        "by the interface"
+    );
 }
 
 /// Sent to the sidecar by that interface, it would leave the pod.
@@ -48,14 +62,21 @@ fn a_socket_that_is_bound_to_one_is_refused_where_it_would_be_redirected() {
     let node = Node::new();
     let scene = scene(&node);
     let _servers = scene.serve(8081);
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
     let _sidecar = scene.sidecar(&[]);
     for device in ["eth0", "eth1", "lo"] {
         let client = scene.pod.app();
-        assert_eq!(way_of(&client.connect(SERVER, &["--device", device])), Way::refused(), "{device}");
+        assert_eq!(
+            way_of(&client.connect(SERVER, &["--device", device])),
+            Way::refused(),
+            "{device}"
+        );
     }
     assert_eq!(node.counters().get("bound_to_interface"), Some(&3));
-    assert_eq!(way_of(&scene.pod.app().connect("127.0.0.1:8080", &["--device", "lo"])), Way::Direct);
+    assert_eq!(
+        way_of(&scene.pod.app().connect("127.0.0.1:8080", &["--device", "lo"])),
+        Way::Direct
+    );
     assert_eq!(way_of(&scene.pod.proxy().connect(SERVER, &["--device", "eth0"])), Way::Direct);
 }
 
@@ -64,13 +85,13 @@ fn a_route_that_changes_counts_when_the_command_is_run_again() {
     let node = Node::new();
     let scene = scene(&node);
     let _servers = scene.serve(8081);
-    scene.pod.enrol(&["-c", "eth1"]);
+    scene.pod.enroll(&["-c", "eth1"]);
     let _sidecar = scene.sidecar(&[]);
     let look = || way(&scene.pod.app(), SERVER);
     assert_eq!(look(), Way::ThroughSidecar);
     scene.pod.namespace().ip("route add 10.99.0.1/32 via 10.98.0.1");
     assert_eq!(look(), Way::ThroughSidecar, "as the routes were");
-    scene.pod.enrol(&["-c", "eth1"]);
+    scene.pod.enroll(&["-c", "eth1"]);
     assert_eq!(look(), Way::Direct, "as they are");
 }
 
@@ -79,14 +100,23 @@ fn an_interface_that_comes_later_is_named_and_counts_when_the_command_is_run_aga
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
-    let run = scene.pod.try_enrol(&[DEFAULT_FLAGS, &["-c", "eth1"]].concat());
+    let run = scene.pod.try_enroll(&[DEFAULT_FLAGS, &["-c", "eth1"]].concat());
     run.expect_success();
     assert!(run.output().contains("no interface eth1"), "{run}");
     let _sidecar = scene.sidecar(&[]);
-    scene.pod.namespace().connect("eth1", &["10.98.0.2/24"], &scene.outside, &["10.98.0.1/24"]);
-    assert_eq!([way(&scene.pod.app(), NEIGHBOUR), way(&scene.outside.root(), POD_THERE)], [Way::ThroughSidecar, Way::ThroughSidecar]);
-    scene.pod.enrol(&["-c", "eth1"]);
-    assert_eq!([way(&scene.pod.app(), NEIGHBOUR), way(&scene.outside.root(), POD_THERE)], [Way::Direct, Way::Direct]);
+    scene
+        .pod
+        .namespace()
+        .connect("eth1", &["10.98.0.2/24"], &scene.outside, &["10.98.0.1/24"]);
+    assert_eq!(
+        [way(&scene.pod.app(), NEIGHBOUR), way(&scene.outside.root(), POD_THERE)],
+        [Way::ThroughSidecar, Way::ThroughSidecar]
+    );
+    scene.pod.enroll(&["-c", "eth1"]);
+    assert_eq!(
+        [way(&scene.pod.app(), NEIGHBOUR), way(&scene.outside.root(), POD_THERE)],
+        [Way::Direct, Way::Direct]
+    );
 }
 
 #[test]
@@ -95,9 +125,9 @@ fn routing_by_source_is_refused() {
     let scene = scene(&node);
     let _servers = scene.serve(8081);
     scene.pod.namespace().ip("rule add from 10.98.0.2 lookup 100 pref 777");
-    let run = scene.pod.try_enrol(&[DEFAULT_FLAGS, &["-c", "eth1"]].concat());
+    let run = scene.pod.try_enroll(&[DEFAULT_FLAGS, &["-c", "eth1"]].concat());
     assert_eq!(run.code, Some(1), "{run}");
     assert!(run.output().contains("`ip rule` 777"), "{run}");
     assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
 }

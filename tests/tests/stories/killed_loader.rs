@@ -26,8 +26,8 @@ fn while_switching_flags() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(9443);
-    scene.pod.enrol(EXEMPT);
-    let undisturbed = duration_of(|| scene.pod.enrol(NOT_EXEMPT));
+    scene.pod.enroll(EXEMPT);
+    let undisturbed = duration_of(|| scene.pod.enroll(NOT_EXEMPT));
     let _sidecar = scene.sidecar(&[]);
     let look = || [way(&scene.pod.app(), "10.99.0.1:9443"), way(&scene.outside.root(), "10.99.0.2:9443")];
     let (old, new) = ([Way::ThroughSidecar, Way::ThroughSidecar], [Way::Direct, Way::Direct]);
@@ -36,9 +36,12 @@ fn while_switching_flags() {
     let mut exempt = false;
     at_growing_moments(undisturbed, |grace| {
         let flags = [DEFAULT_FLAGS, &["--reconcile"], if exempt { NOT_EXEMPT } else { EXEMPT }].concat();
-        let killed = kill_after(scene.pod.enrol_command(&flags), grace);
+        let killed = kill_after(scene.pod.enroll_command(&flags), grace);
         let seen = look();
-        assert!(seen == old || seen == new, "killed after {grace:?} while switching from exempt={exempt}: {seen:?}");
+        assert!(
+            seen == old || seen == new,
+            "killed after {grace:?} while switching from exempt={exempt}: {seen:?}"
+        );
         assert!(killed || (seen == new) != exempt, "not switched from exempt={exempt}: {seen:?}");
         exempt = seen == new;
         killed
@@ -55,16 +58,16 @@ fn while_enrolling_and_cleaning() {
     let (out, in_) = ([Way::Direct, Way::Direct], [Way::refused(), Way::refused()]);
     let look = || [scene.outbound(), scene.inbound()];
     assert_eq!(look(), out);
-    let undisturbed = duration_of(|| scene.pod.enrol(&[]));
+    let undisturbed = duration_of(|| scene.pod.enroll(&[]));
     scene.pod.clean();
 
     at_growing_moments(undisturbed, |grace| {
-        let killed = kill_after(scene.pod.enrol_command(DEFAULT_FLAGS), grace);
+        let killed = kill_after(scene.pod.enroll_command(DEFAULT_FLAGS), grace);
         let seen = look();
         assert!(seen == out || seen == in_, "killed after {grace:?} while enrolling: {seen:?}");
         assert!(killed || seen == in_, "not enrolled: {seen:?}");
 
-        scene.pod.enrol(&[]);
+        scene.pod.enroll(&[]);
         assert_eq!(look(), in_, "enrolled again after a kill");
         let clean_killed = kill_after(node.command(&["clean", "--netns", &netns]), grace);
         let seen = look();

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use aya::maps::{HashMap, Map, MapData};
-use interceptor_policy::{ABI_VERSION, Enrolment, MAX_PODS};
+use interceptor_policy::{ABI_VERSION, Enrollment, MAX_PODS};
 use interceptor_tests::{
     Node,
     istio_rules::DEFAULT_FLAGS,
@@ -20,17 +20,30 @@ fn ten_thousand_ranges_hold_what_is_in_them_and_no_more() {
     let scene = Scene::new(&node, "pod");
     scene.outside.ip("route add local 10.64.0.0/14 dev lo");
     let _servers = scene.serve(8081);
-    let address = |block: u32, offset: u32| Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 64, 0, 0)) + 16 * block + offset);
+    let address =
+        |block: u32, offset: u32| Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 64, 0, 0)) + 16 * block + offset);
     let ranges = |offset: u32, length: u32| {
-        let ranges: Vec<String> = (0..BLOCKS).map(|block| format!("{}/{length}", address(block, offset))).collect();
+        let ranges: Vec<String> = (0..BLOCKS)
+            .map(|block| format!("{}/{length}", address(block, offset)))
+            .collect();
         ranges.join(",")
     };
-    scene.pod.enrol(&["-i", &ranges(0, 29), "-x", &ranges(2, 31)]);
+    scene.pod.enroll(&["-i", &ranges(0, 29), "-x", &ranges(2, 31)]);
     let _sidecar = scene.sidecar(&[]);
     let app = scene.pod.app();
-    let expected = [(0, Way::ThroughSidecar), (1, Way::ThroughSidecar), (2, Way::Direct), (3, Way::Direct), (4, Way::ThroughSidecar)];
+    let expected = [
+        (0, Way::ThroughSidecar),
+        (1, Way::ThroughSidecar),
+        (2, Way::Direct),
+        (3, Way::Direct),
+        (4, Way::ThroughSidecar),
+    ];
     for block in [0, BLOCKS / 2, BLOCKS - 1] {
-        for (offset, expected) in expected.iter().chain(&[(7, Way::ThroughSidecar), (8, Way::Direct), (15, Way::Direct)]) {
+        for (offset, expected) in
+            expected
+                .iter()
+                .chain(&[(7, Way::ThroughSidecar), (8, Way::Direct), (15, Way::Direct)])
+        {
             let to = address(block, *offset);
             assert_eq!(way(&app, &format!("{to}:80")), *expected, "{to}");
         }
@@ -44,10 +57,16 @@ fn more_ranges_than_a_pod_may_have_are_refused() {
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
     // A range that is cut into 22 prefixes, 3,000 times.
-    let users: Vec<String> = (1..=3000_u32).map(|block| format!("{}-{}", 4096 * block + 1, 4096 * block + 4094)).collect();
-    let run = scene.pod.try_enrol(&[DEFAULT_FLAGS, &["-u", &users.join(",")]].concat());
+    let users: Vec<String> = (1..=3000_u32)
+        .map(|block| format!("{}-{}", 4096 * block + 1, 4096 * block + 4094))
+        .collect();
+    let run = scene.pod.try_enroll(&[DEFAULT_FLAGS, &["-u", &users.join(",")]].concat());
     assert_eq!(run.code, Some(1), "{run}");
-    assert!(run.stderr.contains("prefixes, more than the 65536 a pod may have; write fewer or wider ranges"), "{run}");
+    assert!(
+        run.stderr
+            .contains("prefixes, more than the 65536 a pod may have; write fewer or wider ranges"),
+        "{run}"
+    );
     assert_eq!(node.enrolled(), [] as [std::path::PathBuf; 0]);
     assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
 }
@@ -57,31 +76,43 @@ fn more_pods_than_a_node_may_have_are_refused() {
     let node = Node::new();
     let [first, late] = ["first", "late"].map(|name| Scene::new(&node, name));
     let _servers = [first.serve(8081), late.serve(8081)];
-    first.pod.enrol(&[]);
+    first.pod.enroll(&[]);
     let _sidecar = first.sidecar(&[]);
     let mut pods = Pods::open(&node);
     pods.fill();
-    let run = late.pod.try_enrol(DEFAULT_FLAGS);
+    let run = late.pod.try_enroll(DEFAULT_FLAGS);
     assert_eq!(run.code, Some(1), "{run}");
-    assert!(run.output().contains("4096 pods are enrolled on this node, and there is no room for another"), "{run}");
+    assert!(
+        run.output()
+            .contains("4096 pods are enrolled on this node, and there is no room for another"),
+        "{run}"
+    );
     assert_eq!([late.outbound(), late.inbound()], [Way::Direct, Way::Direct]);
     assert_eq!(node.enrolled().len(), 1, "{:#?}", node.enrolled());
 
-    first.pod.enrol(&["-o", "8081"]);
-    assert_eq!([first.outbound(), first.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar], "one that is enrolled can be switched");
+    first.pod.enroll(&["-o", "8081"]);
+    assert_eq!(
+        [first.outbound(), first.inbound()],
+        [Way::ThroughSidecar, Way::ThroughSidecar],
+        "one that is enrolled can be switched"
+    );
     pods.remove_one();
-    late.pod.enrol(&[]);
+    late.pod.enroll(&[]);
     assert_eq!([late.outbound(), late.inbound()], [Way::refused(), Way::refused()]);
 }
 
 /// The pinned table of pods.
-struct Pods(HashMap<MapData, u64, [u8; size_of::<Enrolment>()]>);
+struct Pods(HashMap<MapData, u64, [u8; size_of::<Enrollment>()]>);
 
 impl Pods {
     fn open(node: &Node) -> Self {
         let path = node.bpffs().join(format!("interceptor/v{ABI_VERSION}/maps/PODS"));
         let data = MapData::from_pin(&path).unwrap_or_else(|error| panic!("open {}: {error}", path.display()));
-        Self(Map::from_map_data(data).and_then(HashMap::try_from).expect("a hash map of pods"))
+        Self(
+            Map::from_map_data(data)
+                .and_then(HashMap::try_from)
+                .expect("a hash map of pods"),
+        )
     }
 
     /// Copies the entry that is there, under cookies that no namespace has.
@@ -89,7 +120,8 @@ impl Pods {
         let Self(map) = self;
         let (_cookie, entry) = map.iter().next().expect("an enrolled pod").expect("an entry");
         for number in 1..MAX_PODS as u64 {
-            map.insert(Self::cookie(number), entry, 0).expect("room for as many as the limit says");
+            map.insert(Self::cookie(number), entry, 0)
+                .expect("room for as many as the limit says");
         }
     }
 

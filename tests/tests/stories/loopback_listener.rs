@@ -15,7 +15,7 @@ fn outbound_works(#[case] backend: Backend) {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
-    backend.enrol(&scene.pod);
+    backend.enroll(&scene.pod);
     let mut sidecar = scene.sidecar(&["--bind", "127.0.0.1"]);
 
     let report = scene.pod.app().connect(SERVER, &[]);
@@ -24,7 +24,11 @@ fn outbound_works(#[case] backend: Backend) {
     assert_eq!(listener, Listener::Outbound);
     assert_eq!(original_destination, Some(SERVER.parse().expect("an address")));
     assert_eq!(report.peer, original_destination, "the application's getpeername");
-    assert_eq!(report.local.map(|address| address.ip().to_string()).as_deref(), Some(POD), "the application's getsockname");
+    assert_eq!(
+        report.local.map(|address| address.ip().to_string()).as_deref(),
+        Some(POD),
+        "the application's getsockname"
+    );
     assert_eq!(Some(peer), report.local, "the sidecar's getpeername");
     assert_eq!(local.to_string(), "127.0.0.1:15001", "the sidecar's getsockname");
     assert_eq!(scene.inbound(), Way::refused(), "nobody listens on the pod's address");

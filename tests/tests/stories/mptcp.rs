@@ -16,11 +16,18 @@ use rstest::rstest;
 fn a_sidecar_is_reached_whichever_it_prefers(#[case] flags: &[&str]) {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
     let _application = scene.pod.app().serve("app", &["0.0.0.0:8080"]);
-    let _sidecar = scene.pod.proxy().serve("sidecar", &[flags, &["0.0.0.0:15001", "0.0.0.0:15006"]].concat());
+    let _sidecar = scene
+        .pod
+        .proxy()
+        .serve("sidecar", &[flags, &["0.0.0.0:15001", "0.0.0.0:15006"]].concat());
     let outbound: Greeting = scene.pod.app().connect("10.50.1.7:80", &[]).greeting();
-    assert_eq!((outbound.name.as_str(), outbound.original_destination), ("sidecar", "10.50.1.7:80".parse().ok()), "{outbound:#?}");
+    assert_eq!(
+        (outbound.name.as_str(), outbound.original_destination),
+        ("sidecar", "10.50.1.7:80".parse().ok()),
+        "{outbound:#?}"
+    );
     let inbound: Greeting = scene.outside.root().connect("10.99.0.2:8080", &[]).greeting();
     assert_eq!(inbound.name, "sidecar", "{inbound:#?}");
 }
@@ -30,12 +37,20 @@ fn a_sidecar_is_reached_whichever_it_prefers(#[case] flags: &[&str]) {
 fn a_sidecar_gets_no_mptcp_socket_and_the_application_does() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
     let error = |user: u32| {
-        let report = scene.pod.namespace().root().carry_out(&format!("out mptcp 10.50.1.7:80 user={user}:{user}"), 0);
+        let report = scene
+            .pod
+            .namespace()
+            .root()
+            .carry_out(&format!("out mptcp 10.50.1.7:80 user={user}:{user}"), 0);
         report.error.map(|Failure { step, errno }| [step, errno].join(":"))
     };
-    assert_eq!(error(APP_UID).as_deref(), Some("connect:ECONNREFUSED"), "it has a socket; there is no sidecar");
+    assert_eq!(
+        error(APP_UID).as_deref(),
+        Some("connect:ECONNREFUSED"),
+        "it has a socket; there is no sidecar"
+    );
     assert_eq!(error(PROXY_UID).as_deref(), Some("socket:ENOPROTOOPT"));
 }
 
@@ -43,12 +58,20 @@ fn a_sidecar_gets_no_mptcp_socket_and_the_application_does() {
 fn a_sidecar_that_listens_by_mptcp_already_is_told_to_be_restarted() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
-    let listen = || scene.pod.proxy().serve("sidecar", &["--mptcp", "0.0.0.0:15001", "0.0.0.0:15006"]);
+    let listen = || {
+        scene
+            .pod
+            .proxy()
+            .serve("sidecar", &["--mptcp", "0.0.0.0:15001", "0.0.0.0:15006"])
+    };
     let sidecar = listen();
-    let run = scene.pod.try_enrol(DEFAULT_FLAGS);
+    let run = scene.pod.try_enroll(DEFAULT_FLAGS);
     run.expect_success();
     assert!(run.output().contains("listens on the sidecar's port by MPTCP"), "{run}");
-    assert_eq!(scene.pod.app().connect("10.50.1.7:80", &[]).connect_error(), Some("ECONNREFUSED"));
+    assert_eq!(
+        scene.pod.app().connect("10.50.1.7:80", &[]).connect_error(),
+        Some("ECONNREFUSED")
+    );
     sidecar.kill();
     let _sidecar = listen();
     assert_eq!(scene.pod.app().connect("10.50.1.7:80", &[]).greeting().name, "sidecar");

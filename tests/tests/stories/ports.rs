@@ -7,9 +7,16 @@ use interceptor_tests::{
 };
 use rstest::rstest;
 
-const DESTINATIONS: &[&str] = &["10.99.0.1:101", "10.99.0.1:102", "10.99.0.1:103", "10.99.0.1:104", "10.98.0.1:105", "192.0.2.1:106"];
-const DESTINATIONS_V6: &[&str] =
-    &["[fd99::1]:101", "[fd99::1]:102", "[fd99::1]:103", "[fd99::1]:104", "[fd98::1]:105", "[2001:db8::1]:106"];
+const DESTINATIONS: &[&str] =
+    &["10.99.0.1:101", "10.99.0.1:102", "10.99.0.1:103", "10.99.0.1:104", "10.98.0.1:105", "192.0.2.1:106"];
+const DESTINATIONS_V6: &[&str] = &[
+    "[fd99::1]:101",
+    "[fd99::1]:102",
+    "[fd99::1]:103",
+    "[fd99::1]:104",
+    "[fd98::1]:105",
+    "[2001:db8::1]:106",
+];
 
 #[rstest]
 fn every_destination_has_all_ports(
@@ -20,9 +27,12 @@ fn every_destination_has_all_ports(
     let scene = Scene::with_stack(&node, "pod", stack);
     scene.pod.namespace().sysctl("net.ipv4.ip_local_port_range", "32768 33791"); // 1024 of them
     scene.pod.namespace().sysctl("net.core.somaxconn", "65535");
-    backend.enrol_stack(&scene.pod, stack);
-    let (sink, destinations, family) =
-        if stack.has_v6() { ("[::]:15001", DESTINATIONS_V6, "6") } else { ("0.0.0.0:15001", DESTINATIONS, "4") };
+    backend.enroll_stack(&scene.pod, stack);
+    let (sink, destinations, family) = if stack.has_v6() {
+        ("[::]:15001", DESTINATIONS_V6, "6")
+    } else {
+        ("0.0.0.0:15001", DESTINATIONS, "4")
+    };
     let _sink = scene.pod.proxy().listen_only(&[sink]);
 
     let flags = ["--family", family, "--count", "6000", "--concurrent", "--no-receive"];
@@ -38,7 +48,7 @@ fn one_source_port_serves_two_destinations(
     let node = Node::new();
     let scene = Scene::with_stack(&node, "pod", stack);
     let _servers = scene.serve(8081);
-    backend.enrol_stack(&scene.pod, stack);
+    backend.enroll_stack(&scene.pod, stack);
     let _sidecar = scene.sidecar(&[]);
 
     let (any, family, to, local) = if stack.has_v6() {
@@ -51,7 +61,10 @@ fn one_source_port_serves_two_destinations(
     for (connection, port) in connections.iter_mut().zip([80, 8081]) {
         assert_eq!(way_of(connection.report()), Way::ThroughSidecar, "{:?}", connection.report());
         assert_eq!(connection.report().greeting().local.port(), port);
-        assert_eq!(connection.report().local.map(|address| address.to_string()).as_deref(), Some(local));
+        assert_eq!(
+            connection.report().local.map(|address| address.to_string()).as_deref(),
+            Some(local)
+        );
         connection.expect_echo("still there");
     }
 }

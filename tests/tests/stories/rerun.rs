@@ -12,11 +12,11 @@ fn with_the_same_flags_nothing_changes() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
     let _sidecar = scene.sidecar(&[]);
     let pins = node.pins();
     for more in [&[][..], &["--reconcile"], &[]] {
-        scene.pod.enrol(more);
+        scene.pod.enroll(more);
         assert_eq!(node.pins(), pins);
         assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
     }
@@ -28,17 +28,21 @@ fn other_flags_take_over() {
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(9443);
     let look = || [way(&scene.pod.app(), "10.99.0.1:9443"), way(&scene.outside.root(), "10.99.0.2:9443")];
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
     let _sidecar = scene.sidecar(&[]);
     assert_eq!(look(), [Way::ThroughSidecar, Way::ThroughSidecar]);
 
     let mut held = scene.pod.app().hold("10.99.0.1:9443", &[]);
-    scene.pod.enrol(&["--reconcile", "-o", "9443", "-d", "15090,15021,15020,9443"]);
+    scene.pod.enroll(&["--reconcile", "-o", "9443", "-d", "15090,15021,15020,9443"]);
     assert_eq!(look(), [Way::Direct, Way::Direct], "excluded");
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar], "the others are not");
+    assert_eq!(
+        [scene.outbound(), scene.inbound()],
+        [Way::ThroughSidecar, Way::ThroughSidecar],
+        "the others are not"
+    );
     held.expect_echo("the connection that was redirected stays so");
 
-    scene.pod.enrol(&["--reconcile"]);
+    scene.pod.enroll(&["--reconcile"]);
     assert_eq!(look(), [Way::ThroughSidecar, Way::ThroughSidecar], "included again");
 }
 
@@ -47,14 +51,18 @@ fn an_address_that_is_added_later_counts_when_the_command_is_run_again() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
     let _sidecar = scene.sidecar(&[]);
     let later = "10.99.0.77:8080";
     scene.pod.namespace().ip("addr add 10.99.0.77/24 dev eth0");
     let look = || way(&scene.pod.app(), later);
     assert_eq!(look(), Way::ThroughSidecar, "as if it were elsewhere");
-    assert_eq!(way(&scene.outside.root(), later), Way::ThroughSidecar, "inbound it makes no difference");
-    scene.pod.enrol(&[]);
+    assert_eq!(
+        way(&scene.outside.root(), later),
+        Way::ThroughSidecar,
+        "inbound it makes no difference"
+    );
+    scene.pod.enroll(&[]);
     assert_eq!(look(), Way::Direct, "the pod's own");
     assert_eq!(way(&scene.outside.root(), later), Way::ThroughSidecar);
 }
@@ -64,19 +72,22 @@ fn a_dry_run_changes_nothing() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
-    scene.pod.enrol(&["--dry-run"]);
+    scene.pod.enroll(&["--dry-run"]);
     assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
     assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
 }
 
 #[test]
-fn cleanup_only_ends_the_enrolment() {
+fn cleanup_only_ends_the_enrollment() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
     assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()]);
-    scene.pod.try_enrol(&[DEFAULT_FLAGS, &["--cleanup-only"]].concat()).expect_success();
+    scene
+        .pod
+        .try_enroll(&[DEFAULT_FLAGS, &["--cleanup-only"]].concat())
+        .expect_success();
     assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
     assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
 }

@@ -18,11 +18,11 @@ fn enrolling_finds_the_sidecar(#[case] flags: &[&str]) {
     let _servers = scene.serve(8081);
     let sidecar = scene.sidecar(flags);
     assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
     assert_eq!([scene.outbound(), scene.inbound()], REDIRECTED);
 
     scene.pod.clean();
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
     assert_eq!([scene.outbound(), scene.inbound()], REDIRECTED, "enrolled again");
 
     sidecar.kill();
@@ -35,7 +35,7 @@ fn enrolling_does_not_take_a_foreign_listener_for_it() {
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
     let foreign = scene.pod.app().serve("foreign", &["0.0.0.0:15001", "0.0.0.0:15006"]);
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
     assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()]);
     assert!(foreign.stop().lines.is_empty(), "the foreign process took connections");
 }

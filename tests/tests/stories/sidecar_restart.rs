@@ -16,7 +16,7 @@ fn a_killed_sidecar_is_not_bypassed(
     let node = Node::new();
     let scene = Scene::with_stack(&node, "pod", stack);
     let _servers = scene.serve(8081);
-    backend.enrol_stack(&scene.pod, stack);
+    backend.enroll_stack(&scene.pod, stack);
     for _ in 0..3 {
         let sidecar = scene.sidecar(&[]);
         assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
@@ -33,7 +33,7 @@ fn members_of_a_group_are_replaced_under_load(#[case] backend: Backend) {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
-    backend.enrol(&scene.pod);
+    backend.enroll(&scene.pod);
     let member = || scene.sidecar(&["--reuse-port", "1"]);
     let mut group = [member(), member(), member()];
     let load = [scene.pod.app().load(SERVER), scene.outside.root().load(APP)];
@@ -48,13 +48,21 @@ fn members_of_a_group_are_replaced_under_load(#[case] backend: Backend) {
     for load in load {
         let Tally { succeeded, failed } = tally(load);
         assert!(succeeded > 0);
-        // What a member had accepted, or the kernel had queued for it, ends with it. Nothing is refused, and nothing waits in vain.
-        assert!(failed.keys().all(|failure| Tally::BROKEN_OFF.contains(&failure.as_str())), "{succeeded} succeeded, {failed:?}");
+        // What a member had accepted, or the kernel had queued for it, ends with it. Nothing is refused, and nothing
+        // waits in vain.
+        assert!(
+            failed.keys().all(|failure| Tally::BROKEN_OFF.contains(&failure.as_str())),
+            "{succeeded} succeeded, {failed:?}"
+        );
     }
     for member in group {
         member.stop();
     }
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()], "nobody listens");
+    assert_eq!(
+        [scene.outbound(), scene.inbound()],
+        [Way::refused(), Way::refused()],
+        "nobody listens"
+    );
     let _sidecar = member();
     assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
 }
@@ -68,13 +76,22 @@ fn the_rest_of_a_group_carries_on(#[case] order: [usize; 3]) {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
     let mut group: Vec<Process> = (0..3).map(|_| scene.sidecar(&["--reuse-port", "1"])).collect();
     for index in order {
-        assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar], "{} listen", group.len());
+        assert_eq!(
+            [scene.outbound(), scene.inbound()],
+            [Way::ThroughSidecar, Way::ThroughSidecar],
+            "{} listen",
+            group.len()
+        );
         group.remove(index).stop();
     }
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()], "nobody listens");
+    assert_eq!(
+        [scene.outbound(), scene.inbound()],
+        [Way::refused(), Way::refused()],
+        "nobody listens"
+    );
 }
 
 /// Reads a sidecar's lines until it has taken connections in both directions.

@@ -13,11 +13,16 @@ use rstest::rstest;
 
 /// As Istio runs it: root, so that it may have transparent sockets, in the sidecar's group.
 fn sidecar(scene: &Scene<'_>) -> Process {
-    scene.pod.proxy_as(0, 1337).sidecar(&[&["--keep-client", "1337"], scene.stack.sidecar_flags()].concat())
+    scene
+        .pod
+        .proxy_as(0, 1337)
+        .sidecar(&[&["--keep-client", "1337"], scene.stack.sidecar_flags()].concat())
 }
 
-fn enrol(scene: &Scene<'_>, more: &[&str]) {
-    scene.pod.enrol(&[&["-m", "TPROXY"], scene.stack.enrol_flags(), more].concat());
+fn enroll(scene: &Scene<'_>, more: &[&str]) {
+    scene
+        .pod
+        .enroll(&[&["-m", "TPROXY"], scene.stack.enroll_flags(), more].concat());
 }
 
 /// What `ip` says in the pod.
@@ -39,18 +44,26 @@ fn the_application_sees_the_client(
     let node = Node::new();
     let scene = Scene::with_stack(&node, "pod", stack);
     let _servers = scene.serve(8081);
-    backend.enrol_tproxy(&scene.pod, stack);
+    backend.enroll_tproxy(&scene.pod, stack);
     let mut sidecar = sidecar(&scene);
 
     let report = client(&scene);
     let greeting = report.greeting();
     assert_eq!(greeting.name, "app");
-    assert_eq!(Some(greeting.peer.ip()), report.local.map(|local| local.ip()), "the application's getpeername is the client");
+    assert_eq!(
+        Some(greeting.peer.ip()),
+        report.local.map(|local| local.ip()),
+        "the application's getpeername is the client"
+    );
     assert_eq!(Some(greeting.local), report.peer, "the application's getsockname");
     let Connection { listener, peer, local, original_destination, upstream_local, .. } = sidecar.json();
     assert_eq!(listener, Listener::Inbound);
     assert_eq!(Some(peer), report.local, "the sidecar's getpeername");
-    assert_eq!(local, scene.app().parse().expect("an address"), "the sidecar's getsockname is what was dialled");
+    assert_eq!(
+        local,
+        scene.app().parse().expect("an address"),
+        "the sidecar's getsockname is what was dialed"
+    );
     assert_eq!(original_destination, Some(local));
     assert_eq!(upstream_local, Some(greeting.peer));
 
@@ -61,13 +74,19 @@ fn the_application_sees_the_client(
 fn a_port_without_an_application_is_reset(#[values(Backend::Iptables, Backend::Ebpf)] backend: Backend) {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
-    backend.enrol_tproxy(&scene.pod, Stack::V4);
+    backend.enroll_tproxy(&scene.pod, Stack::V4);
     let mut sidecar = sidecar(&scene);
     let report = client(&scene);
-    assert!(matches!(way_of(&report), Way::Failed(error) if error.ends_with("ECONNRESET")), "{report:?}");
+    assert!(
+        matches!(way_of(&report), Way::Failed(error) if error.ends_with("ECONNRESET")),
+        "{report:?}"
+    );
     let connection: Connection = sidecar.json();
     let refused = connection.refused.expect("the sidecar could not connect");
-    assert!(refused.contains("Connection refused"), "at once, and not after a timeout: {refused}");
+    assert!(
+        refused.contains("Connection refused"),
+        "at once, and not after a timeout: {refused}"
+    );
 }
 
 #[test]
@@ -75,7 +94,7 @@ fn without_a_sidecar_connections_are_refused() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
-    enrol(&scene, &[]);
+    enroll(&scene, &[]);
     assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()]);
 }
 
@@ -84,9 +103,11 @@ fn many_connections_in_the_names_of_clients_stay_apart() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
-    enrol(&scene, &[]);
+    enroll(&scene, &[]);
     let _sidecar = sidecar(&scene);
-    let mut held: Vec<_> = (0..50).map(|_| scene.outside.root().hold(scene.app(), scene.client_flags())).collect();
+    let mut held: Vec<_> = (0..50)
+        .map(|_| scene.outside.root().hold(scene.app(), scene.client_flags()))
+        .collect();
     for (index, connection) in held.iter_mut().enumerate() {
         connection.expect_echo(&format!("connection {index}"));
     }
@@ -110,16 +131,22 @@ fn sockets_of_the_first(pod: &Pod<'_>) -> BTreeSet<String> {
 #[rstest]
 #[case::reset(Backend::Iptables, false)]
 #[case::kept(Backend::Ebpf, true)]
-fn a_sidecar_that_takes_a_port_of_its_client_resets_the_other_connection_only_under_iptables(#[case] backend: Backend, #[case] kept: bool) {
+fn a_sidecar_that_takes_a_port_of_its_client_resets_the_other_connection_only_under_iptables(
+    #[case] backend: Backend,
+    #[case] kept: bool,
+) {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
-    backend.enrol_tproxy(&scene.pod, Stack::V4);
+    backend.enroll_tproxy(&scene.pod, Stack::V4);
     let _sidecar = sidecar(&scene);
     let mut first = scene.outside.root().hold(scene.app(), &["--bind", "10.99.0.1:40000"]);
     first.expect_echo("from the client's port 40000");
     let before = sockets_of_the_first(&scene.pod);
-    let second = scene.pod.proxy_as(0, 0).carry_out("out tcp 10.99.0.2:8080 user=0:1337 bind=10.99.0.1 mark=1337 port transparent", 40_000);
+    let second = scene.pod.proxy_as(0, 0).carry_out(
+        "out tcp 10.99.0.2:8080 user=0:1337 bind=10.99.0.1 mark=1337 port transparent",
+        40_000,
+    );
     let gone = before.difference(&sockets_of_the_first(&scene.pod)).count();
     assert_eq!((before.len(), gone), (1, usize::from(!kept)), "{second:?}");
     if kept {
@@ -134,7 +161,7 @@ fn the_routing_of_marked_packets_is_set_up_once() {
     let scene = Scene::with_stack(&node, "pod", Stack::Dual);
     let _servers = scene.serve(8081);
     for more in [&[][..], &["--force-apply"], &["--reconcile", "-o", "9"]] {
-        enrol(&scene, more);
+        enroll(&scene, more);
         for family in ["-4", "-6"] {
             assert_eq!(ip(&scene.pod, &[family, "rule"]).matches("fwmark 0x539 lookup 133").count(), 1);
             assert!(ip(&scene.pod, &[family, "route", "show", "table", "133"]).starts_with("local default dev lo"));
@@ -150,12 +177,12 @@ fn a_table_in_use_is_refused() {
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
     scene.pod.namespace().ip("route add default via 10.99.0.1 table 133");
-    let run = scene.pod.try_enrol(&[DEFAULT_FLAGS, &["-m", "TPROXY"]].concat());
+    let run = scene.pod.try_enroll(&[DEFAULT_FLAGS, &["-m", "TPROXY"]].concat());
     assert_eq!(run.code, Some(1), "{run}");
     assert!(run.output().contains("table 133 has a default route already"), "{run}");
     assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
     assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
-    enrol(&scene, &["-r", "134"]);
+    enroll(&scene, &["-r", "134"]);
 }
 
 #[test]
@@ -168,13 +195,13 @@ fn it_ends_and_begins_anew() {
         let report = client(&scene);
         report.greeting().peer.ip() == report.local.expect("a connection").ip()
     };
-    enrol(&scene, &[]);
+    enroll(&scene, &[]);
     assert!(sees_the_client());
     scene.pod.clean();
     assert_eq!(scene.inbound(), Way::Direct, "cleaned");
-    enrol(&scene, &["-d", "8080"]);
+    enroll(&scene, &["-d", "8080"]);
     assert_eq!(scene.inbound(), Way::Direct, "excluded");
-    enrol(&scene, &["--reconcile"]);
+    enroll(&scene, &["--reconcile"]);
     assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
 }
 
@@ -182,7 +209,9 @@ fn it_ends_and_begins_anew() {
 fn a_dry_run_shows_the_routing_and_does_nothing() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
-    let run = scene.pod.try_enrol(&[DEFAULT_FLAGS, &["-m", "TPROXY", "-t", "77", "-r", "88", "--dry-run"]].concat());
+    let run = scene
+        .pod
+        .try_enroll(&[DEFAULT_FLAGS, &["-m", "TPROXY", "-t", "77", "-r", "88", "--dry-run"]].concat());
     run.expect_success();
     for step in ["ip rule fwmark 77 lookup 88", "local default dev lo table 88", "net.ipv4.tcp_fwmark_accept=1"] {
         assert!(run.stdout.contains(step), "{run}");

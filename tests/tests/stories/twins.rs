@@ -14,11 +14,19 @@ fn pods_with_the_same_addresses_do_not_meet() {
     let node = Node::new();
     let [left, right] = ["left", "right"].map(|name| Scene::new(&node, name));
     let _servers = [left.serve(8081), right.serve(8081)];
-    left.pod.enrol(&[]);
-    assert_eq!([right.outbound(), right.inbound()], [Way::Direct, Way::Direct], "the other pod is not enrolled");
-    right.pod.enrol(&["-o", "8081"]);
+    left.pod.enroll(&[]);
+    assert_eq!(
+        [right.outbound(), right.inbound()],
+        [Way::Direct, Way::Direct],
+        "the other pod is not enrolled"
+    );
+    right.pod.enroll(&["-o", "8081"]);
     let mut left_sidecar = left.sidecar(&[]);
-    assert_eq!([right.outbound(), right.inbound()], [Way::refused(), Way::refused()], "the other pod's sidecar does not run");
+    assert_eq!(
+        [right.outbound(), right.inbound()],
+        [Way::refused(), Way::refused()],
+        "the other pod's sidecar does not run"
+    );
     let right_sidecar = right.sidecar(&[]);
 
     // The same source port to the same destination, in both at once.
@@ -29,7 +37,10 @@ fn pods_with_the_same_addresses_do_not_meet() {
         connection.expect_echo("here");
     }
     let seen: [Connection; 2] = [left_sidecar.json(), left_sidecar.json()];
-    assert_eq!(seen.map(|connection| connection.listener), [Listener::Outbound, Listener::Inbound]);
+    assert_eq!(
+        seen.map(|connection| connection.listener),
+        [Listener::Outbound, Listener::Inbound]
+    );
 
     right_sidecar.kill();
     assert_eq!([left.outbound(), left.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
@@ -47,7 +58,7 @@ fn a_slot_of_another_pod_is_as_good_as_taken() {
     let [left, right] = ["left", "right"].map(|name| Scene::new(&node, name));
     let _servers = [left.serve(8081), right.serve(8081)];
     for scene in [&left, &right] {
-        scene.pod.enrol(&[]);
+        scene.pod.enroll(&[]);
     }
     let _sidecars = [left.sidecar(&[]), right.sidecar(&[])];
     assert_eq!([left.outbound(), right.outbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
@@ -70,7 +81,11 @@ impl Slots {
     fn open(node: &Node) -> Self {
         let path = node.bpffs().join(format!("interceptor/v{ABI_VERSION}/maps/SLOTS"));
         let data = MapData::from_pin(&path).unwrap_or_else(|error| panic!("open {}: {error}", path.display()));
-        Self(Map::from_map_data(data).and_then(HashMap::try_from).expect("a hash map of slots"))
+        Self(
+            Map::from_map_data(data)
+                .and_then(HashMap::try_from)
+                .expect("a hash map of slots"),
+        )
     }
 
     fn entries(&self) -> Vec<(u32, SlotEntry)> {

@@ -23,7 +23,9 @@ fn holder(pod: &Pod<'_>) -> Process {
     let place = ["--netns", &netns, "--cgroup", &pod.namespace().cgroup().display().to_string()];
     run_in(&holder, "0", pod, &["/usr/sbin/ip", "link", "set", "lo", "up"]).expect_success();
     run_in(&holder, "0", pod, &["/usr/sbin/ip", "addr", "add", "10.99.0.2/32", "dev", "lo"]).expect_success();
-    pod.node().run(&[&["istio-iptables"], DEFAULT_FLAGS, &place].concat()).expect_success();
+    pod.node()
+        .run(&[&["istio-iptables"], DEFAULT_FLAGS, &place].concat())
+        .expect_success();
     holder
 }
 
@@ -34,7 +36,9 @@ fn netns(holder: &Process) -> String {
 /// As a user of the pod, in both of its namespaces and its cgroup.
 fn run_in(holder: &Process, user: &str, pod: &Pod<'_>, program: &[&str]) -> Run {
     let mut command = pod.app_as(0, 0).command("/usr/bin/nsenter");
-    command.args(["--target", &holder.pid().to_string(), "--user", "--net", "--setuid", user, "--setgid", user]).args(program);
+    command
+        .args(["--target", &holder.pid().to_string(), "--user", "--net", "--setuid", user, "--setgid", user])
+        .args(program);
     Run::of(command)
 }
 
@@ -58,7 +62,11 @@ fn explain_takes_the_ids_of_the_pod() {
     let holder = holder(&pod);
     let explain = |uid: &str| node.run(&["explain", "--netns", &netns(&holder), "--uid", uid, "10.1.2.3:80"]);
     assert!(explain("1337").output().contains("[proxy_owner]"), "{}", explain("1337"));
-    assert!(explain("1000").output().contains("[outbound_cidr_included]"), "{}", explain("1000"));
+    assert!(
+        explain("1000").output().contains("[outbound_cidr_included]"),
+        "{}",
+        explain("1000")
+    );
     let stranger = explain("70000");
     assert_eq!(stranger.code, Some(1), "{stranger}");
     assert!(stranger.output().contains("70000"), "{stranger}");

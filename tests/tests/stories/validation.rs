@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `--run-validation --skip-rule-apply`, as the container `istio-validation` runs it: with the sidecar's user, before the sidecar.
+//! `--run-validation --skip-rule-apply`, as the container `istio-validation` runs it: with the sidecar's user, before
+//! the sidecar.
 
 use interceptor_tests::{Node, Run, istio_rules::DEFAULT_FLAGS, scene::Scene};
 
 fn validate(scene: &Scene<'_>) -> Run {
     let node = scene.pod.node();
     let mut command = scene.pod.proxy().command(&node.interceptor().display().to_string());
-    command.arg("istio-iptables").args(DEFAULT_FLAGS).args(["--run-validation", "--skip-rule-apply", "--bpffs"]).arg(node.bpffs());
+    command
+        .arg("istio-iptables")
+        .args(DEFAULT_FLAGS)
+        .args(["--run-validation", "--skip-rule-apply", "--bpffs"])
+        .arg(node.bpffs());
     Run::of(command)
 }
 
@@ -14,7 +19,7 @@ fn validate(scene: &Scene<'_>) -> Run {
 fn succeeds_in_an_enrolled_pod() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
-    scene.pod.enrol(&[]);
+    scene.pod.enroll(&[]);
     let run = validate(&scene);
     assert_eq!(run.code, Some(0), "{run}");
 }

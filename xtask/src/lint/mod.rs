@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask lint`: the format, the lints for the host and for the kernel, the documentation, and this project's own rules.
+//! `cargo xtask lint`: the format, the lints for the host and for the kernel, the documentation, and this project's own
+//! rules.
 
 mod rules;
 mod source;
@@ -22,11 +23,26 @@ pub(crate) fn run() -> Result<()> {
     let root = &workspace.root;
     exec(cargo(["fmt", "--all", "--check"]).current_dir(root))?;
     let host = ["--workspace", "--exclude", "interceptor-ebpf"];
-    exec(cargo(["clippy"]).args(host).args(["--all-targets", "--", "-D", "warnings"]).current_dir(root))?;
+    exec(
+        cargo(["clippy"])
+            .args(host)
+            .args(["--all-targets", "--", "-D", "warnings"])
+            .current_dir(root),
+    )?;
     let debug_build = ["--package", "interceptor", "--features", "kernel-log"];
-    exec(cargo(["clippy"]).args(debug_build).args(["--", "-D", "warnings"]).current_dir(root))?;
+    exec(
+        cargo(["clippy"])
+            .args(debug_build)
+            .args(["--", "-D", "warnings"])
+            .current_dir(root),
+    )?;
     exec(&mut kernel_clippy(&workspace)?)?;
-    exec(cargo(["doc", "--no-deps"]).args(host).env("RUSTDOCFLAGS", "-Dwarnings").current_dir(root))
+    exec(
+        cargo(["doc", "--no-deps"])
+            .args(host)
+            .env("RUSTDOCFLAGS", "-Dwarnings")
+            .current_dir(root),
+    )
 }
 
 /// Clippy for the kernel programs, with the compiler, the features and the flags of `interceptor/build.rs`.
@@ -38,10 +54,15 @@ fn kernel_clippy(workspace: &Workspace) -> Result<Command> {
     // `cargo clippy` would start the clippy of the compiler in use, which cannot read another compiler's `core`.
     let mut command = Command::new(compiler.sysroot.join("bin/cargo-clippy"));
     command.args(["clippy", "--package", "interceptor-ebpf", "--release", "--all-features"]);
-    command.args(["--target", "bpfel-unknown-none", "-Zbuild-std=core", "--target-dir"]).arg(workspace.target_dir.join("bpf-lint"));
+    command
+        .args(["--target", "bpfel-unknown-none", "-Zbuild-std=core", "--target-dir"])
+        .arg(workspace.target_dir.join("bpf-lint"));
     command.args(["--", "-D", "warnings"]);
     command.env("RUSTC", &compiler.rustc).env("RUSTC_BOOTSTRAP", "1");
-    command.env("CARGO_ENCODED_RUSTFLAGS", format!("--cfg=bpf_target_arch=\"{}\"", std::env::consts::ARCH));
+    command.env(
+        "CARGO_ENCODED_RUSTFLAGS",
+        format!("--cfg=bpf_target_arch=\"{}\"", std::env::consts::ARCH),
+    );
     command.current_dir(Path::new(&workspace.root));
     Ok(command)
 }

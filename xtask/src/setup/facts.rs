@@ -45,7 +45,8 @@ pub(crate) enum System {
 impl Facts {
     pub(crate) fn gather() -> Result<Self> {
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
-        let in_use = Compiler::ask(&rustc).with_context(|| format!("cannot ask `{}` for its version", rustc.display()))?;
+        let in_use =
+            Compiler::ask(&rustc).with_context(|| format!("cannot ask `{}` for its version", rustc.display()))?;
         let kernel = kernel_compiler(&in_use);
         let linker = linker::find(kernel.as_ref().unwrap_or(&in_use))?;
         Ok(Self {
@@ -58,7 +59,10 @@ impl Facts {
             linker,
             llvms: BPF_LINKER_LLVMS.into_iter().filter(|llvm| has_llvm(*llvm)).collect(),
             envoy: Envoy::find(&Workspace::load()?.target_dir),
-            missing_programs: required(|need| if let Need::Programs(programs) = need { programs } else { &[] }, has_program),
+            missing_programs: required(
+                |need| if let Need::Programs(programs) = need { programs } else { &[] },
+                has_program,
+            ),
             missing_system_programs: required(
                 |need| if let Need::SystemPrograms(programs) = need { programs } else { &[] },
                 has_system_program,
@@ -69,7 +73,9 @@ impl Facts {
 
 impl System {
     fn from_os_release(text: &str) -> Self {
-        let fields = text.lines().filter_map(|line| line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE=")));
+        let fields = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE=")));
         let ids: Vec<_> = fields.flat_map(|value| value.trim_matches('"').split(' ')).collect();
         match () {
             () if ids.contains(&"debian") => Self::Debian,
@@ -80,12 +86,19 @@ impl System {
     }
 }
 
-/// rustup puts stand-ins for all tools into the search path, whether or not they are installed: look where they really are.
+/// rustup puts stand-ins for all tools into the search path, whether or not they are installed: look where they really
+/// are.
 fn missing_lints(in_use: &Compiler, kernel: Option<&Compiler>) -> Vec<String> {
-    let wanted = [(Some(in_use), "rustfmt"), (Some(in_use), "cargo-clippy"), (kernel.filter(|kernel| *kernel != in_use), "cargo-clippy")];
+    let wanted = [
+        (Some(in_use), "rustfmt"),
+        (Some(in_use), "cargo-clippy"),
+        (kernel.filter(|kernel| *kernel != in_use), "cargo-clippy"),
+    ];
     let tools = wanted.into_iter().filter_map(|(compiler, tool)| Some((compiler?, tool)));
     let missing = tools.filter(|(compiler, tool)| !compiler.sysroot.join("bin").join(tool).exists());
-    missing.map(|(compiler, tool)| format!("{tool} of rustc {}", compiler.release)).collect()
+    missing
+        .map(|(compiler, tool)| format!("{tool} of rustc {}", compiler.release))
+        .collect()
 }
 
 fn has_llvm(llvm: u32) -> bool {
@@ -94,7 +107,12 @@ fn has_llvm(llvm: u32) -> bool {
 
 /// Those of the table that are not there.
 fn required(of: fn(Need) -> &'static [&'static str], is_there: fn(&str) -> bool) -> Vec<&'static str> {
-    ITEMS.iter().flat_map(|item| of(item.need)).copied().filter(|program| !is_there(program)).collect()
+    ITEMS
+        .iter()
+        .flat_map(|item| of(item.need))
+        .copied()
+        .filter(|program| !is_there(program))
+        .collect()
 }
 
 /// Administrators' programs are not in the search path of every user.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Finds bpf-linker and proves that it reads what the compiler writes.
 //!
-//! The linker reads LLVM bitcode, and an LLVM older than the compiler's may not understand it. bpf-linker does not say which
-//! LLVM it contains, so it gets a small program to link.
+//! The linker reads LLVM bitcode, and an LLVM older than the compiler's may not understand it. bpf-linker does not say
+//! which LLVM it contains, so it gets a small program to link.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,8 @@ pub(crate) enum Linker {
     Usable { path: PathBuf, version: String },
 }
 
-/// A kernel program that does not need `core`, which may not be there yet. The language items are what 1.95 and 1.96 require.
+/// A kernel program that does not need `core`, which may not be there yet. The language items are what 1.95 and 1.96
+/// require.
 const PROGRAM: &str = r#"
 #![feature(no_core, lang_items)]
 #![allow(internal_features)]
@@ -43,12 +44,16 @@ pub(crate) fn find(compiler: &Compiler) -> Result<Linker> {
         return Ok(Linker::Unusable { path, reason: format!("it is version {found}, older than {BPF_LINKER}") });
     }
     let folder = std::env::temp_dir().join(format!("interceptor-setup-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {} to try bpf-linker in", folder.display()))?;
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot create {} to try bpf-linker in", folder.display()))?;
     let linked = link_program(&path, compiler, &folder);
     std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     Ok(match linked {
         Ok(()) => Linker::Usable { path, version: found },
-        Err(error) => Linker::Unusable { path, reason: format!("it does not link what rustc {} writes: {error:#}", compiler.release) },
+        Err(error) => Linker::Unusable {
+            path,
+            reason: format!("it does not link what rustc {} writes: {error:#}", compiler.release),
+        },
     })
 }
 
@@ -56,12 +61,22 @@ fn link_program(linker: &Path, compiler: &Compiler, folder: &Path) -> Result<()>
     let [source, bitcode, object] = ["probe.rs", "probe.bc", "probe.o"].map(|name| folder.join(name));
     std::fs::write(&source, PROGRAM).with_context(|| format!("cannot write {}", source.display()))?;
     let mut rustc = Command::new(&compiler.rustc);
-    rustc.env("RUSTC_BOOTSTRAP", "1").args(["--edition=2024", "--target=bpfel-unknown-none", "--crate-type=lib", "--emit=llvm-bc"]);
-    let bitcode_made = ask(rustc.args([OsStr::new("-Cdebuginfo=2"), OsStr::new("-o")]).args([&bitcode, &source]));
+    rustc.env("RUSTC_BOOTSTRAP", "1").args([
+        "--edition=2024",
+        "--target=bpfel-unknown-none",
+        "--crate-type=lib",
+        "--emit=llvm-bc",
+    ]);
+    let bitcode_made = ask(rustc
+        .args([OsStr::new("-Cdebuginfo=2"), OsStr::new("-o")])
+        .args([&bitcode, &source]));
     if bitcode_made.is_err() {
         // A newer compiler may want other language items. That says nothing about the linker: the build will show.
         return Ok(());
     }
     let mut link = Command::new(linker);
-    ask(link.args(["--btf", "--emit=obj", "--export=probe", "-o"]).args([&object, &bitcode])).map(drop)
+    ask(link
+        .args(["--btf", "--emit=obj", "--export=probe", "-o"])
+        .args([&object, &bitcode]))
+    .map(drop)
 }

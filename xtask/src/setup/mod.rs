@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `cargo xtask setup`: finds what building and testing need, and installs what is missing where that is possible.
 //!
-//! `facts` looks at the machine, `plan` says what is missing and which commands would install it, and this file runs them.
+//! `facts` looks at the machine, `plan` says what is missing and which commands would install it, and this file runs
+//! them.
 
 mod envoy;
 mod facts;
@@ -84,7 +85,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             say(&format!("{:<15} found: {found}", item.name));
             continue;
         }
-        say(&format!("{:<15} missing: {}; needed {}", item.name, item.lack(&facts), item.why));
+        say(&format!(
+            "{:<15} missing: {}; needed {}",
+            item.name,
+            item.lack(&facts),
+            item.why
+        ));
         let ways = item.ways(&facts);
         if options.dry_run && ways.iter().any(|way| way.automatic) {
             say("  would install it, trying these ways in turn:");
@@ -107,7 +113,8 @@ pub(crate) fn check(purpose: Purpose) -> Result<()> {
     Ok(())
 }
 
-/// Tries one way after the other until the item is there. `ran` holds preparations that have succeeded: package lists are updated once.
+/// Tries one way after the other until the item is there. `ran` holds preparations that have succeeded: package lists
+/// are updated once.
 fn install(item: &Item, ways: &[Way], facts: &mut Facts, ran: &mut Vec<String>) -> Result<bool> {
     for way in ways.iter().filter(|way| way.automatic) {
         for line in &way.commands {
@@ -118,7 +125,9 @@ fn install(item: &Item, ways: &[Way], facts: &mut Facts, ran: &mut Vec<String>) 
                 Ok(()) if plan::is_preparation(line) => ran.push(line.clone()),
                 Ok(()) => {}
                 // One source of packages that does not answer says nothing about the others.
-                Err(error) if plan::is_preparation(line) => say(&format!("{:<15} {error:#}; going on without", item.name)),
+                Err(error) if plan::is_preparation(line) => {
+                    say(&format!("{:<15} {error:#}; going on without", item.name))
+                }
                 Err(error) => {
                     say(&format!("{:<15} {error:#}", item.name));
                     break;
@@ -146,12 +155,21 @@ fn report(missing: &[(&Item, Vec<Way>)], may_install: bool) -> Result<()> {
         }
     }
     let items: Vec<_> = missing.iter().map(|(item, _)| *item).collect();
-    let reason = if may_install { "and nothing may be installed (--no-install)" } else { "and cannot be installed from here" };
+    let reason = if may_install {
+        "and nothing may be installed (--no-install)"
+    } else {
+        "and cannot be installed from here"
+    };
     let suites: BTreeSet<Suite> = items.iter().filter_map(|item| item.suite()).collect();
     for suite in suites.into_iter().map(Suite::name) {
-        say(&format!("\nthe suite {suite} cannot run without that; leave it out with `cargo xtask test --without {suite}`"));
+        say(&format!(
+            "\nthe suite {suite} cannot run without that; leave it out with `cargo xtask test --without {suite}`"
+        ));
     }
-    bail!("still missing: {}, {reason}. Use one of the ways above for each, then run this again", names(&items));
+    bail!(
+        "still missing: {}, {reason}. Use one of the ways above for each, then run this again",
+        names(&items)
+    );
 }
 
 fn show(way: &Way) {

@@ -33,7 +33,8 @@ pub(super) fn build() -> Result<Built> {
 impl Built {
     fn note(&mut self, line: &str) -> Result<()> {
         let message: Value = serde_json::from_str(line).context("cannot read what cargo wrote")?;
-        let (Some(executable), Some(name)) = (message["executable"].as_str(), message["target"]["name"].as_str()) else {
+        let (Some(executable), Some(name)) = (message["executable"].as_str(), message["target"]["name"].as_str())
+        else {
             return Ok(()); // a library, or another kind of message
         };
         let entry = (name.to_owned(), PathBuf::from(executable));
@@ -54,7 +55,9 @@ mod tests {
     fn tests_and_programs_are_told_apart() {
         let mut built = Built { programs: BTreeMap::new(), tests: BTreeMap::new() };
         let line = |kind: &str, name: &str, test: bool, executable: &str| {
-            format!(r#"{{"target":{{"kind":["{kind}"],"name":"{name}"}},"profile":{{"test":{test}}},"executable":{executable}}}"#)
+            format!(
+                r#"{{"target":{{"kind":["{kind}"],"name":"{name}"}},"profile":{{"test":{test}}},"executable":{executable}}}"#
+            )
         };
         built.note(&line("test", "rows", true, "\"/t/rows-1\"")).unwrap();
         built.note(&line("bin", "probe", false, "\"/t/probe\"")).unwrap();

@@ -49,9 +49,9 @@ const PATH: &str = "/workspace/deps:/workspace:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Longer than the minute that tests wait for something elsewhere: this machine is slow.
 const PATIENCE_IN_SECONDS: &str = "600";
 
-/// A tenth of what is done elsewhere, for the same reason; of the moments at which the loader is killed, a fifth. What one enrolment left
-/// would still be seen.
-const ENROLMENTS: &str = "50";
+/// A tenth of what is done elsewhere, for the same reason; of the moments at which the loader is killed, a fifth. What
+/// one enrollment left would still be seen.
+const ENROLLMENTS: &str = "50";
 const RANDOM_CASES: &str = "12";
 const MOMENTS: &str = "10";
 
@@ -59,7 +59,11 @@ const MOMENTS: &str = "10";
 pub(super) fn build(directory: &Path, kernel: &Kernel, built: &Built, steps: &[Step]) -> Result<PathBuf> {
     let root = directory.join(format!("{}-root", kernel.version));
     remove(&root)?;
-    say(&format!("packing the file system for Linux {} in {}", kernel.release, root.display()));
+    say(&format!(
+        "packing the file system for Linux {} in {}",
+        kernel.release,
+        root.display()
+    ));
     system(&root)?;
     modules(&root, kernel)?;
     workspace(&root, built)?;
@@ -68,12 +72,16 @@ pub(super) fn build(directory: &Path, kernel: &Kernel, built: &Built, steps: &[S
         "HOME": "/root",
         "INTERCEPTOR_BIN": "/workspace/interceptor",
         "INTERCEPTOR_TEST_PATIENCE": PATIENCE_IN_SECONDS,
-        "INTERCEPTOR_TEST_ENROLMENTS": ENROLMENTS,
+        "INTERCEPTOR_TEST_ENROLLMENTS": ENROLLMENTS,
         "INTERCEPTOR_TEST_CASES": RANDOM_CASES,
         "INTERCEPTOR_TEST_MOMENTS": MOMENTS,
     });
     let steps: Vec<_> = steps.iter().map(Step::order).collect();
-    write(&root, "orders.json", &json!({ "environment": environment, "steps": steps }).to_string())?;
+    write(
+        &root,
+        "orders.json",
+        &json!({ "environment": environment, "steps": steps }).to_string(),
+    )?;
     pack(&root, &directory.join(format!("{}.cpio", kernel.version)))
 }
 
@@ -83,7 +91,9 @@ fn system(root: &Path) -> Result<()> {
     }
     extensions_of_iptables(root)?;
     // Busybox has a list of what it can be called.
-    let busybox = fs::canonicalize("/bin/busybox").or_else(|_| fs::canonicalize("/usr/bin/busybox")).context("cannot find busybox")?;
+    let busybox = fs::canonicalize("/bin/busybox")
+        .or_else(|_| fs::canonicalize("/usr/bin/busybox"))
+        .context("cannot find busybox")?;
     fs::create_dir_all(root.join("bin"))?;
     for applet in ask(Command::new(&busybox).arg("--list"))?.lines() {
         let link = root.join("bin").join(applet);
@@ -97,20 +107,28 @@ fn system(root: &Path) -> Result<()> {
             copy_to(&file, root)?;
         }
     }
-    write(root, "etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")?;
+    write(
+        root,
+        "etc/passwd",
+        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",
+    )?;
     write(root, "etc/group", "root:x:0:\nnogroup:x:65534:\n")?;
     write(root, "etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")?;
     write(root, "etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")?;
     write(root, "etc/resolv.conf", "")?;
     // On the same file system as the programs, so that tests can link them.
-    ["root", "tmp"].iter().try_for_each(|name| fs::create_dir_all(root.join(name)).with_context(|| format!("cannot make {name}")))?;
+    ["root", "tmp"]
+        .iter()
+        .try_for_each(|name| fs::create_dir_all(root.join(name)).with_context(|| format!("cannot make {name}")))?;
     fs::set_permissions(root.join("tmp"), Permissions::from_mode(0o1777)).context("cannot open tmp to everyone")
 }
 
 /// iptables loads its matches and targets from a directory beside its library.
 fn extensions_of_iptables(root: &Path) -> Result<()> {
     let program = fs::canonicalize("/usr/sbin/iptables-legacy").context("cannot find iptables-legacy")?;
-    let library = libraries(&program)?.into_iter().find(|path| path.to_string_lossy().contains("libxtables"));
+    let library = libraries(&program)?
+        .into_iter()
+        .find(|path| path.to_string_lossy().contains("libxtables"));
     let library = library.context("iptables-legacy is not linked with libxtables")?;
     for folder in [library.parent(), library.canonicalize()?.parent()].into_iter().flatten() {
         let extensions = folder.join("xtables");
@@ -128,9 +146,15 @@ fn modules(root: &Path, kernel: &Kernel) -> Result<()> {
         copy_directory(&from.join(part), &to.join(part))?;
     }
     for list in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
-        fs::copy(from.join(list), to.join(list)).with_context(|| format!("cannot copy {list} of Linux {}", kernel.release))?;
+        fs::copy(from.join(list), to.join(list))
+            .with_context(|| format!("cannot copy {list} of Linux {}", kernel.release))?;
     }
-    let status = Command::new("/usr/sbin/depmod").arg("-b").arg(root).arg(&kernel.release).status().context("cannot start depmod")?;
+    let status = Command::new("/usr/sbin/depmod")
+        .arg("-b")
+        .arg(root)
+        .arg(&kernel.release)
+        .status()
+        .context("cannot start depmod")?;
     ensure!(status.success(), "depmod failed: {status}");
     // The kernel looks for it here.
     let link = root.join("sbin").join(MODPROBE);
@@ -149,7 +173,12 @@ fn workspace(root: &Path, built: &Built) -> Result<()> {
     let tests = built.tests.iter().map(|(name, path)| (home.join("deps").join(name), path));
     for (to, from) in programs.chain(tests) {
         // Without what only debuggers read a program has a tenth of its size.
-        let status = Command::new("strip").arg("-o").arg(&to).arg(from).status().context("cannot start strip")?;
+        let status = Command::new("strip")
+            .arg("-o")
+            .arg(&to)
+            .arg(from)
+            .status()
+            .context("cannot start strip")?;
         ensure!(status.success(), "strip {} failed: {status}", from.display());
         copy_libraries(from, root)?;
     }
@@ -164,12 +193,25 @@ fn write(root: &Path, name: &str, text: &str) -> Result<()> {
 
 fn pack(root: &Path, archive: &Path) -> Result<PathBuf> {
     let out = fs::File::create(archive).with_context(|| format!("cannot write {}", archive.display()))?;
-    let mut find = Command::new("find").arg(".").current_dir(root).stdout(Stdio::piped()).spawn().context("cannot start find")?;
+    let mut find = Command::new("find")
+        .arg(".")
+        .current_dir(root)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start find")?;
     let names = find.stdout.take().context("find has no output")?;
     let mut cpio = Command::new("busybox");
-    cpio.args(["cpio", "-o", "-H", "newc"]).current_dir(root).stdin(names).stdout(out).stderr(Stdio::null());
+    cpio.args(["cpio", "-o", "-H", "newc"])
+        .current_dir(root)
+        .stdin(names)
+        .stdout(out)
+        .stderr(Stdio::null());
     let packed = cpio.status().context("cannot start busybox")?;
     let found = find.wait().context("cannot wait for find")?;
-    ensure!(packed.success() && found.success(), "cannot pack {}: {packed}, {found}", root.display());
+    ensure!(
+        packed.success() && found.success(),
+        "cannot pack {}: {packed}, {found}",
+        root.display()
+    );
     Ok(archive.to_owned())
 }

@@ -93,7 +93,11 @@ pub(super) fn fetch(version: Version, directory: &Path, no_install: bool) -> Res
 fn download(version: Version, directory: &Path) -> Result<()> {
     let get = || {
         let package = newest_package(version)?;
-        exec(Command::new("apt-get").args(["download", "-o", "APT::Sandbox::User=root", &package]).current_dir(directory))
+        exec(
+            Command::new("apt-get")
+                .args(["download", "-o", "APT::Sandbox::User=root", &package])
+                .current_dir(directory),
+        )
     };
     get().or_else(|error| {
         // The lists may be older than the archive, which has replaced the package since.
@@ -111,7 +115,10 @@ fn newest_package(version: Version) -> Result<String> {
     let pattern = format!(r"^linux-image-{}\.{}\..*-cloud-amd64$", version.major, version.minor);
     let search = || ask(Command::new("apt-cache").args(["search", "--names-only", &pattern]));
     let found = search().context("kernels come from the package archive of Debian, with its tools")?;
-    let names = found.lines().filter_map(|line| line.split_once(' ')).map(|(name, _)| name.to_owned());
+    let names = found
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, _)| name.to_owned());
     names.max_by_key(|name| numbers(name)).with_context(|| {
         format!(
             "the package lists of this system have no linux-image-{version}.*-cloud-amd64. Debian 12 has Linux 6.1, and 6.12 among its security updates; another \
@@ -122,7 +129,9 @@ fn newest_package(version: Version) -> Result<String> {
 
 /// `linux-image-6.12.9+deb12-cloud-amd64` → 6, 12, 9, 12, 64: what tells an older package from a newer.
 fn numbers(name: &str) -> Vec<u32> {
-    name.split(|letter: char| !letter.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
+    name.split(|letter: char| !letter.is_ascii_digit())
+        .filter_map(|digits| digits.parse().ok())
+        .collect()
 }
 
 pub(super) fn remove(directory: &Path) -> Result<()> {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask vm`: a command under another kernel, in a machine that qemu emulates. It needs no KVM, no root and no network.
+//! `cargo xtask vm`: a command under another kernel, in a machine that qemu emulates. It needs no KVM, no root and no
+//! network.
 //!
-//! The machine's file system is an archive with the programs of this workspace, those of this system that they need, and the kernel's
-//! modules; its first process is `interceptor-init`. Everything is kept in `target/kernels`.
+//! The machine's file system is an archive with the programs of this workspace, those of this system that they need,
+//! and the kernel's modules; its first process is `interceptor-init`. Everything is kept in `target/kernels`.
 
 mod built;
 mod image;
@@ -50,12 +51,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     setup::run(&setup::Options::of_command(options.no_install, &[Suite::Kernels]))?;
     fetch(&[options.kernel], options.no_install)?;
     let built = built::build()?;
-    boot(options.kernel, &built, &[Step::new(options.command.clone())], Duration::from_mins(options.limit))
+    boot(
+        options.kernel,
+        &built,
+        &[Step::new(options.command.clone())],
+        Duration::from_mins(options.limit),
+    )
 }
 
 /// Gets the kernels that are not there yet.
 pub(crate) fn fetch(versions: &[Version], no_install: bool) -> Result<()> {
-    versions.iter().try_for_each(|version| kernel::fetch(*version, &directory()?, no_install).map(drop))
+    versions
+        .iter()
+        .try_for_each(|version| kernel::fetch(*version, &directory()?, no_install).map(drop))
 }
 
 fn boot(version: Version, built: &built::Built, steps: &[Step], limit: Duration) -> Result<()> {

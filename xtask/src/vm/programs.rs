@@ -12,7 +12,9 @@ use crate::run::ask;
 /// Copies `program` and the libraries it is linked with to their places below `root`.
 pub(super) fn copy_program(program: &str, root: &Path) -> Result<()> {
     let path = find(program).with_context(|| format!("{program} is not in the search path"))?;
-    let file = path.canonicalize().with_context(|| format!("cannot follow {}", path.display()))?;
+    let file = path
+        .canonicalize()
+        .with_context(|| format!("cannot follow {}", path.display()))?;
     copy_to(&file, root)?;
     if file != path {
         let link = below(root, &path);
@@ -36,7 +38,9 @@ pub(super) fn libraries(file: &Path) -> Result<Vec<PathBuf>> {
         bail!("{} cannot run here: {}", file.display(), missing.trim());
     }
     // `libc.so.6 => /lib/libc.so.6 (0x…)`, `/lib64/ld-linux-x86-64.so.2 (0x…)`, `linux-vdso.so.1 (0x…)`
-    let paths = listed.lines().filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')));
+    let paths = listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')));
     Ok(paths.map(PathBuf::from).collect())
 }
 
@@ -53,7 +57,12 @@ pub(super) fn copy_to(file: &Path, root: &Path) -> Result<()> {
 /// Copies a directory to its place below `root`.
 pub(super) fn copy_directory(from: &Path, to: &Path) -> Result<()> {
     make_parent(to)?;
-    let status = Command::new("cp").arg("-r").arg(from).arg(to).status().context("cannot start cp")?;
+    let status = Command::new("cp")
+        .arg("-r")
+        .arg(from)
+        .arg(to)
+        .status()
+        .context("cannot start cp")?;
     ensure!(status.success(), "cannot copy {} to {}", from.display(), to.display());
     Ok(())
 }
@@ -61,7 +70,10 @@ pub(super) fn copy_directory(from: &Path, to: &Path) -> Result<()> {
 /// The name of the one thing in `directory`.
 pub(super) fn only_entry(directory: &Path) -> Result<String> {
     let entries = std::fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
-    let names: Vec<_> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let names: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
     match names.as_slice() {
         [only] => Ok(only.clone()),
         _ => bail!("{} holds {names:?} where one thing is expected", directory.display()),

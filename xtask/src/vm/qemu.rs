@@ -15,21 +15,32 @@ use crate::run::{say, shown};
 /// What `interceptor-init` says last, before the exit code.
 const LAST_WORDS: &str = "interceptor-init: exit code ";
 
-/// Plain emulation, whatever this machine could do: every machine can do that, and the tests run the same everywhere. A plain processor is
-/// emulated faster than one with everything.
+/// Plain emulation, whatever this machine could do: every machine can do that, and the tests run the same everywhere. A
+/// plain processor is emulated faster than one with everything.
 const MACHINE: &str = "-accel tcg,thread=multi -machine pc,hpet=off -cpu Nehalem -smp 2 -m 2G -nodefaults -no-user-config -display none \
                        -serial stdio -no-reboot";
 
-/// Nothing is to be protected here, what would be waited for is hurried, and the clocks are good however busy the host is.
+/// Nothing is to be protected here, what would be waited for is hurried, and the clocks are good however busy the host
+/// is.
 const KERNEL: &str = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no5lvl tsc=reliable no_timer_check random.trust_cpu=on \
                       rcupdate.rcu_expedited=1";
 
 /// Boots, shows what the machine says, and fails unless everything ended well within `limit`.
 pub(super) fn run(kernel: &Kernel, archive: &Path, limit: Duration) -> Result<()> {
     let mut command = Command::new("qemu-system-x86_64");
-    command.args(MACHINE.split_whitespace()).arg("-kernel").arg(kernel.image()).arg("-initrd").arg(archive).args(["-append", KERNEL]);
+    command
+        .args(MACHINE.split_whitespace())
+        .arg("-kernel")
+        .arg(kernel.image())
+        .arg("-initrd")
+        .arg(archive)
+        .args(["-append", KERNEL]);
     say(&format!("$ {}", shown(&command)));
-    let mut machine = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start qemu-system-x86_64")?;
+    let mut machine = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start qemu-system-x86_64")?;
     let lines = lines(machine.stdout.take().context("the machine has no console")?);
     let ended = watch(&lines, Instant::now() + limit);
     // It has switched itself off, or is to.
@@ -90,12 +101,21 @@ mod tests {
 
     #[test]
     fn the_exit_code_comes_from_the_last_words() {
-        assert_eq!(watched("hello\r\ninterceptor-init: exit code 3\r\nPower down\r\n", Duration::from_mins(1)), Ended::With(3));
+        assert_eq!(
+            watched(
+                "hello\r\ninterceptor-init: exit code 3\r\nPower down\r\n",
+                Duration::from_mins(1)
+            ),
+            Ended::With(3)
+        );
     }
 
     #[test]
     fn a_machine_that_stops_early_has_failed() {
-        assert_eq!(watched("hello\r\nKernel panic - not syncing\r\n", Duration::from_mins(1)), Ended::Silently);
+        assert_eq!(
+            watched("hello\r\nKernel panic - not syncing\r\n", Duration::from_mins(1)),
+            Ended::Silently
+        );
     }
 
     #[test]

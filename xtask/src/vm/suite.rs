@@ -23,7 +23,10 @@ pub(crate) enum Extent {
 pub(crate) fn test(versions: &[Version], extent: Extent, filter: Option<&str>) -> Result<()> {
     let built = built::build()?;
     let (steps, limit) = match extent {
-        Extent::Part => (PART.map(Step::of_line).into_iter().chain([alone()]).collect(), Duration::from_mins(20)),
+        Extent::Part => (
+            PART.map(Step::of_line).into_iter().chain([alone()]).collect(),
+            Duration::from_mins(20),
+        ),
         Extent::All => (all(&built, filter), Duration::from_hours(3)),
     };
     let mut failed = Vec::new();
@@ -52,13 +55,21 @@ fn alone() -> Step {
 
 /// Every test target, but those that need the programs of others, which do not fit into the machine.
 fn all(built: &Built, filter: Option<&str>) -> Vec<Step> {
-    let (left_out, tests): (Vec<&String>, Vec<&String>) =
-        built.tests.keys().partition(|test| Suite::ALL.into_iter().any(|suite| suite.target() == Some(test.as_str())));
-    say(&format!("not taken along, because they need the programs of others: {left_out:?}"));
+    let (left_out, tests): (Vec<&String>, Vec<&String>) = built
+        .tests
+        .keys()
+        .partition(|test| Suite::ALL.into_iter().any(|suite| suite.target() == Some(test.as_str())));
+    say(&format!(
+        "not taken along, because they need the programs of others: {left_out:?}"
+    ));
     let mut steps = vec![Step::of_line("interceptor check")];
     steps.extend(tests.into_iter().map(|test| {
         let step = Step::of_line(&filter.map_or_else(|| test.clone(), |filter| format!("{test} {filter}")));
-        if test == ACCELERATION { step.unless(REFUSED, Some(&format!("{ACCELERATION} refusal"))) } else { step }
+        if test == ACCELERATION {
+            step.unless(REFUSED, Some(&format!("{ACCELERATION} refusal")))
+        } else {
+            step
+        }
     }));
     if filter.is_none() {
         steps.push(alone());

@@ -40,7 +40,9 @@ fn inbound(mangle: &mut Table, plan: &Plan<'_>, mark: u32) {
     let Plan { loopback, inbound_capture_port, .. } = plan;
     mangle.append(
         ISTIO_TPROXY,
-        format_args!("! -d {loopback} -p tcp -j TPROXY --tproxy-mark {mark}/0xffffffff --on-port {inbound_capture_port}"),
+        format_args!(
+            "! -d {loopback} -p tcp -j TPROXY --tproxy-mark {mark}/0xffffffff --on-port {inbound_capture_port}"
+        ),
     );
     mangle.append(PREROUTING, "-p tcp -j ISTIO_INBOUND");
     if *plan.inbound_ports == Selection::All {
@@ -49,7 +51,10 @@ fn inbound(mangle: &mut Table, plan: &Plan<'_>, mark: u32) {
         }
     }
     for ports in intercepted {
-        mangle.append(ISTIO_INBOUND, format_args!("-p tcp {ports}-m conntrack --ctstate RELATED,ESTABLISHED -j ISTIO_DIVERT"));
+        mangle.append(
+            ISTIO_INBOUND,
+            format_args!("-p tcp {ports}-m conntrack --ctstate RELATED,ESTABLISHED -j ISTIO_DIVERT"),
+        );
         mangle.append(ISTIO_INBOUND, format_args!("-p tcp {ports}-j ISTIO_TPROXY"));
     }
 }
@@ -60,10 +65,20 @@ fn marks(mangle: &mut Table, plan: &Plan<'_>, mark: u32) {
     mangle.append(PREROUTING, format_args!("-p tcp -m mark --mark {mark} -j CONNMARK --save-mark"));
     mangle.append(OUTPUT, format_args!("-p tcp -o lo -m mark --mark {mark} -j RETURN"));
     for owner in &plan.proxy {
-        mangle.append(OUTPUT, format_args!("! -d {loopback} -p tcp -o lo -m owner {owner} -j MARK --set-mark {OUTBOUND_MARK}"));
+        mangle.append(
+            OUTPUT,
+            format_args!("! -d {loopback} -p tcp -o lo -m owner {owner} -j MARK --set-mark {OUTBOUND_MARK}"),
+        );
     }
-    mangle.append(OUTPUT, format_args!("-p tcp -m connmark --mark {mark} -j CONNMARK --restore-mark"));
+    mangle.append(
+        OUTPUT,
+        format_args!("-p tcp -m connmark --mark {mark} -j CONNMARK --restore-mark"),
+    );
     mangle.insert(ISTIO_INBOUND, 1, format_args!("-p tcp -m mark --mark {mark} -j RETURN"));
     mangle.insert(ISTIO_INBOUND, 2, format_args!("-p tcp -s {passthrough} -i lo -j RETURN"));
-    mangle.insert(ISTIO_INBOUND, 3, format_args!("-p tcp -i lo -m mark ! --mark {OUTBOUND_MARK} -j RETURN"));
+    mangle.insert(
+        ISTIO_INBOUND,
+        3,
+        format_args!("-p tcp -i lo -m mark ! --mark {OUTBOUND_MARK} -j RETURN"),
+    );
 }

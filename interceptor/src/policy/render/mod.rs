@@ -2,10 +2,12 @@
 //! The rules that `istio-iptables` would write for a configuration, as text for `iptables-restore`
 //! ([`capture/run.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/capture/run.go)).
 //!
-//! For comparison, on paper and on a kernel: what Interceptor puts in force is written by [`compile()`](super::compile()). Names of
-//! users, groups and services come out as numbers, and numbers in decimal; iptables takes them for the same.
+//! For comparison, on paper and on a kernel: what Interceptor puts in force is written by
+//! [`compile()`](super::compile()). Names of users, groups and services come out as numbers, and numbers in decimal;
+//! iptables takes them for the same.
 //!
-//! What Istio sets up next to its rules is not here: the routing of marked packets under TPROXY, and the address `::6` on `lo`.
+//! What Istio sets up next to its rules is not here: the routing of marked packets under TPROXY, and the address `::6`
+//! on `lo`.
 
 mod mangle;
 mod nat;
@@ -30,7 +32,10 @@ pub fn iptables(config: &IstioConfig, ipv6: bool) -> Rendered {
     let render = |family| {
         let plan = Plan::of(config, family);
         // Istio writes its tables in alphabetical order.
-        [mangle::table(&plan), nat::table(&plan), raw::table(&plan)].iter().map(ToString::to_string).collect()
+        [mangle::table(&plan), nat::table(&plan), raw::table(&plan)]
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     };
     Rendered { v4: render(Family::V4), v6: ipv6.then(|| render(Family::V6)) }
 }

@@ -4,7 +4,9 @@
 use super::{
     super::Selection,
     plan::{Dns, Owner, Plan},
-    rules::{ISTIO_IN_REDIRECT, ISTIO_INBOUND, ISTIO_OUTPUT, ISTIO_OUTPUT_DNS, ISTIO_REDIRECT, OUTPUT, PREROUTING, Table},
+    rules::{
+        ISTIO_IN_REDIRECT, ISTIO_INBOUND, ISTIO_OUTPUT, ISTIO_OUTPUT_DNS, ISTIO_REDIRECT, OUTPUT, PREROUTING, Table,
+    },
 };
 
 /// Where the agent answers DNS; Istio has no flag for it.
@@ -19,9 +21,18 @@ pub(super) fn table(plan: &Plan<'_>) -> Table {
     for interface in plan.virtual_interfaces {
         nat.insert(PREROUTING, 1, format_args!("-i {interface} -j RETURN"));
     }
-    nat.append(ISTIO_INBOUND, format_args!("-p tcp --dport {} -j RETURN", plan.inbound_tunnel_port));
-    nat.append(ISTIO_REDIRECT, format_args!("-p tcp -j REDIRECT --to-ports {}", plan.envoy_port));
-    nat.append(ISTIO_IN_REDIRECT, format_args!("-p tcp -j REDIRECT --to-ports {}", plan.inbound_capture_port));
+    nat.append(
+        ISTIO_INBOUND,
+        format_args!("-p tcp --dport {} -j RETURN", plan.inbound_tunnel_port),
+    );
+    nat.append(
+        ISTIO_REDIRECT,
+        format_args!("-p tcp -j REDIRECT --to-ports {}", plan.envoy_port),
+    );
+    nat.append(
+        ISTIO_IN_REDIRECT,
+        format_args!("-p tcp -j REDIRECT --to-ports {}", plan.inbound_capture_port),
+    );
     if plan.tproxy_mark.is_none() {
         inbound(&mut nat, plan);
     }
@@ -75,9 +86,15 @@ fn output(nat: &mut Table, plan: &Plan<'_>) {
 fn proxy(nat: &mut Table, plan: &Plan<'_>, owner: &Owner<'_>) {
     let Plan { loopback, inbound_tunnel_port: tunnel, .. } = plan;
     // Only users: Istio makes no exception for what a group of the sidecar asks a DNS server in the pod.
-    let ports =
-        if plan.dns.is_on() && owner.is_user() { format!("-m multiport ! --dports 53,{tunnel}") } else { format!("! --dport {tunnel}") };
-    nat.append(ISTIO_OUTPUT, format_args!("-o lo ! -d {loopback} -p tcp {ports} -m owner {owner} -j ISTIO_IN_REDIRECT"));
+    let ports = if plan.dns.is_on() && owner.is_user() {
+        format!("-m multiport ! --dports 53,{tunnel}")
+    } else {
+        format!("! --dport {tunnel}")
+    };
+    nat.append(
+        ISTIO_OUTPUT,
+        format_args!("-o lo ! -d {loopback} -p tcp {ports} -m owner {owner} -j ISTIO_IN_REDIRECT"),
+    );
     if !plan.loopback_included {
         // DNS servers in the pod are for the rules of DNS.
         let but_dns = if plan.dns.is_on() { "-p tcp ! --dport 53 " } else { "" };
@@ -113,7 +130,10 @@ fn dns(nat: &mut Table, dns: &Dns) {
     // `--to-port` is short for `--to-ports`.
     for (protocol, to_ports) in [("tcp", "--to-ports"), ("udp", "--to-port")] {
         for server in &servers {
-            nat.append(ISTIO_OUTPUT_DNS, format_args!("-p {protocol} --dport 53 {server}-j REDIRECT {to_ports} {DNS_PORT}"));
+            nat.append(
+                ISTIO_OUTPUT_DNS,
+                format_args!("-p {protocol} --dport 53 {server}-j REDIRECT {to_ports} {DNS_PORT}"),
+            );
         }
     }
 }

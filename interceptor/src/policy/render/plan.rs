@@ -86,7 +86,8 @@ impl<'a> Plan<'a> {
             dns_servers,
             excluded_interfaces,
             loopback_range,
-            // In no rule: it decides whether there are any for IPv6, or is a matter of routing, or of how rules are applied.
+            // In no rule: it decides whether there are any for IPv6, or is a matter of routing, or of how rules are
+            // applied.
             dual_stack: _,
             tproxy_route_table: _,
             network_namespace: _,

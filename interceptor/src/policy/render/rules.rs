@@ -16,8 +16,8 @@ pub(super) const ISTIO_DIVERT: &str = "ISTIO_DIVERT";
 pub(super) const ISTIO_TPROXY: &str = "ISTIO_TPROXY";
 pub(super) const ISTIO_DROP: &str = "ISTIO_DROP";
 
-/// The rules of one table, in the order in which they are written. That is not the order in which packets meet them: some are
-/// inserted before others.
+/// The rules of one table, in the order in which they are written. That is not the order in which packets meet them:
+/// some are inserted before others.
 #[derive(Debug)]
 pub(super) struct Table {
     name: &'static str,
@@ -40,12 +40,14 @@ impl Table {
 
     /// Adds a rule after the others of its chain.
     pub(super) fn append(&mut self, chain: &'static str, arguments: impl Display) {
-        self.rules.push(Rule { chain, position: None, arguments: arguments.to_string() });
+        self.rules
+            .push(Rule { chain, position: None, arguments: arguments.to_string() });
     }
 
     /// Adds a rule before the one that is at `position`.
     pub(super) fn insert(&mut self, chain: &'static str, position: u32, arguments: impl Display) {
-        self.rules.push(Rule { chain, position: Some(position), arguments: arguments.to_string() });
+        self.rules
+            .push(Rule { chain, position: Some(position), arguments: arguments.to_string() });
     }
 
     /// The chains to make, each once: those with rules, then those that are only jumped to.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A bad value for every flag and every variable of `istio-iptables`: who refuses it, and that the message says which it is.
+//! A bad value for every flag and every variable of `istio-iptables`: who refuses it, and that the message says which
+//! it is.
 
 use clap::Parser as _;
 
@@ -74,10 +75,14 @@ fn on_the_command_line() {
         let argument = format!("--{flag}={value}");
         let (found, message) = match Cli::try_parse_from(["istio-iptables", &argument]) {
             Err(refused) => (Usage, refused.to_string()),
-            Ok(_) => resolve(&[&argument], &[]).map_or_else(|refused| (Refused, refused.to_string()), |_| (Taken, argument.clone())),
+            Ok(_) => resolve(&[&argument], &[])
+                .map_or_else(|refused| (Refused, refused.to_string()), |_| (Taken, argument.clone())),
         };
         assert_eq!(found, *judged, "{message}");
-        assert!(message.contains(&format!("--{flag}")) && message.contains(value), "{argument}: {message}");
+        assert!(
+            message.contains(&format!("--{flag}")) && message.contains(value),
+            "{argument}: {message}"
+        );
     }
 }
 
@@ -96,7 +101,12 @@ fn in_the_environment() {
 }
 
 fn look_in_the_environment(variable: &str, value: &str, judged: Judged) {
-    let named = |message: &str| assert!(message.contains(variable) && message.contains(value), "{variable}={value}: {message}");
+    let named = |message: &str| {
+        assert!(
+            message.contains(variable) && message.contains(value),
+            "{variable}={value}: {message}"
+        )
+    };
     match (judged, resolve(&[], &[(variable, value)])) {
         (Refused, Err(refused)) => named(&refused.to_string()),
         (Usage, Ok((_config, warnings))) => named(&warnings.join("\n")),

@@ -48,11 +48,19 @@ fn the_flag_comes_before_the_environment_before_the_default(
 #[test]
 fn nothing_given_is_istios_default() {
     let (config, warnings) = resolve(&[], &[]).unwrap();
-    let IstioConfig { envoy_port, inbound_capture_port, inbound_tunnel_port, probe_port, probe_timeout, .. } = config;
-    assert_eq!((envoy_port, inbound_capture_port, inbound_tunnel_port, probe_port), (15_001, 15_006, 15_008, 15_002));
+    let IstioConfig {
+        envoy_port, inbound_capture_port, inbound_tunnel_port, probe_port, probe_timeout, ..
+    } = config;
+    assert_eq!(
+        (envoy_port, inbound_capture_port, inbound_tunnel_port, probe_port),
+        (15_001, 15_006, 15_008, 15_002)
+    );
     assert_eq!(probe_timeout, Duration::from_secs(5));
     assert_eq!((config.tproxy_mark, config.tproxy_route_table), (1337, 133));
-    assert_eq!((&config.inbound_ports, config.outbound_ranges.listed()), (&Selection::Listed(Vec::new()), &[][..]));
+    assert_eq!(
+        (&config.inbound_ports, config.outbound_ranges.listed()),
+        (&Selection::Listed(Vec::new()), &[][..])
+    );
     assert_eq!(config.loopback_range.to_string(), "127.0.0.1/32");
     assert!(!config.dry_run && config.dry_run_file.is_none());
     assert_eq!(warnings, Vec::<String>::new());
@@ -65,9 +73,17 @@ fn nothing_given_is_istios_default() {
 #[case::envoy_user(&[], &[("ENVOY_USER", "envoy")], "4242", "4242")]
 #[case::empty_counts_as_not_given(&["-u", "", "-g", ""], &[("PROXY_UID", "7")], "1337", "1337")]
 #[case::the_same_name_is_another_number_as_a_group(&["-u", "envoy"], &[], "4242", "4243")]
-fn the_sidecars_accounts(#[case] args: &[&str], #[case] variables: &[(&str, &str)], #[case] users: &str, #[case] groups: &str) {
+fn the_sidecars_accounts(
+    #[case] args: &[&str],
+    #[case] variables: &[(&str, &str)],
+    #[case] users: &str,
+    #[case] groups: &str,
+) {
     let (config, _warnings) = resolve(args, variables).unwrap();
-    assert_eq!((printed(&config, "PROXY_UID"), printed(&config, "PROXY_GID")), (users.to_owned(), groups.to_owned()));
+    assert_eq!(
+        (printed(&config, "PROXY_UID"), printed(&config, "PROXY_GID")),
+        (users.to_owned(), groups.to_owned())
+    );
 }
 
 #[rstest]
@@ -124,13 +140,24 @@ fn refusals_name_the_setting_the_value_and_the_way_out(#[case] args: &[&str], #[
 #[case::not_a_range("127.0.0.1", "failed to parse CIDR `127.0.0.1`")]
 #[case::mask_too_long("172.16.0.1/40", "failed to parse CIDR `172.16.0.1/40`")]
 #[case::empty("", "failed to parse CIDR ``")]
-#[case::not_loopback("192.168.1.1/24", "expected valid IPv4 loopback address in CIDR 192.168.1.1/24; found 192.168.1.1")]
+#[case::not_loopback(
+    "192.168.1.1/24",
+    "expected valid IPv4 loopback address in CIDR 192.168.1.1/24; found 192.168.1.1"
+)]
 #[case::not_ipv4("::1/128", "expected valid IPv4 loopback address in CIDR ::1/128; found ::1")]
-#[case::not_loopback_and_too_wide("10.0.0.1/7", "expected valid IPv4 loopback address in CIDR 10.0.0.1/7; found 10.0.0.1")]
+#[case::not_loopback_and_too_wide(
+    "10.0.0.1/7",
+    "expected valid IPv4 loopback address in CIDR 10.0.0.1/7; found 10.0.0.1"
+)]
 #[case::too_wide("127.0.0.1/7", "expected CIDR 127.0.0.1/7 to have mask in range [8, 32]; found 7")]
 fn the_loopback_range_is_checked_in_istios_words(#[case] value: &str, #[case] message: &str) {
-    let error = resolve(&[], &[("ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR", value)]).unwrap_err().to_string();
-    assert!(error.starts_with(&format!("ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR: {message}")), "{error}");
+    let error = resolve(&[], &[("ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR", value)])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with(&format!("ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR: {message}")),
+        "{error}"
+    );
 }
 
 #[rstest]
@@ -142,7 +169,12 @@ fn owner_groups_are_limited(#[case] variable: &str, #[case] count: u32, #[case] 
     let result = resolve(&[], &[(variable, &groups)]);
     assert_eq!(result.is_ok(), accepted);
     if let Err(error) = result {
-        assert!(error.to_string().contains("should be redirected to Envoy cannot exceed 64, got 65"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("should be redirected to Envoy cannot exceed 64, got 65"),
+            "{error}"
+        );
     }
 }
 
@@ -162,7 +194,10 @@ fn a_bad_value_in_the_environment_is_taken_as_istio_takes_it_and_named(
     let (config, warnings) = resolve(&[], &[(variable, value)]).unwrap();
     assert_eq!(printed(&config, name), taken_for);
     let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
-    assert!(warning.contains(variable) && warning.contains(&format!("`{value}`")), "{warning}");
+    assert!(
+        warning.contains(variable) && warning.contains(&format!("`{value}`")),
+        "{warning}"
+    );
 }
 
 #[rstest]
@@ -216,5 +251,8 @@ fn what_is_supported_is_accepted_without_a_word(#[case] args: &[&str]) {
 
 #[test]
 fn the_binary_is_kept_for_the_record() {
-    assert_eq!(resolve(&["--force-iptables-binary=nft"], &[]).unwrap().0.force_iptables_binary, Some(IptablesBinary::Nft));
+    assert_eq!(
+        resolve(&["--force-iptables-binary=nft"], &[]).unwrap().0.force_iptables_binary,
+        Some(IptablesBinary::Nft)
+    );
 }

@@ -10,10 +10,29 @@ use super::{super::Cidr, *};
 
 /// So few numbers that lists and connections meet.
 const PORTS: &[u16] = &[53, 80, 443, 3306, 8080, 9000, 15001, 15006, 15008];
-const IPS: &[&str] =
-    &["10.1.1.5", "10.1.1.6", "10.96.0.10", "10.96.7.1", "127.0.0.1", "127.0.0.2", "127.0.0.6", "172.16.3.4", "198.51.100.1", "0.0.0.0"];
-const RANGES: &[&str] =
-    &["10.0.0.0/8", "10.96.0.0/16", "10.96.7.1/24", "127.0.0.0/8", "172.16.0.0/12", "198.51.100.1/32", "0.0.0.0/0", "::1/128", "::/0"];
+const IPS: &[&str] = &[
+    "10.1.1.5",
+    "10.1.1.6",
+    "10.96.0.10",
+    "10.96.7.1",
+    "127.0.0.1",
+    "127.0.0.2",
+    "127.0.0.6",
+    "172.16.3.4",
+    "198.51.100.1",
+    "0.0.0.0",
+];
+const RANGES: &[&str] = &[
+    "10.0.0.0/8",
+    "10.96.0.0/16",
+    "10.96.7.1/24",
+    "127.0.0.0/8",
+    "172.16.0.0/12",
+    "198.51.100.1/32",
+    "0.0.0.0/0",
+    "::1/128",
+    "::/0",
+];
 
 #[derive(Clone, Debug)]
 struct Lists {
@@ -39,7 +58,10 @@ impl Lists {
         let Self { included, excluded, ports_included, ports_excluded } = self;
         let ports = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(",");
         let (included, excluded) = (included.join(","), excluded.join(","));
-        policy(&["-i", &included, "-x", &excluded, "-q", &ports(ports_included), "-o", &ports(ports_excluded)], &[])
+        policy(
+            &["-i", &included, "-x", &excluded, "-q", &ports(ports_included), "-o", &ports(ports_excluded)],
+            &[],
+        )
     }
 }
 

@@ -12,11 +12,30 @@ use std::path::Path;
 use clap::Parser;
 use interceptor_policy::{Address, Flow, Inbound, Outbound, Owner, Protocol, Reason, decide};
 
-use super::{Accounts, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, RouteFacts, compile};
+use super::{
+    Accounts, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, RouteFacts,
+    compile,
+};
 
 /// What the injector passes.
-const INJECTED: &[&str] =
-    &["-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT", "-i", "*", "-x", "", "-b", "*", "-d", "15090,15021,15020"];
+const INJECTED: &[&str] = &[
+    "-p",
+    "15001",
+    "-z",
+    "15006",
+    "-u",
+    "1337",
+    "-m",
+    "REDIRECT",
+    "-i",
+    "*",
+    "-x",
+    "",
+    "-b",
+    "*",
+    "-d",
+    "15090,15021,15020",
+];
 
 #[derive(Debug, Parser)]
 struct Cli {
@@ -29,22 +48,40 @@ struct Names;
 
 impl Accounts for Names {
     fn uid(&self, name: &str) -> Option<u32> {
-        [("envoy", 4242), ("root", 0)].iter().find(|(known, _id)| *known == name).map(|(_known, id)| *id)
+        [("envoy", 4242), ("root", 0)]
+            .iter()
+            .find(|(known, _id)| *known == name)
+            .map(|(_known, id)| *id)
     }
 
     fn gid(&self, name: &str) -> Option<u32> {
-        [("java", 300), ("ftp", 301), ("envoy", 4243)].iter().find(|(known, _id)| *known == name).map(|(_known, id)| *id)
+        [("java", 300), ("ftp", 301), ("envoy", 4243)]
+            .iter()
+            .find(|(known, _id)| *known == name)
+            .map(|(_known, id)| *id)
     }
 
     fn service(&self, name: &str) -> Option<u16> {
-        [("http", 80), ("https", 443), ("http-alt", 8080)].iter().find(|(known, _port)| *known == name).map(|(_known, port)| *port)
+        [("http", 80), ("https", 443), ("http-alt", 8080)]
+            .iter()
+            .find(|(known, _port)| *known == name)
+            .map(|(_known, port)| *port)
     }
 }
 
 /// What is asked for, whether or not it can be put in force, in a pod whose `resolv.conf` is given.
-fn read(args: &[&str], variables: &[(&str, &str)], resolv_conf: &str) -> Result<(IstioConfig, Vec<String>), ConfigError> {
+fn read(
+    args: &[&str],
+    variables: &[(&str, &str)],
+    resolv_conf: &str,
+) -> Result<(IstioConfig, Vec<String>), ConfigError> {
     let flags = Cli::try_parse_from([&["istio-iptables"], args].concat()).unwrap().flags;
-    let environment = |name: &str| variables.iter().find(|(set, _value)| *set == name).map(|(_set, value)| (*value).to_owned());
+    let environment = |name: &str| {
+        variables
+            .iter()
+            .find(|(set, _value)| *set == name)
+            .map(|(_set, value)| (*value).to_owned())
+    };
     let resolv_conf = ResolvConf { path: Path::new("/etc/resolv.conf"), read: &|_path| Ok(resolv_conf.into()) };
     IstioConfig::resolve(&flags, &environment, &Names, resolv_conf)
 }
@@ -71,7 +108,11 @@ fn pod() -> PodFacts {
         ],
         source_v4: Some("10.1.1.5".parse().unwrap()),
         source_v6: None,
-        routes: vec![route("0.0.0.0/0", 2, "10.1.1.5"), route("10.1.1.0/24", 2, "10.1.1.5"), route("192.168.7.0/24", 3, "192.168.7.2")],
+        routes: vec![
+            route("0.0.0.0/0", 2, "10.1.1.5"),
+            route("10.1.1.0/24", 2, "10.1.1.5"),
+            route("192.168.7.0/24", 3, "192.168.7.2"),
+        ],
         ..PodFacts::default()
     }
 }
@@ -112,7 +153,14 @@ fn outbound_from(policy: &CompiledPolicy, by: By, protocol: Protocol, source: &s
     outbound_marked(policy, by, protocol, source, destination, 0)
 }
 
-fn outbound_marked(policy: &CompiledPolicy, by: By, protocol: Protocol, source: &str, destination: &str, mark: u32) -> Reason {
+fn outbound_marked(
+    policy: &CompiledPolicy,
+    by: By,
+    protocol: Protocol,
+    source: &str,
+    destination: &str,
+    mark: u32,
+) -> Reason {
     let (ip, port) = destination.rsplit_once(':').unwrap();
     let source = address(source);
     let flow = Outbound {
@@ -129,6 +177,12 @@ fn outbound_marked(policy: &CompiledPolicy, by: By, protocol: Protocol, source: 
 
 /// A connection arrives from another pod.
 fn inbound(policy: &CompiledPolicy, protocol: Protocol, port: u16) -> Reason {
-    let flow = Inbound { protocol, source: address("10.2.0.9"), destination: address("10.1.1.5"), port, interface: 0 };
+    let flow = Inbound {
+        protocol,
+        source: address("10.2.0.9"),
+        destination: address("10.1.1.5"),
+        port,
+        interface: 0,
+    };
     decide(&Flow::Inbound(flow), &policy.policy, policy).reason
 }

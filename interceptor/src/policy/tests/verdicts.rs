@@ -78,8 +78,18 @@ fn inbound_is_intercepted_on_tcp_only(#[case] protocol: Protocol) {
 fn a_connection_from_inside_the_pod_is_not_inbound() {
     let policy = policy(&[], &[]);
     for source in ["10.1.1.5", "10.1.1.6", "192.168.7.2", "127.0.0.6"] {
-        let flow = Inbound { protocol: Tcp, source: address(source), destination: address("10.1.1.5"), port: 8080, interface: 0 };
-        assert_eq!(decide(&Flow::Inbound(flow), &policy.policy, &policy).reason, FromInsidePod, "{source}");
+        let flow = Inbound {
+            protocol: Tcp,
+            source: address(source),
+            destination: address("10.1.1.5"),
+            port: 8080,
+            interface: 0,
+        };
+        assert_eq!(
+            decide(&Flow::Inbound(flow), &policy.policy, &policy).reason,
+            FromInsidePod,
+            "{source}"
+        );
     }
 }
 
@@ -88,7 +98,10 @@ fn a_service_that_ends_at_its_caller_passes_both_sides_of_the_sidecar() {
     let policy = policy(&[], &[]);
     assert_eq!(outbound(&policy, APP, Tcp, "10.96.0.10:80").action(), Action::RedirectOutbound);
     assert_eq!(outbound(&policy, PROXY, Tcp, "10.1.1.5:8080").action(), Action::RedirectInbound);
-    assert_eq!(outbound_from(&policy, PROXY, Tcp, "127.0.0.6", "10.1.1.5:8080").action(), Action::Pass);
+    assert_eq!(
+        outbound_from(&policy, PROXY, Tcp, "127.0.0.6", "10.1.1.5:8080").action(),
+        Action::Pass
+    );
 }
 
 #[rstest]
@@ -101,8 +114,16 @@ fn a_service_that_ends_at_its_caller_passes_both_sides_of_the_sidecar() {
 #[case::before_the_loopback_rules_for_the_proxy(PROXY, Tcp, "10.1.1.5:3306", OutboundPortExcluded)]
 #[case::before_the_loopback_rules_for_the_app(APP, Tcp, "127.0.0.1:3306", OutboundPortExcluded)]
 #[case::another_port(APP, Tcp, "198.51.100.1:3307", OutboundCidrIncluded)]
-fn outbound_ports_excluded(#[case] by: By, #[case] protocol: Protocol, #[case] destination: &str, #[case] reason: Reason) {
-    assert_eq!(outbound(&policy(&["-o", "3306,8000:8010,https"], &[]), by, protocol, destination), reason);
+fn outbound_ports_excluded(
+    #[case] by: By,
+    #[case] protocol: Protocol,
+    #[case] destination: &str,
+    #[case] reason: Reason,
+) {
+    assert_eq!(
+        outbound(&policy(&["-o", "3306,8000:8010,https"], &[]), by, protocol, destination),
+        reason
+    );
 }
 
 #[rstest]
@@ -121,7 +142,10 @@ fn excluded_ranges_beat_included_ports_and_ranges(#[case] destination: &str, #[c
 
 #[test]
 fn an_included_port_beats_everything_that_is_included() {
-    assert_eq!(outbound(&policy(&["-q", "9000"], &[]), APP, Tcp, "198.51.100.1:9000"), OutboundPortIncluded);
+    assert_eq!(
+        outbound(&policy(&["-q", "9000"], &[]), APP, Tcp, "198.51.100.1:9000"),
+        OutboundPortIncluded
+    );
     assert_eq!(outbound(&policy(&["-q", "9000"], &[]), APP, Udp, "198.51.100.1:9000"), NotTcp);
     let with_loopback = policy(&["-i", "127.0.0.0/8", "-q", "9000"], &[]);
     assert_eq!(outbound(&with_loopback, APP, Tcp, "127.0.0.1:9000"), LoopbackDestination);
@@ -130,7 +154,10 @@ fn an_included_port_beats_everything_that_is_included() {
 
 #[test]
 fn nothing_is_included_by_default() {
-    assert_eq!(outbound(&policy(&["-i", ""], &[]), APP, Tcp, "198.51.100.1:80"), OutboundNotIncluded);
+    assert_eq!(
+        outbound(&policy(&["-i", ""], &[]), APP, Tcp, "198.51.100.1:80"),
+        OutboundNotIncluded
+    );
 }
 
 #[rstest]
@@ -184,8 +211,16 @@ fn owner_groups(#[case] included: &str, #[case] excluded: &str, #[case] group: u
     let variables = [("ISTIO_OUTBOUND_OWNER_GROUPS", included), ("ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE", excluded)];
     let policy = policy(&[], &variables);
     assert_eq!(outbound(&policy, By { user: 1000, group }, Tcp, "198.51.100.1:80"), reason);
-    assert_eq!(outbound(&policy, PROXY, Tcp, "10.1.1.5:8080"), ProxyToOwnPod, "the proxy's rules come first");
-    assert_eq!(inbound(&policy, Tcp, 8080), InboundPortIncluded, "inbound connections have no owner");
+    assert_eq!(
+        outbound(&policy, PROXY, Tcp, "10.1.1.5:8080"),
+        ProxyToOwnPod,
+        "the proxy's rules come first"
+    );
+    assert_eq!(
+        inbound(&policy, Tcp, 8080),
+        InboundPortIncluded,
+        "inbound connections have no owner"
+    );
 }
 
 #[rstest]
@@ -213,13 +248,24 @@ fn only_the_first_proxy_user_reaches_its_own_inbound_side(
     #[case] reason: Reason,
 ) {
     // A group of its own, so that `-u` alone decides.
-    assert_eq!(outbound(&policy(&["-u", users, "-g", "77"], &[]), By { user, group: 1 }, Tcp, destination), reason);
+    assert_eq!(
+        outbound(
+            &policy(&["-u", users, "-g", "77"], &[]),
+            By { user, group: 1 },
+            Tcp,
+            destination
+        ),
+        reason
+    );
 }
 
 #[test]
 fn a_group_of_its_own_replaces_the_users_number() {
     let policy = policy(&["-g", "java"], &[]);
-    assert_eq!(outbound(&policy, By { user: 0, group: 300 }, Tcp, "198.51.100.1:80"), ProxyOwner);
+    assert_eq!(
+        outbound(&policy, By { user: 0, group: 300 }, Tcp, "198.51.100.1:80"),
+        ProxyOwner
+    );
     assert_eq!(outbound(&policy, PROXY_BY_GROUP, Tcp, "198.51.100.1:80"), OutboundCidrIncluded);
 }
 
@@ -234,14 +280,19 @@ fn other_ports_of_the_sidecar_are_taken_over() {
 #[test]
 fn secondary_addresses_know_their_primary() {
     let pairs = [("10.1.1.6", "10.1.1.5"), ("10.1.1.7", "10.1.1.5"), ("fe80::6", "fe80::5")];
-    assert_eq!(policy(&[], &[]).primaries, pairs.map(|(secondary, primary)| (address(secondary), address(primary))));
+    assert_eq!(
+        policy(&[], &[]).primaries,
+        pairs.map(|(secondary, primary)| (address(secondary), address(primary)))
+    );
 }
 
 #[test]
 fn the_source_to_the_outside_is_known() {
     let policy = policy(&[], &[]).policy;
     assert_eq!((policy.pod_v4, policy.pod_v6), (address("10.1.1.5"), address("::")));
-    let nowhere = compile(&resolve(INJECTED, &[]).unwrap().0, &PodFacts { source_v4: None, ..pod() }).unwrap().policy;
+    let nowhere = compile(&resolve(INJECTED, &[]).unwrap().0, &PodFacts { source_v4: None, ..pod() })
+        .unwrap()
+        .policy;
     assert_eq!(nowhere.pod_v4, Address::UNSPECIFIED_V4);
 }
 
@@ -249,7 +300,11 @@ fn the_source_to_the_outside_is_known() {
 fn ipv6_only() -> PodFacts {
     let addresses = vec!["fd00::5".parse().unwrap()];
     let source_v6 = Some("fd00::5".parse().unwrap());
-    PodFacts { interfaces: vec![InterfaceFacts { name: "eth0".to_owned(), index: 2, addresses }], source_v6, ..PodFacts::default() }
+    PodFacts {
+        interfaces: vec![InterfaceFacts { name: "eth0".to_owned(), index: 2, addresses }],
+        source_v6,
+        ..PodFacts::default()
+    }
 }
 
 #[rstest]
@@ -285,10 +340,15 @@ fn an_ipv6_range_says_nothing_of_ipv4() {
 #[test]
 fn more_prefixes_than_a_pod_may_have_are_refused() {
     // Apart by two, so that none is part of another.
-    let ranges: Vec<_> = (0..70_000_u32).map(|index| format!("{}/32", std::net::Ipv4Addr::from(0x0b00_0000 + 2 * index))).collect();
+    let ranges: Vec<_> = (0..70_000_u32)
+        .map(|index| format!("{}/32", std::net::Ipv4Addr::from(0x0b00_0000 + 2 * index)))
+        .collect();
     let (config, _warnings) = resolve(&["-x", &ranges.join(",")], &[]).unwrap();
     let error = compile(&config, &pod()).unwrap_err();
-    assert!(matches!(error, ConfigError::TooManyPrefixes { what: "addresses", count } if count > 70_000), "{error}");
+    assert!(
+        matches!(error, ConfigError::TooManyPrefixes { what: "addresses", count } if count > 70_000),
+        "{error}"
+    );
 }
 
 /// The pod's `resolv.conf` lists 10.96.0.10.
@@ -306,7 +366,12 @@ fn more_prefixes_than_a_pod_may_have_are_refused() {
 #[case::proxy_to_its_pod_by_tcp(PROXY, Tcp, "10.1.1.5:53", ProxyOwner)]
 #[case::proxy_by_group_to_its_pod_by_tcp(PROXY_BY_GROUP, Tcp, "10.1.1.5:53", ProxyToOwnPod)]
 #[case::proxy_to_its_pod_elsewhere(PROXY, Tcp, "10.1.1.5:8080", ProxyToOwnPod)]
-fn dns_of_listed_servers(#[case] by: By, #[case] protocol: Protocol, #[case] destination: &str, #[case] reason: Reason) {
+fn dns_of_listed_servers(
+    #[case] by: By,
+    #[case] protocol: Protocol,
+    #[case] destination: &str,
+    #[case] reason: Reason,
+) {
     assert_eq!(outbound(&policy(&["--redirect-dns"], &[]), by, protocol, destination), reason);
 }
 
@@ -327,7 +392,10 @@ fn all_dns(#[case] destination: &str, #[case] protocol: Protocol) {
 #[case::excluded_range(&["-x", "10.96.0.0/12"], DnsCaptured)]
 #[case::nothing_included(&["-i", ""], DnsCaptured)]
 fn only_the_port_exempts_dns(#[case] args: &[&str], #[case] reason: Reason) {
-    assert_eq!(outbound(&policy(&[&["--redirect-dns"], args].concat(), &[]), APP, Udp, "10.96.0.10:53"), reason);
+    assert_eq!(
+        outbound(&policy(&[&["--redirect-dns"], args].concat(), &[]), APP, Udp, "10.96.0.10:53"),
+        reason
+    );
 }
 
 /// As Istio runs it under TPROXY: user 0, the sidecar's group.
@@ -356,7 +424,10 @@ fn tproxy(#[case] by: By, #[case] destination: &str, #[case] mark: u32, #[case] 
 fn under_tproxy_udp_and_the_passthrough_source_stay_as_they_are() {
     let policy = policy(&["-m", "TPROXY"], &[]);
     assert_eq!(outbound(&policy, PROXY_BY_GROUP, Udp, "10.1.1.5:8080"), LocalDestination);
-    assert_eq!(outbound_from(&policy, PROXY_BY_GROUP, Tcp, "127.0.0.6", "10.1.1.5:8080"), PassthroughSource);
+    assert_eq!(
+        outbound_from(&policy, PROXY_BY_GROUP, Tcp, "127.0.0.6", "10.1.1.5:8080"),
+        PassthroughSource
+    );
 }
 
 #[rstest]
@@ -366,13 +437,22 @@ fn under_tproxy_udp_and_the_passthrough_source_stay_as_they_are() {
 #[case::in_a_clients_name(8080, interceptor_policy::LOOPBACK_INTERFACE, FromInsidePod)]
 fn inbound_under_tproxy(#[case] port: u16, #[case] interface: u32, #[case] reason: Reason) {
     let policy = policy(&["-m", "TPROXY"], &[]);
-    let flow = Inbound { protocol: Tcp, source: address("10.2.0.9"), destination: address("10.1.1.5"), port, interface };
+    let flow = Inbound {
+        protocol: Tcp,
+        source: address("10.2.0.9"),
+        destination: address("10.1.1.5"),
+        port,
+        interface,
+    };
     assert_eq!(decide(&Flow::Inbound(flow), &policy.policy, &policy).reason, reason);
 }
 
 #[test]
 fn a_mark_means_nothing_under_redirect() {
-    assert_eq!(outbound_marked(&policy(&[], &[]), APP, Tcp, "0.0.0.0", "198.51.100.1:443", 1337), OutboundCidrIncluded);
+    assert_eq!(
+        outbound_marked(&policy(&[], &[]), APP, Tcp, "0.0.0.0", "198.51.100.1:443", 1337),
+        OutboundCidrIncluded
+    );
 }
 
 #[rstest]
@@ -398,7 +478,11 @@ fn excluded_interfaces(#[case] args: &[&str], #[case] destination: &str, #[case]
 #[case::to_an_excluded_one(3, "198.51.100.1", InterfaceExcluded)]
 #[case::to_another(2, "192.168.7.9", BoundToInterface)]
 #[case::to_an_own_address(3, "10.1.1.5", LocalDestination)]
-fn a_socket_bound_to_an_interface_leaves_by_that(#[case] interface: u32, #[case] destination: &str, #[case] reason: Reason) {
+fn a_socket_bound_to_an_interface_leaves_by_that(
+    #[case] interface: u32,
+    #[case] destination: &str,
+    #[case] reason: Reason,
+) {
     assert_eq!(outbound_by(&policy(&["-c", "eth1"], &[]), APP, interface, destination), reason);
 }
 
@@ -410,7 +494,12 @@ fn a_socket_bound_to_an_interface_leaves_by_that(#[case] interface: u32, #[case]
 #[case::loopback_by_lo(PROXY, 1, "127.0.0.2", ProxyToOwnPod)]
 #[case::what_passes(APP, 2, "10.1.1.5", LocalDestination)]
 #[case::what_passes_to_the_outside(PROXY, 3, "198.51.100.1", ProxyOwner)]
-fn by_an_interface_no_sidecar_is_reached(#[case] by: By, #[case] interface: u32, #[case] destination: &str, #[case] reason: Reason) {
+fn by_an_interface_no_sidecar_is_reached(
+    #[case] by: By,
+    #[case] interface: u32,
+    #[case] destination: &str,
+    #[case] reason: Reason,
+) {
     assert_eq!(outbound_by(&policy(&[], &[]), by, interface, destination), reason);
 }
 
@@ -429,15 +518,25 @@ fn outbound_by(policy: &CompiledPolicy, by: By, interface: u32, destination: &st
 #[case::on_an_unknown_one_from_elsewhere("10.2.0.9", 0, InboundPortIncluded)]
 fn inbound_on_an_excluded_interface(#[case] source: &str, #[case] interface: u32, #[case] reason: Reason) {
     let policy = policy(&["-c", "eth1"], &[]);
-    let flow = Inbound { protocol: Tcp, source: address(source), destination: address("10.1.1.5"), port: 8080, interface };
+    let flow = Inbound {
+        protocol: Tcp,
+        source: address(source),
+        destination: address("10.1.1.5"),
+        port: 8080,
+        interface,
+    };
     assert_eq!(decide(&Flow::Inbound(flow), &policy.policy, &policy).reason, reason);
 }
 
 #[test]
 fn routes_that_do_not_say_where_connections_leave_are_refused() {
-    let refused = |facts: PodFacts| compile(&resolve(&[INJECTED, &["-c", "eth1"]].concat(), &[]).unwrap().0, &facts).unwrap_err();
+    let refused =
+        |facts: PodFacts| compile(&resolve(&[INJECTED, &["-c", "eth1"]].concat(), &[]).unwrap().0, &facts).unwrap_err();
     let by_source = refused(PodFacts { rules: vec!["`ip rule` 100".to_owned()], ..pod() }).to_string();
-    assert!(by_source.contains("`ip rule` 100") && by_source.contains("--istio-exclude-interfaces"), "{by_source}");
+    assert!(
+        by_source.contains("`ip rule` 100") && by_source.contains("--istio-exclude-interfaces"),
+        "{by_source}"
+    );
     let both = RouteFacts { interfaces: vec![2, 3], ..route("198.51.100.0/24", 2, "10.1.1.5") };
     let both_ways = refused(PodFacts { routes: vec![both], ..pod() }).to_string();
     assert!(both_ways.contains("198.51.100.0/24"), "{both_ways}");
@@ -454,8 +553,18 @@ fn where_nothing_is_excluded_rules_and_routes_do_not_matter() {
 
 #[test]
 fn sources_by_route_are_known_where_they_differ() {
-    let sources: Vec<_> = policy(&[], &[]).sources.iter().map(|prefix| (prefix.address, prefix.prefix_len - 96, prefix.source)).collect();
-    assert_eq!(sources, [(address("0.0.0.0"), 0, address("10.1.1.5")), (address("192.168.7.0"), 24, address("192.168.7.2"))]);
-    let alike = PodFacts { routes: vec![route("0.0.0.0/0", 2, "10.1.1.5"), route("10.1.1.0/24", 2, "10.1.1.5")], ..pod() };
+    let sources: Vec<_> = policy(&[], &[])
+        .sources
+        .iter()
+        .map(|prefix| (prefix.address, prefix.prefix_len - 96, prefix.source))
+        .collect();
+    assert_eq!(
+        sources,
+        [(address("0.0.0.0"), 0, address("10.1.1.5")), (address("192.168.7.0"), 24, address("192.168.7.2"))]
+    );
+    let alike = PodFacts {
+        routes: vec![route("0.0.0.0/0", 2, "10.1.1.5"), route("10.1.1.0/24", 2, "10.1.1.5")],
+        ..pod()
+    };
     assert_eq!(compile(&resolve(INJECTED, &[]).unwrap().0, &alike).unwrap().sources, []);
 }

@@ -14,33 +14,80 @@ use crate::{
     tell::Tell,
 };
 
-/// Prints what the two sidecars and the web application saw of the latest request, and checks that each link joins the next.
+/// Prints what the two sidecars and the web application saw of the latest request, and checks that each link joins the
+/// next.
 ///
-/// `dialled_from` is the client's own socket, where that is known.
-pub(crate) fn show(tell: &mut Tell, seen: Seen, dialled_from: Option<SocketAddr>) -> anyhow::Result<()> {
+/// `dialed_from` is the client's own socket, where that is known.
+pub(crate) fn show(tell: &mut Tell, seen: Seen, dialed_from: Option<SocketAddr>) -> anyhow::Result<()> {
     let Seen { client, web, application } = seen;
-    let dialled: SocketAddr = APPLICATION.parse()?;
+    let dialed: SocketAddr = APPLICATION.parse()?;
 
-    tell.say(format_args!("sidecar of the pod client (uid {PROXY_UID}): {}", connection(&client)))?;
-    tell.say(format_args!("sidecar of the pod web    (uid {PROXY_UID}): {}", connection(&web)))?;
+    tell.say(format_args!(
+        "sidecar of the pod client (uid {PROXY_UID}): {}",
+        connection(&client)
+    ))?;
+    tell.say(format_args!(
+        "sidecar of the pod web    (uid {PROXY_UID}): {}",
+        connection(&web)
+    ))?;
     tell.say(format_args!(
         "web application           (uid {}): getpeername {}, getsockname {}",
         application.uid, application.peer, application.local
     ))?;
 
     let original = "knows the original destination";
-    tell.holds("the client's sidecar took it on its outbound port", &client.listener, &Listener::Outbound)?;
-    tell.holds(format!("the client's sidecar {original}, {dialled}"), &client.original_destination, &Some(dialled))?;
-    match dialled_from {
-        Some(address) => tell.holds(format!("it sees the application's own address, {address}"), &client.peer, &address)?,
-        None => tell.holds(format!("it sees the application's own address, {CLIENT}"), &client.peer.ip(), &CLIENT.parse()?)?,
+    tell.holds(
+        "the client's sidecar took it on its outbound port",
+        &client.listener,
+        &Listener::Outbound,
+    )?;
+    tell.holds(
+        format!("the client's sidecar {original}, {dialed}"),
+        &client.original_destination,
+        &Some(dialed),
+    )?;
+    match dialed_from {
+        Some(address) => tell.holds(
+            format!("it sees the application's own address, {address}"),
+            &client.peer,
+            &address,
+        )?,
+        None => tell.holds(
+            format!("it sees the application's own address, {CLIENT}"),
+            &client.peer.ip(),
+            &CLIENT.parse()?,
+        )?,
     }
-    tell.holds("the web pod's sidecar took on its inbound port what the client's sidecar sent on", &web.listener, &Listener::Inbound)?;
-    tell.holds("both name the same connection between the pods", &client.upstream_local, &Some(web.peer))?;
-    tell.holds(format!("the web pod's sidecar {original}, {dialled}"), &web.original_destination, &Some(dialled))?;
-    tell.holds("the web application sees the sidecar of its pod", &Some(application.peer), &web.upstream_local)?;
-    tell.holds("and it by the address that Istio's sidecars use, 127.0.0.6", &application.peer.ip(), &IpAddr::from([127, 0, 0, 6]))?;
-    tell.holds(format!("the web application's own side is what the client dialled, {dialled}"), &application.local, &dialled)
+    tell.holds(
+        "the web pod's sidecar took on its inbound port what the client's sidecar sent on",
+        &web.listener,
+        &Listener::Inbound,
+    )?;
+    tell.holds(
+        "both name the same connection between the pods",
+        &client.upstream_local,
+        &Some(web.peer),
+    )?;
+    tell.holds(
+        format!("the web pod's sidecar {original}, {dialed}"),
+        &web.original_destination,
+        &Some(dialed),
+    )?;
+    tell.holds(
+        "the web application sees the sidecar of its pod",
+        &Some(application.peer),
+        &web.upstream_local,
+    )?;
+    tell.holds(
+        "and it by the address that Istio's sidecars use, 127.0.0.6",
+        &application.peer.ip(),
+        &IpAddr::from([127, 0, 0, 6]),
+    )?;
+    tell.holds(
+        format!("the web application's own side is what the client dialed, {dialed}"),
+        &application.local,
+        &dialed,
+    )
 }
 
 /// What each of the three wrote about one request.

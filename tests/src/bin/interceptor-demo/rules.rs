@@ -8,8 +8,13 @@ use interceptor_tests::{Pod, Run};
 use crate::tell::{Tell, typed};
 
 /// Whoever lists rules; a machine has those of them that somebody has installed.
-const LISTS: [&[&str]; 5] =
-    [&["iptables-legacy-save"], &["ip6tables-legacy-save"], &["iptables-nft-save"], &["ip6tables-nft-save"], &["nft", "list", "ruleset"]];
+const LISTS: [&[&str]; 5] = [
+    &["iptables-legacy-save"],
+    &["ip6tables-legacy-save"],
+    &["iptables-nft-save"],
+    &["ip6tables-nft-save"],
+    &["nft", "list", "ruleset"],
+];
 
 pub(crate) fn none(tell: &mut Tell, pod: &Pod<'_>, name: &str) -> anyhow::Result<()> {
     let mut answered = 0;
@@ -23,11 +28,21 @@ pub(crate) fn none(tell: &mut Tell, pod: &Pod<'_>, name: &str) -> anyhow::Result
         // One fails where the kernel has nothing to keep its rules in.
         if run.code == Some(0) {
             answered += 1;
-            rules.extend(run.stdout.lines().map(str::trim).filter(|line| is_rule(line)).map(str::to_owned));
+            rules.extend(
+                run.stdout
+                    .lines()
+                    .map(str::trim)
+                    .filter(|line| is_rule(line))
+                    .map(str::to_owned),
+            );
         }
     }
     anyhow::ensure!(answered > 0, "none of these could list the rules of the pod {name}: {LISTS:?}");
-    tell.holds(format!("there is no rule of iptables or nft in the pod {name}"), &rules, &Vec::new())
+    tell.holds(
+        format!("there is no rule of iptables or nft in the pod {name}"),
+        &rules,
+        &Vec::new(),
+    )
 }
 
 /// Comments, and chains without rules, do nothing.

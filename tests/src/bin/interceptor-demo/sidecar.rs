@@ -53,7 +53,11 @@ impl Sidecar {
             }
         };
         let pid = sidecar.pid();
-        tell.holds(format!("{what} listens in the pod {name}: process {pid}, uid {PROXY_UID}"), &user_of(pid), &Some(PROXY_UID))?;
+        tell.holds(
+            format!("{what} listens in the pod {name}: process {pid}, uid {PROXY_UID}"),
+            &user_of(pid),
+            &Some(PROXY_UID),
+        )?;
         tell.holds("it has no capability", &capabilities(pid)?, &0)?;
         Ok(sidecar)
     }
@@ -86,7 +90,8 @@ impl Sidecar {
     }
 }
 
-/// The application's port is declared as TCP: a connection is then one connection for Envoy, too, and ends as its other half does.
+/// The application's port is declared as TCP: a connection is then one connection for Envoy, too, and ends as its other
+/// half does.
 fn config() -> anyhow::Result<config::Config> {
     let number = APPLICATION.parse::<SocketAddr>()?.port();
     let port = config::Port { number, protocol: config::Protocol::Tcp };
@@ -97,7 +102,11 @@ fn connection(line: &Line) -> Connection {
     let address = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
     let known = |text| address(text).unwrap_or_else(|| panic!("not an address: {text:?} in {line:?}"));
     Connection {
-        listener: if line.direction == "outbound" { Listener::Outbound } else { Listener::Inbound },
+        listener: if line.direction == "outbound" {
+            Listener::Outbound
+        } else {
+            Listener::Inbound
+        },
         peer: known(&line.direct_peer),
         local: known(&line.direct_local),
         original_destination: address(&line.original_destination),
@@ -110,6 +119,9 @@ fn connection(line: &Line) -> Connection {
 /// The effective capabilities of a process, as a mask.
 fn capabilities(pid: u32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("read the state of the sidecar")?;
-    let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:")).context("a line CapEff")?;
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .context("a line CapEff")?;
     u64::from_str_radix(mask.trim(), 16).context("a mask of capabilities")
 }

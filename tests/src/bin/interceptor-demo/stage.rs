@@ -41,7 +41,9 @@ pub(crate) struct Stage<'node> {
 impl<'node> Stage<'node> {
     pub(crate) fn new(node: &'node Node, kind: Kind) -> Self {
         let (client, web) = (node.pod("client"), node.pod("web"));
-        client.namespace().connect("eth0", &[&format!("{CLIENT}/24")], web.namespace(), &[&format!("{WEB}/24")]);
+        client
+            .namespace()
+            .connect("eth0", &[&format!("{CLIENT}/24")], web.namespace(), &[&format!("{WEB}/24")]);
         // As in any pod, there is a way to everywhere else.
         client.namespace().ip(&format!("route add default via {WEB}"));
         web.namespace().ip(&format!("route add default via {CLIENT}"));

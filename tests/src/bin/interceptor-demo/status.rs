@@ -21,14 +21,18 @@ struct PodStatus {
 pub(crate) fn counters(node: &Node, pod: &Pod<'_>) -> anyhow::Result<Counters> {
     let pods: Vec<PodStatus> = node.run(&["status", "--output", "json"]).json();
     let of_pod = |status: &PodStatus| status.cgroup.as_deref() == Some(pod.namespace().cgroup());
-    let PodStatus { missing, counters, .. } = pods.into_iter().find(of_pod).context("the pod is not in `interceptor status`")?;
+    let PodStatus { missing, counters, .. } = pods
+        .into_iter()
+        .find(of_pod)
+        .context("the pod is not in `interceptor status`")?;
     anyhow::ensure!(missing.is_empty(), "programs of the pod are not attached: {missing:?}");
     Ok(counters)
 }
 
 /// What was counted between two looks.
 pub(crate) fn since(before: &Counters, after: &Counters) -> Counters {
-    let more = |(reason, count): (&String, &u64)| (reason.clone(), count - before.get(reason).copied().unwrap_or_default());
+    let more =
+        |(reason, count): (&String, &u64)| (reason.clone(), count - before.get(reason).copied().unwrap_or_default());
     after.iter().map(more).filter(|(_, count)| *count > 0).collect()
 }
 

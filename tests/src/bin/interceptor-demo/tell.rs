@@ -34,11 +34,19 @@ impl Tell {
     /// A command as it would be typed, and what it answered.
     pub(crate) fn command(&self, prompt: &str, line: &str, output: &str) -> anyhow::Result<()> {
         self.line(&format!("   {prompt} $ {line}"))?;
-        output.lines().filter(|line| !line.is_empty()).try_for_each(|line| self.line(&format!("     | {}", line.trim_end())))
+        output
+            .lines()
+            .filter(|line| !line.is_empty())
+            .try_for_each(|line| self.line(&format!("     | {}", line.trim_end())))
     }
 
     /// Prints the sentence if it is true, and fails with what was seen instead if it is not.
-    pub(crate) fn holds<T: Debug + PartialEq + ?Sized>(&mut self, sentence: impl Display, seen: &T, expected: &T) -> anyhow::Result<()> {
+    pub(crate) fn holds<T: Debug + PartialEq + ?Sized>(
+        &mut self,
+        sentence: impl Display,
+        seen: &T,
+        expected: &T,
+    ) -> anyhow::Result<()> {
         self.interrupt.check()?;
         if seen != expected {
             bail!("this is not true: {sentence}\n  expected: {expected:?}\n  seen:     {seen:?}");
@@ -48,7 +56,11 @@ impl Tell {
     }
 
     pub(crate) fn end(&self, time: Duration) -> anyhow::Result<()> {
-        self.line(&format!("\n{} sentences checked, in {:.1} s.", self.checked, time.as_secs_f64()))
+        self.line(&format!(
+            "\n{} sentences checked, in {:.1} s.",
+            self.checked,
+            time.as_secs_f64()
+        ))
     }
 
     fn line(&self, line: &str) -> anyhow::Result<()> {
@@ -60,6 +72,12 @@ impl Tell {
 /// The words as they would be typed in a shell.
 pub(crate) fn typed(words: &[&str]) -> String {
     let plain = |letter: char| letter.is_alphanumeric() || "-_=/.,:+@%".contains(letter);
-    let quoted = |word: &&str| if !word.is_empty() && word.chars().all(plain) { (*word).to_owned() } else { format!("'{word}'") };
+    let quoted = |word: &&str| {
+        if !word.is_empty() && word.chars().all(plain) {
+            (*word).to_owned()
+        } else {
+            format!("'{word}'")
+        }
+    };
     words.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }

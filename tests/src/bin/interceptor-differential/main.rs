@@ -17,8 +17,8 @@ use interceptor_tests::{
     differential::{Case, Iptables, Lab, WRITTEN, cases, random, stacks},
 };
 
-/// Runs the same connections in two pods, one with Istio's iptables rules and one enrolled with interceptor, and compares what
-/// everyone sees of them.
+/// Runs the same connections in two pods, one with Istio's iptables rules and one enrolled with interceptor, and
+/// compares what everyone sees of them.
 #[derive(Parser)]
 #[command(
     version,
@@ -73,9 +73,17 @@ fn main() -> anyhow::Result<ExitCode> {
     let wanted = match list {
         Some(path) => {
             let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-            Cases { written: cases(&text).with_context(|| path.display().to_string())?, random: 0, seed }
+            Cases {
+                written: cases(&text).with_context(|| path.display().to_string())?,
+                random: 0,
+                seed,
+            }
         }
-        None => Cases { written: WRITTEN.into_iter().map(cases).collect::<anyhow::Result<Vec<_>>>()?.concat(), random: count, seed },
+        None => Cases {
+            written: WRITTEN.into_iter().map(cases).collect::<anyhow::Result<Vec<_>>>()?.concat(),
+            random: count,
+            seed,
+        },
     };
     let interrupt = Interrupt::watch()?;
     let mut same = true;
@@ -127,8 +135,12 @@ fn compare(iptables: Iptables, wanted: &Cases, interrupt: &Interrupt) -> anyhow:
 
 /// Drawn only where somebody looks.
 fn bar(length: usize) -> ProgressBar {
-    let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let style =
-        ProgressStyle::with_template("{bar:40} {pos}/{len} configurations, {eta} left").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let target = if io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} configurations, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(u64::try_from(length).ok(), target).with_style(style)
 }

@@ -51,9 +51,20 @@ pub(crate) async fn open(to: SocketAddr) -> Result<SendRequest<Empty<Bytes>>, Fa
 pub(crate) async fn get(client: &mut SendRequest<Empty<Bytes>>, host: &str, path: &str) -> Result<(), Failure> {
     use http_body_util::BodyExt as _;
 
-    let request = Request::get(path).header(HOST, host).body(Empty::new()).map_err(|error| failure("send", &error))?;
+    let request = Request::get(path)
+        .header(HOST, host)
+        .body(Empty::new())
+        .map_err(|error| failure("send", &error))?;
     let response = client.send_request(request).await.map_err(|error| failure("receive", &error))?;
     let status = response.status();
-    response.into_body().collect().await.map_err(|error| failure("receive", &error))?;
-    if status == StatusCode::OK { Ok(()) } else { Err(Failure { step: "status".to_owned(), errno: status.as_str().to_owned() }) }
+    response
+        .into_body()
+        .collect()
+        .await
+        .map_err(|error| failure("receive", &error))?;
+    if status == StatusCode::OK {
+        Ok(())
+    } else {
+        Err(Failure { step: "status".to_owned(), errno: status.as_str().to_owned() })
+    }
 }

@@ -26,10 +26,14 @@ pub(crate) struct Echo {
 impl Echo {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let stream = connect(self.to).await.map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
-        let (mut client, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.context("speak HTTP/2")?;
+        let (mut client, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .context("speak HTTP/2")?;
         tokio::spawn(connection);
         let (mut sender, body) = Channel::<Bytes>::new(1);
-        let request = Request::post(format!("http://{}/echo", self.to)).header("content-type", "application/grpc").header("te", "trailers");
+        let request = Request::post(format!("http://{}/echo", self.to))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers");
         let response = client.send_request(request.body(body)?).await.context("begin the stream")?;
         ensure!(response.status() == StatusCode::OK, "{}", response.status());
         let mut answers = response.into_body();
@@ -43,7 +47,12 @@ impl Echo {
             tally.succeeded += 1;
         }
         drop(sender);
-        let trailers = answers.frame().await.context("trailers")?.context("receive the trailers")?.into_trailers();
+        let trailers = answers
+            .frame()
+            .await
+            .context("trailers")?
+            .context("receive the trailers")?
+            .into_trailers();
         let status = trailers.ok().and_then(|trailers| trailers.get("grpc-status").cloned());
         ensure!(status.as_ref().is_some_and(|status| status == "0"), "grpc-status {status:?}");
         write_line(&tally)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Clients and a server for what curl cannot show of HTTP: both directions of a stream at once, upgrades, many requests at once.
-//! Answers in JSON, one object per line.
+//! Clients and a server for what curl cannot show of HTTP: both directions of a stream at once, upgrades, many requests
+//! at once. Answers in JSON, one object per line.
 
 mod client;
 mod echo;
@@ -15,7 +15,10 @@ use clap::{Parser, Subcommand};
 
 /// Speaks HTTP, on either side.
 #[derive(Parser)]
-#[command(version, after_help = "Example:\n  interceptor-http parallel --count 1000 10.0.0.1:80")]
+#[command(
+    version,
+    after_help = "Example:\n  interceptor-http parallel --count 1000 10.0.0.1:80"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Action,
@@ -23,7 +26,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Serves HTTP/1.1 and HTTP/2: `/bytes/N` is N bytes, `/echo` what it is sent, anything else says who answers and whom it sees
+    /// Serves HTTP/1.1 and HTTP/2: `/bytes/N` is N bytes, `/echo` what it is sent, anything else says who answers and
+    /// whom it sees
     Serve(serve::Serve),
     /// Sends messages in one HTTP/2 stream, and waits for each to come back before it sends the next
     Echo(echo::Echo),

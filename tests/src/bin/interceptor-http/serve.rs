@@ -87,14 +87,23 @@ async fn serve_all(listener: TcpListener, name: String) -> anyhow::Result<()> {
     loop {
         let (stream, peer) = listener.accept().await.context("accept a connection")?;
         let local = stream.local_addr().context("getsockname")?;
-        let greeting = Greeting { name: name.clone(), uid: getuid().as_raw(), local, peer, original_destination: None, levels: Vec::new() };
+        let greeting = Greeting {
+            name: name.clone(),
+            uid: getuid().as_raw(),
+            local,
+            peer,
+            original_destination: None,
+            levels: Vec::new(),
+        };
         tokio::spawn(async move {
             let service = service_fn(|request| {
                 let response = answer(request, &greeting);
                 async { Ok::<_, Infallible>(response) }
             });
             // A client that breaks off ends it.
-            Builder::new(TokioExecutor::new()).serve_connection_with_upgrades(TokioIo::new(stream), service).await
+            Builder::new(TokioExecutor::new())
+                .serve_connection_with_upgrades(TokioIo::new(stream), service)
+                .await
         });
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The first process of a machine that `cargo xtask vm` boots: mounts what a Linux system has, runs what it is told, says how that
-//! ended, and switches the machine off.
+//! The first process of a machine that `cargo xtask vm` boots: mounts what a Linux system has, runs what it is told,
+//! says how that ended, and switches the machine off.
 
 mod mounts;
 mod orders;
@@ -28,7 +28,8 @@ use nix::{
 /// The word with which this program calls itself again.
 const WORK: &str = "work";
 
-/// As other systems' first processes allow; the kernel's own limit is 4,096, and some tests have more connections at once.
+/// As other systems' first processes allow; the kernel's own limit is 4,096, and some tests have more connections at
+/// once.
 const OPEN_FILES: u64 = 524_288;
 
 /// How long the last lines of the work may take to reach the console.
@@ -38,7 +39,10 @@ fn main() -> Result<ExitCode> {
     if env::args().nth(1).as_deref() == Some(WORK) {
         return orders::carry_out();
     }
-    ensure!(process::id() == 1, "this is the first process of a virtual machine; `cargo xtask vm` boots one");
+    ensure!(
+        process::id() == 1,
+        "this is the first process of a virtual machine; `cargo xtask vm` boots one"
+    );
     let status = first_process();
     let mut console = io::stdout().lock();
     match status {

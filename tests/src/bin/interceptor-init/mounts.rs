@@ -20,7 +20,8 @@ const MOUNTS: [(&str, &str); 8] = [
 pub(crate) fn mount_all() -> Result<()> {
     for (kind, directory) in MOUNTS {
         fs::create_dir_all(directory).with_context(|| format!("make {directory}"))?;
-        mount(Some(kind), directory, Some(kind), MsFlags::empty(), None::<&str>).with_context(|| format!("mount {kind} on {directory}"))?;
+        mount(Some(kind), directory, Some(kind), MsFlags::empty(), None::<&str>)
+            .with_context(|| format!("mount {kind} on {directory}"))?;
     }
     // Other systems have it from udev.
     symlink("/proc/self/fd", "/dev/fd").context("make /dev/fd")?;

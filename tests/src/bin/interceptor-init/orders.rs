@@ -48,7 +48,11 @@ struct Feature {
 pub(crate) fn carry_out() -> Result<ExitCode> {
     let text = fs::read_to_string(PATH).with_context(|| format!("read {PATH}"))?;
     let Orders { environment, steps } = serde_json::from_str(&text).with_context(|| format!("make sense of {PATH}"))?;
-    let up = Command::new("ip").envs(&environment).args(["link", "set", "lo", "up"]).status().context("start ip")?;
+    let up = Command::new("ip")
+        .envs(&environment)
+        .args(["link", "set", "lo", "up"])
+        .status()
+        .context("start ip")?;
     anyhow::ensure!(up.success(), "bring lo up: {up}");
 
     let (mut report, mut failed) = (Vec::new(), 0);
@@ -57,7 +61,9 @@ pub(crate) fn carry_out() -> Result<ExitCode> {
         if let Some(lack) = &lack {
             report.push(format!("{:<11}not run        {}: {lack}", "", command.join(" ")));
         }
-        let Some(command) = (if lack.is_none() { Some(command) } else { instead }) else { continue };
+        let Some(command) = (if lack.is_none() { Some(command) } else { instead }) else {
+            continue;
+        };
         let line = command.join(" ");
         writeln!(io::stdout(), "\n# {line}")?;
         let start = Instant::now();
@@ -75,9 +81,15 @@ pub(crate) fn carry_out() -> Result<ExitCode> {
 /// What is not there, if `interceptor check` says `unless` of it.
 fn lack(unless: &str, environment: &BTreeMap<String, String>) -> Result<Option<String>> {
     // It fails if something else is not there.
-    let check = Command::new("interceptor").args(["check", "-o", "json"]).envs(environment).output().context("start interceptor check")?;
+    let check = Command::new("interceptor")
+        .args(["check", "-o", "json"])
+        .envs(environment)
+        .output()
+        .context("start interceptor check")?;
     let features: Vec<Feature> = serde_json::from_slice(&check.stdout).context("make sense of interceptor check")?;
-    let absent = features.into_iter().filter(|feature| feature.without == unless && feature.answer != "yes");
+    let absent = features
+        .into_iter()
+        .filter(|feature| feature.without == unless && feature.answer != "yes");
     let absent: Vec<String> = absent.map(|Feature { name, answer, .. }| format!("{name}: {answer}")).collect();
     Ok((!absent.is_empty()).then(|| absent.join("; ")))
 }

@@ -44,12 +44,24 @@ pub(crate) async fn answer_all(socket: UdpSocket, name: String) -> anyhow::Resul
     loop {
         let (asked, peer) = socket.async_io(Interest::READABLE, || receive(&socket)).await?;
         let local = SocketAddr::new(asked.address(), port);
-        let greeting = Greeting { name: name.clone(), uid: getuid().as_raw(), local, peer, original_destination: None, levels: Vec::new() };
+        let greeting = Greeting {
+            name: name.clone(),
+            uid: getuid().as_raw(),
+            local,
+            peer,
+            original_destination: None,
+            levels: Vec::new(),
+        };
         write_line(&greeting)?;
         let text = serde_json::to_vec(&greeting)?;
         match socket.async_io(Interest::WRITABLE, || send(&socket, &text, &asked, peer)).await {
-            // Nobody waits there any more: an error of an earlier answer. Or nobody there is reached from the address that was asked.
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NetworkUnreachable) => {}
+            // Nobody waits there any more: an error of an earlier answer. Or nobody there is reached from the address
+            // that was asked.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionRefused | io::ErrorKind::NetworkUnreachable
+                ) => {}
             result => result.with_context(|| format!("answer {peer} from {local}"))?,
         }
     }
@@ -99,7 +111,13 @@ fn send(socket: &UdpSocket, text: &[u8], asked: &Asked, peer: SocketAddr) -> io:
             ControlMessage::Ipv6PacketInfo(&v6)
         }
     };
-    sendmsg(socket.as_raw_fd(), &parts, &[source], MsgFlags::empty(), Some(&SockaddrStorage::from(peer)))?;
+    sendmsg(
+        socket.as_raw_fd(),
+        &parts,
+        &[source],
+        MsgFlags::empty(),
+        Some(&SockaddrStorage::from(peer)),
+    )?;
     Ok(())
 }
 

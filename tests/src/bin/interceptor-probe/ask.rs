@@ -25,12 +25,18 @@ pub(crate) struct Ask {
 
 impl Ask {
     pub(crate) fn run(&self, launch: &Launch) -> anyhow::Result<()> {
-        let socket = self.socket.make(launch, Type::DGRAM)?.map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
+        let socket = self
+            .socket
+            .make(launch, Type::DGRAM)?
+            .map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
         socket.set_read_timeout(Some(TIMEOUT)).context("set a time limit")?;
         for server in &self.servers {
-            socket.send_to(b"who are you\n", &SockAddr::from(self.socket.in_family(*server))).with_context(|| format!("ask {server}"))?;
+            socket
+                .send_to(b"who are you\n", &SockAddr::from(self.socket.in_family(*server)))
+                .with_context(|| format!("ask {server}"))?;
         }
-        let answers: io::Result<Vec<Answer>> = self.servers.iter().map(|_| receive(&socket.try_clone()?.into())).collect();
+        let answers: io::Result<Vec<Answer>> =
+            self.servers.iter().map(|_| receive(&socket.try_clone()?.into())).collect();
         write_line(&answers.context("wait for an answer")?)
     }
 }

@@ -52,7 +52,9 @@ impl Connect {
             return write_line(&mass::run(&self.mass, self)?);
         }
         let made = self.socket.make(launch, Type::STREAM)?;
-        let Some(to) = self.to.first().copied() else { anyhow::bail!("no destination") };
+        let Some(to) = self.to.first().copied() else {
+            anyhow::bail!("no destination")
+        };
         let outcome = made.map(|socket| {
             let mut report = Report::default();
             let stream = self.converse(socket, to, &mut report);
@@ -68,7 +70,7 @@ impl Connect {
         }
     }
 
-    /// Connects, talks and listens as the options say. `report` holds what was learnt before a failure.
+    /// Connects, talks and listens as the options say. `report` holds what was learned before a failure.
     pub(crate) fn converse(&self, socket: Socket, to: SocketAddr, report: &mut Report) -> Step<BufReader<Socket>> {
         if self.nonblocking {
             socket.set_nonblocking(true).map_err(|error| failure("setsockopt", &error))?;

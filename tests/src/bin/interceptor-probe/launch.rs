@@ -72,10 +72,20 @@ impl Launch {
             return Ok(());
         }
         unshare(CloneFlags::CLONE_NEWNS).context("make a mount namespace")?;
-        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).context("keep mounts to ourselves")?;
+        mount(
+            None::<&str>,
+            "/",
+            None::<&str>,
+            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+            None::<&str>,
+        )
+        .context("keep mounts to ourselves")?;
         for replacement in &self.files {
-            let (file, path) = replacement.split_once(':').with_context(|| format!("{replacement:?} is not FILE:PATH"))?;
-            mount(Some(file), path, None::<&str>, MsFlags::MS_BIND, None::<&str>).with_context(|| format!("mount {file} over {path}"))?;
+            let (file, path) = replacement
+                .split_once(':')
+                .with_context(|| format!("{replacement:?} is not FILE:PATH"))?;
+            mount(Some(file), path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+                .with_context(|| format!("mount {file} over {path}"))?;
         }
         Ok(())
     }
@@ -108,6 +118,8 @@ pub(crate) fn as_user<T>(real: u32, effective: u32, action: impl FnOnce() -> T) 
     let result = action();
     // The user first: only root may choose its groups.
     let root = Uid::from_raw(0);
-    setresuid(root, root, root).and_then(|()| become_ids(0, 0)).context("act as root again")?;
+    setresuid(root, root, root)
+        .and_then(|()| become_ids(0, 0))
+        .context("act as root again")?;
     Ok(result)
 }

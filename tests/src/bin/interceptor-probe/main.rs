@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Goes into a namespace and a cgroup, becomes a user, and then runs a program or a probe. Answers in JSON, one object per line.
+//! Goes into a namespace and a cgroup, becomes a user, and then runs a program or a probe. Answers in JSON, one object
+//! per line.
 
 mod agent;
 mod answer;
@@ -22,7 +23,10 @@ use crate::{ask::Ask, connect::Connect, datagram::Datagram, launch::Launch, pair
 
 /// Starts a program or a network probe in a namespace, in a cgroup, as a user.
 #[derive(Parser)]
-#[command(version, after_help = "Example:\n  interceptor-probe --netns demo --uid 1000 --gid 1000 connect 10.0.0.1:80")]
+#[command(
+    version,
+    after_help = "Example:\n  interceptor-probe --netns demo --uid 1000 --gid 1000 connect 10.0.0.1:80"
+)]
 struct Arguments {
     #[command(flatten)]
     launch: Launch,

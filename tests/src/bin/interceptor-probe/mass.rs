@@ -39,7 +39,9 @@ pub(crate) fn run(mass: &Mass, connect: &Connect) -> anyhow::Result<Tally> {
     let mut open = Vec::new();
     let mut done = 0;
     while mass.goes_on(done) {
-        let Some(to) = connect.to.get(done % connect.to.len()).copied() else { anyhow::bail!("no destination") };
+        let Some(to) = connect.to.get(done % connect.to.len()).copied() else {
+            anyhow::bail!("no destination")
+        };
         let made = connect.socket.socket(Type::STREAM);
         match made.and_then(|socket| connect.converse(socket, to, &mut Report::default())) {
             Ok(stream) => {

@@ -73,7 +73,11 @@ impl Serve {
                 tasks.spawn(answer_all(socket, self.name.clone()));
             }
             write_line(&Ready { ready })?;
-            tasks.join_next().await.context("something to serve")?.context("a server's task")?
+            tasks
+                .join_next()
+                .await
+                .context("something to serve")?
+                .context("a server's task")?
         })
     }
 }
@@ -91,13 +95,20 @@ impl ListenOnly {
                 tasks.spawn(hold_all(listener));
             }
             write_line(&Ready { ready })?;
-            tasks.join_next().await.context("something to listen to")?.context("a listener's task")?
+            tasks
+                .join_next()
+                .await
+                .context("something to listen to")?
+                .context("a listener's task")?
         })
     }
 }
 
 pub(crate) fn until_terminated(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
         tokio::select! {
@@ -111,10 +122,19 @@ pub(crate) fn listen(address: SocketAddr, reuse_port: bool, transparent: bool) -
     listen_by(None, address, reuse_port, transparent)
 }
 
-fn listen_by(protocol: Option<Protocol>, address: SocketAddr, reuse_port: bool, transparent: bool) -> anyhow::Result<TcpListener> {
+fn listen_by(
+    protocol: Option<Protocol>,
+    address: SocketAddr,
+    reuse_port: bool,
+    transparent: bool,
+) -> anyhow::Result<TcpListener> {
     let open = || {
         let made = |protocol| Socket::new(Domain::for_address(address), Type::STREAM, protocol);
-        let socket = if protocol.is_some() { made(protocol).or_else(|_| made(None)) } else { made(None) }?;
+        let socket = if protocol.is_some() {
+            made(protocol).or_else(|_| made(None))
+        } else {
+            made(None)
+        }?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(reuse_port)?;
         if address.is_ipv6() {

@@ -80,16 +80,25 @@ impl SocketOptions {
         set(socket.set_write_timeout(Some(TIMEOUT)))?;
         set(socket.set_read_timeout(Some(TIMEOUT)))?;
         set(socket.set_reuse_address(self.reuse_address))?;
-        set(self.device.as_ref().map_or(Ok(()), |device| socket.bind_device(Some(device.as_bytes()))))?;
+        set(self
+            .device
+            .as_ref()
+            .map_or(Ok(()), |device| socket.bind_device(Some(device.as_bytes()))))?;
         if let Some(bind) = self.bind {
-            socket.bind(&SockAddr::from(self.in_family(bind))).map_err(|error| failure("bind", &error))?;
+            socket
+                .bind(&SockAddr::from(self.in_family(bind)))
+                .map_err(|error| failure("bind", &error))?;
         }
-        socket.connect(&SockAddr::from(self.in_family(to))).map_err(|error| failure("connect", &error))
+        socket
+            .connect(&SockAddr::from(self.in_family(to)))
+            .map_err(|error| failure("connect", &error))
     }
 
     pub(crate) fn in_family(&self, address: SocketAddr) -> SocketAddr {
         match (self.family, address) {
-            (Family::V6Mapped, SocketAddr::V4(v4)) => SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into(),
+            (Family::V6Mapped, SocketAddr::V4(v4)) => {
+                SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into()
+            }
             (Family::V6Mapped, SocketAddr::V6(v6)) if *v6.ip() == Ipv6Addr::UNSPECIFIED => address,
             (Family::V4 | Family::V6 | Family::V6Mapped, _) => address,
         }
@@ -98,7 +107,11 @@ impl SocketOptions {
 
 /// `IP_TRANSPARENT`, of the family of `address`.
 pub(crate) fn set_transparent(socket: &Socket, address: SocketAddr) -> io::Result<()> {
-    if address.is_ipv4() { socket.set_ip_transparent_v4(true) } else { socket.set_ip_transparent_v6(true) }
+    if address.is_ipv4() {
+        socket.set_ip_transparent_v4(true)
+    } else {
+        socket.set_ip_transparent_v6(true)
+    }
 }
 
 /// The addresses of a connected socket.
@@ -121,7 +134,9 @@ pub(crate) fn original_destination(socket: &Socket) -> Option<SocketAddr> {
 /// `SO_ORIGINAL_DST` at each of its two levels.
 pub(crate) fn levels(socket: &SockRef<'_>) -> [String; 2] {
     [socket.original_dst_v4(), socket.original_dst_v6()].map(|answer| match answer {
-        Ok(address) => address.as_socket().map_or_else(|| "not an IP address".to_owned(), |address| address.to_string()),
+        Ok(address) => address
+            .as_socket()
+            .map_or_else(|| "not an IP address".to_owned(), |address| address.to_string()),
         Err(error) => errno(&error),
     })
 }
@@ -129,14 +144,23 @@ pub(crate) fn levels(socket: &SockRef<'_>) -> [String; 2] {
 pub(crate) fn failure(step: &str, error: &io::Error) -> Failure {
     let errno = errno(error);
     // With a timeout on the socket the kernel calls it EAGAIN or EINPROGRESS.
-    let errno = if matches!(errno.as_str(), "EAGAIN" | "EINPROGRESS") { "ETIMEDOUT".to_owned() } else { errno };
+    let errno = if matches!(errno.as_str(), "EAGAIN" | "EINPROGRESS") {
+        "ETIMEDOUT".to_owned()
+    } else {
+        errno
+    };
     Failure { step: step.to_owned(), errno }
 }
 
 fn errno(error: &io::Error) -> String {
-    error.raw_os_error().map_or_else(|| format!("{:?}", error.kind()), |number| format!("{:?}", Errno::from_raw(number)))
+    error.raw_os_error().map_or_else(
+        || format!("{:?}", error.kind()),
+        |number| format!("{:?}", Errno::from_raw(number)),
+    )
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().or_else(|_| text.parse().map(|ip| SocketAddr::new(ip, 0))).map_err(|error| error.to_string())
+    text.parse()
+        .or_else(|_| text.parse().map(|ip| SocketAddr::new(ip, 0)))
+        .map_err(|error| error.to_string())
 }

@@ -32,16 +32,30 @@ pub(crate) struct Forwarder {
 }
 
 impl Forwarder {
-    pub(crate) fn new(endpoints: Vec<(SocketAddr, SocketAddr)>, sources: Vec<IpAddr>, keep_client: Option<u32>) -> Self {
+    pub(crate) fn new(
+        endpoints: Vec<(SocketAddr, SocketAddr)>,
+        sources: Vec<IpAddr>,
+        keep_client: Option<u32>,
+    ) -> Self {
         Self { endpoints: endpoints.into_iter().collect(), sources, keep_client }
     }
 
-    /// Connects onward, writes the connection's line, and copies both ways until both sides are done. `port` is the listener's.
-    pub(crate) async fn forward(&self, listener: Listener, port: u16, downstream: TcpStream, peer: SocketAddr) -> anyhow::Result<()> {
+    /// Connects onward, writes the connection's line, and copies both ways until both sides are done. `port` is the
+    /// listener's.
+    pub(crate) async fn forward(
+        &self,
+        listener: Listener,
+        port: u16,
+        downstream: TcpStream,
+        peer: SocketAddr,
+    ) -> anyhow::Result<()> {
         let local = downstream.local_addr()?;
         let original_destination = original_destination(&downstream);
         let upstream = match destination(original_destination, port) {
-            Ok(destination) => self.connect(listener, destination, peer).await.map_err(|error| error.to_string()),
+            Ok(destination) => self
+                .connect(listener, destination, peer)
+                .await
+                .map_err(|error| error.to_string()),
             Err(reason) => Err(reason.to_owned()),
         };
         let upstream_local = upstream.as_ref().ok().and_then(|stream| stream.local_addr().ok());
@@ -74,7 +88,11 @@ impl Forwarder {
                 Some(peer.ip())
             }
             (Listener::Inbound, None) => Some(passthrough),
-            (Listener::Outbound, _) => self.sources.iter().copied().find(|source| source.is_ipv4() == destination.is_ipv4()),
+            (Listener::Outbound, _) => self
+                .sources
+                .iter()
+                .copied()
+                .find(|source| source.is_ipv4() == destination.is_ipv4()),
         };
         if let Some(source) = source {
             socket.bind(SocketAddr::new(source, 0))?;
@@ -89,7 +107,8 @@ fn original_destination(stream: &TcpStream) -> Option<SocketAddr> {
     socket.original_dst_v4().or_else(|_| socket.original_dst_v6()).ok()?.as_socket()
 }
 
-/// Where to go, unless that is the sidecar's own port: then nobody redirected this connection, or it would run in circles.
+/// Where to go, unless that is the sidecar's own port: then nobody redirected this connection, or it would run in
+/// circles.
 fn destination(original: Option<SocketAddr>, own_port: u16) -> Result<SocketAddr, &'static str> {
     match original {
         None => Err("no original destination"),

@@ -31,5 +31,9 @@ pub(crate) fn listen(address: SocketAddr, reuse_port: bool, transparent: bool) -
 
 /// `IP_TRANSPARENT`, of the family of `address`.
 pub(crate) fn set_transparent(socket: &SockRef<'_>, address: SocketAddr) -> io::Result<()> {
-    if address.is_ipv4() { socket.set_ip_transparent_v4(true) } else { socket.set_ip_transparent_v6(true) }
+    if address.is_ipv4() {
+        socket.set_ip_transparent_v4(true)
+    } else {
+        socket.set_ip_transparent_v6(true)
+    }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A small sidecar: takes what an application's sockets are redirected to, and connects it onward to where it was going.
+//! A small sidecar: takes what an application's sockets are redirected to, and connects it onward to where it was
+//! going.
 
 mod forward;
 mod listen;
@@ -23,10 +24,10 @@ use crate::{forward::Forwarder, listen::listen};
 
 /// A small sidecar proxy for redirected TCP connections.
 ///
-/// It listens on Istio's two ports. For each connection it asks the kernel where it was going (`SO_ORIGINAL_DST`) and connects there:
-/// outbound connections plainly, inbound ones from 127.0.0.6 (`::6`) so that they are not intercepted again, or from the client's address
-/// with a mark. A connection that was not
-/// redirected is reset. It writes one line of JSON when it listens, and one per connection.
+/// It listens on Istio's two ports. For each connection it asks the kernel where it was going (`SO_ORIGINAL_DST`) and
+/// connects there: outbound connections plainly, inbound ones from 127.0.0.6 (`::6`) so that they are not intercepted
+/// again, or from the client's address with a mark. A connection that was not redirected is reset. It writes one line
+/// of JSON when it listens, and one per connection.
 #[derive(Parser)]
 #[command(
     version,
@@ -59,7 +60,8 @@ struct Arguments {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { bind, outbound_port, inbound_port, reuse_port, endpoints, sources, keep_client } = Arguments::parse();
+    let Arguments { bind, outbound_port, inbound_port, reuse_port, endpoints, sources, keep_client } =
+        Arguments::parse();
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
     let forwarder = Arc::new(Forwarder::new(endpoints, sources, keep_client));
     let mut tasks = JoinSet::new();

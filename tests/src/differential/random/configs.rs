@@ -13,12 +13,14 @@ use proptest::{
 
 use crate::{
     differential::config::{
-        CAPTURE_ALL_DNS, Config, DROP_INVALID, LOOPBACK_CIDR, META_DNS_CAPTURE, OWNER_GROUPS, OWNER_GROUPS_EXCLUDE, REDIRECT_DNS,
+        CAPTURE_ALL_DNS, Config, DROP_INVALID, LOOPBACK_CIDR, META_DNS_CAPTURE, OWNER_GROUPS, OWNER_GROUPS_EXCLUDE,
+        REDIRECT_DNS,
     },
     scene::Stack,
 };
 
-const PORT_ITEMS: &[&str] = &["22", "53", "80", "443", "8080", "80:90", "8081:9000", "15008", "15020", "9999", "1:65535"];
+const PORT_ITEMS: &[&str] =
+    &["22", "53", "80", "443", "8080", "80:90", "8081:9000", "15008", "15020", "9999", "1:65535"];
 
 const RANGES: &[&str] = &[
     "10.50.0.0/16",
@@ -43,8 +45,18 @@ const RANGES: &[&str] = &[
 
 const ID_ITEMS: &[&str] = &["1337", "1000", "1338", "2000-2005", "0"];
 
-const SERVERS: &[&str] =
-    &["10.50.1.7", "10.99.0.1", "203.0.113.128", "127.0.0.53", "127.0.0.1", "10.99.0.2", "fd50::1", "fd99::1", "::1", "fd99::2"];
+const SERVERS: &[&str] = &[
+    "10.50.1.7",
+    "10.99.0.1",
+    "203.0.113.128",
+    "127.0.0.53",
+    "127.0.0.1",
+    "10.99.0.2",
+    "fd50::1",
+    "fd99::1",
+    "::1",
+    "fd99::2",
+];
 
 pub(super) fn config(stacks: &'static [Stack]) -> impl Strategy<Value = Config> {
     let fixed = (
@@ -62,15 +74,25 @@ pub(super) fn config(stacks: &'static [Stack]) -> impl Strategy<Value = Config> 
         prop::option::weighted(0.3, list(PORT_ITEMS)),
         prop::option::weighted(0.2, list(PORT_ITEMS)),
     );
-    let tproxy = prop::option::weighted(0.3, (prop::option::of(select(&["1337", "77"][..])), prop::option::of(select(&["133", "88"][..]))));
+    let tproxy = prop::option::weighted(
+        0.3,
+        (
+            prop::option::of(select(&["1337", "77"][..])),
+            prop::option::of(select(&["133", "88"][..])),
+        ),
+    );
     let interfaces = prop::option::weighted(0.25, list(&["eth0", "eth1", "eth+", "lo", "nosuch0"]));
     (select(stacks), (tproxy, interfaces), fixed, lists, dns(), environment()).prop_map(
         |(stack, (tproxy, c), (p, z, e), (u, g, b, d, i, x, q, o), (servers, switches), variables)| {
             let (m, (t, r)) = (tproxy.map(|_| "TPROXY"), tproxy.unwrap_or_default());
-            let fixed =
-                [('p', p), ('z', z), ('e', e), ('m', m), ('t', t), ('r', r)].map(|(letter, value)| (letter, value.map(str::to_owned)));
+            let fixed = [('p', p), ('z', z), ('e', e), ('m', m), ('t', t), ('r', r)]
+                .map(|(letter, value)| (letter, value.map(str::to_owned)));
             let lists = [('u', u), ('g', g), ('b', b), ('d', d), ('i', i), ('x', x), ('q', q), ('o', o), ('c', c)];
-            let flags = fixed.into_iter().chain(lists).filter_map(|(letter, value)| Some((letter, value?))).collect();
+            let flags = fixed
+                .into_iter()
+                .chain(lists)
+                .filter_map(|(letter, value)| Some((letter, value?)))
+                .collect();
             Config { servers, switches, environment: variables, flags, ..Config::new(stack) }
         },
     )
@@ -92,9 +114,14 @@ fn environment() -> impl Strategy<Value = BTreeMap<String, String>> {
     let loopback = prop::option::weighted(0.2, select(&["127.0.0.1/32", "127.0.0.1/8", "127.0.0.2/32"][..]));
     let capture = prop::option::weighted(0.15, select(&["true", "false"][..]));
     (groups(), groups(), loopback, capture).prop_map(|(groups, excluded, loopback, capture)| {
-        let fixed = [(LOOPBACK_CIDR, loopback), (META_DNS_CAPTURE, capture)].map(|(name, value)| (name, value.map(str::to_owned)));
+        let fixed = [(LOOPBACK_CIDR, loopback), (META_DNS_CAPTURE, capture)]
+            .map(|(name, value)| (name, value.map(str::to_owned)));
         let lists = [(OWNER_GROUPS, groups), (OWNER_GROUPS_EXCLUDE, excluded)];
-        fixed.into_iter().chain(lists).filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+        fixed
+            .into_iter()
+            .chain(lists)
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect()
     })
 }
 

@@ -14,7 +14,8 @@ use crate::{
     scene::Stack,
 };
 
-const PORTS: &[u16] = &[22, 53, 79, 80, 81, 443, 8080, 8081, 9000, 9999, 15001, 15002, 15006, 15008, 15020, 15021, 15090];
+const PORTS: &[u16] =
+    &[22, 53, 79, 80, 81, 443, 8080, 8081, 9000, 9999, 15001, 15002, 15006, 15008, 15020, 15021, 15090];
 
 const IDS: &[u32] = &[0, 1000, 1336, 1337, 1338, 2000, 2004, 2005, 2006];
 
@@ -55,7 +56,18 @@ const THERE: &[&str] = &[
     "2001:db8::1:0:0:1",
 ];
 
-const SOURCES: &[&str] = &["10.99.0.2", "10.99.0.3", "10.98.0.2", "127.0.0.1", "127.0.0.6", "fd99::2", "fd99::3", "fd98::2", "::1", "::6"];
+const SOURCES: &[&str] = &[
+    "10.99.0.2",
+    "10.99.0.3",
+    "10.98.0.2",
+    "127.0.0.1",
+    "127.0.0.6",
+    "fd99::2",
+    "fd99::3",
+    "fd98::2",
+    "::1",
+    "::6",
+];
 
 const DEVICES: &[&str] = &["eth0", "eth1", "lo"];
 
@@ -66,56 +78,85 @@ const CHOSEN: &[&str] = &["10.99.0.2", "fd99::2"];
 
 pub(super) fn flow(stack: Stack) -> impl Strategy<Value = Flow> {
     let address = move || (destination(stack), select(PORTS));
-    let common = (prop::bool::weighted(0.25), how(), address(), prop::collection::vec(destination(stack), 0..=2));
+    let common = (
+        prop::bool::weighted(0.25),
+        how(),
+        address(),
+        prop::collection::vec(destination(stack), 0..=2),
+    );
     let socket = (
-        (prop::bool::weighted(0.15), prop::bool::weighted(0.2), prop::bool::weighted(0.3), prop::bool::weighted(0.1)),
+        (
+            prop::bool::weighted(0.15),
+            prop::bool::weighted(0.2),
+            prop::bool::weighted(0.3),
+            prop::bool::weighted(0.1),
+        ),
         (prop::option::weighted(0.1, address()), prop::option::weighted(0.1, address())),
         prop::option::weighted(0.03, select(DEVICES)),
     );
-    let who = (credentials(), prop::option::weighted(0.15, credentials()), prop::option::weighted(0.25, ip(SOURCES, stack)));
-    (common, socket, who).prop_map(move |((inbound, how, to, also), (choices, earlier, device), (user, maker, bind))| {
-        let (mapped, bind_port, late_port, to_own_port) = choices;
-        let mut to: SocketAddr = to.into();
-        // With fast open it would hear its question before its greeting; of MPTCP with itself the kernel loses the first byte.
-        let hears_itself = !(how.is_udp() || matches!(how, How::FastOpen | How::FastOpenConnect | How::Mptcp));
-        if to_own_port && bind_port && !inbound && hears_itself {
-            to.set_port(0);
-        }
-        let also = also.into_iter().filter(|also| also.is_ipv4() == to.is_ipv4()).map(|also| (also, 53).into()).collect();
-        let bind = bind.filter(|bind| bind.is_ipv4() == to.is_ipv4() && (is_usual(*bind) || HERE.contains(&to.ip().to_string().as_str())));
-        let mapped = mapped && to.is_ipv4();
-        // A socket that is bound to what would have been chosen for it looks as if it had been, and one that is bound to a port of
-        // `::ffff:0.0.0.0` keeps the source that its first connection had: both are listed. (A mapped one with a port is bound to that.)
-        let may_be_reused = bind.map_or(!(mapped && bind_port), |bind| !CHOSEN.contains(&bind.to_string().as_str()));
-        let [before, first] = <[_; 2]>::from(earlier).map(|earlier| {
-            let earlier = earlier.map(SocketAddr::from);
-            earlier.filter(|earlier| earlier.is_ipv4() == to.is_ipv4() && may_be_reused)
-        });
-        // From loopback there is no way to the outside, which redirection does not notice, and with a port a source cannot be changed:
-        // both are listed.
-        let first = first.filter(|first| !bind_port && !first.ip().is_loopback() && !first.ip().is_unspecified());
-        let late_port = late_port && bind.is_some() && !bind_port;
-        let device = device.map(str::to_owned);
-        let flow = Flow {
-            inbound,
-            how,
-            to,
-            also,
-            before,
-            first,
-            user,
-            maker,
-            bind,
-            bind_port,
-            late_port,
-            device,
-            mapped,
-            mark: None,
-            transparent: false,
-        };
-        let flow = if how.is_udp() { datagram(flow) } else { Flow { also: Vec::new(), first: None, ..flow } };
-        if inbound { from_outside(&flow, stack) } else { flow }
-    })
+    let who = (
+        credentials(),
+        prop::option::weighted(0.15, credentials()),
+        prop::option::weighted(0.25, ip(SOURCES, stack)),
+    );
+    (common, socket, who).prop_map(
+        move |((inbound, how, to, also), (choices, earlier, device), (user, maker, bind))| {
+            let (mapped, bind_port, late_port, to_own_port) = choices;
+            let mut to: SocketAddr = to.into();
+            // With fast open it would hear its question before its greeting; of MPTCP with itself the kernel loses the
+            // first byte.
+            let hears_itself = !(how.is_udp() || matches!(how, How::FastOpen | How::FastOpenConnect | How::Mptcp));
+            if to_own_port && bind_port && !inbound && hears_itself {
+                to.set_port(0);
+            }
+            let also = also
+                .into_iter()
+                .filter(|also| also.is_ipv4() == to.is_ipv4())
+                .map(|also| (also, 53).into())
+                .collect();
+            let bind = bind.filter(|bind| {
+                bind.is_ipv4() == to.is_ipv4() && (is_usual(*bind) || HERE.contains(&to.ip().to_string().as_str()))
+            });
+            let mapped = mapped && to.is_ipv4();
+            // A socket that is bound to what would have been chosen for it looks as if it had been, and one that is
+            // bound to a port of `::ffff:0.0.0.0` keeps the source that its first connection had: both are listed. (A
+            // mapped one with a port is bound to that.)
+            let may_be_reused =
+                bind.map_or(!(mapped && bind_port), |bind| !CHOSEN.contains(&bind.to_string().as_str()));
+            let [before, first] = <[_; 2]>::from(earlier).map(|earlier| {
+                let earlier = earlier.map(SocketAddr::from);
+                earlier.filter(|earlier| earlier.is_ipv4() == to.is_ipv4() && may_be_reused)
+            });
+            // From loopback there is no way to the outside, which redirection does not notice, and with a port a source
+            // cannot be changed: both are listed.
+            let first = first.filter(|first| !bind_port && !first.ip().is_loopback() && !first.ip().is_unspecified());
+            let late_port = late_port && bind.is_some() && !bind_port;
+            let device = device.map(str::to_owned);
+            let flow = Flow {
+                inbound,
+                how,
+                to,
+                also,
+                before,
+                first,
+                user,
+                maker,
+                bind,
+                bind_port,
+                late_port,
+                device,
+                mapped,
+                mark: None,
+                transparent: false,
+            };
+            let flow = if how.is_udp() {
+                datagram(flow)
+            } else {
+                Flow { also: Vec::new(), first: None, ..flow }
+            };
+            if inbound { from_outside(&flow, stack) } else { flow }
+        },
+    )
 }
 
 /// What a sidecar does under TPROXY in its client's name, and what others might do with its mark.
@@ -126,12 +167,22 @@ pub(super) fn marked(config: &Config) -> impl Strategy<Value = Flow> + use<> {
     // Where nat sends it to 127.0.0.1, or an interface of its way is excluded, it meets the inherent difference.
     let nat_passes = config.list('c').is_empty()
         && !config.list('u').contains(&"0")
-        && config.list('i').iter().all(|range| !range.starts_with("127.") && *range != "::1/128");
+        && config
+            .list('i')
+            .iter()
+            .all(|range| !range.starts_with("127.") && *range != "::1/128");
     // So it does with port 53 where DNS is captured, if the group tells the sidecar.
     let dns = config.has(REDIRECT_DNS) || config.variable(META_DNS_CAPTURE) == Some("true");
     let own = prop::option::of(ip(SOURCES, stack));
-    (flow(stack), ip(HERE, stack), ip(CLIENTS, stack), own, any::<bool>(), select(PORTS)).prop_map(
-        move |(flow, to, client, own, named, port)| {
+    (
+        flow(stack),
+        ip(HERE, stack),
+        ip(CLIENTS, stack),
+        own,
+        any::<bool>(),
+        select(PORTS),
+    )
+        .prop_map(move |(flow, to, client, own, named, port)| {
             let flow = Flow {
                 inbound: false,
                 how: How::Tcp,
@@ -147,15 +198,23 @@ pub(super) fn marked(config: &Config) -> impl Strategy<Value = Flow> + use<> {
             let fits = |source: &IpAddr| source.is_ipv4() == to.is_ipv4();
             // Nobody routes marked packets of a family that is not intercepted.
             let routed = client.is_ipv4() || stack.has_v6();
-            if named && nat_passes && routed && !(dns && port == 53) && fits(&client) && !(to.is_loopback() || to.is_unspecified()) {
+            if named
+                && nat_passes
+                && routed
+                && !(dns && port == 53)
+                && fits(&client)
+                && !(to.is_loopback() || to.is_unspecified())
+            {
                 let user = Credentials { uid, gid, groups: Vec::new() };
                 Flow { user, maker: None, bind: Some(client), transparent: true, ..flow }
             } else {
                 // From ::1 a refusal does not come back: that is listed.
-                Flow { bind: own.filter(|own| fits(own) && *own != IpAddr::from(Ipv6Addr::LOCALHOST)), ..flow }
+                Flow {
+                    bind: own.filter(|own| fits(own) && *own != IpAddr::from(Ipv6Addr::LOCALHOST)),
+                    ..flow
+                }
             }
-        },
-    )
+        })
 }
 
 fn how() -> impl Strategy<Value = How> {
@@ -177,15 +236,15 @@ fn datagram(mut flow: Flow) -> Flow {
     if flow.to.port() != 53 && flow.to.port() != 8080 {
         flow.to.set_port(if flow.to.port() > 100 { 8080 } else { 53 });
     }
-    // A connected socket hears nobody else, and one that is bound is shown the last server only; one that was connected stays bound. Both
-    // are listed.
+    // A connected socket hears nobody else, and one that is bound is shown the last server only; one that was connected
+    // stays bound. Both are listed.
     if flow.how == How::Udp || flow.inbound || flow.bind.is_some() {
         flow.also.clear();
     }
     if flow.how == How::Sendto {
         flow.before = None;
     }
-    // Connected to somebody else while it is connected, not afterwards: one of both.
+    // Connected to somebody else while it is connected, not afterward: one of both.
     if flow.how == How::Sendto || flow.before.is_some() {
         flow.first = None;
     }
@@ -197,7 +256,9 @@ fn from_outside(flow: &Flow, stack: Stack) -> Flow {
     let to = match flow.to.ip() {
         IpAddr::V4(_) if !stack.has_v4() => [0xfd99, 0, 0, 0, 0, 0, 0, 2].into(),
         IpAddr::V4(v4) if !matches!(v4.octets(), [10, 98 | 99, 0, 2 | 3]) => [10, 99, 0, 2].into(),
-        IpAddr::V6(v6) if !matches!(v6.segments(), [0xfd98 | 0xfd99, .., 2 | 3]) => [0xfd99, 0, 0, 0, 0, 0, 0, 2].into(),
+        IpAddr::V6(v6) if !matches!(v6.segments(), [0xfd98 | 0xfd99, .., 2 | 3]) => {
+            [0xfd99, 0, 0, 0, 0, 0, 0, 2].into()
+        }
         to => to,
     };
     let user = Credentials { uid: 0, gid: 0, groups: Vec::new() };
@@ -227,8 +288,10 @@ fn destination(stack: Stack) -> impl Strategy<Value = IpAddr> {
 /// An address of a family that the pod has; loopback it always has.
 fn ip(texts: &'static [&'static str], stack: Stack) -> impl Strategy<Value = IpAddr> {
     let addresses: Vec<IpAddr> = texts.iter().filter_map(|text| text.parse().ok()).collect();
-    let addresses: Vec<IpAddr> =
-        addresses.into_iter().filter(|ip| stack.has_v4() || ip.is_ipv6() || ip.is_loopback() || ip.is_unspecified()).collect();
+    let addresses: Vec<IpAddr> = addresses
+        .into_iter()
+        .filter(|ip| stack.has_v4() || ip.is_ipv6() || ip.is_loopback() || ip.is_unspecified())
+        .collect();
     select(addresses)
 }
 

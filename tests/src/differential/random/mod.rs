@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Configurations and flows by chance, chosen so that they meet: the ports, ranges and users of the flows are those of the flags, and
-//! their neighbours.
+//! Configurations and flows by chance, chosen so that they meet: the ports, ranges and users of the flows are those of
+//! the flags, and their neighbors.
 
 mod configs;
 mod flows;
@@ -34,7 +34,8 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Compares `count` configurations that follow from `seed`. `proceed` is asked before each; its error ends the comparison.
+/// Compares `count` configurations that follow from `seed`. `proceed` is asked before each; its error ends the
+/// comparison.
 pub fn random(
     lab: &mut Lab<'_>,
     stacks: &'static [Stack],
@@ -61,14 +62,20 @@ pub fn random(
 fn runner(count: u32, seed: u64) -> TestRunner {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let settings =
-        RunnerConfig { cases: count, max_shrink_iters: 60, max_shrink_time: SHRINK, failure_persistence: None, ..RunnerConfig::default() };
+    let settings = RunnerConfig {
+        cases: count,
+        max_shrink_iters: 60,
+        max_shrink_time: SHRINK,
+        failure_persistence: None,
+        ..RunnerConfig::default()
+    };
     TestRunner::new_with_rng(settings, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
 }
 
 fn case(stacks: &'static [Stack]) -> impl Strategy<Value = (Config, Vec<Flow>)> {
     config(stacks).prop_flat_map(|config| {
-        // What TPROXY would deliver to the sidecar is refused with a device, and connects where it would meet itself: both are listed.
+        // What TPROXY would deliver to the sidecar is refused with a device, and connects where it would meet itself:
+        // both are listed.
         let anywhere = |flow: Flow| Flow { device: None, ..flow.at(8080) };
         let flow = if config.is_tproxy() {
             prop_oneof![flow(config.stack).prop_map(anywhere), marked(&config)].boxed()
@@ -119,13 +126,31 @@ mod tests {
             "transparent",
         ];
         for name in ways.chain(devices).chain(others) {
-            assert!(drawn.get(name).is_some_and(|count| *count >= 5), "{name} is hardly ever drawn: {drawn:#?}");
+            assert!(
+                drawn.get(name).is_some_and(|count| *count >= 5),
+                "{name} is hardly ever drawn: {drawn:#?}"
+            );
         }
     }
 
     fn dimensions(config: &Config, flow: &Flow) -> Vec<String> {
-        let Flow { inbound, how, to, also, before, first, user, maker, bind, bind_port, late_port, device, mapped, mark, transparent } =
-            flow;
+        let Flow {
+            inbound,
+            how,
+            to,
+            also,
+            before,
+            first,
+            user,
+            maker,
+            bind,
+            bind_port,
+            late_port,
+            device,
+            mapped,
+            mark,
+            transparent,
+        } = flow;
         let way = HOW.iter().find(|(known, _)| known == how).map_or("", |(_, word)| word);
         let has = [
             (true, way),
@@ -145,6 +170,10 @@ mod tests {
         ];
         let device = device.as_ref().map(|device| format!("device {device}"));
         assert!(device.is_none() || !config.is_tproxy(), "{flow}");
-        has.into_iter().filter(|(is, _)| *is).map(|(_, name)| name.to_owned()).chain(device).collect()
+        has.into_iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, name)| name.to_owned())
+            .chain(device)
+            .collect()
     }
 }

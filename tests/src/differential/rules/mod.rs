@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The rules that `istio-iptables` writes, in the order in which they are evaluated. Written from its source
-//! ([`capture/run.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/capture/run.go)), and not with this project's
-//! own code: that is what they are compared with. Values of flags are passed on unread, as Istio does, so that iptables itself says
-//! what a range or a list means.
+//! ([`capture/run.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/capture/run.go)), and not
+//! with this project's own code: that is what they are compared with. Values of flags are passed on unread, as Istio
+//! does, so that iptables itself says what a range or a list means.
 
 mod mangle;
 mod nat;
@@ -28,14 +28,23 @@ enum Dns {
 
 /// Input for `iptables-restore`, or `ip6tables-restore`. Tables without rules are there to be emptied.
 pub(crate) fn rules(config: &Config, family: Family) -> String {
-    let tables = [("mangle", mangle::mangle(config, family)), ("nat", nat::nat(config, family)), ("raw", raw::raw(config, family))];
-    let lines = |(name, lines): (&str, Vec<String>)| [vec![format!("* {name}")], lines, vec!["COMMIT\n".to_owned()]].concat().join("\n");
+    let tables = [
+        ("mangle", mangle::mangle(config, family)),
+        ("nat", nat::nat(config, family)),
+        ("raw", raw::raw(config, family)),
+    ];
+    let lines = |(name, lines): (&str, Vec<String>)| {
+        [vec![format!("* {name}")], lines, vec!["COMMIT\n".to_owned()]]
+            .concat()
+            .join("\n")
+    };
     tables.map(lines).concat()
 }
 
 /// The interfaces of `-c`, in either table.
 fn left_alone(config: &Config) -> impl Iterator<Item = String> {
-    let both = |interface| [format!("-A PREROUTING -i {interface} -j RETURN"), format!("-A OUTPUT -o {interface} -j RETURN")];
+    let both =
+        |interface| [format!("-A PREROUTING -i {interface} -j RETURN"), format!("-A OUTPUT -o {interface} -j RETURN")];
     config.list('c').into_iter().flat_map(both)
 }
 
@@ -54,7 +63,12 @@ impl Family {
 
     /// The servers in `resolv.conf` of this family.
     fn servers(self, config: &Config) -> Vec<String> {
-        config.servers.iter().map(ToString::to_string).filter(|server| self.holds(server)).collect()
+        config
+            .servers
+            .iter()
+            .map(ToString::to_string)
+            .filter(|server| self.holds(server))
+            .collect()
     }
 }
 

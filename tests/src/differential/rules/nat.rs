@@ -10,8 +10,9 @@ use super::{
 
 /// Chains, then rules.
 pub(super) fn nat(config: &Config, family: Family) -> Vec<String> {
-    let mut lines: Vec<String> =
-        ["ISTIO_INBOUND", "ISTIO_REDIRECT", "ISTIO_IN_REDIRECT", "ISTIO_OUTPUT"].map(|chain| format!("-N {chain}")).into();
+    let mut lines: Vec<String> = ["ISTIO_INBOUND", "ISTIO_REDIRECT", "ISTIO_IN_REDIRECT", "ISTIO_OUTPUT"]
+        .map(|chain| format!("-N {chain}"))
+        .into();
     let dns = dns(config, family);
     if !dns.is_empty() {
         lines.push("-N ISTIO_OUTPUT_DNS".to_owned());
@@ -23,7 +24,11 @@ pub(super) fn nat(config: &Config, family: Family) -> Vec<String> {
     lines.extend(left_alone(config));
     lines.extend(inbound(config));
     lines.push("-A OUTPUT -j ISTIO_OUTPUT".to_owned());
-    lines.extend(outbound(config, family, !dns.is_empty()).into_iter().map(|rule| format!("-A ISTIO_OUTPUT {rule}")));
+    lines.extend(
+        outbound(config, family, !dns.is_empty())
+            .into_iter()
+            .map(|rule| format!("-A ISTIO_OUTPUT {rule}")),
+    );
     lines.extend(dns.into_iter().map(|rule| format!("-A ISTIO_OUTPUT_DNS {rule}")));
     lines
 }
@@ -59,9 +64,15 @@ fn outbound(config: &Config, family: Family, has_dns: bool) -> Vec<String> {
     let but_dns = if dns { "-p tcp ! --dport 53 " } else { "" };
     for (letter, owner) in [('u', "--uid-owner"), ('g', "--gid-owner")] {
         // Groups have no exception for DNS here.
-        let ports = if dns && letter == 'u' { format!("-m multiport ! --dports 53,{tunnel}") } else { format!("! --dport {tunnel}") };
+        let ports = if dns && letter == 'u' {
+            format!("-m multiport ! --dports 53,{tunnel}")
+        } else {
+            format!("! --dport {tunnel}")
+        };
         for id in config.list(letter) {
-            rules.push(format!("-o lo ! -d {loopback} -p tcp {ports} -m owner {owner} {id} -j ISTIO_IN_REDIRECT"));
+            rules.push(format!(
+                "-o lo ! -d {loopback} -p tcp {ports} -m owner {owner} {id} -j ISTIO_IN_REDIRECT"
+            ));
             if !loopback_is_included {
                 rules.push(format!("-o lo {but_dns}-m owner ! {owner} {id} -j RETURN"));
             }
@@ -73,12 +84,28 @@ fn outbound(config: &Config, family: Family, has_dns: bool) -> Vec<String> {
         rules.push("-j ISTIO_OUTPUT_DNS".to_owned());
     }
     rules.push(format!("-d {loopback} -j RETURN"));
-    rules.extend(config.list('x').into_iter().filter(|cidr| family.holds(cidr)).map(|cidr| format!("-d {cidr} -j RETURN")));
-    rules.extend(config.list('q').into_iter().map(|port| format!("-p tcp --dport {port} -j ISTIO_REDIRECT")));
+    rules.extend(
+        config
+            .list('x')
+            .into_iter()
+            .filter(|cidr| family.holds(cidr))
+            .map(|cidr| format!("-d {cidr} -j RETURN")),
+    );
+    rules.extend(
+        config
+            .list('q')
+            .into_iter()
+            .map(|port| format!("-p tcp --dport {port} -j ISTIO_REDIRECT")),
+    );
     if all {
         rules.push("-j ISTIO_REDIRECT".to_owned());
     }
-    rules.extend(included.into_iter().filter(|cidr| family.holds(cidr)).map(|cidr| format!("-d {cidr} -j ISTIO_REDIRECT")));
+    rules.extend(
+        included
+            .into_iter()
+            .filter(|cidr| family.holds(cidr))
+            .map(|cidr| format!("-d {cidr} -j ISTIO_REDIRECT")),
+    );
     rules
 }
 
@@ -89,7 +116,10 @@ fn dns(config: &Config, family: Family) -> Vec<String> {
         Dns::All => ["tcp", "udp"].map(|protocol| to(protocol, "")).into(),
         Dns::Servers => {
             let servers = family.servers(config);
-            ["tcp", "udp"].iter().flat_map(|protocol| servers.iter().map(|server| to(protocol, &format!("-d {server} ")))).collect()
+            ["tcp", "udp"]
+                .iter()
+                .flat_map(|protocol| servers.iter().map(|server| to(protocol, &format!("-d {server} "))))
+                .collect()
         }
     }
 }
@@ -98,12 +128,21 @@ fn owner_groups(config: &Config) -> Vec<String> {
     let included = config.variable(OWNER_GROUPS).unwrap_or("*");
     if included == "*" {
         let excluded = items(config.variable(OWNER_GROUPS_EXCLUDE).unwrap_or_default());
-        return excluded.into_iter().map(|group| format!("-m owner --gid-owner {group} -j RETURN")).collect();
+        return excluded
+            .into_iter()
+            .map(|group| format!("-m owner --gid-owner {group} -j RETURN"))
+            .collect();
     }
-    let others: Vec<String> = items(included).into_iter().map(|group| format!("-m owner ! --gid-owner {group} ")).collect();
+    let others: Vec<String> = items(included)
+        .into_iter()
+        .map(|group| format!("-m owner ! --gid-owner {group} "))
+        .collect();
     vec![format!("{}-j RETURN", others.concat())]
 }
 
 fn is_loopback(cidr: &str) -> bool {
-    cidr.split('/').next().and_then(|address| address.parse().ok()).is_some_and(|address: IpAddr| address.is_loopback())
+    cidr.split('/')
+        .next()
+        .and_then(|address| address.parse().ok())
+        .is_some_and(|address: IpAddr| address.is_loopback())
 }

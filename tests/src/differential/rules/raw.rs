@@ -12,8 +12,12 @@ pub(super) fn raw(config: &Config, family: Family) -> Vec<String> {
     let mut lines = vec!["-N ISTIO_OUTPUT_DNS".to_owned(), "-A OUTPUT -j ISTIO_OUTPUT_DNS".to_owned()];
     for (letter, owner) in [('u', "--uid-owner"), ('g', "--gid-owner")] {
         for id in config.list(letter) {
-            lines.push(format!("-A ISTIO_OUTPUT_DNS -p udp --dport 53 -m owner {owner} {id} -j CT --zone 1"));
-            lines.push(format!("-A ISTIO_OUTPUT_DNS -p udp --sport 15053 -m owner {owner} {id} -j CT --zone 2"));
+            lines.push(format!(
+                "-A ISTIO_OUTPUT_DNS -p udp --dport 53 -m owner {owner} {id} -j CT --zone 1"
+            ));
+            lines.push(format!(
+                "-A ISTIO_OUTPUT_DNS -p udp --sport 15053 -m owner {owner} {id} -j CT --zone 2"
+            ));
         }
     }
     let servers = family.servers(config);
@@ -21,10 +25,19 @@ pub(super) fn raw(config: &Config, family: Family) -> Vec<String> {
         Dns::Off => return Vec::new(),
         Dns::All => (vec![String::new()], vec![String::new()]),
         Dns::Servers if servers.is_empty() => return lines,
-        Dns::Servers => servers.iter().map(|server| (format!("-d {server} "), format!("-s {server} "))).unzip(),
+        Dns::Servers => servers
+            .iter()
+            .map(|server| (format!("-d {server} "), format!("-s {server} ")))
+            .unzip(),
     };
     lines.extend(["-N ISTIO_INBOUND", "-A PREROUTING -j ISTIO_INBOUND"].map(str::to_owned));
-    lines.extend(to.iter().map(|to| format!("-A ISTIO_OUTPUT_DNS -p udp --dport 53 {to}-j CT --zone 2")));
-    lines.extend(from.iter().map(|from| format!("-A ISTIO_INBOUND -p udp --sport 53 {from}-j CT --zone 1")));
+    lines.extend(
+        to.iter()
+            .map(|to| format!("-A ISTIO_OUTPUT_DNS -p udp --dport 53 {to}-j CT --zone 2")),
+    );
+    lines.extend(
+        from.iter()
+            .map(|from| format!("-A ISTIO_INBOUND -p udp --sport 53 {from}-j CT --zone 1")),
+    );
     lines
 }

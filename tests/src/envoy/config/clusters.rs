@@ -24,7 +24,11 @@ pub(super) fn inbound_cluster(port: u16) -> String {
 
 /// For ports that nobody declared.
 pub(super) fn inbound_passthrough(v6: bool) -> &'static str {
-    if v6 { "InboundPassthroughClusterIpv6" } else { "InboundPassthroughClusterIpv4" }
+    if v6 {
+        "InboundPassthroughClusterIpv6"
+    } else {
+        "InboundPassthroughClusterIpv4"
+    }
 }
 
 pub(super) fn clusters(config: &Config) -> Vec<Value> {
@@ -35,7 +39,12 @@ pub(super) fn clusters(config: &Config) -> Vec<Value> {
         .into_iter()
         .filter_map(|(exists, source)| exists.then_some(source))
         .collect();
-    clusters.extend(config.ports.iter().map(|port| from(original_destination(&inbound_cluster(port.number)), &sources)));
+    clusters.extend(
+        config
+            .ports
+            .iter()
+            .map(|port| from(original_destination(&inbound_cluster(port.number)), &sources)),
+    );
     clusters.extend(sources.iter().map(|source| {
         let name = inbound_passthrough(*source == INBOUND_SOURCE_V6);
         from(original_destination(name), &[source])
@@ -69,7 +78,8 @@ fn endpoint(service: &Service) -> Value {
 fn from(mut cluster: Value, sources: &[&str]) -> Value {
     let address = |ip: &str| socket_address(ip, 0)["socket_address"].clone();
     let more = sources[1..].iter().map(|ip| json!({ "address": address(ip) }));
-    cluster["upstream_bind_config"] = json!({ "source_address": address(sources[0]), "extra_source_addresses": more.collect::<Vec<_>>() });
+    cluster["upstream_bind_config"] =
+        json!({ "source_address": address(sources[0]), "extra_source_addresses": more.collect::<Vec<_>>() });
     cluster
 }
 

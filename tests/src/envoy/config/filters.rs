@@ -59,7 +59,9 @@ pub(super) fn inspector(name: &str, message: &str, unless: &[u16]) -> Value {
         "name": format!("envoy.filters.listener.{name}"),
         "typed_config": { "@type": format!("type.googleapis.com/envoy.extensions.filters.listener.{name}.v3.{message}") },
     });
-    let ports = unless.iter().map(|port| json!({ "destination_port_range": { "start": port, "end": port + 1 } }));
+    let ports = unless
+        .iter()
+        .map(|port| json!({ "destination_port_range": { "start": port, "end": port + 1 } }));
     match ports.collect::<Vec<_>>().as_slice() {
         [] => {}
         [port] => filter["filter_disabled"] = port.clone(),

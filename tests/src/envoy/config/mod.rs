@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Envoy's configuration in the shape that Istio gives it
 //! ([`listener_builder.go`](https://github.com/istio/istio/blob/master/pilot/pkg/networking/core/listener_builder.go)):
-//! one listening socket for everything that leaves the pod and one for everything that enters it, further listeners without a socket
-//! that are chosen by the original destination, and clusters that connect to the original destination.
+//! one listening socket for everything that leaves the pod and one for everything that enters it, further listeners
+//! without a socket that are chosen by the original destination, and clusters that connect to the original destination.
 
 mod access_log;
 mod clusters;
@@ -29,8 +29,8 @@ pub struct Config {
     pub services: Vec<Service>,
     /// The application's own ports. Others are passed through as TCP, or as HTTP if that is what they speak.
     pub ports: Vec<Port>,
-    /// Where connections and requests are logged, one JSON object each: see [`Line`](super::Line). [`Envoy::start`](super::Envoy::start)
-    /// chooses this and the next.
+    /// Where connections and requests are logged, one JSON object each: see [`Line`](super::Line).
+    /// [`Envoy::start`](super::Envoy::start) chooses this and the next.
     pub access_log: PathBuf,
     /// A Unix socket.
     pub admin: PathBuf,
@@ -69,7 +69,14 @@ impl Config {
     /// That of a pod whose application calls no service and has declared no port.
     pub fn new(stack: Stack) -> Self {
         let later = PathBuf::new();
-        Self { stack, transparent: false, services: Vec::new(), ports: Vec::new(), access_log: later.clone(), admin: later }
+        Self {
+            stack,
+            transparent: false,
+            services: Vec::new(),
+            ports: Vec::new(),
+            access_log: later.clone(),
+            admin: later,
+        }
     }
 
     /// Envoy's bootstrap configuration: JSON, as `envoy --config-path` reads it from a file whose name ends in `.json`.

@@ -24,12 +24,22 @@ pub(super) fn listeners(config: &Config) -> Vec<Value> {
     let by_port = by_port.into_iter().map(|(port, services)| of_port(config, port, &services));
     let of_services = config.services.iter().filter(|service| service.protocol == Protocol::Tcp);
     let of_services = of_services.map(|service| of_service(config, service));
-    [virtual_outbound(config)].into_iter().chain(by_port).chain(of_services).collect()
+    [virtual_outbound(config)]
+        .into_iter()
+        .chain(by_port)
+        .chain(of_services)
+        .collect()
 }
 
 /// Takes everything; keeps what no other listener is for.
 fn virtual_outbound(config: &Config) -> Value {
-    let black_hole = tcp(config, OUTBOUND, "virtualOutbound-blackhole", &json!({ "destination_port": PORT }), BLACK_HOLE);
+    let black_hole = tcp(
+        config,
+        OUTBOUND,
+        "virtualOutbound-blackhole",
+        &json!({ "destination_port": PORT }),
+        BLACK_HOLE,
+    );
     let catch_all = tcp(config, OUTBOUND, "virtualOutbound-catchall-tcp", &json!({}), PASSTHROUGH);
     let mut listener = listener(config, "virtualOutbound", config.wildcards(), PORT, &[black_hole, catch_all]);
     listener["use_original_dst"] = json!(true);
@@ -53,7 +63,13 @@ fn of_port(config: &Config, port: u16, services: &[&Service]) -> Value {
             }
             Protocol::Tls => {
                 let matches = json!({ "transport_protocol": "tls", "server_names": [name] });
-                chains.push(tcp(config, OUTBOUND, &format!("{name}_{port}"), &matches, &outbound_cluster(service)));
+                chains.push(tcp(
+                    config,
+                    OUTBOUND,
+                    &format!("{name}_{port}"),
+                    &matches,
+                    &outbound_cluster(service),
+                ));
             }
             Protocol::Tcp => {}
         }

@@ -99,7 +99,9 @@ pub(crate) const ITEMS: &[Item] = &[
         name: "clients",
         why: "as ordinary applications, run by ordinary users",
         purpose: Purpose::Suite(Suite::Clients),
-        need: Need::SystemPrograms(&["curl", "wget", "busybox", "python3", "node", "javac", "go", "musl-gcc", "ncat", "socat"]),
+        need: Need::SystemPrograms(&[
+            "curl", "wget", "busybox", "python3", "node", "javac", "go", "musl-gcc", "ncat", "socat",
+        ]),
         debian: "curl wget busybox python3 nodejs openjdk-17-jdk-headless golang-go musl-tools ncat socat",
         fedora: "curl wget busybox python3 nodejs java-17-openjdk-devel golang musl-gcc nmap-ncat socat",
         arch: "curl wget busybox python nodejs jdk17-openjdk go musl nmap socat",
@@ -118,7 +120,8 @@ pub(crate) const ITEMS: &[Item] = &[
         why: "as ordinary resolvers, run by ordinary users",
         purpose: Purpose::Suite(Suite::Resolvers),
         need: Need::SystemPrograms(&[
-            "dig", "host", "nslookup", "getent", "busybox", "python3", "node", "java", "javac", "jar", "go", "gcc", "musl-gcc",
+            "dig", "host", "nslookup", "getent", "busybox", "python3", "node", "java", "javac", "jar", "go", "gcc",
+            "musl-gcc",
         ]),
         debian: "bind9-dnsutils bind9-host libc-bin busybox python3 nodejs openjdk-17-jdk-headless golang-go gcc libc6-dev musl-tools",
         fedora: "bind-utils glibc-common busybox python3 nodejs java-17-openjdk-devel golang gcc glibc-devel musl-gcc",

@@ -66,12 +66,20 @@ impl Item {
                     format!("rustc {}, {}", compiler.release, source.display())
                 } else {
                     let (rustc, other) = (compiler.rustc.display(), &facts.in_use.release);
-                    format!("{rustc} {}; builds use it for the kernel object only, since rustc {other} has none", compiler.release)
+                    format!(
+                        "{rustc} {}; builds use it for the kernel object only, since rustc {other} has none",
+                        compiler.release
+                    )
                 })
             }
-            Need::Lints => facts.missing_lints.is_empty().then(|| format!("of rustc {}", facts.in_use.release)),
+            Need::Lints => facts
+                .missing_lints
+                .is_empty()
+                .then(|| format!("of rustc {}", facts.in_use.release)),
             Need::Linker => match &facts.linker {
-                Linker::Usable { path, version } => Some(format!("{} {version}, links what the compiler writes", path.display())),
+                Linker::Usable { path, version } => {
+                    Some(format!("{} {version}, links what the compiler writes", path.display()))
+                }
                 Linker::Missing | Linker::Unusable { .. } => None,
             },
             Need::Programs(programs) | Need::SystemPrograms(programs) => {
@@ -84,11 +92,15 @@ impl Item {
     /// What exactly is missing.
     pub(crate) fn lack(&self, facts: &Facts) -> String {
         match self.need {
-            Need::CoreSource => format!("rustc {} has no {}", facts.in_use.release, facts.in_use.core_source().display()),
+            Need::CoreSource => {
+                format!("rustc {} has no {}", facts.in_use.release, facts.in_use.core_source().display())
+            }
             Need::Lints => facts.missing_lints.join(", "),
             Need::Linker => match &facts.linker {
                 Linker::Unusable { path, reason } => format!("{} is unusable: {reason}", path.display()),
-                Linker::Missing | Linker::Usable { .. } => "not in PATH, nor where `cargo install` puts programs".into(),
+                Linker::Missing | Linker::Usable { .. } => {
+                    "not in PATH, nor where `cargo install` puts programs".into()
+                }
             },
             Need::Programs(_) | Need::SystemPrograms(_) => self.missing_programs(facts).join(", "),
             Need::Envoy => facts.envoy.lack(),
@@ -99,7 +111,10 @@ impl Item {
     pub(crate) fn ways(&self, facts: &Facts) -> Vec<Way> {
         match self.need {
             Need::CoreSource => rustup("rust-src", facts).into_iter().chain(self.packages(facts)).collect(),
-            Need::Lints => rustup("rustfmt clippy", facts).into_iter().chain(self.packages(facts)).collect(),
+            Need::Lints => rustup("rustfmt clippy", facts)
+                .into_iter()
+                .chain(self.packages(facts))
+                .collect(),
             Need::Linker => self.linker_ways(facts),
             Need::Programs(_) | Need::SystemPrograms(_) => self.packages(facts).into_iter().collect(),
             Need::Envoy => facts.envoy.ways(),
@@ -117,7 +132,10 @@ impl Item {
                 cargo_install("<prefix>", "<version>")
             ),
             Need::Programs(programs) | Need::SystemPrograms(programs) => {
-                format!("install the programs {} with the package manager of this system", programs.join(", "))
+                format!(
+                    "install the programs {} with the package manager of this system",
+                    programs.join(", ")
+                )
             }
             Need::Envoy => "let INTERCEPTOR_ENVOY name an Envoy that runs here, or unset it".into(),
         }
@@ -166,7 +184,11 @@ impl Item {
             System::Debian => Some(package_way(&format!("llvm-{llvm}-dev"), facts)?),
             _ => Some(self.packages(facts)?),
         };
-        let prefix = if installed || facts.system == System::Debian { debian_prefix.as_str() } else { "/usr" };
+        let prefix = if installed || facts.system == System::Debian {
+            debian_prefix.as_str()
+        } else {
+            "/usr"
+        };
         let automatic = way.as_ref().is_none_or(|way| way.automatic);
         let mut commands = way.map(|way| way.commands).unwrap_or_default();
         commands.push(cargo_install(prefix, &llvm.to_string()));
@@ -174,7 +196,8 @@ impl Item {
     }
 }
 
-/// `LLVM_PREFIX` is what bpf-linker's build asks; without it, it takes the first llvm-config of the search path, of any version.
+/// `LLVM_PREFIX` is what bpf-linker's build asks; without it, it takes the first llvm-config of the search path, of any
+/// version.
 fn cargo_install(prefix: &str, llvm: &str) -> String {
     format!(
         "LLVM_PREFIX={prefix} cargo install bpf-linker --version {BPF_LINKER} --locked --force --no-default-features --features llvm-{llvm}"
@@ -183,7 +206,9 @@ fn cargo_install(prefix: &str, llvm: &str) -> String {
 
 fn rustup(components: &str, facts: &Facts) -> Option<Way> {
     let commands = vec![format!("rustup component add {components}")];
-    facts.rustup.then(|| Way { name: "with rustup, for the compiler in use".into(), commands, automatic: true })
+    facts
+        .rustup
+        .then(|| Way { name: "with rustup, for the compiler in use".into(), commands, automatic: true })
 }
 
 /// Only Debian's packages are installed without asking: only those are tested.
@@ -198,10 +223,17 @@ fn package_way(packages: &str, facts: &Facts) -> Option<Way> {
             ],
         ),
         System::Fedora => ("with packages of Fedora", vec![format!("{sudo}dnf install -y {packages}")]),
-        System::Arch => ("with packages of Arch Linux", vec![format!("{sudo}pacman -S --needed {packages}")]),
+        System::Arch => (
+            "with packages of Arch Linux",
+            vec![format!("{sudo}pacman -S --needed {packages}")],
+        ),
         System::Other => return None,
     };
-    Some(Way { name: name.into(), commands, automatic: facts.root && facts.system == System::Debian })
+    Some(Way {
+        name: name.into(),
+        commands,
+        automatic: facts.root && facts.system == System::Debian,
+    })
 }
 
 const UPDATE: &str = "apt-get update";

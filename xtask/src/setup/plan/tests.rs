@@ -5,7 +5,12 @@ use crate::setup::envoy::Envoy;
 use crate::toolchain::Compiler;
 
 fn compiler(llvm: u32) -> Compiler {
-    Compiler { rustc: "rustc".into(), release: "1.95.0".into(), llvm, sysroot: "/toolchain".into() }
+    Compiler {
+        rustc: "rustc".into(),
+        release: "1.95.0".into(),
+        llvm,
+        sysroot: "/toolchain".into(),
+    }
 }
 
 /// A fresh Debian with rustup, used by root: nothing of the table is there.
@@ -55,8 +60,24 @@ fn a_complete_machine_lacks_nothing() {
 
 #[test]
 fn a_fresh_machine_lacks_exactly_what_is_missing() {
-    let missing: Vec<_> = ITEMS.iter().filter(|item| item.found(&fresh()).is_none()).map(|item| item.name).collect();
-    assert_eq!(missing, ["source of core", "bpf-linker", "rustfmt, clippy", "iptables", "curl", "Envoy", "clients", "resolvers"]);
+    let missing: Vec<_> = ITEMS
+        .iter()
+        .filter(|item| item.found(&fresh()).is_none())
+        .map(|item| item.name)
+        .collect();
+    assert_eq!(
+        missing,
+        [
+            "source of core",
+            "bpf-linker",
+            "rustfmt, clippy",
+            "iptables",
+            "curl",
+            "Envoy",
+            "clients",
+            "resolvers"
+        ]
+    );
     assert_eq!(item("iptables").lack(&fresh()), "iptables-nft");
     assert_eq!(item("clients").lack(&fresh()), "ncat");
     assert_eq!(item("resolvers").lack(&fresh()), "dig");
@@ -75,7 +96,9 @@ fn the_source_comes_from_rustup_first_and_from_packages_second() {
 fn the_linker_is_never_built_with_an_llvm_older_than_the_compilers() {
     let features = |llvm: u32| -> Vec<String> {
         let ways = commands("bpf-linker", &Facts { in_use: compiler(llvm), llvms: vec![21], ..fresh() });
-        ways.iter().map(|way| way.last().unwrap().rsplit(' ').next().unwrap().to_owned()).collect()
+        ways.iter()
+            .map(|way| way.last().unwrap().rsplit(' ').next().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(features(21), ["llvm-21", "llvm-22", "llvm-23"]);
     assert_eq!(features(22), ["llvm-22", "llvm-23"]);
@@ -85,7 +108,12 @@ fn the_linker_is_never_built_with_an_llvm_older_than_the_compilers() {
 #[test]
 fn the_linkers_llvm_follows_the_compiler_of_the_kernel_object() {
     let facts = Facts { in_use: compiler(21), kernel: Some(compiler(23)), ..fresh() };
-    assert!(commands("bpf-linker", &facts)[0].last().unwrap().ends_with("--features llvm-23"));
+    assert!(
+        commands("bpf-linker", &facts)[0]
+            .last()
+            .unwrap()
+            .ends_with("--features llvm-23")
+    );
 }
 
 #[test]
@@ -93,7 +121,10 @@ fn an_installed_llvm_is_preferred_and_needs_no_root() {
     let facts = Facts { root: false, llvms: vec![23], ..fresh() };
     let ways = commands("bpf-linker", &facts);
     assert_eq!(ways[0].len(), 1);
-    assert!(ways[0][0].starts_with("LLVM_PREFIX=/usr/lib/llvm-23 cargo install bpf-linker"), "{ways:?}");
+    assert!(
+        ways[0][0].starts_with("LLVM_PREFIX=/usr/lib/llvm-23 cargo install bpf-linker"),
+        "{ways:?}"
+    );
     assert_eq!(automatic("bpf-linker", &facts), [true, false]);
 }
 
@@ -102,13 +133,21 @@ fn without_root_packages_are_only_named() {
     let facts = Facts { root: false, ..fresh() };
     assert_eq!(automatic("curl", &facts), [false]);
     let ways = commands("curl", &facts);
-    assert_eq!(ways[0], ["sudo apt-get update", "sudo DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends curl"]);
+    assert_eq!(
+        ways[0],
+        [
+            "sudo apt-get update",
+            "sudo DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends curl"
+        ]
+    );
     assert!(is_preparation(&ways[0][0]) && !is_preparation(&ways[0][1]));
 }
 
 #[test]
 fn other_systems_get_their_own_commands_and_install_nothing() {
-    for (system, expected) in [(System::Fedora, "dnf install -y iproute"), (System::Arch, "pacman -S --needed iproute2")] {
+    for (system, expected) in
+        [(System::Fedora, "dnf install -y iproute"), (System::Arch, "pacman -S --needed iproute2")]
+    {
         let facts = Facts { system, ..fresh() };
         assert_eq!(commands("iproute2", &facts), [[expected]]);
         assert_eq!(automatic("iproute2", &facts), [false]);
@@ -116,19 +155,30 @@ fn other_systems_get_their_own_commands_and_install_nothing() {
     }
     let facts = Facts { system: System::Other, ..fresh() };
     assert_eq!(commands("iproute2", &facts), [[""; 0]; 0]);
-    assert_eq!(item("iproute2").advice(), "install the programs ip with the package manager of this system");
+    assert_eq!(
+        item("iproute2").advice(),
+        "install the programs ip with the package manager of this system"
+    );
 }
 
 #[test]
 fn an_unusable_linker_is_missing_and_says_why() {
-    let linker = Linker::Unusable { path: "/bin/bpf-linker".into(), reason: "it is version 0.9.0, older than 0.13.0".into() };
+    let linker = Linker::Unusable {
+        path: "/bin/bpf-linker".into(),
+        reason: "it is version 0.9.0, older than 0.13.0".into(),
+    };
     let facts = Facts { linker, ..fresh() };
     assert_eq!(item("bpf-linker").found(&facts), None);
-    assert_eq!(item("bpf-linker").lack(&facts), "/bin/bpf-linker is unusable: it is version 0.9.0, older than 0.13.0");
+    assert_eq!(
+        item("bpf-linker").lack(&facts),
+        "/bin/bpf-linker is unusable: it is version 0.9.0, older than 0.13.0"
+    );
 }
 
 #[test]
 fn each_purpose_includes_those_before_it() {
-    assert!(Purpose::Build < Purpose::Lint && Purpose::Lint < Purpose::Test && Purpose::Test < Purpose::Suite(Suite::Envoy));
+    assert!(
+        Purpose::Build < Purpose::Lint && Purpose::Lint < Purpose::Test && Purpose::Test < Purpose::Suite(Suite::Envoy)
+    );
     assert!(ITEMS.is_sorted_by_key(|item| item.purpose));
 }

@@ -14,7 +14,11 @@ fn redirect_needs_nothing(#[case] args: &[&str]) {
 
 #[test]
 fn invalid_packets_of_all_protocols_are_dropped() {
-    let rules = ["-N ISTIO_DROP", "-A PREROUTING -m conntrack --ctstate INVALID -j ISTIO_DROP", "-A ISTIO_DROP -j DROP"];
+    let rules = [
+        "-N ISTIO_DROP",
+        "-A PREROUTING -m conntrack --ctstate INVALID -j ISTIO_DROP",
+        "-A ISTIO_DROP -j DROP",
+    ];
     let rendered = render(&["--drop-invalid", "-b", "*"], &[], "");
     assert_eq!(table(&rendered.v4, "mangle"), rules);
     assert_eq!(table(&rendered.v6.unwrap(), "mangle"), rules);
@@ -34,7 +38,9 @@ fn prerouting_in_order() {
 
 #[test]
 fn output_in_order() {
-    let text = render(&["-m", "TPROXY", "-c", "net1", "-u", "3,4", "-g", "1", "-t", "7"], &[], "").v6.unwrap();
+    let text = render(&["-m", "TPROXY", "-c", "net1", "-u", "3,4", "-g", "1", "-t", "7"], &[], "")
+        .v6
+        .unwrap();
     let rules = [
         "-o net1 -j RETURN",
         "-p tcp -o lo -m mark --mark 7 -j RETURN",
@@ -75,5 +81,8 @@ fn delivery_to_the_sidecar() {
     let tproxy = |loopback| format!("! -d {loopback} -p tcp -j TPROXY --tproxy-mark 7/0xffffffff --on-port 16006");
     assert_eq!(chain(&rendered.v4, "mangle", "ISTIO_TPROXY"), [tproxy("127.0.0.1/8")]);
     assert_eq!(chain(&rendered.v6.unwrap(), "mangle", "ISTIO_TPROXY"), [tproxy("::1/128")]);
-    assert_eq!(chain(&rendered.v4, "mangle", "ISTIO_DIVERT"), ["-j MARK --set-mark 7", "-j ACCEPT"]);
+    assert_eq!(
+        chain(&rendered.v4, "mangle", "ISTIO_DIVERT"),
+        ["-j MARK --set-mark 7", "-j ACCEPT"]
+    );
 }

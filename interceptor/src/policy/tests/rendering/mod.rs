@@ -23,13 +23,20 @@ fn render(args: &[&str], variables: &[(&str, &str)], resolv_conf: &str) -> Rende
 /// What is written between the name of a table and its `COMMIT`; nothing if the table is not there.
 fn table<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     let heading = format!("* {name}");
-    text.lines().skip_while(|line| *line != heading).skip(1).take_while(|line| *line != "COMMIT").collect()
+    text.lines()
+        .skip_while(|line| *line != heading)
+        .skip(1)
+        .take_while(|line| *line != "COMMIT")
+        .collect()
 }
 
 /// The rules of a chain, without `-A` and the chain's name.
 fn chain<'a>(text: &'a str, name: &str, chain: &str) -> Vec<&'a str> {
     let (append, insert) = (format!("-A {chain} "), format!("-I {chain} "));
-    let rule = |line: &'a str| line.strip_prefix(&append).or_else(|| line.strip_prefix(&insert).map(|_position| line));
+    let rule = |line: &'a str| {
+        line.strip_prefix(&append)
+            .or_else(|| line.strip_prefix(&insert).map(|_position| line))
+    };
     table(text, name).into_iter().filter_map(rule).collect()
 }
 
@@ -91,5 +98,8 @@ fn what_is_in_no_rule_changes_none(#[case] args: &[&str]) {
 #[case::empty_items("-i", "10.0.0.0/8,,", "10.0.0.0/8")]
 fn spellings_of_one_value_make_the_same_rules(#[case] flag: &str, #[case] one: &str, #[case] other: &str) {
     let all = ["-m", "TPROXY", "-g", "77", flag];
-    assert_eq!(render(&[&all[..], &[one]].concat(), &[], ""), render(&[&all[..], &[other]].concat(), &[], ""));
+    assert_eq!(
+        render(&[&all[..], &[one]].concat(), &[], ""),
+        render(&[&all[..], &[other]].concat(), &[], "")
+    );
 }

@@ -20,14 +20,23 @@ fn lines(text: &str, name: &str) -> Vec<String> {
 /// The rules of a chain without those that are there by default.
 fn added(args: &[&str], variables: &[(&str, &str)]) -> Vec<String> {
     let plain = v4(&[], "ISTIO_OUTPUT");
-    lines(&render(args, variables, SERVERS).v4, "ISTIO_OUTPUT").into_iter().filter(|rule| !plain.contains(rule)).collect()
+    lines(&render(args, variables, SERVERS).v4, "ISTIO_OUTPUT")
+        .into_iter()
+        .filter(|rule| !plain.contains(rule))
+        .collect()
 }
 
 #[test]
 fn chains_are_made_in_the_order_in_which_they_are_used() {
     let text = render(&["--redirect-dns", "-b", "80"], &[], SERVERS).v4;
-    let made: Vec<_> = table(&text, "nat").into_iter().filter_map(|line| line.strip_prefix("-N ")).collect();
-    assert_eq!(made, ["ISTIO_INBOUND", "ISTIO_REDIRECT", "ISTIO_IN_REDIRECT", "ISTIO_OUTPUT", "ISTIO_OUTPUT_DNS"]);
+    let made: Vec<_> = table(&text, "nat")
+        .into_iter()
+        .filter_map(|line| line.strip_prefix("-N "))
+        .collect();
+    assert_eq!(
+        made,
+        ["ISTIO_INBOUND", "ISTIO_REDIRECT", "ISTIO_IN_REDIRECT", "ISTIO_OUTPUT", "ISTIO_OUTPUT_DNS"]
+    );
 }
 
 #[test]
@@ -59,8 +68,14 @@ fn inbound_ports(#[case] args: &[&str], #[case] prerouting: &[&str], #[case] rul
 #[test]
 fn interfaces_that_are_left_alone_come_first() {
     let args = ["-c", "net1,eth+", "-b", "*"];
-    assert_eq!(v4(&args, "PREROUTING"), ["-i net1 -j RETURN", "-i eth+ -j RETURN", "-p tcp -j ISTIO_INBOUND"]);
-    assert_eq!(v6(&args, "OUTPUT"), ["-o net1 -j RETURN", "-o eth+ -j RETURN", "-j ISTIO_OUTPUT"]);
+    assert_eq!(
+        v4(&args, "PREROUTING"),
+        ["-i net1 -j RETURN", "-i eth+ -j RETURN", "-p tcp -j ISTIO_INBOUND"]
+    );
+    assert_eq!(
+        v6(&args, "OUTPUT"),
+        ["-o net1 -j RETURN", "-o eth+ -j RETURN", "-j ISTIO_OUTPUT"]
+    );
 }
 
 #[rstest]
@@ -79,7 +94,19 @@ fn what_virtual_machines_send_is_inserted_before_all_else(#[case] included: &str
 
 #[test]
 fn outbound_rules_in_order() {
-    let args = ["-o", "3306", "-x", "10.9.0.0/16,fd09::/16", "-q", "9000", "-i", "10.0.0.0/8,fd00::/8", "-g", "77", "--redirect-dns"];
+    let args = [
+        "-o",
+        "3306",
+        "-x",
+        "10.9.0.0/16,fd09::/16",
+        "-q",
+        "9000",
+        "-i",
+        "10.0.0.0/8,fd00::/8",
+        "-g",
+        "77",
+        "--redirect-dns",
+    ];
     let v4 = [
         "-p tcp --dport 3306 -j RETURN",
         "-p udp --dport 3306 -j RETURN",
@@ -97,7 +124,12 @@ fn outbound_rules_in_order() {
         "-d 10.0.0.0/8 -j ISTIO_REDIRECT",
     ];
     let of_v6 = |rule: &str| {
-        let pairs = [("127.0.0.6/32", "::6/128"), ("127.0.0.1/32", "::1/128"), ("10.9.0.0/16", "fd09::/16"), ("10.0.0.0/8", "fd00::/8")];
+        let pairs = [
+            ("127.0.0.6/32", "::6/128"),
+            ("127.0.0.1/32", "::1/128"),
+            ("10.9.0.0/16", "fd09::/16"),
+            ("10.0.0.0/8", "fd00::/8"),
+        ];
         pairs.iter().fold(rule.to_owned(), |rule, (v4, v6)| rule.replace(v4, v6))
     };
     assert_eq!(self::v4(&args, "ISTIO_OUTPUT"), v4);
@@ -107,8 +139,11 @@ fn outbound_rules_in_order() {
 #[test]
 fn each_identity_of_the_sidecar_has_its_rules_users_first() {
     let rules = v4(&["-u", "3,4", "-g", "1"], "ISTIO_OUTPUT");
-    let owners: Vec<_> =
-        rules.iter().filter(|rule| rule.starts_with("-m owner")).map(|rule| &rule["-m owner ".len()..rule.len() - 10]).collect();
+    let owners: Vec<_> = rules
+        .iter()
+        .filter(|rule| rule.starts_with("-m owner"))
+        .map(|rule| &rule["-m owner ".len()..rule.len() - 10])
+        .collect();
     assert_eq!(owners, ["--uid-owner 3", "--uid-owner 4", "--gid-owner 1"]);
     assert!(rules.contains(&"-o lo -m owner ! --uid-owner 4 -j RETURN".to_owned()));
 }
@@ -121,7 +156,10 @@ fn each_identity_of_the_sidecar_has_its_rules_users_first() {
 #[case::all("*", true)]
 fn a_loopback_range_of_either_family_lifts_the_rule_for_local_destinations(#[case] included: &str, #[case] kept: bool) {
     for rules in [v4(&["-i", included], "ISTIO_OUTPUT"), v6(&["-i", included], "ISTIO_OUTPUT")] {
-        assert_eq!(rules.iter().any(|rule| rule == "-o lo -m owner ! --uid-owner 1337 -j RETURN"), kept);
+        assert_eq!(
+            rules.iter().any(|rule| rule == "-o lo -m owner ! --uid-owner 1337 -j RETURN"),
+            kept
+        );
     }
 }
 
@@ -160,7 +198,9 @@ fn dns(#[case] args: &[&str], #[case] rules_v4: &[&str], #[case] rules_v6: &[&st
 fn a_family_without_a_dns_server_has_no_chain_for_it_but_knows_of_the_capture() {
     let v6 = render(&["--redirect-dns"], &[], "nameserver 10.96.0.10").v6.unwrap();
     assert!(!table(&v6, "nat").iter().any(|line| line.contains("ISTIO_OUTPUT_DNS")));
-    assert!(chain(&v6, "nat", "ISTIO_OUTPUT").contains(&"-o lo -p tcp ! --dport 53 -m owner ! --uid-owner 1337 -j RETURN"));
+    assert!(
+        chain(&v6, "nat", "ISTIO_OUTPUT").contains(&"-o lo -p tcp ! --dport 53 -m owner ! --uid-owner 1337 -j RETURN")
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The story: one file per act.
 
-mod enrol;
+mod enroll;
 mod explain;
 mod outage;
 mod request;
@@ -11,7 +11,7 @@ use crate::{stage::Stage, tell::Tell};
 
 pub(crate) fn tell(tell: &mut Tell, stage: &mut Stage<'_>) -> anyhow::Result<()> {
     without::before(tell, stage)?;
-    let mut sidecars = enrol::enrol(tell, stage)?;
+    let mut sidecars = enroll::enroll(tell, stage)?;
     request::with_curl(tell, stage, &mut sidecars)?;
     request::from_inside(tell, stage, &mut sidecars)?;
     explain::explain(tell, stage)?;

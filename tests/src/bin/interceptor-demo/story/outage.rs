@@ -3,7 +3,7 @@
 
 use interceptor_tests::records::Greeting;
 
-use super::enrol::Sidecars;
+use super::enroll::Sidecars;
 use crate::{
     chain::{self, Seen},
     sidecar::Sidecar,
@@ -23,7 +23,11 @@ pub(super) fn of_the_client(tell: &mut Tell, stage: &mut Stage<'_>, sidecars: Si
     let run = curl(tell, &stage.client, "client")?;
     tell.holds("curl fails, for it cannot connect (7)", &run.code, &Some(CANNOT_CONNECT))?;
     let report = look(&stage.client);
-    tell.holds("to another client, connect says ECONNREFUSED", &report.connect_error(), &Some("ECONNREFUSED"))?;
+    tell.holds(
+        "to another client, connect says ECONNREFUSED",
+        &report.connect_error(),
+        &Some("ECONNREFUSED"),
+    )?;
     let moved = since(&before, &counters(stage.node, &stage.client)?);
     tell.holds(
         "both are counted: they were to be redirected (outbound_cidr_included), and nobody listened (no_listener)",
@@ -43,12 +47,24 @@ pub(super) fn of_the_web_pod(tell: &mut Tell, stage: &mut Stage<'_>, sidecars: S
     let Sidecars { mut client, web } = sidecars;
     kill(tell, web)?;
     let run = curl(tell, &stage.client, "client")?;
-    // Whether curl takes the reset for a failed connect (7) or for the end of a connection (56) depends on who is quicker.
-    tell.holds("curl fails, and gets nothing", &(run.code == Some(0), run.stdout.as_str()), &(false, ""))?;
+    // Whether curl takes the reset for a failed connect (7) or for the end of a connection (56) depends on who is
+    // quicker.
+    tell.holds(
+        "curl fails, and gets nothing",
+        &(run.code == Some(0), run.stdout.as_str()),
+        &(false, ""),
+    )?;
     let seen = client.next();
     tell.say(format_args!("sidecar of the pod client: {}", chain::connection(&seen)))?;
-    let refused = seen.refused.as_deref().is_some_and(|reason| reason.contains("Connection refused"));
-    tell.holds("it took curl's connection, was itself refused by the pod web, and so broke curl's off", &refused, &true)?;
+    let refused = seen
+        .refused
+        .as_deref()
+        .is_some_and(|reason| reason.contains("Connection refused"));
+    tell.holds(
+        "it took curl's connection, was itself refused by the pod web, and so broke curl's off",
+        &refused,
+        &true,
+    )?;
     saw_nothing(tell, stage)?;
 
     let mut web = stage.web_sidecar(tell)?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One request, through both sidecars.
 
-use super::enrol::Sidecars;
+use super::enroll::Sidecars;
 use crate::{
     chain::{self, Seen},
     stage::{APPLICATION, PAGE, Stage, USER, curl, look},
@@ -16,7 +16,10 @@ pub(super) fn with_curl(tell: &mut Tell, stage: &mut Stage<'_>, sidecars: &mut S
     tell.holds(format!("curl of uid {USER} gets the page"), run.stdout.as_str(), PAGE)?;
 
     stage.interceptor(tell, &["status"])?;
-    let moved = [since(&before[0], &counters(stage.node, &stage.client)?), since(&before[1], &counters(stage.node, &stage.web)?)];
+    let moved = [
+        since(&before[0], &counters(stage.node, &stage.client)?),
+        since(&before[1], &counters(stage.node, &stage.web)?),
+    ];
     tell.holds(
         "in the pod client, one connection was redirected (outbound_cidr_included), and its sidecar's was left alone (proxy_owner)",
         &moved[0],
@@ -29,7 +32,11 @@ pub(super) fn with_curl(tell: &mut Tell, stage: &mut Stage<'_>, sidecars: &mut S
         &times(1, &["inbound_port_included", "passthrough_source", "from_inside_pod"]),
     )?;
     tell.say("What each of them saw:")?;
-    chain::show(tell, Seen::next(&mut sidecars.client, &mut sidecars.web, &mut stage.application), None)
+    chain::show(
+        tell,
+        Seen::next(&mut sidecars.client, &mut sidecars.web, &mut stage.application),
+        None,
+    )
 }
 
 pub(super) fn from_inside(tell: &mut Tell, stage: &mut Stage<'_>, sidecars: &mut Sidecars) -> anyhow::Result<()> {
@@ -37,9 +44,27 @@ pub(super) fn from_inside(tell: &mut Tell, stage: &mut Stage<'_>, sidecars: &mut
     let report = look(&stage.client);
     anyhow::ensure!(report.error.is_none(), "the request failed: {report:?}");
     let (peer, local) = (report.peer, report.local);
-    let shown = |address: Option<std::net::SocketAddr>| address.map_or_else(|| "nothing".to_owned(), |address| address.to_string());
-    tell.say(format_args!("another client of uid {USER}, to {APPLICATION}: getpeername {}, getsockname {}", shown(peer), shown(local)))?;
-    tell.holds("it, too, gets an answer", &report.received.as_deref().map(str::trim_end), &Some("HTTP/1.1 200 OK"))?;
-    tell.holds("its peer is exactly what it dialled, not the sidecar", &peer, &Some(APPLICATION.parse()?))?;
-    chain::show(tell, Seen::next(&mut sidecars.client, &mut sidecars.web, &mut stage.application), local)
+    let shown = |address: Option<std::net::SocketAddr>| {
+        address.map_or_else(|| "nothing".to_owned(), |address| address.to_string())
+    };
+    tell.say(format_args!(
+        "another client of uid {USER}, to {APPLICATION}: getpeername {}, getsockname {}",
+        shown(peer),
+        shown(local)
+    ))?;
+    tell.holds(
+        "it, too, gets an answer",
+        &report.received.as_deref().map(str::trim_end),
+        &Some("HTTP/1.1 200 OK"),
+    )?;
+    tell.holds(
+        "its peer is exactly what it dialed, not the sidecar",
+        &peer,
+        &Some(APPLICATION.parse()?),
+    )?;
+    chain::show(
+        tell,
+        Seen::next(&mut sidecars.client, &mut sidecars.web, &mut stage.application),
+        local,
+    )
 }

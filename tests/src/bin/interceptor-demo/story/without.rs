@@ -3,7 +3,7 @@
 
 use interceptor_tests::records::Greeting;
 
-use super::enrol::Sidecars;
+use super::enroll::Sidecars;
 use crate::{
     rules,
     stage::{APPLICATION, CLIENT, PAGE, Stage, USER, WEB, WEB_USER, curl, netns, user_of},
@@ -13,10 +13,18 @@ use crate::{
 pub(super) fn before(tell: &mut Tell, stage: &mut Stage<'_>) -> anyhow::Result<()> {
     tell.step("Two pods on one cable")?;
     for (name, address, pod) in [("client", CLIENT, &stage.client), ("web", WEB, &stage.web)] {
-        tell.say(format_args!("pod {name}: {address}, {}, cgroup {}", netns(pod), pod.namespace().cgroup().display()))?;
+        tell.say(format_args!(
+            "pod {name}: {address}, {}, cgroup {}",
+            netns(pod),
+            pod.namespace().cgroup().display()
+        ))?;
     }
     let pid = stage.application.pid();
-    tell.holds(format!("a web application listens in the pod web: process {pid}, uid {WEB_USER}"), &user_of(pid), &Some(WEB_USER))?;
+    tell.holds(
+        format!("a web application listens in the pod web: process {pid}, uid {WEB_USER}"),
+        &user_of(pid),
+        &Some(WEB_USER),
+    )?;
     direct(tell, stage)
 }
 
@@ -41,6 +49,10 @@ fn direct(tell: &mut Tell, stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let run = curl(tell, &stage.client, "client")?;
     tell.holds(format!("curl of uid {USER} gets the page"), run.stdout.as_str(), PAGE)?;
     let Greeting { peer, local, .. } = stage.application.json();
-    tell.holds(format!("directly: the web application sees the client's own address, {CLIENT}"), &peer.ip(), &CLIENT.parse()?)?;
+    tell.holds(
+        format!("directly: the web application sees the client's own address, {CLIENT}"),
+        &peer.ip(),
+        &CLIENT.parse()?,
+    )?;
     tell.holds(format!("at {APPLICATION}"), &local, &APPLICATION.parse()?)
 }

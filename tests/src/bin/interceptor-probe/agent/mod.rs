@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Many clients in one process: each request is carried out as the users it names, and the process is root again afterwards.
+//! Many clients in one process: each request is carried out as the users it names, and the process is root again
+//! afterward.
 
 mod tcp;
 mod udp;
@@ -30,7 +31,8 @@ use crate::{
 
 use self::uring::Ring;
 
-/// A second, where tests wait a minute for anything else. Both ends are on this machine: what takes longer gets no answer at all.
+/// A second, where tests wait a minute for anything else. Both ends are on this machine: what takes longer gets no
+/// answer at all.
 fn timeout() -> Duration {
     patience() / 60
 }
@@ -57,9 +59,13 @@ fn carry_out(request: &Request, ring: &mut Ring, report: &mut Report) -> anyhow:
     let (kind, protocol) = match request.how {
         How::Udp | How::Sendto => (Type::DGRAM, None),
         How::Mptcp => (Type::STREAM, Some(Protocol::MPTCP)),
-        How::Tcp | How::Nonblocking | How::Polled | How::Uring | How::FastOpen | How::FastOpenConnect => (Type::STREAM, None),
+        How::Tcp | How::Nonblocking | How::Polled | How::Uring | How::FastOpen | How::FastOpenConnect => {
+            (Type::STREAM, None)
+        }
     };
-    let made = as_user(&request.maker, || Socket::new(domain, kind, protocol).map_err(|error| failure("socket", &error)))?;
+    let made = as_user(&request.maker, || {
+        Socket::new(domain, kind, protocol).map_err(|error| failure("socket", &error))
+    })?;
     match made.and_then(|socket| set_as_root(request, &socket).map(|()| socket)) {
         Ok(socket) => as_user(&request.user, || converse(request, ring, socket, report)),
         Err(error) => Ok(Err(error)),
@@ -68,7 +74,10 @@ fn carry_out(request: &Request, ring: &mut Ring, report: &mut Report) -> anyhow:
 
 /// What takes privileges that `request.user` may not have.
 fn set_as_root(request: &Request, socket: &Socket) -> Step<()> {
-    set(request.device.as_ref().map_or(Ok(()), |device| socket.bind_device(Some(device.as_bytes()))))?;
+    set(request
+        .device
+        .as_ref()
+        .map_or(Ok(()), |device| socket.bind_device(Some(device.as_bytes()))))?;
     set(request.mark.map_or(Ok(()), |mark| socket.set_mark(mark)))?;
     set(if request.transparent { set_transparent(socket, request.to) } else { Ok(()) })
 }
@@ -80,14 +89,20 @@ fn converse(request: &Request, ring: &mut Ring, socket: Socket, report: &mut Rep
         set(setsockopt(&socket, IpBindAddressNoPort, &true).map_err(Into::into))?;
     }
     if let Some(bind) = request.bind {
-        socket.bind(&in_family(request, bind)).map_err(|error| failure("bind", &error))?;
+        socket
+            .bind(&in_family(request, bind))
+            .map_err(|error| failure("bind", &error))?;
     }
     if let Some(before) = request.before {
         // Whether it succeeds is not asked here: the next connection is the one that is looked at.
         socket.connect(&in_family(request, before)).unwrap_or_default();
         rustix::net::connect_unspec(&socket).map_err(|error| failure("disconnect", &error.into()))?;
     }
-    if request.how.is_udp() { udp::converse(request, &socket, report) } else { tcp::converse(request, ring, socket, report) }
+    if request.how.is_udp() {
+        udp::converse(request, &socket, report)
+    } else {
+        tcp::converse(request, ring, socket, report)
+    }
 }
 
 fn set(result: io::Result<()>) -> Step<()> {

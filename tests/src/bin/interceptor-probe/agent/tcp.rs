@@ -31,12 +31,20 @@ pub(super) fn converse(request: &Request, ring: &mut Ring, socket: Socket, repor
 
 /// Who is connected to itself is its own server.
 fn greet_itself(mut socket: &Socket, report: &Report) -> Step<()> {
-    let (Some(local), Some(peer)) = (report.local, report.peer) else { return Ok(()) };
+    let (Some(local), Some(peer)) = (report.local, report.peer) else {
+        return Ok(());
+    };
     if local != peer {
         return Ok(());
     }
-    let greeting =
-        Greeting { name: "itself".to_owned(), uid: geteuid().as_raw(), local, peer, original_destination: None, levels: Vec::new() };
+    let greeting = Greeting {
+        name: "itself".to_owned(),
+        uid: geteuid().as_raw(),
+        local,
+        peer,
+        original_destination: None,
+        levels: Vec::new(),
+    };
     let line = serde_json::to_string(&greeting).map_err(|error| failure("send", &error.into()))? + "\n";
     socket.write_all(line.as_bytes()).map_err(|error| failure("send", &error))
 }

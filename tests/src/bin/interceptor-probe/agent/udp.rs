@@ -18,7 +18,9 @@ pub(super) fn converse(request: &Request, socket: &Socket, report: &mut Report) 
         socket.connect(&in_family(request, first)).unwrap_or_default();
     }
     if request.how == How::Udp {
-        socket.connect(&in_family(request, request.to)).map_err(|error| failure("connect", &error))?;
+        socket
+            .connect(&in_family(request, request.to))
+            .map_err(|error| failure("connect", &error))?;
         socket.send(QUESTION).map_err(|error| failure("send", &error))?;
     } else {
         send_to(request, socket, request.to)?;
@@ -35,7 +37,10 @@ pub(super) fn converse(request: &Request, socket: &Socket, report: &mut Report) 
 }
 
 fn send_to(request: &Request, socket: &Socket, server: std::net::SocketAddr) -> Step<()> {
-    socket.send_to(QUESTION, &in_family(request, server)).map(drop).map_err(|error| failure("send", &error))
+    socket
+        .send_to(QUESTION, &in_family(request, server))
+        .map(drop)
+        .map_err(|error| failure("send", &error))
 }
 
 fn answer(socket: &UdpSocket) -> Step<Answer> {

@@ -15,16 +15,26 @@ pub(super) struct Ring(Proactor);
 
 impl Ring {
     pub(super) fn new() -> anyhow::Result<Self> {
-        // Nothing is finished but where it is waited for; else the kernel would interrupt other system calls for it (Linux 6.1).
-        let ring = Proactor::builder().driver_type(DriverType::IoUring).single_issuer(true).defer_taskrun(true).build();
-        ring.map(Self).context("make an io_uring; the sysctl kernel.io_uring_disabled may forbid it")
+        // Nothing is finished but where it is waited for; else the kernel would interrupt other system calls for it
+        // (Linux 6.1).
+        let ring = Proactor::builder()
+            .driver_type(DriverType::IoUring)
+            .single_issuer(true)
+            .defer_taskrun(true)
+            .build();
+        ring.map(Self)
+            .context("make an io_uring; the sysctl kernel.io_uring_disabled may forbid it")
     }
 
     /// `IORING_OP_CONNECT`
     pub(super) fn connect(&mut self, socket: &Socket, to: SockAddr) -> Step<()> {
         let Self(ring) = self;
         let fail = |error: io::Error| {
-            let error = if error.kind() == io::ErrorKind::TimedOut { Errno::ETIMEDOUT.into() } else { error };
+            let error = if error.kind() == io::ErrorKind::TimedOut {
+                Errno::ETIMEDOUT.into()
+            } else {
+                error
+            };
             failure("connect", &error)
         };
         let mut entry = ring.push(Connect::new(socket.try_clone().map_err(fail)?, to));

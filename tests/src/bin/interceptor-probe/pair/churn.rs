@@ -18,13 +18,15 @@ pub(super) struct Churn {
 }
 
 impl Churn {
-    /// A question, an answer, and both ends close: the client first, the server first, and every tenth time with a reset.
+    /// A question, an answer, and both ends close: the client first, the server first, and every tenth time with a
+    /// reset.
     pub(super) fn run(&self, maker: &Maker<'_>) -> anyhow::Result<Transferred> {
         const QUESTION: &[u8; 100] = &[b'q'; 100];
         const ANSWER: &[u8; 400] = &[b'a'; 400];
         let mut bytes = 0;
         for index in 0..self.count {
-            let (mut client, mut server) = if self.fast_open { maker.make_fast_open(QUESTION)? } else { maker.make()? };
+            let (mut client, mut server) =
+                if self.fast_open { maker.make_fast_open(QUESTION)? } else { maker.make()? };
             if !self.fast_open {
                 client.write_all(QUESTION)?;
             }
@@ -33,7 +35,10 @@ impl Churn {
             server.write_all(ANSWER)?;
             let mut answer = [0; ANSWER.len()];
             client.read_exact(&mut answer)?;
-            ensure!(&question == QUESTION && &answer == ANSWER, "connection {index} brought something else than was sent");
+            ensure!(
+                &question == QUESTION && &answer == ANSWER,
+                "connection {index} brought something else than was sent"
+            );
             bytes += (question.len() + answer.len()) as u64;
             if index % 10 == 0 {
                 socket2::SockRef::from(&client).set_linger(Some(std::time::Duration::ZERO))?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Both ends of connections in one process: what is done at one end can be compared with what is seen at the other.
 
-mod behaviour;
+mod behavior;
 mod churn;
 mod stall;
 mod step;
@@ -62,7 +62,7 @@ pub(crate) struct Pair {
 #[derive(Subcommand)]
 enum What {
     /// Does what applications do with sockets, and says what each of them sees
-    Behaviour,
+    Behavior,
     /// Sends as much as it is told to, both ways, in pieces of random size, and compares
     Transfer(transfer::Transfer),
     /// Sends until standard input is closed, both ways, and compares
@@ -83,7 +83,7 @@ impl Pair {
     pub(crate) fn run(&self, launch: &Launch) -> anyhow::Result<()> {
         let maker = self.maker(launch)?;
         match &self.what {
-            What::Behaviour => write_line(&behaviour::all(&maker)?),
+            What::Behavior => write_line(&behavior::all(&maker)?),
             What::Transfer(transfer) => write_line(&transfer.run(&maker)?),
             What::Stream(stream) => stream.run(&maker),
             What::Stall => write_line(&stall::run(&maker)?),
@@ -97,7 +97,9 @@ impl Pair {
         act_as(self.server_uid);
         let listener = self.socket(None)?;
         listener.set_reuse_address(true)?;
-        listener.bind(&self.listen.into()).with_context(|| format!("bind to {}", self.listen))?;
+        listener
+            .bind(&self.listen.into())
+            .with_context(|| format!("bind to {}", self.listen))?;
         listener.listen(4096)?;
         act_as(0);
         launch.enter()?;
@@ -136,13 +138,16 @@ impl Maker<'_> {
     pub(super) fn make_fast_open(&self, first: &[u8]) -> anyhow::Result<(TcpStream, TcpStream)> {
         const MSG_FASTOPEN: MsgFlags = MsgFlags::from_bits_retain(0x2000_0000);
         let socket = self.pair.client_socket()?;
-        sendto(socket.as_raw_fd(), first, &SockaddrStorage::from(self.pair.to), MSG_FASTOPEN).context("send with the SYN")?;
+        sendto(socket.as_raw_fd(), first, &SockaddrStorage::from(self.pair.to), MSG_FASTOPEN)
+            .context("send with the SYN")?;
         Ok((socket.into(), self.accept()?))
     }
 
     /// Connects, or connects again.
     pub(super) fn connect(&self, socket: &Socket) -> anyhow::Result<()> {
-        socket.connect(&self.pair.to.into()).with_context(|| format!("connect to {}", self.pair.to))
+        socket
+            .connect(&self.pair.to.into())
+            .with_context(|| format!("connect to {}", self.pair.to))
     }
 
     pub(super) fn accept(&self) -> anyhow::Result<TcpStream> {

@@ -47,13 +47,16 @@ impl Log {
         let received = recv(from.as_raw_fd(), &mut buffer, flags);
         let what = format!("recv {size} {flags:?}");
         match received {
-            Ok(read) if read <= 32 => self.say(what, format_args!("{read} {:?}", String::from_utf8_lossy(&buffer[..read]))),
+            Ok(read) if read <= 32 => {
+                self.say(what, format_args!("{read} {:?}", String::from_utf8_lossy(&buffer[..read])))
+            }
             received => self.tell(what, received),
         }
         received.unwrap_or_default()
     }
 
-    /// Reads until nothing more comes: how much it was, and how it ended. How it was cut into pieces is nobody's business.
+    /// Reads until nothing more comes: how much it was, and how it ended. How it was cut into pieces is nobody's
+    /// business.
     pub(super) fn recv_rest(&mut self, from: &TcpStream) {
         let mut buffer = vec![0; 64 * 1024];
         let mut total = 0;

@@ -69,7 +69,8 @@ impl Stream {
         &BYTES[start..start + size.min(PERIOD)]
     }
 
-    /// Writes in pieces of random size, and ends the direction. Returns how many bytes there were. The stream is non-blocking.
+    /// Writes in pieces of random size, and ends the direction. Returns how many bytes there were. The stream is
+    /// non-blocking.
     pub(super) fn write(self, mut to: &TcpStream, until: &Until<'_>) -> anyhow::Result<u64> {
         let mut random = Random(self.seed);
         let mut at = 0;
@@ -106,7 +107,8 @@ impl Stream {
         Ok(at)
     }
 
-    /// Reads to the end, compares, and adds to `arrived`. Returns how many bytes there were. The stream may be blocking or not.
+    /// Reads to the end, compares, and adds to `arrived`. Returns how many bytes there were. The stream may be blocking
+    /// or not.
     pub(super) fn read(self, mut from: &TcpStream, arrived: &AtomicU64) -> anyhow::Result<u64> {
         let mut buffer = vec![0; 256 * 1024];
         let mut random = Random(self.seed ^ u64::MAX);
@@ -119,7 +121,10 @@ impl Stream {
                 return Ok(at);
             }
             let bytes = usize::try_from(read).unwrap_or(usize::MAX);
-            ensure!(buffer[..bytes] == *self.piece(at, bytes), "other bytes than were written, within {read} from {at}");
+            ensure!(
+                buffer[..bytes] == *self.piece(at, bytes),
+                "other bytes than were written, within {read} from {at}"
+            );
             at += read;
             arrived.fetch_add(read, Ordering::Relaxed);
         }
@@ -127,7 +132,11 @@ impl Stream {
 }
 
 /// Waits while the stream is not ready, as long as that does not take unreasonably long.
-fn patiently(stream: &TcpStream, event: PollFlags, mut attempt: impl FnMut() -> io::Result<usize>) -> anyhow::Result<u64> {
+fn patiently(
+    stream: &TcpStream,
+    event: PollFlags,
+    mut attempt: impl FnMut() -> io::Result<usize>,
+) -> anyhow::Result<u64> {
     loop {
         match attempt() {
             Ok(bytes) => return Ok(bytes as u64),

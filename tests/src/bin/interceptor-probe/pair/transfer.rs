@@ -34,7 +34,13 @@ pub(super) struct Stream {
 
 impl Transfer {
     pub(super) fn run(&self, maker: &Maker<'_>) -> anyhow::Result<Transferred> {
-        both_ways(maker, self.connections, &Until::Bytes(self.bytes), &AtomicU64::new(0), || Ok(()))
+        both_ways(
+            maker,
+            self.connections,
+            &Until::Bytes(self.bytes),
+            &AtomicU64::new(0),
+            || Ok(()),
+        )
     }
 }
 
@@ -73,7 +79,9 @@ fn both_ways(
     thread::scope(|scope| {
         let mut directions = Vec::new();
         for (index, (client, server)) in (0..).zip(&pairs) {
-            for (bytes, from, to) in [(Bytes::new(2 * index), client, server), (Bytes::new(2 * index + 1), server, client)] {
+            for (bytes, from, to) in
+                [(Bytes::new(2 * index), client, server), (Bytes::new(2 * index + 1), server, client)]
+            {
                 let written = scope.spawn(move || bytes.write(from, until));
                 directions.push((written, scope.spawn(move || bytes.read(to, arrived))));
             }

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What applications do with sockets, and what they see. The same names with the same lines mean: no application can tell the
-//! difference.
-#![expect(clippy::needless_pass_by_value, clippy::unnecessary_wraps, reason = "one signature for all: some close an end, some can fail")]
+//! What applications do with sockets, and what they see. The same names with the same lines mean: no application can
+//! tell the difference.
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "one signature for all: some close an end, some can fail"
+)]
 
 use std::{
     fs::{self, File},
@@ -14,7 +18,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use interceptor_tests::{records::Behaviours, wait_until};
+use interceptor_tests::{records::Behaviors, wait_until};
 use nix::{
     fcntl::{SpliceFFlags, splice},
     poll::PollFlags,
@@ -32,10 +36,10 @@ use super::{
     step::{Log, linger_zero},
 };
 
-type Behaviour = fn(&mut Log, TcpStream, TcpStream) -> anyhow::Result<()>;
+type Behavior = fn(&mut Log, TcpStream, TcpStream) -> anyhow::Result<()>;
 
 /// Each is done twice: from the client to the server and the other way round.
-const ALL: &[(&str, Behaviour)] = &[
+const ALL: &[(&str, Behavior)] = &[
     ("what has arrived is seen by poll, FIONREAD and MSG_PEEK, and read", arrival),
     ("a half-closed connection carries an answer", half_close),
     ("an answer outlives both FINs", answer_before_close),
@@ -61,15 +65,18 @@ const ALL: &[(&str, Behaviour)] = &[
     ("MSG_OOB", urgent),
 ];
 
-pub(super) fn all(maker: &Maker<'_>) -> anyhow::Result<Behaviours> {
-    let mut seen = Behaviours::new();
-    for (name, behaviour) in ALL {
+pub(super) fn all(maker: &Maker<'_>) -> anyhow::Result<Behaviors> {
+    let mut seen = Behaviors::new();
+    for (name, behavior) in ALL {
         for reverse in [false, true] {
             let (client, server) = maker.make()?;
-            let (name, from, to) =
-                if reverse { (format!("{name}, from the server"), server, client) } else { ((*name).to_owned(), client, server) };
+            let (name, from, to) = if reverse {
+                (format!("{name}, from the server"), server, client)
+            } else {
+                ((*name).to_owned(), client, server)
+            };
             let mut log = Log::default();
-            behaviour(&mut log, from, to).with_context(|| name.clone())?;
+            behavior(&mut log, from, to).with_context(|| name.clone())?;
             seen.insert(name, log.0);
         }
     }
@@ -194,7 +201,10 @@ fn shutdown_read(log: &mut Log, a: TcpStream, b: TcpStream) -> anyhow::Result<()
 
 fn epoll(log: &mut Log, a: &TcpStream, b: &TcpStream, mode: EpollFlags) -> anyhow::Result<()> {
     let epoll = Epoll::new(EpollCreateFlags::empty())?;
-    epoll.add(b.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | mode, 1))?;
+    epoll.add(
+        b.as_fd(),
+        EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | mode, 1),
+    )?;
     log.epoll(&epoll, false);
     for _ in 0..2 {
         log.send(a, b"message", NONE);
@@ -251,7 +261,12 @@ fn send_file(log: &mut Log, a: TcpStream, b: TcpStream) -> anyhow::Result<()> {
 
 fn tempfile() -> anyhow::Result<File> {
     let path = std::env::temp_dir().join(format!("interceptor-pair-{}", std::process::id()));
-    let file = File::options().read(true).write(true).create_new(true).open(&path).context("make a file")?;
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .context("make a file")?;
     fs::remove_file(&path).context("remove it")?;
     Ok(file)
 }
@@ -288,8 +303,8 @@ fn wait_all(log: &mut Log, a: TcpStream, b: TcpStream) -> anyhow::Result<()> {
     });
     let stat = format!("/proc/self/task/{}/stat", thread.recv().context("the reader's thread")?);
     wait_until("the reader has its answer, or waits for more", || {
-        let sleeps =
-            fs::read_to_string(&stat).is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('S')));
+        let sleeps = fs::read_to_string(&stat)
+            .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('S')));
         sleeps || done.try_recv() != Err(TryRecvError::Empty)
     });
     log.send(&a, b"abcdefghij", NONE);

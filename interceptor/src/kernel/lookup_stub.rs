@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The program that is attached to a pod's network namespace, in front of `on_sk_lookup`.
 //!
-//! `sk_lookup` programs cannot ask for the cookie of their network namespace. So each pod has one of its own that knows it; and because
-//! to verify the whole decision anew for each pod would take longer than everything else, all that it does is to say which pod it
-//! stands for, and to call the shared program.
+//! `sk_lookup` programs cannot ask for the cookie of their network namespace. So each pod has one of its own that knows
+//! it; and because to verify the whole decision anew for each pod would take longer than everything else, all that it
+//! does is to say which pod it stands for, and to call the shared program.
 
 use std::{
     io,
@@ -16,23 +16,27 @@ use aya::maps::{Map, MapData, MapError, ProgramArray};
 
 use super::sys::{self, Instruction};
 
-/// Loads the program of the pod with this cookie, given the maps `CALLERS` and `STEERING`. Linux 5.9; needs `CAP_PERFMON`, because it
-/// notes the address of its context.
+/// Loads the program of the pod with this cookie, given the maps `LOOKUP_CALLER` and `LOOKUP_PROGS`. Linux 5.9; needs
+/// `CAP_PERFMON`, because it notes the address of its context.
 pub(super) fn load(netns_cookie: u64, callers: BorrowedFd<'_>, steering: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    sys::bpf_prog_load_sk_lookup(c"doorway", &program(netns_cookie, callers, steering))
+    sys::bpf_prog_load_sk_lookup(c"lookup_stub", &program(netns_cookie, callers, steering))
 }
 
-/// Takes the shared program out of the map `STEERING` in `maps`, if there is one, once the last doorway is gone.
+/// Takes the shared program out of the map `LOOKUP_PROGS` in `maps`, if there is one, once the last lookup_stub is
+/// gone.
 ///
-/// The kernel empties it too, when nobody has it open any more. But if meanwhile a program lists the maps of the machine, and so opens and
-/// closes this one, the kernel never frees it (seen on Linux 6.18, at every try; never with a map that is empty already).
-pub(super) fn wall_up(maps: &Path) -> Result<()> {
-    let path = maps.join("STEERING");
+/// The kernel empties it too, when nobody has it open any more. But if meanwhile a program lists the maps of the
+/// machine, and so opens and closes this one, the kernel never frees it (seen on Linux 6.18, at every try; never with a
+/// map that is empty already).
+pub(super) fn clear_tail_call_target(maps: &Path) -> Result<()> {
+    let path = maps.join("LOOKUP_PROGS");
     if !path.exists() {
         return Ok(()); // another version's, or removed already
     }
     sys::wait_for_programs().context("Failed to wait for running programs (membarrier)")?;
-    let map = MapData::from_pin(&path).and_then(Map::from_map_data).and_then(ProgramArray::try_from);
+    let map = MapData::from_pin(&path)
+        .and_then(Map::from_map_data)
+        .and_then(ProgramArray::try_from);
     let mut steering = map.with_context(|| format!("Failed to open the map {}", path.display()))?;
     match steering.clear_index(&0) {
         Err(MapError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -43,11 +47,11 @@ pub(super) fn wall_up(maps: &Path) -> Result<()> {
 /// In C:
 ///
 /// ```c
-/// struct caller *caller = bpf_map_lookup_elem(&CALLERS, &(u32){0});
+/// struct caller *caller = bpf_map_lookup_elem(&LOOKUP_CALLER, &(u32){0});
 /// if (caller) {
 ///     caller->netns_cookie = NETNS_COOKIE;
 ///     caller->context = (u64)ctx;
-///     bpf_tail_call(ctx, &STEERING, 0); // does not return
+///     bpf_tail_call(ctx, &LOOKUP_PROGS, 0); // does not return
 /// }
 /// return SK_DROP; // the shared program is missing, and nothing else can tell what may pass
 /// ```
@@ -124,7 +128,10 @@ fn store(base: Register, offset: i16, value: Register) -> Instruction {
 #[expect(clippy::cast_possible_truncation, reason = "its two halves")]
 fn load_wide(to: Register, kind: u8, value: u64) -> [Instruction; 2] {
     let half = |bits: u64| (bits as u32).cast_signed();
-    [Instruction::new(LD_DW, registers(to, kind), 0, half(value)), Instruction::new(0, 0, 0, half(value >> 32))]
+    [
+        Instruction::new(LD_DW, registers(to, kind), 0, half(value)),
+        Instruction::new(0, 0, 0, half(value >> 32)),
+    ]
 }
 
 fn load_map(to: Register, map: BorrowedFd<'_>) -> [Instruction; 2] {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use interceptor_policy::{Enrolment, MAX_PODS, NodeState, Policy, PolicyFlags};
+use interceptor_policy::{Enrollment, MAX_PODS, NodeState, Policy, PolicyFlags};
 use zerocopy::IntoBytes as _;
 
 use super::{
@@ -40,7 +40,7 @@ pub struct Request<'a> {
 pub enum Change {
     /// It is enrolled with this very policy.
     Nothing,
-    Enrol,
+    Enroll,
     Switch,
 }
 
@@ -65,8 +65,8 @@ pub enum Step {
     RemoveOldLists,
 }
 
-/// Enrols a pod or switches it to another policy: all or nothing, and nothing when nothing would change.
-pub fn enrol(bpffs: &Bpffs, request: Request<'_>) -> Result<Plan> {
+/// Enrolls a pod or switches it to another policy: all or nothing, and nothing when nothing would change.
+pub fn enroll(bpffs: &Bpffs, request: Request<'_>) -> Result<Plan> {
     let lock = bpffs.lock()?;
     bpffs.finish_removal(&lock)?;
     let mut node = Node::open(bpffs)?;
@@ -78,7 +78,7 @@ pub fn enrol(bpffs: &Bpffs, request: Request<'_>) -> Result<Plan> {
         acceleration_trial::gate(request.force_acceleration)?;
     }
     let done = execute(bpffs, &lock, &mut node, &plan, request);
-    if done.is_err() && plan.change == Change::Enrol {
+    if done.is_err() && plan.change == Change::Enroll {
         // A pod that was not enrolled before is left as it was; the first error is the one to report.
         let _undone = remove(bpffs, &lock, node.as_mut(), request.netns.cookie());
     }
@@ -125,29 +125,32 @@ fn remove(bpffs: &Bpffs, lock: &Lock, node: Option<&mut Node>, cookie: u64) -> R
 fn draw(bpffs: &Bpffs, node: Option<&Node>, request: Request<'_>) -> Result<Plan> {
     let Request { netns, cgroup, policy, force, force_acceleration: _ } = request;
     let cookie = netns.cookie();
-    let enrolment = node.map(|node| node.tables.pod(cookie)).transpose()?.flatten();
+    let enrollment = node.map(|node| node.tables.pod(cookie)).transpose()?.flatten();
     let directory = node.map_or_else(PathBuf::new, |node| node.pod_directory(cookie));
     let (_attached, missing) = links::attached_and_missing(&directory, &policy.policy);
-    if let Some(Enrolment { cgroup_id, .. }) = enrolment
+    if let Some(Enrollment { cgroup_id, .. }) = enrollment
         && cgroup_id != cgroup.id()
     {
         bail!(
             "The pod is enrolled with the cgroup {}, not {}; run `interceptor clean --netns {}` first",
-            cgroup::path_of(cgroup_id).map_or_else(|| format!("with id {cgroup_id}"), |path| path.display().to_string()),
+            cgroup::path_of(cgroup_id)
+                .map_or_else(|| format!("with id {cgroup_id}"), |path| path.display().to_string()),
             cgroup.path().display(),
             netns.path().display()
         );
     }
-    let change = match enrolment {
-        None => Change::Enrol,
-        Some(enrolment) if enrolment.fingerprint == fingerprint(policy) && missing.is_empty() && !force => Change::Nothing,
+    let change = match enrollment {
+        None => Change::Enroll,
+        Some(enrollment) if enrollment.fingerprint == fingerprint(policy) && missing.is_empty() && !force => {
+            Change::Nothing
+        }
         Some(_) => Change::Switch,
     };
     if change == Change::Nothing {
         return Ok(Plan { change, steps: Vec::new() });
     }
     let enrolled = node.map(|node| node.tables.pods()).transpose()?.map_or(0, |pods| pods.len());
-    if change == Change::Enrol && enrolled >= MAX_PODS {
+    if change == Change::Enroll && enrolled >= MAX_PODS {
         bail!(
             "{enrolled} pods are enrolled on this node, and there is no room for another; `interceptor status` lists them, `interceptor clean` ends one"
         );
@@ -165,9 +168,18 @@ fn draw(bpffs: &Bpffs, node: Option<&Node>, request: Request<'_>) -> Result<Plan
         steps.push(Step::PrepareIpv6);
     }
     steps.extend(MarkedRouting::of(scalars).map(Step::PrepareTproxy));
-    steps.push(Step::WriteLists { addresses: addresses.len(), numbers: numbers.len(), sources: sources.len(), primaries: primaries.len() });
+    steps.push(Step::WriteLists {
+        addresses: addresses.len(),
+        numbers: numbers.len(),
+        sources: sources.len(),
+        primaries: primaries.len(),
+    });
     if !missing.is_empty() {
-        steps.push(Step::Attach { programs: missing, cgroup: cgroup.path().to_path_buf(), netns: netns.path().to_path_buf() });
+        steps.push(Step::Attach {
+            programs: missing,
+            cgroup: cgroup.path().to_path_buf(),
+            netns: netns.path().to_path_buf(),
+        });
     }
     steps.push(Step::AdoptListeners { ports: [scalars.outbound_port, scalars.inbound_port] });
     steps.push(Step::PutInForce { cookie });
@@ -201,13 +213,22 @@ fn execute(bpffs: &Bpffs, lock: &Lock, node: &mut Option<Node>, plan: &Plan, req
                 let state = node.tables.node()?;
                 generation = state.last_generation + 1;
                 if generation > Policy::MAX_GENERATION {
-                    bail!("No name is left for another configuration on this node; run `interceptor clean --all` and enrol the pods anew");
+                    bail!(
+                        "No name is left for another configuration on this node; run `interceptor clean --all` and enroll the pods anew"
+                    );
                 }
-                node.tables.set_node(NodeState { last_generation: generation, unfinished: 1, ..state })?;
+                node.tables
+                    .set_node(NodeState { last_generation: generation, unfinished: 1, ..state })?;
                 node.tables.write_lists(generation, policy)?;
             }
             Step::Attach { .. } => {
-                links::attach_missing(&node.directory, &node.pod_directory(netns.cookie()), &policy.policy, cgroup, netns)?;
+                links::attach_missing(
+                    &node.directory,
+                    &node.pod_directory(netns.cookie()),
+                    &policy.policy,
+                    cgroup,
+                    netns,
+                )?;
             }
             Step::AdoptListeners { .. } => {
                 let adopted = listeners::adopt(&mut node.tables, netns, policy)?;
@@ -215,11 +236,11 @@ fn execute(bpffs: &Bpffs, lock: &Lock, node: &mut Option<Node>, plan: &Plan, req
             }
             Step::PutInForce { cookie } => {
                 node.tables.add_counters(*cookie)?;
-                node.tables.set_pod(*cookie, enrolment(generation, request)?)?;
+                node.tables.set_pod(*cookie, enrollment(generation, request)?)?;
                 if let Some(mut acceleration) = Acceleration::open(&node.directory)? {
-                    node.tell_neighbours(&mut acceleration)?;
+                    node.publish_pod_addresses(&mut acceleration)?;
                 }
-                if plan.change == Change::Enrol {
+                if plan.change == Change::Enroll {
                     let state = node.tables.node()?;
                     node.tables.set_node(NodeState { unfinished: 0, ..state })?;
                 }
@@ -233,11 +254,11 @@ fn execute(bpffs: &Bpffs, lock: &Lock, node: &mut Option<Node>, plan: &Plan, req
     Ok(())
 }
 
-fn enrolment(generation: u32, request: Request<'_>) -> Result<Enrolment> {
+fn enrollment(generation: u32, request: Request<'_>) -> Result<Enrollment> {
     let Request { netns, cgroup, policy, force: _, force_acceleration: _ } = request;
     let mut scalars = policy.policy;
     scalars.generation = generation;
-    Ok(Enrolment {
+    Ok(Enrollment {
         policy: scalars,
         fingerprint: fingerprint(policy),
         netns_inode: netns.inode(),
@@ -250,18 +271,24 @@ fn enrolment(generation: u32, request: Request<'_>) -> Result<Enrolment> {
 /// Tells policies apart.
 fn fingerprint(policy: &CompiledPolicy) -> u64 {
     let CompiledPolicy { policy, addresses, numbers, sources, primaries } = policy;
-    let addresses: Vec<_> =
-        addresses.iter().map(|AddressPrefix { address, prefix_len, class }| (address.0, *prefix_len, class.bits())).collect();
+    let addresses: Vec<_> = addresses
+        .iter()
+        .map(|AddressPrefix { address, prefix_len, class }| (address.0, *prefix_len, class.bits()))
+        .collect();
     let numbers: Vec<_> = numbers
         .iter()
         .map(|NumberPrefix { space, number, prefix_len, class }| (*space as u32, *number, *prefix_len, class.bits()))
         .collect();
-    let sources: Vec<_> = sources.iter().map(|SourcePrefix { address, prefix_len, source }| (address.0, *prefix_len, source.0)).collect();
+    let sources: Vec<_> = sources
+        .iter()
+        .map(|SourcePrefix { address, prefix_len, source }| (address.0, *prefix_len, source.0))
+        .collect();
     let primaries: Vec<_> = primaries.iter().map(|(secondary, primary)| (secondary.0, primary.0)).collect();
     fingerprint_of(&(policy.as_bytes(), addresses, numbers, sources, primaries))
 }
 
-/// A hash that is the same in every run of one build. Another build may use another; that only costs a switch to the same policy.
+/// A hash that is the same in every run of one build. Another build may use another; that only costs a switch to the
+/// same policy.
 pub(super) fn fingerprint_of(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
@@ -272,7 +299,7 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let heading = match self.change {
             Change::Nothing => "The pod is enrolled with this configuration; nothing to do",
-            Change::Enrol => "Enrol the pod:",
+            Change::Enroll => "Enroll the pod:",
             Change::Switch => "Switch the pod to another configuration:",
         };
         f.write_str(heading)?;
@@ -287,7 +314,9 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LoadPrograms => f.write_str("load the kernel programs and create the maps"),
-            Self::LoadAcceleration => f.write_str("try whether this kernel accelerates safely, and load the programs and maps for it"),
+            Self::LoadAcceleration => {
+                f.write_str("try whether this kernel accelerates safely, and load the programs and maps for it")
+            }
             Self::PrepareIpv6 => f.write_str("make ::6 and the network of the IPv6 slots local in the pod"),
             Self::PrepareTproxy(routing) => routing.fmt(f),
             Self::WriteLists { addresses, numbers, sources, primaries } => {
@@ -298,12 +327,23 @@ impl fmt::Display for Step {
                 )
             }
             Self::Attach { programs, cgroup, netns } => {
-                write!(f, "attach {} to {} and {}", programs.join(", "), cgroup.display(), netns.display())
+                write!(
+                    f,
+                    "attach {} to {} and {}",
+                    programs.join(", "),
+                    cgroup.display(),
+                    netns.display()
+                )
             }
             Self::AdoptListeners { ports: [outbound, inbound] } => {
-                write!(f, "record the sidecar's sockets that already listen on ports {outbound} and {inbound}")
+                write!(
+                    f,
+                    "record the sidecar's sockets that already listen on ports {outbound} and {inbound}"
+                )
             }
-            Self::PutInForce { cookie } => write!(f, "put the interception in force (network namespace cookie {cookie})"),
+            Self::PutInForce { cookie } => {
+                write!(f, "put the interception in force (network namespace cookie {cookie})")
+            }
             Self::RemoveOldLists => f.write_str("remove the lists of the configuration before"),
         }
     }

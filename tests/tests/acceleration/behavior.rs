@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
-use interceptor_tests::{Node, records::Behaviours};
+use interceptor_tests::{Node, records::Behaviors};
 use rstest::rstest;
 
 use crate::lab::{Kind, Lab, absent};
@@ -18,11 +18,11 @@ static DOCUMENTED_HERE: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
     DOCUMENTED.iter().copied().chain(without_notice.then_some(URGENT)).collect()
 });
 
-fn seen(kind: Kind, flags: &[&str]) -> Behaviours {
+fn seen(kind: Kind, flags: &[&str]) -> Behaviors {
     let node = Node::new();
     let lab = Lab::new(&node, kind);
-    lab.enrol(flags);
-    let seen: Behaviours = lab.run(&["behaviour"]);
+    lab.enroll(flags);
+    let seen: Behaviors = lab.run(&["behavior"]);
     let counters = lab.counters();
     let accelerated = !flags.is_empty();
     assert_eq!(counters.of("accelerated") > 40, accelerated, "{counters}");
@@ -43,10 +43,14 @@ fn applications_see_plain_tcp_but_for_what_is_documented(#[case] kind: Kind) {
     assert_eq!(plain.keys().collect::<Vec<_>>(), accelerated.keys().collect::<Vec<_>>());
     let mut different = BTreeSet::new();
     for (name, lines) in &plain {
-        let behaviour = name.trim_end_matches(", from the server");
+        let behavior = name.trim_end_matches(", from the server");
         if lines != &accelerated[name] {
-            assert!(DOCUMENTED_HERE.contains(behaviour), "{name}\nplain {lines:#?}\naccelerated {:#?}", accelerated[name]);
-            different.insert(behaviour);
+            assert!(
+                DOCUMENTED_HERE.contains(behavior),
+                "{name}\nplain {lines:#?}\naccelerated {:#?}",
+                accelerated[name]
+            );
+            different.insert(behavior);
         }
     }
     assert_eq!(different, *DOCUMENTED_HERE, "a documented difference is none");

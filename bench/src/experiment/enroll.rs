@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How long it takes until a new pod is intercepted: the time of the programs that do it, both families, in a pod that was not
-//! intercepted before.
+//! How long it takes until a new pod is intercepted: the time of the programs that do it, both families, in a pod that
+//! was not intercepted before.
 
 use std::{cell::RefCell, process::Command, rc::Rc, time::Instant};
 
@@ -22,9 +22,9 @@ const STACK: Stack = Stack::Dual;
 pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let (node, empty) = (Node::new(), Node::new());
     // Programs and maps are loaded with the first pod.
-    small_pod(&node, "first").enrol(STACK.enrol_flags());
-    // Pods live until the end: the kernel takes a namespace away in the background, with locks that others then wait for, and the next
-    // enrolment clears up after a pod that is gone. Neither is what is timed.
+    small_pod(&node, "first").enroll(STACK.enroll_flags());
+    // Pods live until the end: the kernel takes a namespace away in the background, with locks that others then wait
+    // for, and the next enrollment clears up after a pod that is gone. Neither is what is timed.
     let made = RefCell::new(Vec::new());
     let fresh = |node| {
         let pod = Rc::new(small_pod(node, &format!("new-{}", made.borrow().len())));
@@ -37,12 +37,16 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let mut contenders: Vec<Contender<'_>> = Vec::new();
     for variant in [Variant::IptablesLegacy, Variant::IptablesNft] {
         let (node, fresh) = (&node, &fresh);
-        contenders.push(Contender::new(variant.name(), move || (0..times).map(|_| rules_time(variant, &fresh(node))).collect()));
+        contenders.push(Contender::new(variant.name(), move || {
+            (0..times).map(|_| rules_time(variant, &fresh(node))).collect()
+        }));
     }
-    contenders.push(Contender::new(Variant::Ebpf.name(), || Ok((0..times).map(|_| enrol_time(&fresh(&node))).collect())));
+    contenders.push(Contender::new(Variant::Ebpf.name(), || {
+        Ok((0..times).map(|_| enroll_time(&fresh(&node))).collect())
+    }));
     contenders.push(Contender::new("ebpf, first pod of the node", || {
         let time = |_| {
-            let time = enrol_time(&fresh(&empty));
+            let time = enroll_time(&fresh(&empty));
             empty.run(&["clean", "--all"]).expect_success();
             time
         };
@@ -52,27 +56,38 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
         Ok((0..times).map(|_| time(idle.namespace().root().command("true"), "")).collect())
     }));
     let title = "putting interception in force in a pod, both families".to_owned();
-    Ok(vec![lab.run(Plan { name: "enrol".to_owned(), title, unit: Unit::Nanoseconds, better: Better::Less, contenders })?])
+    Ok(vec![lab.run(Plan {
+        name: "enroll".to_owned(),
+        title,
+        unit: Unit::Nanoseconds,
+        better: Better::Less,
+        contenders,
+    })?])
 }
 
 /// A pod with addresses and without a cable: for when nobody connects.
 pub(super) fn small_pod<'node>(node: &'node Node, name: &str) -> Pod<'node> {
     let pod = node.pod(name);
-    pod.namespace().ip(&format!("addr add {POD}/24 dev lo\naddr add {POD_V6}/64 dev lo nodad"));
+    pod.namespace()
+        .ip(&format!("addr add {POD}/24 dev lo\naddr add {POD_V6}/64 dev lo nodad"));
     pod
 }
 
-fn enrol_time(pod: &Pod<'_>) -> f64 {
+fn enroll_time(pod: &Pod<'_>) -> f64 {
     let node = pod.node();
     // Started in the pod like the other programs, and as in an init container.
     let mut command = pod.namespace().root().command(&node.interceptor().display().to_string());
-    command.arg("istio-iptables").args(DEFAULT_FLAGS).args(STACK.enrol_flags()).args(pod.place());
+    command
+        .arg("istio-iptables")
+        .args(DEFAULT_FLAGS)
+        .args(STACK.enroll_flags())
+        .args(pod.place());
     command.arg("--bpffs").arg(node.bpffs());
     time(command, "")
 }
 
 fn rules_time(variant: Variant, pod: &Pod<'_>) -> anyhow::Result<f64> {
-    let flags = [DEFAULT_FLAGS, STACK.enrol_flags()].concat();
+    let flags = [DEFAULT_FLAGS, STACK.enroll_flags()].concat();
     let mut total = 0.0;
     for (family, program) in variant.restore_programs().into_iter().flatten() {
         let rules = rules(pod, STACK, family, &flags).map_err(|why| anyhow::anyhow!("{why}"))?;
