@@ -3,6 +3,8 @@
 //! `kernel` puts it in force, `cli` is the command line. The kernel programs themselves are in `interceptor-ebpf`, the
 //! rules in `interceptor-policy`.
 
+mod accounts;
 pub mod cli;
 pub mod kernel;
-pub mod policy;
+
+pub use accounts::SystemAccounts;

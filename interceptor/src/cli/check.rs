@@ -6,7 +6,7 @@ use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::output::{self, Format};
-use crate::kernel::probe::{self, Answer, Feature};
+use crate::kernel::check::features::{self, Answer, Feature};
 
 /// Try whether this machine has what is needed
 ///
@@ -26,7 +26,7 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode> {
-    let features = probe::all(&args.bpffs);
+    let features = features::all(&args.bpffs);
     match args.output {
         Format::Json => output::json(&features)?,
         Format::Text => print(&features),

@@ -5,7 +5,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::output;
-use crate::kernel::{bpffs::Bpffs, enrollment, netns::Netns};
+use crate::kernel::{enroll::plan as enrollment, node::bpffs::Bpffs, pod::netns::Netns};
 
 /// End the interception of a pod, or of all
 ///

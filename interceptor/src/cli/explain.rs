@@ -13,13 +13,11 @@ use interceptor_policy::{
 use serde::Serialize;
 
 use super::output::{self, Format};
-use crate::{
-    kernel::{bpffs::Bpffs, netns::Netns, snapshot},
-    policy::{
+use crate::{SystemAccounts, kernel::{node::{bpffs::Bpffs, snapshot}, pod::netns::Netns}};
+use interceptor_config::{
         CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, IstioFlags, NumberRange, PodFacts, ResolvConf,
-        SystemAccounts, compile,
-    },
-};
+         compile,
+    };
 
 /// Tell what happens to a connection, and which rule says so
 ///

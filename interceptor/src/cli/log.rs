@@ -3,7 +3,7 @@ use std::io;
 
 use tracing_subscriber::{EnvFilter, fmt::writer::BoxMakeWriter};
 
-use crate::policy::LogFlags;
+use interceptor_config::LogFlags;
 
 /// Starts logging as the flags of `pilot-agent` ask for: to standard output, from level info on, unless they say
 /// otherwise.

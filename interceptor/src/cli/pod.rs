@@ -6,16 +6,15 @@ use clap::Args;
 
 use super::{log, output, validate};
 use crate::{
+    SystemAccounts,
     kernel::{
-        bpffs::Bpffs,
-        cgroup::Cgroup,
-        enrollment::{self, Change, Request},
-        netns::Netns,
+        enroll::plan::{self as enrollment, Change, Request},
+        node::bpffs::Bpffs,
+        pod::{cgroup::Cgroup, netns::Netns},
     },
-    policy::{
-        Acceleration, AccelerationFlags, IstioConfig, IstioFlags, ResolvConf, SystemAccounts, compile,
-        unknown_interfaces,
-    },
+};
+use interceptor_config::{
+    Acceleration, AccelerationFlags, IstioConfig, IstioFlags, ResolvConf, compile, unknown_interfaces,
 };
 
 /// Intercept a pod: the flags of istio-iptables, and the same outcome for every connection

@@ -5,8 +5,9 @@ use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::output;
-use crate::policy::{
-    InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, SystemAccounts,
+use crate::SystemAccounts;
+use interceptor_config::{
+    InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf,
     render::{self, Rendered},
 };
 

@@ -9,8 +9,7 @@ use serde::Serialize;
 
 use super::output::{self, Format};
 use crate::kernel::{
-    bpffs::Bpffs,
-    pods::{self, PodState},
+    node::{bpffs::Bpffs, status::{self, PodState}},
 };
 
 /// Show the pods that are enrolled, what is attached, and what was counted
@@ -51,7 +50,7 @@ struct PodStatus {
 }
 
 pub(super) fn run(args: &StatusArgs) -> Result<ExitCode> {
-    let pods: Vec<PodStatus> = pods::list(&Bpffs::open(&args.bpffs)?)?.iter().map(PodStatus::of).collect();
+    let pods: Vec<PodStatus> = status::list(&Bpffs::open(&args.bpffs)?)?.iter().map(PodStatus::of).collect();
     match args.output {
         Format::Json => output::json(&pods)?,
         Format::Text if pods.is_empty() => output::text("No pod is enrolled"),

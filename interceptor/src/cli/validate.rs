@@ -16,7 +16,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::policy::IstioConfig;
+use interceptor_config::IstioConfig;
 
 /// What `istio-iptables` exits with; Istio's repair controller looks for it.
 const VALIDATION_FAILED: u8 = 126;

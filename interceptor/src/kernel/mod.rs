@@ -14,32 +14,9 @@
 //! A pod is enrolled when, and only when, it has an entry in the map of pods. It is written last and removed first, so
 //! whatever kills a run leaves the old state or the new one.
 
-mod acceleration;
-mod acceleration_trial;
-pub mod bpffs;
-mod btf;
-pub mod cgroup;
-pub mod enrollment;
-mod ipv6;
-mod known_bad;
-mod links;
-mod listeners;
-mod listening;
-mod lookup_stub;
-mod netlink;
-pub mod netns;
-mod node;
-mod object;
-pub mod pods;
-pub mod probe;
-mod raw;
-mod routes;
-pub mod snapshot;
+pub mod check;
+pub mod enroll;
+pub mod node;
+pub mod pod;
+mod programs;
 mod sys;
-mod tables;
-mod tproxy;
-#[cfg(feature = "kernel-log")]
-pub mod trace;
-mod trial;
-mod upstream;
-mod userns;

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Names of users, groups and services, which iptables takes wherever it takes a number. This crate never reads the
+//! databases itself: the caller passes them in.
+
+/// Looks names up; a database that cannot be read knows no names, as for iptables.
+pub trait Accounts {
+    /// The ID of a user.
+    fn uid(&self, name: &str) -> Option<u32>;
+    /// The ID of a group.
+    fn gid(&self, name: &str) -> Option<u32>;
+    /// The TCP port of a service.
+    fn service(&self, name: &str) -> Option<u16>;
+}

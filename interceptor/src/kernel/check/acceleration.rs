@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Whether this kernel accelerates without harm: by its version, as far as harm is known, and by trying.
+
+use std::{
+    io::{ErrorKind, Read as _, Write as _},
+    net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use interceptor_policy::{Reason, acceleration::MIN_BUDGET};
+use nix::sched::{CloneFlags, unshare};
+
+use crate::kernel::{check::known_bad, sys, check::scratch::{self, Interception}, sys::release::Names};
+use interceptor_config::Acceleration;
+
+/// How long an answer of the kernel may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// That says nothing of the kernel.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "Acceleration cannot be tried now: TCP takes up so much of this machine's memory (the first number of net.ipv4.tcp_mem, or more) that \
+     nothing is accelerated. Try again later"
+)]
+pub(crate) struct NoMemory;
+
+/// Refuses acceleration on a kernel that is not fit for it, unless that is what is wanted.
+pub(crate) fn gate(force: bool) -> Result<()> {
+    let fit = not_known_to_be_unsafe().and_then(|()| try_it());
+    match fit {
+        Err(error) if force => tracing::warn!("accelerating nevertheless (--force-accelerate): {error:#}"),
+        fit => fit.context(
+            "This kernel is not known to be fit for acceleration (--accelerate). Without it, interception works as ever; \
+             --force-accelerate overrides this, at the risk named here",
+        )?,
+    }
+    Ok(())
+}
+
+/// Looks this kernel up in the table of known faults.
+pub(crate) fn not_known_to_be_unsafe() -> Result<()> {
+    known_bad::judge(&Names::of_this_kernel()?)
+}
+
+/// Accelerates a connection in a network namespace that exists for this purpose, and compares it with what TCP does.
+pub(crate) fn try_it() -> Result<()> {
+    let trial = std::thread::spawn(|| {
+        unshare(CloneFlags::CLONE_NEWNET).context("Failed to make a network namespace")?;
+        sys::bring_loopback_up().context("Failed to bring the loopback interface up")?;
+        let interception = scratch::intercept_this_thread(Some(Acceleration { budget: MIN_BUDGET, force: false }))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 15006)).context("Failed to listen on port 15006")?;
+        answers(&listener, &interception)?;
+        end_of_stream(&listener)?;
+        order(&listener, &interception)
+    });
+    trial.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// The sidecar connects to its own pod, which is brought back to it.
+fn pair(listener: &TcpListener) -> Result<(TcpStream, TcpStream)> {
+    const DIALED: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 6), 15002);
+    let client = TcpStream::connect_timeout(&DIALED.into(), PATIENCE)
+        .with_context(|| format!("Failed to connect to {DIALED}"))?;
+    let (server, _peer) = listener.accept().context("Failed to accept the connection")?;
+    for stream in [&client, &server] {
+        stream.set_read_timeout(Some(PATIENCE)).context("Failed to set a time limit")?;
+        stream.set_nodelay(true).context("Failed to set TCP_NODELAY")?;
+    }
+    Ok((client, server))
+}
+
+/// Data arrives, and `FIONREAD`, `MSG_PEEK` and `poll` know of it.
+fn answers(listener: &TcpListener, interception: &Interception) -> Result<()> {
+    let (mut client, mut server) = pair(listener)?;
+    client.write_all(b"question").context("Failed to send")?;
+    memory_suffices(interception)?;
+    let accelerated = interception.count(Reason::Accelerated)?;
+    ensure!(accelerated == 1, "a connection inside the trial's pod was not accelerated");
+    ensure!(sys::is_readable(&server)?, "poll() does not say that data has arrived");
+    let waiting = sys::bytes_to_read(&server).context("Failed to ask how much has arrived (FIONREAD)")?;
+    ensure!(
+        waiting == 8,
+        "ioctl(FIONREAD) answers {waiting} with 8 bytes to read; servers that ask it wait for ever"
+    );
+    let mut buffer = [0; 16];
+    let peeked = server
+        .peek(&mut buffer)
+        .context("Failed to look at what has arrived (MSG_PEEK)")?;
+    ensure!(&buffer[..peeked] == b"question", "MSG_PEEK shows something else than was sent");
+    let read = server.read(&mut buffer).context("Failed to read what has arrived")?;
+    ensure!(&buffer[..read] == b"question", "something else arrived than was sent");
+    server.write_all(b"answer").context("Failed to answer")?;
+    let read = client.read(&mut buffer).context("Failed to read the answer")?;
+    ensure!(&buffer[..read] == b"answer", "something else was answered than arrived");
+    Ok(())
+}
+
+/// What was sent before the end arrives before the end, also after this side has ended its own direction.
+fn end_of_stream(listener: &TcpListener) -> Result<()> {
+    let (mut client, mut server) = pair(listener)?;
+    client.write_all(b"last words").context("Failed to send")?;
+    client.shutdown(Shutdown::Write).context("Failed to end a direction")?;
+    server
+        .write_all(b"farewell")
+        .context("Failed to send into the other direction")?;
+    drop(client_reads_later(&mut server, b"last words")?);
+    drop(server);
+    let mut rest = String::new();
+    client
+        .read_to_string(&mut rest)
+        .context("Failed to read what was sent before the other side closed")?;
+    ensure!(
+        rest == "farewell",
+        "{} of 8 bytes survived the other side's close()",
+        rest.len()
+    );
+    Ok(())
+}
+
+fn client_reads_later(server: &mut TcpStream, wanted: &[u8]) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    server
+        .read_to_end(&mut all)
+        .context("Failed to read what was sent before the end")?;
+    ensure!(
+        all == wanted,
+        "{} of {} bytes arrived before the end of the stream",
+        all.len(),
+        wanted.len()
+    );
+    Ok(all)
+}
+
+/// A writer whose reader sleeps is stopped, and what it wrote arrives in order: the first part directly, the rest by
+/// TCP.
+fn order(listener: &TcpListener, interception: &Interception) -> Result<()> {
+    /// No queue of TCP is larger, as far as anybody knows.
+    const TOO_MUCH: u64 = 64 << 20;
+    let (mut client, mut server) = pair(listener)?;
+    client.set_nonblocking(true).context("Failed to set O_NONBLOCK")?;
+    let mut written = 0_u64;
+    loop {
+        let chunk: Vec<u8> = (written..written + 1000).map(pattern).collect();
+        match client.write(&chunk) {
+            Ok(bytes) => written += bytes as u64,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error).context("Failed to send to a reader that does not read"),
+        }
+        ensure!(written < TOO_MUCH, "{written} bytes were taken for a reader that does not read");
+    }
+    memory_suffices(interception)?;
+    ensure!(
+        interception.count(Reason::AccelerationOverBudget)? > 0,
+        "a direction did not go back to TCP when it was over its budget"
+    );
+    drop(client);
+    let (mut at, mut buffer) = (0_u64, vec![0; 64 * 1024]);
+    loop {
+        match server.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(bytes) => {
+                let in_order = buffer[..bytes].iter().zip(at..).all(|(byte, at)| *byte == pattern(at));
+                ensure!(in_order, "data arrived out of order after a direction went back to TCP");
+                at += bytes as u64;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).with_context(|| format!("Failed to read after {at} of {written} bytes")),
+        }
+    }
+    ensure!(at == written, "{at} of {written} bytes arrived");
+    Ok(())
+}
+
+fn memory_suffices(interception: &Interception) -> Result<()> {
+    ensure!(interception.count(Reason::AccelerationMemoryPressure)? == 0, NoMemory);
+    Ok(())
+}
+
+/// Differs between places that are near each other.
+const fn pattern(at: u64) -> u8 {
+    (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+}

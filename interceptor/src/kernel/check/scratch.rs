@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! An interception that lasts as long as a value: nothing is pinned.
+
+use std::{
+    fs::File,
+    net::{Ipv4Addr, UdpSocket},
+    os::fd::{AsFd as _, OwnedFd},
+    path::Path,
+};
+
+use anyhow::{Context as _, Result};
+use aya::Ebpf;
+use interceptor_policy::{Enrollment, Reason};
+use nix::unistd::{getgid, getuid};
+
+use crate::SystemAccounts;
+use crate::kernel::{node::acceleration, pod::cgroup, programs::object::{self, ACCELERATION_CGROUP_PROGRAMS, CGROUP_PROGRAMS, SK_LOOKUP}, sys, node::maps::Tables};
+use interceptor_config::{
+    Acceleration, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, compile,
+};
+
+/// Ends the interception when dropped.
+pub(crate) struct Interception {
+    cookie: u64,
+    tables: Tables,
+    _links: Vec<OwnedFd>,
+    _object: Ebpf,
+}
+
+impl Interception {
+    /// How often a reason was counted.
+    pub(crate) fn count(&self, reason: Reason) -> Result<u64> {
+        Ok(self.tables.counters(self.cookie)?.0[reason as usize])
+    }
+}
+
+/// Intercepts the network namespace of the calling thread, with this process in the part of the sidecar.
+///
+/// The programs are attached to this process's own cgroup; in other namespaces they do nothing.
+pub(crate) fn intercept_this_thread(accelerate: Option<Acceleration>) -> Result<Interception> {
+    let namespace = File::open("/proc/thread-self/ns/net").context("Failed to open the trial's network namespace")?;
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("Failed to make a socket")?;
+    let cookie = sys::netns_cookie(&socket).context("Failed to ask for the trial's cookie")?;
+    let directory = cgroup::own_directory()?;
+    let cgroup = File::open(&directory).with_context(|| format!("Failed to open {}", directory.display()))?;
+
+    let policy = sidecar_is_this_process()?.accelerated(accelerate);
+    let accelerating = object::acceleration_programs().filter(|_| accelerate.is_some());
+    let mut object = object::load_unpinned(object::programs().chain(accelerating))?;
+    object::set_tail_call_target(&mut object)?;
+    let lookup_stub = object::load_lookup_stub(&object, cookie)?;
+    let mut tables = Tables::take(|name| {
+        object
+            .take_map(name)
+            .with_context(|| format!("The kernel object has no map {name}"))
+    })?;
+    let mut links = vec![SK_LOOKUP.attach(&lookup_stub, &namespace)?];
+    if accelerate.is_some() {
+        links.extend(acceleration::attach(&mut object)?);
+    }
+    let accelerating = ACCELERATION_CGROUP_PROGRAMS.into_iter().filter(|_| accelerate.is_some());
+    for info in CGROUP_PROGRAMS.into_iter().chain(accelerating) {
+        let program = info
+            .of(&mut object)?
+            .fd()
+            .with_context(|| format!("Failed to use {}", info.name))?;
+        links.push(info.attach(&program.as_fd(), &cgroup)?);
+    }
+    tables.write_lists(1, &policy)?;
+    let mut scalars = policy.policy;
+    scalars.generation = 1;
+    let enrollment = Enrollment {
+        policy: scalars,
+        fingerprint: 0,
+        netns_inode: 0,
+        cgroup_id: 0,
+        addresses: 0,
+        numbers: 0,
+    };
+    tables.add_counters(cookie)?;
+    tables.set_pod(cookie, enrollment)?;
+    Ok(Interception { cookie, tables, _links: links, _object: object })
+}
+
+fn sidecar_is_this_process() -> Result<interceptor_config::CompiledPolicy> {
+    let flags = IstioFlags {
+        proxy_uid: Some(getuid().to_string()),
+        proxy_gid: Some(getgid().to_string()),
+        ..IstioFlags::default()
+    };
+    let no_dns = ResolvConf { path: Path::new("/etc/resolv.conf"), read: &|_path| Ok(Vec::new()) };
+    let (config, _warnings) = IstioConfig::resolve(&flags, &|_name| None, &SystemAccounts, no_dns)?;
+    let facts = PodFacts {
+        interfaces: vec![InterfaceFacts {
+            name: "eth0".to_owned(),
+            index: 2,
+            addresses: vec![Ipv4Addr::new(192, 0, 2, 1).into()],
+        }],
+        ..PodFacts::default()
+    };
+    Ok(compile(&config, &facts)?)
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Sidecars that listened before their pod was enrolled: the kernel's callback for `listen()` will not come again.
+
+use std::{
+    fs,
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    path::Path,
+};
+
+use anyhow::{Context as _, Result};
+use interceptor_policy::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, Owner, ProxyListener};
+use socket2::{Protocol, SockRef};
+
+use crate::kernel::{pod::sock_diag::{self, Listening}, pod::netns::Netns, sys::pod_type::Raw, sys, node::maps::Tables};
+use interceptor_config::CompiledPolicy;
+
+/// Records the sockets of the sidecar that already listen on its ports. Returns how many there were.
+///
+/// Sockets of processes that this one cannot see (another PID namespace) cannot be had; a warning says so.
+pub(crate) fn adopt(tables: &mut Tables, netns: &Netns, policy: &CompiledPolicy) -> Result<u32> {
+    let mut adopted = 0;
+    let listening = sock_diag::sockets(netns)?;
+    for Listening { inode, port } in listening
+        .into_iter()
+        .filter(|listening| policy.policy.is_proxy_port(listening.port))
+    {
+        let Some(socket) = find_socket(netns, inode)? else {
+            tracing::warn!(
+                port,
+                "a socket already listens on the sidecar's port, but its process is not visible from here: connections are refused until \
+                 the sidecar listens anew; restart it"
+            );
+            continue;
+        };
+        if SockRef::from(&socket)
+            .protocol()
+            .context("Failed to ask a listening socket for its protocol")?
+            == Some(Protocol::MPTCP)
+        {
+            tracing::warn!(
+                port,
+                "a socket listens on the sidecar's port by MPTCP, and no connection can be given to it: connections are refused until the \
+                 sidecar listens anew, when it gets a TCP socket; restart it"
+            );
+            continue;
+        }
+        let maker = nix::sys::stat::fstat(&socket).context("Failed to look at a listening socket")?;
+        if Owner::classify(maker.st_uid, maker.st_gid, &policy.policy, policy).is_proxy() {
+            record(tables, netns, policy, port, &socket)?;
+            adopted += 1;
+        }
+    }
+    Ok(adopted)
+}
+
+fn record(tables: &mut Tables, netns: &Netns, policy: &CompiledPolicy, port: u16, socket: &OwnedFd) -> Result<()> {
+    const BPF_NOEXIST: u64 = 1;
+    let bound = SockRef::from(socket)
+        .local_addr()
+        .context("Failed to ask a listening socket for its address")?;
+    let bound = bound.as_socket().context("A listening TCP socket has no IP address")?;
+    let scope = ListenerScope::of(bound.ip().into());
+    if policy.policy.marks_listener(port) {
+        tables
+            .proxy_sockets
+            .insert(socket, Raw(ProxyListener { port: port.into() }), 0)
+            .context("Failed to mark a listening socket")?;
+    }
+    for index in 0..LISTENERS_PER_PORT {
+        let key = Raw(ListenerKey::new(netns.cookie(), port, scope, index));
+        match tables.listeners.insert(key, socket.as_fd(), BPF_NOEXIST) {
+            Ok(()) => return Ok(()),
+            Err(aya::maps::MapError::SyscallError(error))
+                if error.io_error.raw_os_error() == Some(nix::libc::EEXIST) => {}
+            Err(error) => return Err(error).context("Failed to record a listening socket"),
+        }
+    }
+    anyhow::bail!("More than {LISTENERS_PER_PORT} sockets listen on port {port}")
+}
+
+/// A descriptor of the socket with this inode number, from whichever visible process of the namespace has one.
+fn find_socket(netns: &Netns, inode: u64) -> Result<Option<OwnedFd>> {
+    let name = format!("socket:[{inode}]");
+    for process in fs::read_dir("/proc").context("Failed to list /proc")? {
+        let process = process.context("Failed to list /proc")?.path();
+        let Some(pid) = process
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.parse::<i32>().ok())
+        else {
+            continue;
+        };
+        // A process may end at any moment; then it has no socket either.
+        let Ok(namespace) = fs::read_link(process.join("ns/net")) else { continue };
+        if namespace.as_os_str() != format!("net:[{}]", netns.inode()).as_str() {
+            continue;
+        }
+        let Ok(descriptors) = fs::read_dir(process.join("fd")) else { continue };
+        for descriptor in descriptors.flatten() {
+            if fs::read_link(descriptor.path()).is_ok_and(|target| target == Path::new(&name))
+                && let Some(fd) = descriptor.file_name().to_str().and_then(|name| name.parse().ok())
+            {
+                let socket = sys::borrow_fd(pid, fd);
+                let socket = socket
+                    .with_context(|| format!("Failed to borrow a listening socket of process {pid} (pidfd_getfd)"))?;
+                tracing::debug!(pid, fd = socket.as_raw_fd(), "found the sidecar's listening socket");
+                return Ok(Some(socket));
+            }
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Floor 5: the verbs, that is enrolling a pod and ending its enrollment.
+
+pub(crate) mod adopt;
+pub mod plan;

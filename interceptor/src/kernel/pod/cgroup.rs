@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
+
+/// A pod's cgroup: the parent of its containers' ones. Programs attached to it see the sockets of all of them.
+#[derive(Debug)]
+pub struct Cgroup {
+    path: PathBuf,
+    file: File,
+    id: u64,
+}
+
+impl Cgroup {
+    /// Opens a cgroup2 directory. The root is refused: everything on the node lives below it, and would pay.
+    pub fn open(path: &Path) -> Result<Self> {
+        let kind =
+            statfs(path).with_context(|| format!("Failed to look at the cgroup {} (--cgroup)", path.display()))?;
+        if kind.filesystem_type() != CGROUP2_SUPER_MAGIC {
+            bail!(
+                "{} is not a directory of a cgroup2 file system (--cgroup); `findmnt -t cgroup2` shows where it is mounted",
+                path.display()
+            );
+        }
+        if !path.join("cgroup.events").exists() {
+            bail!(
+                "{} is the root of the cgroup2 hierarchy, not a pod's cgroup (--cgroup)",
+                path.display()
+            );
+        }
+        let file = File::open(path).with_context(|| format!("Failed to open the cgroup {}", path.display()))?;
+        let id = file
+            .metadata()
+            .with_context(|| format!("Failed to look at the cgroup {}", path.display()))?
+            .ino();
+        Ok(Self { path: path.to_path_buf(), file, id })
+    }
+
+    /// Finds the pod's cgroup from inside one of its containers: the parent of this process's own.
+    ///
+    /// A container usually has a cgroup namespace and sees its own cgroup as the root. Then the host's hierarchy must
+    /// be mounted somewhere too (a `hostPath` volume of `/sys/fs/cgroup`), and the own cgroup is recognized in it by
+    /// this process's id.
+    pub fn of_this_pod() -> Result<Self> {
+        let own = own_directory_below_parent().map_err(|error| {
+            anyhow!(
+                "Failed to find this pod's cgroup: {error:#}; mount the host's cgroup2 hierarchy into the container, or name the directory \
+                 with --cgroup"
+            )
+        })?;
+        let pod = own
+            .parent()
+            .with_context(|| format!("The cgroup {} has no parent", own.display()))?;
+        Self::open(pod).with_context(|| {
+            format!("Failed to use the parent of this process's cgroup {} as the pod's; name the pod's cgroup with --cgroup", own.display())
+        })
+    }
+
+    /// Its inode number, which the kernel calls its id.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+/// The directory of the cgroup with this id, if it is still there.
+pub fn path_of(id: u64) -> Option<PathBuf> {
+    let has_id = |directory: &Path| fs::metadata(directory).is_ok_and(|metadata| metadata.ino() == id);
+    mounts().ok()?.iter().find_map(|mount| find(mount, &has_id))
+}
+
+/// All places where a cgroup2 hierarchy is mounted.
+pub fn mounts() -> Result<Vec<PathBuf>> {
+    let text = fs::read_to_string("/proc/self/mountinfo").context("Failed to read /proc/self/mountinfo")?;
+    Ok(cgroup2_mounts(&text))
+}
+
+/// The mount points of cgroup2 in the text of a mountinfo file
+/// ([proc(5)](https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html)).
+fn cgroup2_mounts(mountinfo: &str) -> Vec<PathBuf> {
+    mountinfo
+        .lines()
+        .filter_map(|line| {
+            let (mount, kind) = line.split_once(" - ")?;
+            kind.starts_with("cgroup2 ")
+                .then(|| mount.split(' ').nth(4))?
+                .map(|point| PathBuf::from(unescape(point)))
+        })
+        .collect()
+}
+
+/// Blanks and backslashes stand as octal escapes.
+fn unescape(text: &str) -> String {
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+        .iter()
+        .fold(text.to_owned(), |text, (escape, character)| text.replace(escape, character))
+}
+
+/// The directory of this process's own cgroup.
+pub(crate) fn own_directory() -> Result<PathBuf> {
+    mounts()?
+        .iter()
+        .find_map(|mount| find(mount, &holds_this_process))
+        .context("this process is in no cgroup2 file system that is mounted here")
+}
+
+/// The same, where its parent is visible too.
+fn own_directory_below_parent() -> Result<PathBuf> {
+    mounts()?
+        .iter()
+        .find_map(|mount| find(mount, &holds_this_process).filter(|own| own != mount))
+        .context("the parent of this process's own cgroup is in no cgroup2 file system that is mounted here")
+}
+
+/// Process ids in these files are those of the reader's PID namespace, so this works in any container. A cgroup of
+/// threads has no such list, and is none that a container lives in.
+fn holds_this_process(directory: &Path) -> bool {
+    let own = std::process::id().to_string();
+    fs::read_to_string(directory.join("cgroup.procs")).is_ok_and(|ids| ids.lines().any(|id| id == own))
+}
+
+/// The first directory at or below `root` that is the one.
+fn find(root: &Path, is_it: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
+    let mut unvisited = vec![root.to_path_buf()];
+    while let Some(directory) = unvisited.pop() {
+        if is_it(&directory) {
+            return Some(directory);
+        }
+        // A cgroup may go at any moment.
+        unvisited.extend(subdirectories(&directory).unwrap_or_default());
+    }
+    None
+}
+
+fn subdirectories(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_cgroup2_wherever_it_is_mounted() {
+        let mountinfo = "\
+30 23 0:26 / /sys/fs/cgroup ro,nosuid - tmpfs tmpfs ro,mode=755
+31 30 0:27 / /sys/fs/cgroup/unified rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate
+32 30 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+77 23 0:27 /../.. /mnt/host\\040cgroup rw - cgroup2 cgroup2 rw
+";
+        assert_eq!(
+            cgroup2_mounts(mountinfo),
+            [PathBuf::from("/sys/fs/cgroup/unified"), PathBuf::from("/mnt/host cgroup")]
+        );
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a pod's network has to have before IPv6 is intercepted.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use anyhow::{Context as _, Result};
+use interceptor_policy::{Address, SlotAddress};
+use rtnetlink::{
+    Handle, RouteMessageBuilder,
+    packet_route::route::{RouteProtocol, RouteScope, RouteType},
+};
+
+use crate::kernel::{pod::netlink::{existing_is_fine, loopback_index, talk}, pod::netns::Netns};
+
+/// `enum rt_class_t`: where the kernel keeps local addresses.
+const RT_TABLE_LOCAL: u32 = 255;
+
+/// Makes local in the pod what interception of IPv6 needs: the network of the slots, and `::6`, which the sidecar binds
+/// to. Repeating it changes nothing. Both stay when the pod is cleaned, for the connections that still use them.
+pub(crate) fn prepare(netns: &Netns) -> Result<()> {
+    talk(netns, async |handle| add(&handle).await)
+}
+
+async fn add(handle: &Handle) -> Result<()> {
+    let lo = loopback_index()?;
+    let network = ipv6(SlotAddress::NETWORK_V6);
+    let route = RouteMessageBuilder::<Ipv6Addr>::new()
+        .destination_prefix(network, 64)
+        .output_interface(lo)
+        .table_id(RT_TABLE_LOCAL)
+        .protocol(RouteProtocol::Static)
+        .scope(RouteScope::Host)
+        .kind(RouteType::Local)
+        .build();
+    existing_is_fine(handle.route().add(route).execute().await)
+        .with_context(|| format!("Failed to make {network}/64 local in the pod"))?;
+    let passthrough = ipv6(Address::PASSTHROUGH_V6);
+    existing_is_fine(handle.address().add(lo, IpAddr::V6(passthrough), 128).execute().await)
+        .with_context(|| format!("Failed to add the address {passthrough} to the pod's loopback interface"))
+}
+
+fn ipv6(address: Address) -> Ipv6Addr {
+    match IpAddr::from(address) {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use anyhow::{Context as _, Result};
+use futures_util::TryStreamExt as _;
+use rtnetlink::{
+    Error, Handle, IpVersion, RouteMessageBuilder, new_connection,
+    packet_route::{
+        route::{RouteAttribute, RouteMessage},
+        rule::RuleMessage,
+    },
+};
+
+use crate::kernel::pod::netns::Netns;
+
+/// Talks to rtnetlink in a network namespace.
+pub(crate) fn talk<T: Send>(netns: &Netns, conversation: impl AsyncFnOnce(Handle) -> Result<T> + Send) -> Result<T> {
+    netns.run(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .context("Failed to start a netlink client")?;
+        runtime.block_on(async {
+            let (connection, handle, _) = new_connection().context("Failed to open a netlink socket")?;
+            let server = tokio::spawn(connection);
+            let done = conversation(handle).await;
+            server.abort();
+            done
+        })
+    })?
+}
+
+/// For requests to make something: that it is there already is what was wanted.
+pub(crate) fn existing_is_fine(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(Error::NetlinkError(message)) if message.raw_code() == -nix::libc::EEXIST => Ok(()),
+        result => result,
+    }
+}
+
+/// The routes of all tables of a family.
+pub(crate) async fn all_routes(handle: &Handle, family: &IpVersion) -> Result<Vec<RouteMessage>> {
+    let all = match family {
+        IpVersion::V4 => RouteMessageBuilder::<Ipv4Addr>::new().build(),
+        IpVersion::V6 => RouteMessageBuilder::<Ipv6Addr>::new().build(),
+    };
+    handle
+        .route()
+        .get(all)
+        .execute()
+        .try_collect()
+        .await
+        .context("Failed to list the routes")
+}
+
+/// The rules that choose among those tables.
+pub(crate) async fn all_rules(handle: &Handle, family: &IpVersion) -> Result<Vec<RuleMessage>> {
+    handle
+        .rule()
+        .get(family.clone())
+        .execute()
+        .try_collect()
+        .await
+        .context("Failed to list the rules")
+}
+
+/// Which table a route stands in.
+pub(crate) fn table_of(route: &RouteMessage) -> u32 {
+    let in_full = route.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Table(table) => Some(*table),
+        _ => None,
+    });
+    in_full.unwrap_or_else(|| route.header.table.into())
+}
+
+/// The index of the loopback interface of this thread's namespace.
+pub(crate) fn loopback_index() -> Result<u32> {
+    nix::net::if_::if_nametoindex("lo").context("Failed to find the loopback interface")
+}

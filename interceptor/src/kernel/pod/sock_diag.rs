@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Which TCP sockets of a network namespace listen.
+
+use std::io;
+
+use anyhow::{Context as _, Result};
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_sock_diag::{
+    SockDiagMessage,
+    inet::{ExtensionFlags, InetRequest, SocketId, StateFlags},
+};
+use netlink_sys::{Socket, protocols::NETLINK_SOCK_DIAG};
+use nix::libc::{AF_INET, AF_INET6, IPPROTO_TCP};
+
+use crate::kernel::pod::netns::Netns;
+
+/// A listening TCP socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listening {
+    pub(crate) inode: u64,
+    /// Host byte order.
+    pub(crate) port: u16,
+}
+
+/// All listening TCP sockets, of both families.
+pub(crate) fn sockets(netns: &Netns) -> Result<Vec<Listening>> {
+    match netns.run(diagnosed)?? {
+        Some(sockets) => Ok(sockets),
+        None => in_tables(&netns.read_files(&TABLES)?),
+    }
+}
+
+/// Asks `sock_diag`, which looks at listening sockets only. None when this kernel is built without it
+/// (`CONFIG_INET_DIAG`).
+fn diagnosed() -> Result<Option<Vec<Listening>>> {
+    let mut sockets = Vec::new();
+    for (family, socket_id) in [(AF_INET, SocketId::new_v4()), (AF_INET6, SocketId::new_v6())] {
+        let request = InetRequest {
+            family: u8::try_from(family)?,
+            protocol: u8::try_from(IPPROTO_TCP)?,
+            extensions: ExtensionFlags::empty(),
+            states: StateFlags::LISTEN,
+            socket_id,
+        };
+        match dump(request, &mut sockets) {
+            Ok(()) => {}
+            Err(error) if matches!(error.raw_os_error(), Some(nix::libc::ENOENT | nix::libc::EPROTONOSUPPORT)) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error).context("Failed to list the listening sockets (sock_diag)"),
+        }
+    }
+    Ok(Some(sockets))
+}
+
+fn dump(request: InetRequest, sockets: &mut Vec<Listening>) -> io::Result<()> {
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    let mut message = NetlinkMessage::new(header, SockDiagMessage::InetRequest(request).into());
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+
+    let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
+    socket.bind_auto()?;
+    socket.send(&bytes, 0)?;
+    loop {
+        let (datagram, _sender) = socket.recv_from_full()?;
+        let mut rest = datagram.as_slice();
+        while !rest.is_empty() {
+            let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest).map_err(io::Error::other)?;
+            match message.payload {
+                NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(found)) => {
+                    sockets
+                        .push(Listening { inode: found.header.inode.into(), port: found.header.socket_id.source_port });
+                }
+                NetlinkPayload::Done(_) => return Ok(()),
+                NetlinkPayload::Error(error) => return Err(error.to_io()),
+                _ => {} // padding, and what this does not ask for
+            }
+            // Messages begin at multiples of four bytes.
+            let length = usize::try_from(message.header.length)
+                .map_err(io::Error::other)?
+                .next_multiple_of(4);
+            rest = rest.get(length..).unwrap_or_default();
+        }
+    }
+}
+
+/// Reads `/proc/net/tcp`, for which the kernel walks all sockets of the node
+/// ([`proc_net_tcp.rst`](https://github.com/torvalds/linux/blob/v6.12/Documentation/networking/proc_net_tcp.rst)).
+fn in_tables(texts: &[String]) -> Result<Vec<Listening>> {
+    let lines = texts
+        .iter()
+        .flat_map(|text| text.lines().skip(1))
+        .filter(|line| state(line) == Some(LISTEN));
+    lines
+        .map(|line| listening(line).with_context(|| format!("Failed to make sense of /proc/net/tcp: {line:?}")))
+        .collect()
+}
+
+const TABLES: [&str; 2] = ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"];
+const LISTEN: &str = "0A";
+
+fn state(line: &str) -> Option<&str> {
+    line.split_whitespace().nth(3)
+}
+
+fn listening(line: &str) -> Option<Listening> {
+    let mut fields = line.split_whitespace();
+    let (_, port) = fields.nth(1)?.rsplit_once(':')?;
+    Some(Listening { port: u16::from_str_radix(port, 16).ok()?, inode: fields.nth(7)?.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Kernels without `sock_diag` have the table alone.
+    #[test]
+    fn both_sources_know_a_listening_socket() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let texts = TABLES.map(|table| std::fs::read_to_string(table).unwrap());
+        let in_table = in_tables(&texts)
+            .unwrap()
+            .into_iter()
+            .find(|socket| socket.port == port)
+            .expect("the table has the socket");
+        assert!(
+            diagnosed().unwrap().is_none_or(|sockets| sockets.contains(&in_table)),
+            "{in_table:?}"
+        );
+    }
+
+    #[test]
+    fn a_line_of_the_table_tells_port_and_inode() {
+        let line = "   0: 00000000:3A9E 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1337        0 4711 1 0000 100 0 0 10 0";
+        assert_eq!(
+            (state(line), listening(line)),
+            (Some(LISTEN), Some(Listening { inode: 4711, port: 15006 }))
+        );
+        assert_eq!(listening("something else"), None);
+    }
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Floor 1: system calls and what they tell of the running kernel. It knows no word of Istio.
+
+mod bpf;
+pub(crate) mod btf;
+mod misc;
+pub(crate) mod pod_type;
+pub(crate) mod release;
+
+pub(crate) use bpf::{
+    Instruction, bpf_link_create, bpf_obj_get, bpf_obj_pin, bpf_prog_attach, bpf_prog_load_sk_lookup,
+    bpf_raw_tracepoint_open,
+};
+pub(crate) use misc::{
+    borrow_fd, bring_loopback_up, bytes_to_read, is_readable, netns_cookie, owning_user_namespace, wait_for_programs,
+};
