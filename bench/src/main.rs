@@ -18,8 +18,8 @@ use interceptor_bench::{
     report::{Machine, Report, outcome_table, targets_table},
     worker::{Cpus, pin},
 };
-use interceptor_tests::{Interrupt, Node};
 use nix::unistd::geteuid;
+use testkit::{Interrupt, Node};
 
 /// Compares no interception, Istio's iptables rules and interceptor, in one run.
 #[derive(Parser)]

@@ -7,9 +7,9 @@ use interceptor_policy::{Address, AddressClass, SlotAddress};
 
 use super::{
     AddressPrefix, Cidr, PodFacts,
+    compiled::address_bits,
     interfaces::Excluded,
     prefixes::{Prefix, flatten},
-    compiled::address_bits,
 };
 
 /// How far an IPv4 address stands from the front of its mapped form.

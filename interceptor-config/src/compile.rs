@@ -9,10 +9,10 @@ use super::{
     Cidr, CompiledPolicy, ConfigError, DnsCapture, IdMap, InterceptionMode, InterfaceFacts, IstioConfig, NumberPrefix,
     NumberRange, PodFacts, Selection, Setting,
     addresses::addresses,
+    compiled::number_bits,
     interfaces::Excluded,
     prefixes::{Prefix, flatten},
     routes, settings,
-    compiled::number_bits,
 };
 
 /// How many address prefixes, and how many number prefixes, one pod may have. Far more than any list by hand; less than

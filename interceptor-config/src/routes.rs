@@ -9,8 +9,8 @@ use interceptor_policy::Address;
 use super::{
     PodFacts, SourcePrefix,
     addresses::MAPPED_BITS,
-    prefixes::{Prefix, flatten},
     compiled::address_bits,
+    prefixes::{Prefix, flatten},
 };
 
 /// For each of `prefixes` an address that lies in it and in no narrower one; none where the narrower ones leave

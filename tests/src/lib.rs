@@ -1,40 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The harness of the root suite: nodes, pods and processes that exist for one test.
-//!
-//! A [`Node`] owns everything that a test leaves in the kernel and takes it away when it is dropped, also when the test
-//! panics. The harness never changes its own namespace, cgroup or user: the `interceptor-probe` launcher does that in
-//! child processes.
-//!
-//! A failed test prints how to enter its namespaces; with `INTERCEPTOR_TEST_KEEP=1` they stay.
+//! The differential test as a library: the same flows under iptables and under this program, and what differs.
+//! The other suites are test targets of their own; what they share is in `testkit`.
 
-mod amount;
-mod backend;
-mod cgroup;
-mod counters;
 pub mod differential;
-pub mod envoy;
-mod held;
-mod interceptor;
-mod interrupt;
-pub mod istio_rules;
-mod launcher;
-mod lines;
-mod node;
-mod pod;
-mod process;
-pub mod programs;
-pub mod records;
-pub mod scene;
-mod wait;
-
-pub use amount::amount;
-pub use backend::Backend;
-pub use counters::Counters;
-pub use held::Held;
-pub use interceptor::Run;
-pub use interrupt::Interrupt;
-pub use launcher::{APP_UID, Launcher, PROXY_UID};
-pub use node::Node;
-pub use pod::{Namespace, Pod};
-pub use process::{Finished, Process};
-pub use wait::{patience, wait_until};

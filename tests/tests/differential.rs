@@ -2,11 +2,9 @@
 //! The same flows under Istio's rules and under ours: what anyone can observe of them is the same. More of it: `cargo
 //! xtask differential`.
 
-use interceptor_tests::{
-    Node, amount,
-    differential::{Iptables, LISTED, Lab, WRITTEN, cases, random, stacks},
-};
+use interceptor_tests::differential::{LISTED, Lab, WRITTEN, cases, random, stacks};
 use rstest::rstest;
+use testkit::{Node, amount, istio::Iptables};
 
 /// How many random configurations; each with 20 flows on average.
 const CASES: u32 = 120;

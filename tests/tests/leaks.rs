@@ -9,7 +9,7 @@ use aya::{
     maps::loaded_maps,
     programs::{loaded_links, loaded_programs},
 };
-use interceptor_tests::{Node, Pod, amount, scene::Scene, wait_until};
+use testkit::{Node, Pod, amount, scene::Scene, wait_until};
 
 const ENROLLMENTS: u32 = 500;
 

@@ -4,7 +4,7 @@
 
 use std::{cell::RefCell, process::Command, rc::Rc, time::Instant};
 
-use interceptor_tests::{
+use testkit::{
     Node, Pod, Run,
     istio_rules::DEFAULT_FLAGS,
     scene::{POD, POD_V6, Stack},

@@ -2,7 +2,7 @@
 //! HTTP from one pod to another through the Envoys of both. There is no TLS between them.
 
 use anyhow::Context as _;
-use interceptor_tests::{
+use testkit::{
     Backend, Node,
     envoy::{Binary, Family, Mesh, Variant as Of},
     istio_rules::DEFAULT_FLAGS,

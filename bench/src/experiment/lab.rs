@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use std::path::PathBuf;
 
-use interceptor_tests::{Interrupt, Node};
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
+use testkit::{Interrupt, Node};
 
 use super::{
     outcome::Outcome,

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use interceptor_tests::{Node, scene::Stack};
+use testkit::{Node, scene::Stack};
 
 use super::{
     enroll::small_pod,

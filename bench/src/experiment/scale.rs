@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a connection costs when there is more of something.
 
-use interceptor_tests::Node;
+use testkit::Node;
 
 use super::{
     lab::{Lab, durations},

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use interceptor_tests::{Node, Pod};
+use testkit::{Node, Pod};
 
 use super::{
     lab::{Lab, durations},

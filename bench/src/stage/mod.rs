@@ -10,7 +10,7 @@ pub use place::{Caller, Place};
 pub use rules::{Family, restore_command, rules};
 pub use variant::{Unavailable, Variant};
 
-use interceptor_tests::{Node, Run};
+use testkit::{Node, Run};
 
 /// The user that runs `interceptor-bench-worker` may not enter the build directory: the node has a copy.
 pub(crate) fn worker(node: &Node) -> String {

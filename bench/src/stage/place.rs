@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use interceptor_tests::{
+use testkit::{
     Launcher, Node, Pod, Process,
     scene::{Scene, Stack},
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use std::process::Command;
 
-use interceptor_tests::{
+use testkit::{
     Pod, Run,
     scene::{POD, POD_V6, Stack},
 };

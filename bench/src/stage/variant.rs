@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use std::fmt;
 
-use interceptor_tests::{Pod, Run, istio_rules::DEFAULT_FLAGS, scene::Stack};
 use serde::{Serialize, Serializer};
+use testkit::{Pod, Run, istio_rules::DEFAULT_FLAGS, scene::Stack};
 
 use super::rules::{Family, restore, rules};
 

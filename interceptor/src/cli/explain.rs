@@ -13,11 +13,16 @@ use interceptor_policy::{
 use serde::Serialize;
 
 use super::output::{self, Format};
-use crate::{SystemAccounts, kernel::{node::{bpffs::Bpffs, snapshot}, pod::netns::Netns}};
+use crate::{
+    SystemAccounts,
+    kernel::{
+        node::{bpffs::Bpffs, snapshot},
+        pod::netns::Netns,
+    },
+};
 use interceptor_config::{
-        CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, IstioFlags, NumberRange, PodFacts, ResolvConf,
-         compile,
-    };
+    CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, IstioFlags, NumberRange, PodFacts, ResolvConf, compile,
+};
 
 /// Tell what happens to a connection, and which rule says so
 ///

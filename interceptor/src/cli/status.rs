@@ -8,8 +8,9 @@ use interceptor_policy::{Policy, PolicyFlags, Reason};
 use serde::Serialize;
 
 use super::output::{self, Format};
-use crate::kernel::{
-    node::{bpffs::Bpffs, status::{self, PodState}},
+use crate::kernel::node::{
+    bpffs::Bpffs,
+    status::{self, PodState},
 };
 
 /// Show the pods that are enrolled, what is attached, and what was counted

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The pods of a whole run: made once for each choice of addresses, and used again for every configuration.
 
-use super::{
-    config::Config,
+use testkit::{
+    Node,
     flow::Flow,
-    iptables::Iptables,
-    twins::{Difference, Twins},
+    istio::{Config, Iptables},
+    scene::Stack,
 };
-use crate::{node::Node, scene::Stack};
+
+use super::twins::{Difference, Twins};
 
 /// The choices of addresses that are compared.
 pub const fn stacks() -> &'static [Stack] {

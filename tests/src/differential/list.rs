@@ -3,7 +3,7 @@
 
 use anyhow::Context as _;
 
-use super::{config::Config, flow::Flow};
+use testkit::{flow::Flow, istio::Config};
 
 /// All rows and variants of Istio's verdict table, as far as they can be told from outside.
 const VERDICTS: &str = include_str!("verdicts.txt");

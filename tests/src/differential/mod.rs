@@ -2,22 +2,14 @@
 //! The differential test: for a configuration, Istio's rules are loaded into one pod and `interceptor` enrolls its
 //! twin. The same flows run in both, and everything that anyone can observe of them is compared.
 
-mod config;
-mod flow;
-mod iptables;
 mod lab;
 mod list;
 mod random;
 mod reasons;
-mod rules;
 mod seen;
 mod twins;
 
-pub use config::Config;
-pub use flow::Flow;
-pub use iptables::Iptables;
 pub use lab::{Lab, stacks};
 pub use list::{Case, LISTED, WRITTEN, cases};
 pub use random::{Failure, random};
-pub(crate) use rules::{Family, rules};
 pub use twins::Difference;

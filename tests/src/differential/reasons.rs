@@ -7,14 +7,16 @@ use std::{
     path::Path,
 };
 
-use interceptor::{
-    kernel::{bpffs::Bpffs, netns::Netns, pods, snapshot},
-    policy::CompiledPolicy,
+use interceptor::kernel::{
+    node::{bpffs::Bpffs, snapshot, status},
+    pod::netns::Netns,
 };
+use interceptor_config::CompiledPolicy;
 use interceptor_policy::{Address, Flow as Decided, Inbound, Outbound, Owner, PolicyFlags, Protocol, Reason, decide};
 
-use super::{flow::Flow, seen::Seen};
-use crate::{pod::Namespace, records::How};
+use testkit::{Namespace, flow::Flow, records::How};
+
+use super::seen::Seen;
 
 /// The policy that is in force in a pod, and its counters.
 pub(super) struct Reasons {
@@ -44,7 +46,7 @@ impl Reasons {
     }
 
     pub(super) fn counted(&self) -> Result<Counted, String> {
-        let counters = pods::counters(&self.bpffs, self.cookie).map_err(|error| format!("{error:#}"))?;
+        let counters = status::counters(&self.bpffs, self.cookie).map_err(|error| format!("{error:#}"))?;
         Ok(counters.into_iter().map(|(reason, count)| (reason.label(), count)).collect())
     }
 

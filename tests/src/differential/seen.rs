@@ -3,8 +3,8 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use super::flow::Flow;
-use crate::records::{Greeting, How, Report, canonical};
+use testkit::flow::Flow;
+use testkit::records::{Greeting, How, Report, canonical};
 
 /// The name of the server on the sidecar's outbound port.
 pub(super) const OUTBOUND: &str = "outbound";

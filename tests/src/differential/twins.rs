@@ -4,21 +4,17 @@
 
 use std::{fmt, fs, path::Path};
 
-use super::{
-    config::Config,
+use testkit::{
+    Launcher, Namespace, Node, Pod, Process, Run,
     flow::Flow,
-    iptables::Iptables,
-    reasons::Reasons,
-    seen::{AGENT, INBOUND, OUTBOUND, Seen},
-};
-use crate::{
-    interceptor::Run,
-    launcher::Launcher,
-    node::Node,
-    pod::{Namespace, Pod},
-    process::Process,
+    istio::{Config, Iptables},
     records::Report,
     scene::Stack,
+};
+
+use super::{
+    reasons::Reasons,
+    seen::{AGENT, INBOUND, OUTBOUND, Seen},
 };
 
 /// A flow that did not go the same way in both pods.

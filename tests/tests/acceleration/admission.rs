@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which connections are left alone, and that the reason is counted.
 
-use interceptor_tests::{Counters, Node, Process, records::Transferred};
 use rstest::rstest;
+use testkit::{Counters, Node, Process, records::Transferred};
 
 use crate::lab::{Kind, Lab, finish, goes_on, pair};
 

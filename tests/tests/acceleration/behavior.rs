@@ -3,8 +3,8 @@
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
-use interceptor_tests::{Node, records::Behaviors};
 use rstest::rstest;
+use testkit::{Node, records::Behaviors};
 
 use crate::lab::{Kind, Lab, absent};
 

@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use aya::maps::{Map, MapData};
-use interceptor_tests::{Node, records::Transferred, wait_until};
 use rstest::rstest;
+use testkit::{Node, records::Transferred, wait_until};
 
 use crate::lab::{Kind, Lab, directions, sized};
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Every byte arrives once and in its place, whatever the sizes in which it is written.
 
-use interceptor_tests::{Node, records::Transferred};
 use rstest::rstest;
+use testkit::{Node, records::Transferred};
 
 use crate::lab::{Kind, Lab, directions, sized};
 

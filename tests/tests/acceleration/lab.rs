@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use std::{env, process::Command};
 
-use interceptor_tests::{
+use serde::{Deserialize, de::DeserializeOwned};
+use testkit::{
     Counters, Namespace, Node, Pod, Process,
     records::Transferred,
     scene::{Scene, Stack},
     wait_until,
 };
-use serde::{Deserialize, de::DeserializeOwned};
 
 /// Which two sockets are the ends of the connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,11 +7,11 @@
 
 use std::fs;
 
-use interceptor_tests::{
+use rstest::rstest;
+use testkit::{
     Node,
     records::{Stalled, Transferred},
 };
-use rstest::rstest;
 
 use crate::lab::{Kind, Lab};
 

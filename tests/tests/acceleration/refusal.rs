@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! On a kernel that is not fit for it, acceleration is refused for the reason that `interceptor check` gives.
 
-use interceptor_tests::Node;
+use testkit::Node;
 
 use crate::lab::{Kind, Lab, absent};
 

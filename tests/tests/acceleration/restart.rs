@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A sidecar that is killed and comes back: its connections end as they do under TCP, and new ones are accelerated.
 
-use interceptor_tests::{
+use testkit::{
     Counters, Node,
     scene::{SERVER, Scene, Way},
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A reader that sleeps stops its writer.
 
-use interceptor_tests::{Node, records::Stalled};
 use rstest::rstest;
+use testkit::{Node, records::Stalled};
 
 use crate::lab::{Kind, Lab};
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Switching acceleration off in the middle of traffic loses nothing.
 
-use interceptor_tests::{Node, records::Transferred, wait_until};
 use rstest::rstest;
+use testkit::{Node, records::Transferred, wait_until};
 
 use crate::lab::{Kind, Lab, goes_on};
 

@@ -5,8 +5,8 @@
 mod table;
 mod visit;
 
-use interceptor_tests::scene::Stack;
 use libtest_mimic::{Arguments, Trial};
+use testkit::scene::Stack;
 
 fn main() {
     let arguments = Arguments::from_args();

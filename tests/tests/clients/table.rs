@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The clients, and how each is told to fetch a page.
 
-use interceptor_tests::programs::Build;
+use testkit::programs::Build;
 
 /// An ordinary client.
 pub(crate) struct Client {

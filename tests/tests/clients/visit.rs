@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use interceptor_tests::{
+use testkit::{
     Node, Run,
     programs::{SYSTEM, find},
     records::{Connection, Greeting, Listener},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Whoever dials the sidecar's own ports gets nothing, and nothing runs in circles.
 
-use interceptor_tests::{
+use testkit::{
     Launcher,
     envoy::{Case, Family, Mesh},
 };

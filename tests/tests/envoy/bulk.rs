@@ -3,7 +3,7 @@
 
 use std::env;
 
-use interceptor_tests::{
+use testkit::{
     Launcher,
     envoy::{Case, Family, Mesh},
 };

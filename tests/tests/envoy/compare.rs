@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use interceptor_tests::{
+use testkit::{
     Backend, Counters, Node,
     envoy::{Case, Line, Mesh},
 };

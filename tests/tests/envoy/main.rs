@@ -9,11 +9,11 @@ mod restart;
 mod steps;
 mod traffic;
 
-use interceptor_tests::{
+use libtest_mimic::{Arguments, Trial};
+use testkit::{
     envoy::{Binary, Case, Mode, Variant},
     scene::Stack,
 };
-use libtest_mimic::{Arguments, Trial};
 
 /// A story, told in one case.
 type Story = fn(&Case);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Sidecars come and go under load: what fails is what fails under Istio's rules, too.
 
-use interceptor_tests::{
+use testkit::{
     Backend, Node, Process,
     envoy::{Case, Envoy, Family, Mesh, Mode, Side, Start},
     records::Tally,
@@ -143,7 +143,7 @@ fn more_requests(envoy: &Envoy) {
     wait_until("the sidecar takes requests", || envoy.requests() > before);
 }
 
-fn load(client: &interceptor_tests::Launcher, to: &str) -> Process {
+fn load(client: &testkit::Launcher, to: &str) -> Process {
     let mut command = client.http();
     command.args(["load", to]);
     Process::spawn(format!("load on {to}"), &mut command)

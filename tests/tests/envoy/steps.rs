@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What clients do, each told in one line that can be compared.
 
-use interceptor_tests::{
+use testkit::{
     Launcher, Run,
     envoy::without_port,
     records::{Greeting, Report, Tally},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! All protocols, in all directions.
 
-use interceptor_tests::envoy::{Case, Family, Line, Mesh, Mode};
+use testkit::envoy::{Case, Family, Line, Mesh, Mode};
 
 use crate::{
     compare::{Seen, alike},

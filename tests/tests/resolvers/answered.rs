@@ -4,7 +4,7 @@
 use std::{fmt, net::IpAddr};
 
 use interceptor_policy::SlotAddress;
-use interceptor_tests::{
+use testkit::{
     Run,
     scene::{POD, POD_SECOND, POD_SECOND_V6, POD_V6},
 };

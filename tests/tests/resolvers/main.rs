@@ -12,8 +12,8 @@ mod table;
 
 use std::sync::{Arc, OnceLock};
 
-use interceptor_tests::differential::Iptables;
 use libtest_mimic::{Arguments, Trial};
+use testkit::istio::Iptables;
 
 use crate::{
     answered::{Asker, Question},

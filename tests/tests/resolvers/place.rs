@@ -3,9 +3,9 @@
 
 use std::{fmt, fs, path::PathBuf, process::Command, sync::Mutex};
 
-use interceptor_tests::{
+use testkit::{
     Launcher, Node, Pod, Process, Run,
-    differential::{Config, Iptables},
+    istio::{Config, Iptables},
     programs::{SYSTEM, find},
     scene::{Scene, Stack},
 };

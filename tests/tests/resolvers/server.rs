@@ -10,7 +10,7 @@ use std::{
     sync::Mutex,
 };
 
-use interceptor_tests::{Launcher, Node, Process, programs::find, wait_until};
+use testkit::{Launcher, Node, Process, programs::find, wait_until};
 
 /// Every name that ends so has one address of each family.
 pub(crate) const WEB: &str = "web.test";

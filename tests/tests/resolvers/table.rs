@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The resolvers.
 
-use interceptor_tests::programs::Build;
+use testkit::programs::Build;
 
 use crate::resolver::{
     Finds, Resolver,

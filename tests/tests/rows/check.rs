@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use interceptor_tests::{
+use testkit::{
     APP_UID, Backend, Launcher, Namespace, Node, PROXY_UID, Pod, Process,
     records::{Connection, Report, canonical},
     scene::{Scene, Stack},

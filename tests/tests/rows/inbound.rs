@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Connections from outside to the pod.
 
-use interceptor_tests::{records::Listener, scene::OUTSIDE};
+use testkit::{records::Listener, scene::OUTSIDE};
 
 use crate::row::{Row, Server::App, Who};
 

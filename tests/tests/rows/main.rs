@@ -8,8 +8,8 @@ mod outbound;
 mod row;
 mod v6;
 
-use interceptor_tests::{Backend, scene::Stack};
 use libtest_mimic::{Arguments, Trial};
+use testkit::{Backend, scene::Stack};
 
 use crate::row::Row;
 

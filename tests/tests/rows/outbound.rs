@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Connections made in the pod.
 
-use interceptor_tests::{
+use testkit::{
     records::Listener,
     scene::{POD, POD_SECOND},
 };

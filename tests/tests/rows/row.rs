@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One row of the table: a connection, and everything that its participants see of it.
 
-use interceptor_tests::records::Listener;
+use testkit::records::Listener;
 
 /// A service's address, whose only endpoint is the pod's own application.
 pub(crate) const SERVICE: &str = "10.96.0.10:80";

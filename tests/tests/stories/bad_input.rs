@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What cannot be done is refused, by name, and nothing has changed.
 
-use interceptor_tests::{
+use rstest::rstest;
+use testkit::{
     Node, Run,
     istio_rules::DEFAULT_FLAGS,
     scene::{Scene, Way},
 };
-use rstest::rstest;
 
 #[rstest]
 #[case::port_is_a_word(&["-p", "abc"], 1, "abc")]

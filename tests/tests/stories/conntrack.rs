@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What connection tracking does with connections, and this program does not. Listed in `docs/differences.md`.
 
-use interceptor_tests::{Backend, Node, scene::Scene};
 use rstest::rstest;
+use testkit::{Backend, Node, scene::Scene};
 
 /// Two connections from one port to two destinations are, once translated, between the same two addresses.
 #[rstest]

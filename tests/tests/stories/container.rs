@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use interceptor_tests::{Node, Pod, Run, istio_rules::DEFAULT_FLAGS, scene::Scene};
+use testkit::{Node, Pod, Run, istio_rules::DEFAULT_FLAGS, scene::Scene};
 
 /// A cgroup namespace, a mount namespace and a PID namespace of its own, as container runtimes make them.
 const CONTAINER: [&str; 5] = ["--cgroup", "--mount", "--pid", "--fork", "--mount-proc"];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Nobody cleans up after a pod that is deleted.
 
-use interceptor_tests::{Node, Run, scene::Scene, wait_until};
+use testkit::{Node, Run, scene::Scene, wait_until};
 
 #[test]
 fn the_next_run_removes_a_pod_whose_namespace_is_gone() {

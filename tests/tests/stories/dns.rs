@@ -3,8 +3,8 @@
 
 use std::{fs, net::IpAddr};
 
-use interceptor_tests::{Node, Process, records::Greeting, scene::Scene};
 use rstest::rstest;
+use testkit::{Node, Process, records::Greeting, scene::Scene};
 
 const LISTED: [&str; 2] = ["10.96.0.10:53", "10.96.0.11:53"];
 /// A server that is not in the list; it is the machine outside.

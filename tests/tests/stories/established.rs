@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Connections outlive the enrollment of their pod, and its end. Under iptables they are reset.
 
-use interceptor_tests::{
+use rstest::rstest;
+use testkit::{
     Node,
     scene::{APP, SERVER, Scene, Stack, Way, way_of},
 };
-use rstest::rstest;
 
 #[test]
 fn enrolling_leaves_established_connections_alone() {

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use interceptor_tests::{
+use rstest::rstest;
+use serde::Deserialize;
+use testkit::{
     Launcher, Node,
     scene::{APP, SERVER, Scene},
 };
-use rstest::rstest;
-use serde::Deserialize;
 
 /// What is used of `explain --output json`.
 #[derive(Deserialize)]

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Only the sidecar gets what is redirected to it. Under iptables it is whoever holds the port.
 
-use interceptor_tests::{
+use rstest::rstest;
+use testkit::{
     Node,
     scene::{Scene, Way},
 };
-use rstest::rstest;
 
 #[rstest]
 #[case::of_the_app(1000, 1000)]

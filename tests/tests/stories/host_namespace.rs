@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use interceptor_tests::{Node, Run, istio_rules::DEFAULT_FLAGS};
+use testkit::{Node, Run, istio_rules::DEFAULT_FLAGS};
 
 #[test]
 fn the_hosts_own_namespace_is_refused() {

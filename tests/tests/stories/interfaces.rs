@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Excluded interfaces: what passes through them is left alone, as the routes were when the pod was enrolled.
 
-use interceptor_tests::{
+use testkit::{
     Node,
     istio_rules::DEFAULT_FLAGS,
     scene::{SERVER, Scene, Way, way, way_of},

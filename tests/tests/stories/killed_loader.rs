@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use interceptor_tests::{
+use testkit::{
     Node, Process, amount,
     istio_rules::DEFAULT_FLAGS,
     scene::{Scene, Way, way},

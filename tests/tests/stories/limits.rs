@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use aya::maps::{HashMap, Map, MapData};
 use interceptor_policy::{ABI_VERSION, Enrollment, MAX_PODS};
-use interceptor_tests::{
+use testkit::{
     Node,
     istio_rules::DEFAULT_FLAGS,
     scene::{SERVER, Scene, Way, way},

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A sidecar that listens on 127.0.0.1 only gets what leaves the pod, and sees it as one that listens everywhere does.
 
-use interceptor_tests::{
+use rstest::rstest;
+use testkit::{
     Backend, Node,
     records::{Connection, Listener},
     scene::{POD, SERVER, Scene, Way, way_of},
 };
-use rstest::rstest;
 
 #[rstest]
 #[case::iptables(Backend::Iptables)]

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! MPTCP: the kernel makes the sockets that connect and listen, on behalf of those that processes made.
 
-use interceptor_tests::{
+use rstest::rstest;
+use testkit::{
     APP_UID, Node, PROXY_UID,
     istio_rules::DEFAULT_FLAGS,
     records::{Failure, Greeting},
     scene::Scene,
 };
-use rstest::rstest;
 
 /// As one in Go does: its `net.Listen` takes MPTCP if it can.
 #[rstest]

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Interception costs an application none of its ports.
 
-use interceptor_tests::{
+use rstest::rstest;
+use testkit::{
     Backend, Node,
     scene::{Scene, Stack, Way, way_of},
 };
-use rstest::rstest;
 
 const DESTINATIONS: &[&str] =
     &["10.99.0.1:101", "10.99.0.1:102", "10.99.0.1:103", "10.99.0.1:104", "10.98.0.1:105", "192.0.2.1:106"];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Running again changes nothing, or what has been asked for, while the sidecar goes on.
 
-use interceptor_tests::{
+use testkit::{
     Node,
     istio_rules::DEFAULT_FLAGS,
     scene::{Scene, Way, way},

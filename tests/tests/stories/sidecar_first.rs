@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A sidecar that listened before its pod was enrolled gets what comes after.
 
-use interceptor_tests::{
+use rstest::rstest;
+use testkit::{
     Node,
     scene::{Scene, Way},
 };
-use rstest::rstest;
 
 const REDIRECTED: [Way; 2] = [Way::ThroughSidecar, Way::ThroughSidecar];
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The sidecar comes and goes without the loader: connections are refused while nobody listens, and never pass by it.
 
-use interceptor_tests::{
+use rstest::rstest;
+use testkit::{
     Backend, Node, Process,
     records::{Connection, Listener, Tally},
     scene::{APP, SERVER, Scene, Stack, Way},
 };
-use rstest::rstest;
 
 #[rstest]
 fn a_killed_sidecar_is_not_bypassed(

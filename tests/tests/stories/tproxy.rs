@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use interceptor_tests::{
+use rstest::rstest;
+use testkit::{
     Backend, Node, Pod, Process, Run,
     istio_rules::DEFAULT_FLAGS,
     records::{Connection, Listener, Report},
     scene::{Scene, Stack, Way, way_of},
 };
-use rstest::rstest;
 
 /// As Istio runs it: root, so that it may have transparent sockets, in the sidecar's group.
 fn sidecar(scene: &Scene<'_>) -> Process {

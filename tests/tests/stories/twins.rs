@@ -3,7 +3,7 @@
 
 use aya::maps::{HashMap, Map, MapData};
 use interceptor_policy::{ABI_VERSION, SlotEntry};
-use interceptor_tests::{
+use testkit::{
     Node,
     records::{Connection, Listener},
     scene::{APP, SERVER, Scene, Way},

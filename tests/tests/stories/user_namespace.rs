@@ -3,8 +3,8 @@
 
 use std::{fs, process::Command};
 
-use interceptor_tests::{Node, Pod, Process, Run, istio_rules::DEFAULT_FLAGS, records::Report};
 use rstest::rstest;
+use testkit::{Node, Pod, Process, Run, istio_rules::DEFAULT_FLAGS, records::Report};
 
 /// What the pod's user 0 is outside.
 const ROOT_OUTSIDE: u32 = 100_000;

@@ -2,7 +2,7 @@
 //! `--run-validation --skip-rule-apply`, as the container `istio-validation` runs it: with the sidecar's user, before
 //! the sidecar.
 
-use interceptor_tests::{Node, Run, istio_rules::DEFAULT_FLAGS, scene::Scene};
+use testkit::{Node, Run, istio_rules::DEFAULT_FLAGS, scene::Scene};
 
 fn validate(scene: &Scene<'_>) -> Run {
     let node = scene.pod.node();

@@ -8,7 +8,7 @@ mod envoy;
 mod facts;
 mod linker;
 mod plan;
-#[path = "../../../tests/src/envoy/versions.rs"]
+#[path = "../../../testkit/src/envoy/versions.rs"]
 mod versions;
 
 use std::collections::BTreeSet;

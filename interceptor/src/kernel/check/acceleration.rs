@@ -11,7 +11,12 @@ use anyhow::{Context as _, Result, ensure};
 use interceptor_policy::{Reason, acceleration::MIN_BUDGET};
 use nix::sched::{CloneFlags, unshare};
 
-use crate::kernel::{check::known_bad, sys, check::scratch::{self, Interception}, sys::release::Names};
+use crate::kernel::{
+    check::known_bad,
+    check::scratch::{self, Interception},
+    sys,
+    sys::release::Names,
+};
 use interceptor_config::Acceleration;
 
 /// How long an answer of the kernel may take.

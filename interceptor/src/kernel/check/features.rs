@@ -13,7 +13,15 @@ use nix::sched::{CloneFlags, unshare};
 use serde::{Serialize, Serializer};
 use socket2::SockRef;
 
-use crate::kernel::{check::acceleration::{self as acceleration_trial, NoMemory}, node::bpffs::Bpffs, pod::cgroup, check::known_bad::CannotTell, programs::object::{self, URGENT}, sys, check::scratch};
+use crate::kernel::{
+    check::acceleration::{self as acceleration_trial, NoMemory},
+    check::known_bad::CannotTell,
+    check::scratch,
+    node::bpffs::Bpffs,
+    pod::cgroup,
+    programs::object::{self, URGENT},
+    sys,
+};
 
 /// One thing that is needed.
 #[derive(Clone, Debug, Serialize)]

@@ -9,7 +9,7 @@ use std::fmt;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::kernel::{sys::release::{Names, Release, Upstream}};
+use crate::kernel::sys::release::{Names, Release, Upstream};
 
 /// Whether this kernel has a fault depends on repairs of which its names say nothing.
 #[derive(Debug, thiserror::Error)]

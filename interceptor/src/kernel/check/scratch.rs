@@ -14,10 +14,14 @@ use interceptor_policy::{Enrollment, Reason};
 use nix::unistd::{getgid, getuid};
 
 use crate::SystemAccounts;
-use crate::kernel::{node::acceleration, pod::cgroup, programs::object::{self, ACCELERATION_CGROUP_PROGRAMS, CGROUP_PROGRAMS, SK_LOOKUP}, sys, node::maps::Tables};
-use interceptor_config::{
-    Acceleration, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, compile,
+use crate::kernel::{
+    node::acceleration,
+    node::maps::Tables,
+    pod::cgroup,
+    programs::object::{self, ACCELERATION_CGROUP_PROGRAMS, CGROUP_PROGRAMS, SK_LOOKUP},
+    sys,
 };
+use interceptor_config::{Acceleration, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, compile};
 
 /// Ends the interception when dropped.
 pub(crate) struct Interception {

@@ -11,7 +11,13 @@ use anyhow::{Context as _, Result};
 use interceptor_policy::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, Owner, ProxyListener};
 use socket2::{Protocol, SockRef};
 
-use crate::kernel::{pod::sock_diag::{self, Listening}, pod::netns::Netns, sys::pod_type::Raw, sys, node::maps::Tables};
+use crate::kernel::{
+    node::maps::Tables,
+    pod::netns::Netns,
+    pod::sock_diag::{self, Listening},
+    sys,
+    sys::pod_type::Raw,
+};
 use interceptor_config::CompiledPolicy;
 
 /// Records the sockets of the sidecar that already listen on its ports. Returns how many there were.

@@ -6,7 +6,19 @@ use std::{fmt, path::PathBuf};
 use anyhow::{Context as _, Result, bail};
 use interceptor_policy::{Enrollment, MAX_PODS, NodeState, Policy, PolicyFlags};
 
-use crate::kernel::{node::acceleration::Acceleration, check::acceleration as acceleration_trial, node::bpffs::{Bpffs, Lock}, pod::cgroup::{self, Cgroup}, pod::ipv6, node::links, enroll::adopt, pod::netns::Netns, node::pinned::Node, pod::tproxy::MarkedRouting, programs::fingerprint::fingerprint};
+use crate::kernel::{
+    check::acceleration as acceleration_trial,
+    enroll::adopt,
+    node::acceleration::Acceleration,
+    node::bpffs::{Bpffs, Lock},
+    node::links,
+    node::pinned::Node,
+    pod::cgroup::{self, Cgroup},
+    pod::ipv6,
+    pod::netns::Netns,
+    pod::tproxy::MarkedRouting,
+    programs::fingerprint::fingerprint,
+};
 use interceptor_config::CompiledPolicy;
 
 /// What is wanted: this pod, intercepted by this policy.

@@ -15,7 +15,13 @@ use interceptor_policy::{
     acceleration::{FlowKey, Handshake},
 };
 
-use crate::kernel::{node::bpffs::remove_tree, programs::object::{self, ACCELERATION_CGROUP_PROGRAMS, MESSAGE, URGENT}, sys::pod_type::Raw, sys, node::maps::absent_is_fine};
+use crate::kernel::{
+    node::bpffs::remove_tree,
+    node::maps::absent_is_fine,
+    programs::object::{self, ACCELERATION_CGROUP_PROGRAMS, MESSAGE, URGENT},
+    sys,
+    sys::pod_type::Raw,
+};
 
 /// What exists on a node while pods are accelerated, pinned beside what always exists.
 ///

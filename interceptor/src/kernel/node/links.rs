@@ -9,7 +9,14 @@ use std::{
 use anyhow::{Context as _, Result};
 use interceptor_policy::Policy;
 
-use crate::kernel::{node::acceleration::Acceleration, pod::cgroup::Cgroup, programs::lookup_stub, pod::netns::Netns, programs::object::{self, ACCELERATION_CGROUP_PROGRAMS, CGROUP_PROGRAMS, ProgramInfo, SK_LOOKUP}, sys};
+use crate::kernel::{
+    node::acceleration::Acceleration,
+    pod::cgroup::Cgroup,
+    pod::netns::Netns,
+    programs::lookup_stub,
+    programs::object::{self, ACCELERATION_CGROUP_PROGRAMS, CGROUP_PROGRAMS, ProgramInfo, SK_LOOKUP},
+    sys,
+};
 
 /// Attaches and pins what a pod does not have yet. Nothing of it is in force before the pod's entry is written.
 pub(crate) fn attach_missing(

@@ -4,7 +4,14 @@ use std::{collections::HashMap, fs, path::PathBuf};
 use anyhow::{Context as _, Result};
 use interceptor_policy::{Address, NodeState, PolicyFlags};
 
-use crate::kernel::{node::acceleration::Acceleration, node::bpffs::{Bpffs, Lock, remove_tree}, node::links, programs::object, sys, node::maps::Tables};
+use crate::kernel::{
+    node::acceleration::Acceleration,
+    node::bpffs::{Bpffs, Lock, remove_tree},
+    node::links,
+    node::maps::Tables,
+    programs::object,
+    sys,
+};
 
 /// What all pods of the node share: maps and programs.
 pub(crate) struct Node {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use anyhow::{Result, bail};
 
-use crate::kernel::{node::bpffs::Bpffs, pod::netns::Netns, node::pinned::Node};
+use crate::kernel::{node::bpffs::Bpffs, node::pinned::Node, pod::netns::Netns};
 use interceptor_config::CompiledPolicy;
 
 /// The policy that is in force in a pod, read back from the kernel.

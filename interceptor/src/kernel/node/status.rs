@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use interceptor_policy::{Enrollment, Reason};
 
-use crate::kernel::{node::bpffs::Bpffs, pod::cgroup, node::links, node::pinned::Node};
+use crate::kernel::{node::bpffs::Bpffs, node::links, node::pinned::Node, pod::cgroup};
 
 /// An enrolled pod.
 #[derive(Clone, Debug)]

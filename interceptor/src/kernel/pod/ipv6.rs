@@ -10,7 +10,10 @@ use rtnetlink::{
     packet_route::route::{RouteProtocol, RouteScope, RouteType},
 };
 
-use crate::kernel::{pod::netlink::{existing_is_fine, loopback_index, talk}, pod::netns::Netns};
+use crate::kernel::{
+    pod::netlink::{existing_is_fine, loopback_index, talk},
+    pod::netns::Netns,
+};
 
 /// `enum rt_class_t`: where the kernel keeps local addresses.
 const RT_TABLE_LOCAL: u32 = 255;

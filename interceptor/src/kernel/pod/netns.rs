@@ -13,7 +13,7 @@ use nix::{
     sched::{CloneFlags, setns},
 };
 
-use crate::kernel::{pod::routes, sys, pod::id_maps};
+use crate::kernel::{pod::id_maps, pod::routes, sys};
 use interceptor_config::{IdMaps, InterfaceFacts, PodFacts};
 
 /// The initial network namespace, by its cookie: cookies count from one, and it is the first

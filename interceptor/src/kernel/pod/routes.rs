@@ -15,7 +15,10 @@ use rtnetlink::{
     },
 };
 
-use crate::kernel::{pod::netlink::{all_routes, all_rules, table_of, talk}, pod::netns::Netns};
+use crate::kernel::{
+    pod::netlink::{all_routes, all_rules, table_of, talk},
+    pod::netns::Netns,
+};
 use interceptor_config::{RouteFacts, representatives};
 
 /// `enum rt_class_t`: where the kernel keeps local addresses.

@@ -17,7 +17,10 @@ use rtnetlink::{
     },
 };
 
-use crate::kernel::{pod::netlink::{all_routes, all_rules, existing_is_fine, loopback_index, table_of, talk}, pod::netns::Netns};
+use crate::kernel::{
+    pod::netlink::{all_routes, all_rules, existing_is_fine, loopback_index, table_of, talk},
+    pod::netns::Netns,
+};
 
 /// Where marked packets go, and in which families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -32,4 +32,3 @@ pub(crate) fn fingerprint_of(value: &impl Hash) -> u64 {
     value.hash(&mut hasher);
     hasher.finish()
 }
-

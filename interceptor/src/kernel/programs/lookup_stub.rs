@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use aya::maps::{Map, MapData, MapError, ProgramArray};
 
-use crate::kernel::{sys::{self, Instruction}};
+use crate::kernel::sys::{self, Instruction};
 
 /// Loads the program of the pod with this cookie, given the maps `LOOKUP_CALLER` and `LOOKUP_PROGS`. Linux 5.9; needs
 /// `CAP_PERFMON`, because it notes the address of its context.

@@ -15,7 +15,7 @@ use aya::{
 
 use interceptor_policy::{Policy, PolicyFlags};
 
-use crate::kernel::{sys::btf, programs::lookup_stub, sys};
+use crate::kernel::{programs::lookup_stub, sys, sys::btf};
 
 /// The kernel programs, built by `build.rs`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/interceptor-ebpf"));

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use interceptor_tests::{
+use testkit::{
     PROXY_UID, Process,
     records::{Connection, Greeting, Listener},
 };

@@ -15,8 +15,8 @@ mod tell;
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use clap::Parser;
-use interceptor_tests::{Interrupt, Node, envoy::Binary};
 use nix::unistd::geteuid;
+use testkit::{Interrupt, Node, envoy::Binary};
 
 use crate::{sidecar::Kind, stage::Stage, tell::Tell};
 

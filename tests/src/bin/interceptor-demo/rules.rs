@@ -3,7 +3,7 @@
 
 use std::{env, path::PathBuf};
 
-use interceptor_tests::{Pod, Run};
+use testkit::{Pod, Run};
 
 use crate::tell::{Tell, typed};
 

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
-use interceptor_tests::{
+use testkit::{
     Node, PROXY_UID, Pod, Process,
     envoy::{Binary, Envoy, Line, Place, Start, config},
     records::{Connection, Listener},

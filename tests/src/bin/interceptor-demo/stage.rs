@@ -3,7 +3,7 @@
 
 use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf};
 
-use interceptor_tests::{Node, Pod, Process, Run, records::Report};
+use testkit::{Node, Pod, Process, Run, records::Report};
 
 use crate::{
     sidecar::{Home, Kind, Sidecar},

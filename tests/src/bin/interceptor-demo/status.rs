@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::Context as _;
-use interceptor_tests::{Node, Pod};
 use serde::Deserialize;
+use testkit::{Node, Pod};
 
 pub(crate) type Counters = BTreeMap<String, u64>;
 

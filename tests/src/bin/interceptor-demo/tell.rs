@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use interceptor_tests::Interrupt;
+use testkit::Interrupt;
 
 /// Prints, counts and checks. Every method fails when somebody interrupts, or when nobody reads any more.
 pub(crate) struct Tell {

@@ -12,10 +12,8 @@ use std::{
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use interceptor_tests::{
-    Interrupt, Node,
-    differential::{Case, Iptables, Lab, WRITTEN, cases, random, stacks},
-};
+use interceptor_tests::differential::{Case, Lab, WRITTEN, cases, random, stacks};
+use testkit::{Interrupt, Node, istio::Iptables};
 
 /// Runs the same connections in two pods, one with Istio's iptables rules and one enrolled with interceptor, and
 /// compares what everyone sees of them.

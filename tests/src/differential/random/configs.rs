@@ -11,8 +11,8 @@ use proptest::{
     sample::{select, subsequence},
 };
 
-use crate::{
-    differential::config::{
+use testkit::{
+    istio::config::{
         CAPTURE_ALL_DNS, Config, DROP_INVALID, LOOPBACK_CIDR, META_DNS_CAPTURE, OWNER_GROUPS, OWNER_GROUPS_EXCLUDE,
         REDIRECT_DNS,
     },

@@ -5,11 +5,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use proptest::{prelude::*, sample::select};
 
-use crate::{
-    differential::{
-        config::{Config, META_DNS_CAPTURE, REDIRECT_DNS},
-        flow::Flow,
-    },
+use testkit::{
+    flow::Flow,
+    istio::config::{Config, META_DNS_CAPTURE, REDIRECT_DNS},
     records::{Credentials, How},
     scene::Stack,
 };

@@ -16,8 +16,9 @@ use self::{
     configs::config,
     flows::{flow, marked},
 };
-use super::{config::Config, flow::Flow, lab::Lab};
-use crate::scene::Stack;
+use testkit::{flow::Flow, istio::Config, scene::Stack};
+
+use super::lab::Lab;
 
 /// Flows for each configuration.
 const FLOWS: usize = 40;
@@ -92,7 +93,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::differential::{flow::HOW, stacks};
+    use crate::differential::stacks;
+    use testkit::flow::HOW;
 
     #[test]
     fn every_dimension_of_flows_is_drawn() {

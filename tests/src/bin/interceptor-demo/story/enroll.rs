@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The flags of istio-iptables, and no rules.
 
-use interceptor_tests::Pod;
+use testkit::Pod;
 
 use crate::{
     rules,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Why: asked before it happens, and compared with what is counted when it does.
 
-use interceptor_tests::records::Greeting;
+use testkit::records::Greeting;
 
 use crate::{
     stage::{APPLICATION, CLIENT, PAGE, Stage, URL, WEB, curl, netns},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A dead sidecar: refused, and not bypassed.
 
-use interceptor_tests::records::Greeting;
+use testkit::records::Greeting;
 
 use super::enroll::Sidecars;
 use crate::{

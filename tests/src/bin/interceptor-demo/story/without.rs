@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Before and after: the pods without Interceptor.
 
-use interceptor_tests::records::Greeting;
+use testkit::records::Greeting;
 
 use super::enroll::Sidecars;
 use crate::{

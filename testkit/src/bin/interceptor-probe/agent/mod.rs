@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Many clients in one process: each request is carried out as the users it names, and the process is root again
+//! afterward.
+
+mod tcp;
+mod udp;
+mod uring;
+
+use std::{
+    io,
+    net::{SocketAddr, SocketAddrV6},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use nix::{
+    sys::socket::{setsockopt, sockopt::IpBindAddressNoPort},
+    unistd::{Gid, Uid, setegid, seteuid, setgroups},
+};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use testkit::{
+    patience,
+    records::{Credentials, How, Report, Request},
+};
+
+use crate::{
+    connect::write_line,
+    launch::Launch,
+    socket::{Step, failure, set_transparent},
+};
+
+use self::uring::Ring;
+
+/// A second, where tests wait a minute for anything else. Both ends are on this machine: what takes longer gets no
+/// answer at all.
+fn timeout() -> Duration {
+    patience() / 60
+}
+
+const QUESTION: &[u8] = b"who are you\n";
+
+/// Answers until standard input ends.
+pub(crate) fn run(launch: &Launch) -> anyhow::Result<()> {
+    launch.assume_user()?;
+    let mut ring = Ring::new()?;
+    for line in io::stdin().lines() {
+        let request: Request = serde_json::from_str(&line?).context("read a request")?;
+        let mut report = Report::default();
+        if let Err(error) = carry_out(&request, &mut ring, &mut report)? {
+            report.error = Some(error);
+        }
+        write_line(&report)?;
+    }
+    Ok(())
+}
+
+fn carry_out(request: &Request, ring: &mut Ring, report: &mut Report) -> anyhow::Result<Step<()>> {
+    let domain = if request.mapped || request.to.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
+    let (kind, protocol) = match request.how {
+        How::Udp | How::Sendto => (Type::DGRAM, None),
+        How::Mptcp => (Type::STREAM, Some(Protocol::MPTCP)),
+        How::Tcp | How::Nonblocking | How::Polled | How::Uring | How::FastOpen | How::FastOpenConnect => {
+            (Type::STREAM, None)
+        }
+    };
+    let made = as_user(&request.maker, || {
+        Socket::new(domain, kind, protocol).map_err(|error| failure("socket", &error))
+    })?;
+    match made.and_then(|socket| set_as_root(request, &socket).map(|()| socket)) {
+        Ok(socket) => as_user(&request.user, || converse(request, ring, socket, report)),
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+/// What takes privileges that `request.user` may not have.
+fn set_as_root(request: &Request, socket: &Socket) -> Step<()> {
+    set(request
+        .device
+        .as_ref()
+        .map_or(Ok(()), |device| socket.bind_device(Some(device.as_bytes()))))?;
+    set(request.mark.map_or(Ok(()), |mark| socket.set_mark(mark)))?;
+    set(if request.transparent { set_transparent(socket, request.to) } else { Ok(()) })
+}
+
+fn converse(request: &Request, ring: &mut Ring, socket: Socket, report: &mut Report) -> Step<()> {
+    set(socket.set_write_timeout(Some(timeout())))?;
+    set(socket.set_read_timeout(Some(timeout())))?;
+    if request.late_port {
+        set(setsockopt(&socket, IpBindAddressNoPort, &true).map_err(Into::into))?;
+    }
+    if let Some(bind) = request.bind {
+        socket
+            .bind(&in_family(request, bind))
+            .map_err(|error| failure("bind", &error))?;
+    }
+    if let Some(before) = request.before {
+        // Whether it succeeds is not asked here: the next connection is the one that is looked at.
+        socket.connect(&in_family(request, before)).unwrap_or_default();
+        rustix::net::connect_unspec(&socket).map_err(|error| failure("disconnect", &error.into()))?;
+    }
+    if request.how.is_udp() {
+        udp::converse(request, &socket, report)
+    } else {
+        tcp::converse(request, ring, socket, report)
+    }
+}
+
+fn set(result: io::Result<()>) -> Step<()> {
+    result.map_err(|error| failure("setsockopt", &error))
+}
+
+fn in_family(request: &Request, address: SocketAddr) -> SockAddr {
+    SockAddr::from(match address {
+        SocketAddr::V4(v4) if request.mapped => SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into(),
+        address => address,
+    })
+}
+
+/// Does `action` with other effective ids.
+fn as_user<T>(Credentials { uid, gid, groups }: &Credentials, action: impl FnOnce() -> T) -> anyhow::Result<T> {
+    let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
+    let begin = || {
+        setgroups(&groups)?;
+        setegid(Gid::from_raw(*gid))?;
+        seteuid(Uid::from_raw(*uid))
+    };
+    begin().with_context(|| format!("act as user {uid} and group {gid}"))?;
+    let result = action();
+    // The user first: only root may choose its groups.
+    let end = || {
+        seteuid(Uid::from_raw(0))?;
+        setegid(Gid::from_raw(0))
+    };
+    end().context("act as root again")?;
+    Ok(result)
+}

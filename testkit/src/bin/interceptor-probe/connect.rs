@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One TCP connection, looked at from the client's end.
+
+use std::{
+    io::{self, BufRead as _, BufReader, Write as _},
+    net::SocketAddr,
+    os::fd::AsFd as _,
+    time::Duration,
+};
+
+use clap::Args;
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
+use socket2::{Socket, Type};
+use testkit::records::{Failure, Report};
+
+use crate::{
+    launch::Launch,
+    mass::{self, Mass},
+    socket::{SocketOptions, Step, TIMEOUT, failure, look},
+};
+
+#[derive(Args)]
+pub(crate) struct Connect {
+    #[command(flatten)]
+    pub(crate) socket: SocketOptions,
+    /// Connect without blocking, and wait for the result
+    #[arg(long)]
+    nonblocking: bool,
+    /// Send this line after connecting
+    #[arg(long, value_name = "TEXT")]
+    send: Option<String>,
+    /// Do not wait for a line from the server
+    #[arg(long)]
+    pub(crate) no_receive: bool,
+    /// Stay connected: send each line of standard input, and say what comes back
+    #[arg(long)]
+    hold: bool,
+    #[command(flatten)]
+    mass: Mass,
+    /// Where to; several only with --count
+    #[arg(required = true, value_name = "IP:PORT")]
+    pub(crate) to: Vec<SocketAddr>,
+}
+
+impl Connect {
+    pub(crate) fn run(&self, launch: &Launch) -> anyhow::Result<()> {
+        if self.mass.is_wanted() {
+            launch.assume_user()?;
+            return write_line(&mass::run(&self.mass, self)?);
+        }
+        let made = self.socket.make(launch, Type::STREAM)?;
+        let Some(to) = self.to.first().copied() else {
+            anyhow::bail!("no destination")
+        };
+        let outcome = made.map(|socket| {
+            let mut report = Report::default();
+            let stream = self.converse(socket, to, &mut report);
+            (report, stream)
+        });
+        match outcome {
+            Err(error) => write_line(&Report { error: Some(error), ..Report::default() }),
+            Ok((report, Err(error))) => write_line(&Report { error: Some(error), ..report }),
+            Ok((report, Ok(stream))) => {
+                write_line(&report)?;
+                if self.hold { echo(stream) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Connects, talks and listens as the options say. `report` holds what was learned before a failure.
+    pub(crate) fn converse(&self, socket: Socket, to: SocketAddr, report: &mut Report) -> Step<BufReader<Socket>> {
+        if self.nonblocking {
+            socket.set_nonblocking(true).map_err(|error| failure("setsockopt", &error))?;
+        }
+        match self.socket.connect(&socket, to) {
+            Err(Failure { errno, .. }) if self.nonblocking && errno == "ETIMEDOUT" => wait_connected(&socket)?,
+            other => other?,
+        }
+        *report = look(&socket);
+        if let Some(text) = &self.send {
+            writeln!(&socket, "{text}").map_err(|error| failure("send", &error))?;
+        }
+        let mut stream = BufReader::new(socket);
+        if !self.no_receive {
+            report.received = Some(receive(&mut stream)?);
+        }
+        Ok(stream)
+    }
+}
+
+/// Waits until a non-blocking connect is decided, and makes the socket block again.
+pub(crate) fn wait_connected(socket: &Socket) -> Step<()> {
+    wait_decided(socket, TIMEOUT)?;
+    if let Some(error) = socket.take_error().map_err(|error| failure("connect", &error))? {
+        return Err(failure("connect", &error));
+    }
+    socket.set_nonblocking(false).map_err(|error| failure("setsockopt", &error))
+}
+
+/// Waits until a non-blocking connect is decided.
+pub(crate) fn wait_decided(socket: &Socket, timeout: Duration) -> Step<()> {
+    let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+    match poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)], timeout) {
+        Ok(0) => Err(failure("connect", &io::Error::from(Errno::ETIMEDOUT))),
+        Ok(_) => Ok(()),
+        Err(error) => Err(failure("connect", &error.into())),
+    }
+}
+
+pub(crate) fn receive(stream: &mut BufReader<Socket>) -> Step<String> {
+    let mut line = String::new();
+    let count = stream.read_line(&mut line).map_err(|error| failure("receive", &error))?;
+    if count == 0 {
+        return Err(Failure { step: "receive".to_owned(), errno: "EOF".to_owned() });
+    }
+    Ok(line.trim_end_matches('\n').to_owned())
+}
+
+/// Passes lines from standard input to the server, and the answers back, until there are no more.
+fn echo(mut stream: BufReader<Socket>) -> anyhow::Result<()> {
+    for line in io::stdin().lines() {
+        let line = line?;
+        let sent = writeln!(stream.get_ref(), "{line}").map_err(|error| failure("send", &error));
+        let (received, error) = match sent.and_then(|()| receive(&mut stream)) {
+            Ok(received) => (Some(received), None),
+            Err(error) => (None, Some(error)),
+        };
+        write_line(&Report { received, error, ..Report::default() })?;
+    }
+    Ok(())
+}
+
+/// One JSON object and a newline on standard output.
+pub(crate) fn write_line(object: &impl serde::Serialize) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    serde_json::to_writer(&mut stdout, object)?;
+    stdout.write_all(b"\n")?;
+    Ok(stdout.flush()?)
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Istio's iptables rules for a configuration, written down a second time and put in force with the real iptables.
+//! It never shares code with `interceptor render iptables`: a mistake there would then be in both.
+
+pub mod config;
+mod iptables;
+mod rules;
+
+pub use config::Config;
+pub use iptables::Iptables;
+pub(crate) use rules::{Family, rules};

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What tests, benchmarks and the demo share: nodes, pods and processes that exist for one test.
+//!
+//! A [`Node`] owns everything that a test leaves in the kernel and takes it away when it is dropped, also when the test
+//! panics. The harness never changes its own namespace, cgroup or user: the `interceptor-probe` launcher does that in
+//! child processes.
+//!
+//! A failed test prints how to enter its namespaces; with `INTERCEPTOR_TEST_KEEP=1` they stay.
+
+mod amount;
+mod backend;
+mod cgroup;
+mod counters;
+pub mod envoy;
+pub mod flow;
+mod held;
+mod interceptor;
+mod interrupt;
+pub mod istio;
+pub mod istio_rules;
+mod launcher;
+mod lines;
+mod node;
+mod pod;
+mod process;
+pub mod programs;
+pub mod records;
+pub mod scene;
+mod wait;
+
+pub use amount::amount;
+pub use backend::Backend;
+pub use counters::Counters;
+pub use held::Held;
+pub use interceptor::Run;
+pub use interrupt::Interrupt;
+pub use launcher::{APP_UID, Launcher, PROXY_UID};
+pub use node::Node;
+pub use pod::{Namespace, Pod};
+pub use process::{Finished, Process};
+pub use wait::{patience, wait_until};
