@@ -6,7 +6,7 @@ use interceptor_policy::{Address, AddressClass, NumberClass, NumberSpace, Policy
 use super::prefixes::Prefix;
 
 /// A pod's policy, complete. Among its prefixes the longest match says all: no shorter one adds to it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CompiledPolicy {
     /// Its generation is 0 until it is written to the kernel.
     pub policy: Policy,

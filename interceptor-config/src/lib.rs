@@ -33,6 +33,7 @@ mod routes;
 mod settings;
 mod sources;
 mod unsupported;
+mod wanted;
 
 #[cfg(test)]
 mod tests;
@@ -55,3 +56,4 @@ pub use ranges::NumberRange;
 pub use routes::representatives;
 pub use settings::Setting;
 pub use sources::Environment;
+pub use wanted::Wanted;

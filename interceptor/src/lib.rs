@@ -1,10 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The loader of Interceptor: `policy` turns the flags of `istio-iptables` into what the kernel programs look up,
-//! `kernel` puts it in force, `cli` is the command line. The kernel programs themselves are in `interceptor-ebpf`, the
-//! rules in `interceptor-policy`.
+//! The loader of Interceptor, for every front end: [`Node`] enrolls a [`Pod`] with what is [`Wanted`], and [`EnrollError`]
+//! says why not. The command line is one front end, behind the feature `cli`.
+//!
+//! What a configuration is and what it compiles to is in `interceptor-config`, the kernel programs are in
+//! `interceptor-ebpf`, and the rules in `interceptor-policy`.
 
 mod accounts;
+#[cfg(feature = "cli")]
 pub mod cli;
-pub mod kernel;
+mod error;
+mod kernel;
+mod node;
+mod pod;
 
 pub use accounts::SystemAccounts;
+pub use error::{EnrollError, LockHolder, Missing};
+pub use interceptor_config::Wanted;
+#[cfg(feature = "kernel-log")]
+pub use kernel::node::trace;
+pub use kernel::{
+    check::features::{self, Answer, Feature},
+    enroll::plan::{Change, Plan, Step},
+    node::status::PodStatus,
+    pod::{cgroup::Cgroup, netns::Netns, tproxy::MarkedRouting},
+};
+pub use node::{Enrolled, Node};
+pub use pod::Pod;

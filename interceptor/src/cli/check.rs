@@ -6,7 +6,7 @@ use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::output::{self, Format};
-use crate::kernel::check::features::{self, Answer, Feature};
+use crate::{Answer, Feature, features};
 
 /// Try whether this machine has what is needed
 ///

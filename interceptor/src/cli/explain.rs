@@ -13,13 +13,7 @@ use interceptor_policy::{
 use serde::Serialize;
 
 use super::output::{self, Format};
-use crate::{
-    SystemAccounts,
-    kernel::{
-        node::{bpffs::Bpffs, snapshot},
-        pod::netns::Netns,
-    },
-};
+use crate::{Netns, Node, SystemAccounts};
 use interceptor_config::{
     CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, IstioFlags, NumberRange, PodFacts, ResolvConf, compile,
 };
@@ -109,7 +103,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
             );
         }
         let netns = Netns::open(path)?;
-        let policy = snapshot::in_force(&Bpffs::open(&args.bpffs)?, &netns)?;
+        let policy = Node::open(&args.bpffs)?.policy(&netns)?;
         (policy, netns.id_maps()?, netns.facts()?.interfaces)
     } else {
         let interfaces = assumed_interfaces(args);

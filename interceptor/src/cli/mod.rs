@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The command line: one file per command. Nouns read, verbs write.
 
+mod advice;
 mod check;
-mod clean;
+mod enroll;
 mod explain;
 mod log;
 mod output;
-mod pod;
 mod render;
 mod status;
 #[cfg(feature = "kernel-log")]
 mod trace;
+mod unenroll;
 mod validate;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -33,9 +34,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    #[command(name = "istio-iptables", visible_alias = "pod", args_override_self = true)]
-    Pod(Box<pod::PodArgs>),
-    Clean(clean::CleanArgs),
+    #[command(visible_aliases = ["istio-iptables", "pod"], args_override_self = true)]
+    Enroll(Box<enroll::EnrollArgs>),
+    #[command(visible_aliases = ["clean", "istio-clean-iptables"])]
+    Unenroll(unenroll::UnenrollArgs),
     Status(status::StatusArgs),
     #[command(args_override_self = true)]
     Explain(Box<explain::ExplainArgs>),
@@ -58,8 +60,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return usage(&error, &args),
     };
     let done = match cli.command {
-        Command::Pod(args) => pod::run(&args),
-        Command::Clean(args) => clean::run(&args),
+        Command::Enroll(args) => enroll::run(&args),
+        Command::Unenroll(args) => unenroll::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),
@@ -69,7 +71,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         output::error(&error);
-        ExitCode::FAILURE
+        let typed = error.downcast_ref();
+        if let Some(advice) = typed.and_then(advice::advice) {
+            output::advice(advice);
+        }
+        typed.map_or(ExitCode::FAILURE, |error| ExitCode::from(advice::exit_status(error)))
     })
 }
 

@@ -40,3 +40,8 @@ pub(super) fn warning(text: &str) {
 pub(super) fn error(error: &anyhow::Error) {
     eprintln!("interceptor: error: {error:#}");
 }
+
+/// What to do about an error, after it.
+pub(super) fn advice(text: &str) {
+    eprintln!("interceptor: advice: {text}");
+}

@@ -8,10 +8,7 @@ use interceptor_policy::{Policy, PolicyFlags, Reason};
 use serde::Serialize;
 
 use super::output::{self, Format};
-use crate::kernel::node::{
-    bpffs::Bpffs,
-    status::{self, PodState},
-};
+use crate::Node;
 
 /// Show the pods that are enrolled, what is attached, and what was counted
 #[derive(Args, Debug)]
@@ -51,7 +48,7 @@ struct PodStatus {
 }
 
 pub(super) fn run(args: &StatusArgs) -> Result<ExitCode> {
-    let pods: Vec<PodStatus> = status::list(&Bpffs::open(&args.bpffs)?)?.iter().map(PodStatus::of).collect();
+    let pods: Vec<PodStatus> = Node::open(&args.bpffs)?.status()?.iter().map(PodStatus::of).collect();
     match args.output {
         Format::Json => output::json(&pods)?,
         Format::Text if pods.is_empty() => output::text("No pod is enrolled"),
@@ -61,11 +58,11 @@ pub(super) fn run(args: &StatusArgs) -> Result<ExitCode> {
 }
 
 impl PodStatus {
-    fn of(pod: &PodState) -> Self {
-        let PodState { cookie, enrollment, cgroup, alive, attached, missing, counters } = pod;
+    fn of(pod: &crate::PodStatus) -> Self {
+        let crate::PodStatus { netns_cookie, enrollment, cgroup, alive, attached, missing, counters } = pod;
         let policy = &enrollment.policy;
         Self {
-            netns_cookie: *cookie,
+            netns_cookie: *netns_cookie,
             netns_inode: enrollment.netns_inode,
             cgroup: cgroup.clone(),
             alive: *alive,

@@ -5,7 +5,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::output;
-use crate::kernel::{bpffs::Bpffs, trace};
+use crate::trace;
 
 /// Print every reason that the kernel programs count, as they count it, until interrupted
 ///

@@ -14,9 +14,9 @@
 //! A pod is enrolled when, and only when, it has an entry in the map of pods. It is written last and removed first, so
 //! whatever kills a run leaves the old state or the new one.
 
-pub mod check;
-pub mod enroll;
-pub mod node;
-pub mod pod;
+pub(crate) mod check;
+pub(crate) mod enroll;
+pub(crate) mod node;
+pub(crate) mod pod;
 mod programs;
 mod sys;

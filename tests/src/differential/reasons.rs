@@ -7,10 +7,7 @@ use std::{
     path::Path,
 };
 
-use interceptor::kernel::{
-    node::{bpffs::Bpffs, snapshot, status},
-    pod::netns::Netns,
-};
+use interceptor::{Netns, Node};
 use interceptor_config::CompiledPolicy;
 use interceptor_policy::{Address, Flow as Decided, Inbound, Outbound, Owner, PolicyFlags, Protocol, Reason, decide};
 
@@ -20,8 +17,8 @@ use super::seen::Seen;
 
 /// The policy that is in force in a pod, and its counters.
 pub(super) struct Reasons {
-    bpffs: Bpffs,
-    cookie: u64,
+    node: Node,
+    netns: Netns,
     policy: CompiledPolicy,
     /// By name.
     interfaces: HashMap<String, u32>,
@@ -32,21 +29,21 @@ type Counted = BTreeMap<&'static str, u64>;
 impl Reasons {
     pub(super) fn open(bpffs: &Path, namespace: &Namespace) -> Result<Self, String> {
         let open = || {
-            let (bpffs, netns) = (Bpffs::open(bpffs)?, Netns::open(&namespace.path())?);
-            let policy = snapshot::in_force(&bpffs, &netns)?;
+            let (node, netns) = (Node::open(bpffs)?, Netns::open(&namespace.path())?);
+            let policy = node.policy(&netns)?;
             let interfaces = netns
                 .facts()?
                 .interfaces
                 .into_iter()
                 .map(|interface| (interface.name, interface.index))
                 .collect();
-            anyhow::Ok(Self { cookie: netns.cookie(), bpffs, policy, interfaces })
+            anyhow::Ok(Self { node, netns, policy, interfaces })
         };
         open().map_err(|error| format!("{error:#}"))
     }
 
     pub(super) fn counted(&self) -> Result<Counted, String> {
-        let counters = status::counters(&self.bpffs, self.cookie).map_err(|error| format!("{error:#}"))?;
+        let counters = self.node.counters(&self.netns).map_err(|error| format!("{error:#}"))?;
         Ok(counters.into_iter().map(|(reason, count)| (reason.label(), count)).collect())
     }
 

@@ -13,13 +13,17 @@ use nix::sched::{CloneFlags, unshare};
 use serde::{Serialize, Serializer};
 use socket2::SockRef;
 
+use crate::Missing;
 use crate::kernel::{
     check::acceleration::{self as acceleration_trial, NoMemory},
     check::known_bad::CannotTell,
     check::scratch,
     node::bpffs::Bpffs,
     pod::cgroup,
-    programs::object::{self, URGENT},
+    programs::{
+        object,
+        table::{self, URGENT},
+    },
     sys,
 };
 
@@ -106,7 +110,7 @@ pub fn all(bpffs: &Path) -> Vec<Feature> {
             "bpffs",
             "4.4",
             "nothing would outlive the command; refused",
-            Bpffs::open(bpffs).map(drop),
+            Bpffs::open(bpffs).map(drop).map_err(Into::into),
         ),
         feature("cgroup2", "4.10", REFUSED, cgroup2()),
         feature("SO_NETNS_COOKIE", "5.14", "pods cannot be told apart; refused", netns_cookie()),
@@ -118,7 +122,7 @@ pub fn all(bpffs: &Path) -> Vec<Feature> {
         ),
     ];
     features.extend(
-        object::programs().map(|info| feature(info.name, info.since, REFUSED, object::load_unpinned([info]).map(drop))),
+        table::programs().map(|info| feature(info.name, info.since, REFUSED, object::load_unpinned([info]).map(drop))),
     );
     features.push(feature(
         "redirection",
@@ -128,6 +132,15 @@ pub fn all(bpffs: &Path) -> Vec<Feature> {
     ));
     features.extend(acceleration());
     features
+}
+
+/// What this kernel lacks of what every pod needs.
+pub(crate) fn missing(bpffs: &Path) -> Vec<Missing> {
+    let lacking = |feature: &Feature| !feature.optional && matches!(feature.answer, Answer::No(_));
+    let features = all(bpffs).into_iter().filter(lacking);
+    features
+        .map(|Feature { name, since, .. }| Missing { feature: name, since })
+        .collect()
 }
 
 /// What `--accelerate` needs: the programs, a kernel that is not known to be bad at it, and one that turns out not to
@@ -142,7 +155,7 @@ fn acceleration() -> impl Iterator<Item = Feature> {
         answer: tried.into(),
     };
     let load = |info| object::load_unpinned([info]).map(drop);
-    let programs = object::acceleration_programs().map(move |info| feature(info.name, info.since, REFUSED, load(info)));
+    let programs = table::acceleration_programs().map(move |info| feature(info.name, info.since, REFUSED, load(info)));
     programs.chain([
         feature(
             URGENT.name,

@@ -16,9 +16,12 @@ use nix::unistd::{getgid, getuid};
 use crate::SystemAccounts;
 use crate::kernel::{
     node::acceleration,
-    node::maps::Tables,
+    node::maps::Maps,
     pod::cgroup,
-    programs::object::{self, ACCELERATION_CGROUP_PROGRAMS, CGROUP_PROGRAMS, SK_LOOKUP},
+    programs::{
+        object,
+        table::{self, ACCELERATION_CGROUP_PROGRAMS, CGROUP_PROGRAMS, SK_LOOKUP},
+    },
     sys,
 };
 use interceptor_config::{Acceleration, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, compile};
@@ -26,7 +29,7 @@ use interceptor_config::{Acceleration, InterfaceFacts, IstioConfig, IstioFlags, 
 /// Ends the interception when dropped.
 pub(crate) struct Interception {
     cookie: u64,
-    tables: Tables,
+    maps: Maps,
     _links: Vec<OwnedFd>,
     _object: Ebpf,
 }
@@ -34,7 +37,7 @@ pub(crate) struct Interception {
 impl Interception {
     /// How often a reason was counted.
     pub(crate) fn count(&self, reason: Reason) -> Result<u64> {
-        Ok(self.tables.counters(self.cookie)?.0[reason as usize])
+        Ok(self.maps.counters(self.cookie)?.0[reason as usize])
     }
 }
 
@@ -49,11 +52,11 @@ pub(crate) fn intercept_this_thread(accelerate: Option<Acceleration>) -> Result<
     let cgroup = File::open(&directory).with_context(|| format!("Failed to open {}", directory.display()))?;
 
     let policy = sidecar_is_this_process()?.accelerated(accelerate);
-    let accelerating = object::acceleration_programs().filter(|_| accelerate.is_some());
-    let mut object = object::load_unpinned(object::programs().chain(accelerating))?;
+    let accelerating = table::acceleration_programs().filter(|_| accelerate.is_some());
+    let mut object = object::load_unpinned(table::programs().chain(accelerating))?;
     object::set_tail_call_target(&mut object)?;
     let lookup_stub = object::load_lookup_stub(&object, cookie)?;
-    let mut tables = Tables::take(|name| {
+    let mut maps = Maps::take(|name| {
         object
             .take_map(name)
             .with_context(|| format!("The kernel object has no map {name}"))
@@ -64,13 +67,10 @@ pub(crate) fn intercept_this_thread(accelerate: Option<Acceleration>) -> Result<
     }
     let accelerating = ACCELERATION_CGROUP_PROGRAMS.into_iter().filter(|_| accelerate.is_some());
     for info in CGROUP_PROGRAMS.into_iter().chain(accelerating) {
-        let program = info
-            .of(&mut object)?
-            .fd()
-            .with_context(|| format!("Failed to use {}", info.name))?;
+        let program = info.fd_in(&mut object)?;
         links.push(info.attach(&program.as_fd(), &cgroup)?);
     }
-    tables.write_lists(1, &policy)?;
+    maps.write_lists(1, &policy)?;
     let mut scalars = policy.policy;
     scalars.generation = 1;
     let enrollment = Enrollment {
@@ -81,9 +81,9 @@ pub(crate) fn intercept_this_thread(accelerate: Option<Acceleration>) -> Result<
         addresses: 0,
         numbers: 0,
     };
-    tables.add_counters(cookie)?;
-    tables.set_pod(cookie, enrollment)?;
-    Ok(Interception { cookie, tables, _links: links, _object: object })
+    maps.add_counters(cookie)?;
+    maps.set_pod(cookie, enrollment)?;
+    Ok(Interception { cookie, maps, _links: links, _object: object })
 }
 
 fn sidecar_is_this_process() -> Result<interceptor_config::CompiledPolicy> {

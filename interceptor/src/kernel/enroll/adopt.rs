@@ -12,18 +12,18 @@ use interceptor_policy::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, Owner, 
 use socket2::{Protocol, SockRef};
 
 use crate::kernel::{
-    node::maps::Tables,
+    node::maps::Maps,
     pod::netns::Netns,
     pod::sock_diag::{self, Listening},
     sys,
-    sys::pod_type::Raw,
+    sys::{map_error::is_existing, pod_type::Raw},
 };
 use interceptor_config::CompiledPolicy;
 
 /// Records the sockets of the sidecar that already listen on its ports. Returns how many there were.
 ///
 /// Sockets of processes that this one cannot see (another PID namespace) cannot be had; a warning says so.
-pub(crate) fn adopt(tables: &mut Tables, netns: &Netns, policy: &CompiledPolicy) -> Result<u32> {
+pub(crate) fn adopt(maps: &mut Maps, netns: &Netns, policy: &CompiledPolicy) -> Result<u32> {
     let mut adopted = 0;
     let listening = sock_diag::sockets(netns)?;
     for Listening { inode, port } in listening
@@ -52,14 +52,14 @@ pub(crate) fn adopt(tables: &mut Tables, netns: &Netns, policy: &CompiledPolicy)
         }
         let maker = nix::sys::stat::fstat(&socket).context("Failed to look at a listening socket")?;
         if Owner::classify(maker.st_uid, maker.st_gid, &policy.policy, policy).is_proxy() {
-            record(tables, netns, policy, port, &socket)?;
+            record(maps, netns, policy, port, &socket)?;
             adopted += 1;
         }
     }
     Ok(adopted)
 }
 
-fn record(tables: &mut Tables, netns: &Netns, policy: &CompiledPolicy, port: u16, socket: &OwnedFd) -> Result<()> {
+fn record(maps: &mut Maps, netns: &Netns, policy: &CompiledPolicy, port: u16, socket: &OwnedFd) -> Result<()> {
     const BPF_NOEXIST: u64 = 1;
     let bound = SockRef::from(socket)
         .local_addr()
@@ -67,17 +67,15 @@ fn record(tables: &mut Tables, netns: &Netns, policy: &CompiledPolicy, port: u16
     let bound = bound.as_socket().context("A listening TCP socket has no IP address")?;
     let scope = ListenerScope::of(bound.ip().into());
     if policy.policy.marks_listener(port) {
-        tables
-            .proxy_sockets
+        maps.proxy_sockets
             .insert(socket, Raw(ProxyListener { port: port.into() }), 0)
             .context("Failed to mark a listening socket")?;
     }
     for index in 0..LISTENERS_PER_PORT {
         let key = Raw(ListenerKey::new(netns.cookie(), port, scope, index));
-        match tables.listeners.insert(key, socket.as_fd(), BPF_NOEXIST) {
+        match maps.listeners.insert(key, socket.as_fd(), BPF_NOEXIST) {
             Ok(()) => return Ok(()),
-            Err(aya::maps::MapError::SyscallError(error))
-                if error.io_error.raw_os_error() == Some(nix::libc::EEXIST) => {}
+            Err(error) if is_existing(&error) => {}
             Err(error) => return Err(error).context("Failed to record a listening socket"),
         }
     }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Floor 5: the verbs, that is enrolling a pod and ending its enrollment.
 
-pub(crate) mod adopt;
-pub mod plan;
+mod adopt;
+pub(crate) mod execute;
+pub(crate) mod plan;
+pub(crate) mod unenroll;

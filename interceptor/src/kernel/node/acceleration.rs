@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What exists on a node while any pod is accelerated, pinned beside what always exists. Whether a connection is
+//! accelerated is decided in `interceptor_policy::acceleration`, not here.
+
 use std::{
     fs,
     os::fd::{AsFd as _, OwnedFd},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -16,156 +19,149 @@ use interceptor_policy::{
 };
 
 use crate::kernel::{
-    node::bpffs::remove_tree,
-    node::maps::absent_is_fine,
-    programs::object::{self, ACCELERATION_CGROUP_PROGRAMS, MESSAGE, URGENT},
-    sys,
-    sys::pod_type::Raw,
+    node::{
+        bpffs::{create_directories, remove_tree},
+        layout::{AccelerationLayout, Layout},
+    },
+    programs::{
+        object::{self, LoadError},
+        table::{ACCELERATION_CGROUP_PROGRAMS, MESSAGE, URGENT},
+    },
+    sys::{self, map_error::absent_is_fine, pod_type::Raw},
 };
 
-/// What exists on a node while pods are accelerated, pinned beside what always exists.
+/// The pinned maps and programs of acceleration.
 ///
-/// Removing the pins is safe at any time: a socket in the table keeps the program for messages, and with it the maps,
-/// until it is closed. Without its pod's entry that program sends everything by TCP from the next message on.
-pub(crate) struct Acceleration {
-    directory: PathBuf,
+/// Removing the pins is safe at any time. A socket in the map keeps the program for messages, and the program keeps the
+/// maps, until the socket is closed. Without its pod's entry that program sends everything by TCP from the next message
+/// on.
+pub(crate) struct PinnedAcceleration {
+    layout: AccelerationLayout,
     accelerated: SockHash<MapData, Raw<FlowKey>>,
-    ends: HashMap<MapData, Raw<FlowKey>, Raw<Handshake>>,
-    neighbors: HashMap<MapData, Raw<Address>, u64>,
+    handshakes: HashMap<MapData, Raw<FlowKey>, Raw<Handshake>>,
+    local_pods: HashMap<MapData, Raw<Address>, u64>,
 }
 
-impl Acceleration {
-    /// Where it is, whether it is there or not.
-    pub(crate) fn directory(version: &Path) -> PathBuf {
-        version.join("acceleration")
-    }
-
+impl PinnedAcceleration {
     /// Opens what is there, if anything is.
-    pub(crate) fn open(version: &Path) -> Result<Option<Self>> {
-        let directory = Self::directory(version);
-        if fs::exists(&directory).with_context(|| format!("Failed to look at {}", directory.display()))? {
-            Self::open_maps(directory).map(Some)
+    pub(crate) fn open(layout: &Layout) -> Result<Option<Self>> {
+        let layout = layout.acceleration();
+        if fs::exists(layout.root()).with_context(|| format!("Failed to look at {}", layout.root().display()))? {
+            Self::open_maps(layout).map(Some)
         } else {
             Ok(None)
         }
     }
 
-    /// Loads maps and programs. They are put together aside and appear at their place in one step.
-    pub(crate) fn load(version: &Path) -> Result<Self> {
-        let staging = version.join("acceleration-new");
-        remove_tree(&staging)?;
-        let loaded = pin(version, &staging).and_then(|()| {
-            let directory = Self::directory(version);
-            fs::rename(&staging, &directory)
-                .with_context(|| format!("Failed to put {} in place", directory.display()))?;
-            Self::open_maps(directory)
+    /// Loads maps and programs. They are put together in a staging directory and renamed into place in one step.
+    pub(crate) fn load(layout: &Layout) -> Result<Self> {
+        let staging = layout.acceleration_staging();
+        remove_tree(staging.root())?;
+        let loaded = pin(&layout.maps(), &staging).and_then(|()| {
+            let layout = layout.acceleration();
+            fs::rename(staging.root(), layout.root())
+                .with_context(|| format!("Failed to put {} in place", layout.root().display()))?;
+            Self::open_maps(layout)
         });
         if loaded.is_err() {
-            // What failed is worth more than a failure to tidy up after it; the next run tidies up too.
-            let _tidied = remove_tree(&staging);
+            // The first error is the one to report. The next run cleans up as well.
+            let _cleaned = remove_tree(staging.root());
         }
         loaded
     }
 
     /// Removes it from the node.
     pub(crate) fn remove(self) -> Result<()> {
-        remove_tree(&self.directory).map(drop)
+        remove_tree(self.layout.root()).map(drop)
     }
 
     /// Makes known which pod has which address.
     pub(crate) fn set_local_pods(&mut self, wanted: &[(Address, u64)]) -> Result<()> {
-        let known: Result<Vec<_>, _> = self.neighbors.iter().collect();
+        let known: Result<Vec<_>, _> = self.local_pods.iter().collect();
         for (Raw(address), cookie) in known.context("Failed to read the addresses of accelerated pods")? {
             if !wanted.contains(&(address, cookie)) {
-                absent_is_fine(self.neighbors.remove(&Raw(address)))
+                absent_is_fine(self.local_pods.remove(&Raw(address)))
                     .context("Failed to remove the address of an accelerated pod")?;
             }
         }
         for (address, cookie) in wanted {
-            let written = self.neighbors.insert(Raw(*address), cookie, 0);
+            let written = self.local_pods.insert(Raw(*address), cookie, 0);
             written.with_context(|| format!("Failed to write the address {address} of an accelerated pod"))?;
         }
         Ok(())
     }
 
-    /// Whether sockets of this pod are in the table.
+    /// Whether sockets of this pod are in the map.
     pub(crate) fn has_sockets_of(&self, netns_cookie: u64) -> Result<bool> {
         for key in self.accelerated.keys() {
             match key {
                 Ok(Raw(key)) if key.netns_cookie == netns_cookie => return Ok(true),
                 Ok(_) => {}
-                Err(error) => return Err(error).context("Failed to read the table of accelerated sockets"),
+                Err(error) => return Err(error).context("Failed to read the map of accelerated sockets"),
             }
         }
         Ok(false)
     }
 
-    /// Removes what a pod's sockets noted, when its programs are no longer there to do so.
-    pub(crate) fn forget_ends_of(&mut self, netns_cookie: u64) -> Result<()> {
-        let keys: Result<Vec<_>, _> = self.ends.keys().collect();
-        for key in keys.context("Failed to read the notes of accelerated sockets")? {
+    /// Removes the handshakes of a pod's sockets. The pod's programs, which do this when a socket closes, are gone.
+    pub(crate) fn forget_handshakes_of(&mut self, netns_cookie: u64) -> Result<()> {
+        let keys: Result<Vec<_>, _> = self.handshakes.keys().collect();
+        for key in keys.context("Failed to read the handshakes of accelerated sockets")? {
             if key.0.netns_cookie == netns_cookie {
-                absent_is_fine(self.ends.remove(&key)).context("Failed to remove the note of an accelerated socket")?;
+                absent_is_fine(self.handshakes.remove(&key))
+                    .context("Failed to remove the handshake of an accelerated socket")?;
             }
         }
         Ok(())
     }
 
-    fn open_maps(directory: PathBuf) -> Result<Self> {
+    fn open_maps(layout: AccelerationLayout) -> Result<Self> {
         let map = |name: &str| {
-            let path = directory.join("maps").join(name);
-            let data =
-                MapData::from_pin(&path).with_context(|| format!("Failed to open the map {}", path.display()))?;
-            Map::from_map_data(data).with_context(|| format!("Failed to make sense of the map {}", path.display()))
+            let path = layout.maps().join(name);
+            let data = MapData::from_pin(&path);
+            let data = data.with_context(|| format!("Failed to open the map {}", path.display()))?;
+            Map::from_map_data(data).with_context(|| format!("{} is a map of a kind that is not known", path.display()))
         };
         Ok(Self {
             accelerated: map("ACCELERATED")?.try_into()?,
-            ends: map("HANDSHAKES")?.try_into()?,
-            neighbors: map("LOCAL_PODS")?.try_into()?,
-            directory,
+            handshakes: map("HANDSHAKES")?.try_into()?,
+            local_pods: map("LOCAL_PODS")?.try_into()?,
+            layout,
         })
     }
 }
 
-fn pin(version: &Path, staging: &Path) -> Result<()> {
-    let [maps, programs, links] = ["maps", "programs", "links"].map(|name| staging.join(name));
-    for directory in [&maps, &programs, &links] {
-        fs::create_dir_all(directory).with_context(|| format!("Failed to create {}", directory.display()))?;
-    }
-    let mut object = object::load_acceleration(&version.join("maps"), &maps)?;
+/// Attaches what is attached once per node: [`MESSAGE`] to the map of accelerated sockets, and [`URGENT`] to its kernel
+/// function, if the kernel allows it. The link is that of [`URGENT`]. Without it, urgent data on accelerated connections
+/// arrives as ordinary data.
+pub(crate) fn attach(object: &mut Ebpf) -> Result<Option<OwnedFd>> {
+    let program = MESSAGE.fd_in(object)?;
+    let Some(Map::SockHash(sockets)) = object.map("ACCELERATED") else {
+        bail!("The kernel object has no socket map ACCELERATED")
+    };
+    sys::bpf_prog_attach(&program.as_fd(), &sockets.fd().as_fd(), MESSAGE.attach_type as u32)
+        .with_context(|| format!("Failed to attach {}", MESSAGE.name))?;
+    let traced = object::load(object, URGENT).map_err(LoadError::into).and_then(|()| {
+        let program = URGENT.fd_in(object)?;
+        let link = sys::bpf_raw_tracepoint_open(&program.as_fd());
+        link.with_context(|| format!("Failed to attach {}", URGENT.name))
+    });
+    Ok(traced
+        .inspect_err(|error: &anyhow::Error| {
+            tracing::warn!("urgent data (MSG_OOB) on accelerated connections will arrive as ordinary data: {error:#}");
+        })
+        .ok())
+}
+
+fn pin(shared_maps: &Path, staging: &AccelerationLayout) -> Result<()> {
+    create_directories(&staging.directories())?;
+    let mut object = object::load_acceleration(shared_maps, &staging.maps())?;
     for info in ACCELERATION_CGROUP_PROGRAMS {
-        info.pin(&mut object, &programs)?;
+        info.pin(&mut object, &staging.programs())?;
     }
     if let Some(link) = attach(&mut object)? {
-        let path = links.join(URGENT.name);
+        let path = staging.links().join(URGENT.name);
         sys::bpf_obj_pin(&link, &path).with_context(|| format!("Failed to pin {}", path.display()))?;
     }
     Ok(())
-}
-
-/// Attaches what is attached once per node: to the table, and to a function of the kernel, if the kernel lets us. The
-/// link is that of the latter. Without it, urgent data on accelerated connections goes as ordinary data.
-pub(crate) fn attach(object: &mut Ebpf) -> Result<Option<OwnedFd>> {
-    let program = MESSAGE
-        .of(object)?
-        .fd()
-        .with_context(|| format!("Failed to use {}", MESSAGE.name))?
-        .try_clone();
-    let program = program.with_context(|| format!("Failed to use {}", MESSAGE.name))?;
-    let Some(Map::SockHash(table)) = object.map("ACCELERATED") else {
-        bail!("The kernel object has no socket map ACCELERATED")
-    };
-    MESSAGE.attach_to_map(&program.as_fd(), &table.fd().as_fd())?;
-    let traced = object::load(object, URGENT).and_then(|()| {
-        let program = URGENT
-            .of(object)?
-            .fd()
-            .with_context(|| format!("Failed to use {}", URGENT.name))?;
-        URGENT.trace(&program.as_fd())
-    });
-    Ok(traced
-        .inspect_err(|error| {
-            tracing::warn!("urgent data (MSG_OOB) on accelerated connections will arrive as ordinary data: {error:#}")
-        })
-        .ok())
 }

@@ -1,55 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A mounted BPF file system: where the pins of each version are, and how they are removed. It opens no pin.
+
 use std::{
-    fs::{self, DirEntry, File},
+    fs::{self, DirEntry},
     io,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use interceptor_policy::ABI_VERSION;
-use nix::{
-    fcntl::{Flock, FlockArg},
-    sys::statfs::{BPF_FS_MAGIC, statfs},
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
+
+use crate::{
+    EnrollError,
+    kernel::{
+        node::{layout::Layout, lock::Lock},
+        programs::lookup_stub,
+    },
 };
 
-use crate::kernel::programs::lookup_stub;
-
-/// A mounted BPF file system, and where this program keeps its pins in it.
+/// A mounted BPF file system.
 #[derive(Clone, Debug)]
-pub struct Bpffs {
+pub(crate) struct Bpffs {
     root: PathBuf,
-}
-
-/// Held while pins or maps are written; released by the kernel if the holder dies.
-#[derive(Debug)]
-pub struct Lock {
-    _file: Flock<File>,
 }
 
 impl Bpffs {
     /// Checks that `root` is a BPF file system.
-    pub fn open(root: &Path) -> Result<Self> {
-        let kind = statfs(root)
-            .with_context(|| format!("Failed to look at the BPF file system {} (--bpffs)", root.display()))?;
-        if kind.filesystem_type() != BPF_FS_MAGIC {
-            bail!(
-                "{} is not a BPF file system, so nothing that is set up would outlive this command; mount one there with \
-                 `mount -t bpf bpf {}`, or name another with --bpffs",
-                root.display(),
-                root.display()
-            );
+    pub(crate) fn open(root: &Path) -> Result<Self, EnrollError> {
+        match statfs(root) {
+            Ok(kind) if kind.filesystem_type() == BPF_FS_MAGIC => Ok(Self { root: root.to_path_buf() }),
+            Ok(_) => Err(EnrollError::NotBpffs { path: root.to_path_buf() }),
+            Err(nix::Error::ENOENT) => Err(EnrollError::NoSuchDirectory { path: root.to_path_buf() }),
+            Err(errno) => {
+                let error = anyhow::Error::new(errno);
+                Err(error
+                    .context(format!("Failed to look at the BPF file system {}", root.display()))
+                    .into())
+            }
         }
-        Ok(Self { root: root.to_path_buf() })
     }
 
-    /// Waits for other runs to end. The root of the file system is locked, because it is the one directory that is
-    /// always there.
-    pub fn lock(&self) -> Result<Lock> {
-        let file = File::open(&self.root).with_context(|| format!("Failed to open {}", self.root.display()))?;
-        match Flock::lock(file, FlockArg::LockExclusive) {
-            Ok(file) => Ok(Lock { _file: file }),
-            Err((_, errno)) => Err(errno).with_context(|| format!("Failed to lock {}", self.root.display())),
-        }
+    /// The directory whose lock excludes other runs.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Everything of ours, of all versions.
@@ -58,22 +52,22 @@ impl Bpffs {
     }
 
     /// The pins of this version.
-    pub(crate) fn version(&self) -> PathBuf {
-        self.home().join(format!("v{ABI_VERSION}"))
+    pub(crate) fn layout(&self) -> Layout {
+        Layout::new(self.home().join(format!("v{ABI_VERSION}")))
     }
 
-    /// Where the pins of this version are put together. (No name in a BPF file system may have a dot.)
-    pub(crate) fn staging(&self) -> PathBuf {
-        self.home().join(format!("v{ABI_VERSION}-new"))
+    /// Where the pins of this version are put together before they are renamed into place.
+    pub(crate) fn staging(&self) -> Layout {
+        Layout::new(self.home().join(format!("v{ABI_VERSION}-new")))
     }
 
-    /// Where everything is moved before it is removed: a run that is killed leaves all of it in place, or nothing.
+    /// Where everything is moved before it is removed. A run that is killed leaves all of it in place, or nothing.
     fn retired(&self) -> PathBuf {
         self.root.join("interceptor-retired")
     }
 
-    /// Removes all pins, of all versions; attachments end with their pins. Returns whether there were any.
-    pub fn remove_everything(&self, lock: &Lock) -> Result<bool> {
+    /// Removes all pins, of all versions. Attachments end with their pins. Returns whether there were any.
+    pub(crate) fn remove_everything(&self, lock: &Lock) -> Result<bool> {
         self.finish_removal(lock)?;
         match fs::rename(self.home(), self.retired()) {
             Ok(()) => self.finish_removal(lock),
@@ -82,27 +76,26 @@ impl Bpffs {
         }
     }
 
-    /// Removes what a run that was killed did not get to. The pods' links go first: what they are links of needs the
-    /// rest.
+    /// Removes what a run that was killed left to be removed. The pods' links go first, because the programs they are
+    /// links of need the rest.
     pub(crate) fn finish_removal(&self, _lock: &Lock) -> Result<bool> {
         for version in entries(&self.retired())? {
-            remove_tree(&version.path().join("pods"))?;
-            lookup_stub::clear_tail_call_target(&version.path().join("maps"))?;
+            let layout = Layout::new(version.path());
+            remove_tree(&layout.pods())?;
+            lookup_stub::clear_tail_call_target(&layout.maps())?;
         }
         remove_tree(&self.retired())
     }
 }
 
-/// What is in a directory; nothing when it is not there.
-fn entries(directory: &Path) -> Result<Vec<DirEntry>> {
-    let listed = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        listed => listed.and_then(Iterator::collect),
-    };
-    listed.with_context(|| format!("Failed to list {}", directory.display()))
+/// Creates directories, and the ones above them.
+pub(crate) fn create_directories(directories: &[PathBuf]) -> Result<()> {
+    directories.iter().try_for_each(|directory| {
+        fs::create_dir_all(directory).with_context(|| format!("Failed to create {}", directory.display()))
+    })
 }
 
-/// Removes a directory of pins; returns whether there was one. bpffs answers `EPERM` to the system calls that
+/// Removes a directory of pins. Returns whether there was one. bpffs answers `EPERM` to the system calls that
 /// [`fs::remove_dir_all`] prefers.
 pub(crate) fn remove_tree(directory: &Path) -> Result<bool> {
     for entry in entries(directory)? {
@@ -122,4 +115,13 @@ pub(crate) fn remove_tree(directory: &Path) -> Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error).with_context(|| format!("Failed to remove {}", directory.display())),
     }
+}
+
+/// What is in a directory. A directory that is not there has nothing in it.
+fn entries(directory: &Path) -> Result<Vec<DirEntry>> {
+    let listed = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listed => listed.and_then(Iterator::collect),
+    };
+    listed.with_context(|| format!("Failed to list {}", directory.display()))
 }

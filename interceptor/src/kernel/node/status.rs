@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Reading the state of the node.
+//! The state of the node, as the maps and pins tell it. Nothing here writes.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
+use interceptor_config::CompiledPolicy;
 use interceptor_policy::{Enrollment, Reason};
 
-use crate::kernel::{node::bpffs::Bpffs, node::links, node::pinned::Node, pod::cgroup};
+use crate::kernel::{
+    node::{bpffs::Bpffs, links, pinned::PinnedNode},
+    pod::cgroup,
+};
 
 /// An enrolled pod.
 #[derive(Clone, Debug)]
-pub struct PodState {
+pub struct PodStatus {
     /// The cookie of its network namespace.
-    pub cookie: u64,
+    pub netns_cookie: u64,
     pub enrollment: Enrollment,
-    /// Its cgroup, if that is still there and visible.
+    /// Its cgroup, if that still exists and is visible.
     pub cgroup: Option<PathBuf>,
     /// Whether its network namespace still exists.
     pub alive: bool,
@@ -22,33 +26,42 @@ pub struct PodState {
     pub attached: Vec<&'static str>,
     /// The programs that should be attached and are not.
     pub missing: Vec<&'static str>,
-    /// How often each reason was counted; those that never were are left out.
+    /// How often each reason was counted. Reasons that never were are left out.
     pub counters: Vec<(Reason, u64)>,
 }
 
 /// All enrolled pods, the oldest network namespace first.
-pub fn list(bpffs: &Bpffs) -> Result<Vec<PodState>> {
-    let Some(node) = Node::open(bpffs)? else { return Ok(Vec::new()) };
-    let mut pods = node.tables.pods()?;
+pub(crate) fn pods(bpffs: &Bpffs) -> Result<Vec<PodStatus>> {
+    let Some(node) = PinnedNode::open(bpffs)? else { return Ok(Vec::new()) };
+    let mut pods = node.maps.pods()?;
     pods.sort_by_key(|(cookie, _)| *cookie);
     pods.into_iter()
-        .map(|(cookie, enrollment)| {
-            let directory = node.pod_directory(cookie);
-            let (attached, missing) = links::attached_and_missing(&directory, &enrollment.policy);
-            Ok(PodState {
-                cookie,
+        .map(|(netns_cookie, enrollment)| {
+            let links = node.layout.pod(netns_cookie);
+            let (attached, missing) = links::attached_and_missing(&links, &enrollment.policy);
+            Ok(PodStatus {
+                netns_cookie,
                 enrollment,
                 cgroup: cgroup::path_of(enrollment.cgroup_id),
-                alive: !links::namespace_is_gone(&directory)?,
+                alive: !links::namespace_is_gone(&links)?,
                 attached,
                 missing,
-                counters: node.tables.reasons(cookie)?,
+                counters: node.maps.reasons(netns_cookie)?,
             })
         })
         .collect()
 }
 
-/// How often each reason was counted in the pod, those that never were left out; nothing if it is not enrolled.
-pub fn counters(bpffs: &Bpffs, cookie: u64) -> Result<Vec<(Reason, u64)>> {
-    Node::open(bpffs)?.map_or_else(|| Ok(Vec::new()), |node| node.tables.reasons(cookie))
+/// How often each reason was counted in a pod. A pod that is not enrolled has no counters.
+pub(crate) fn counters(bpffs: &Bpffs, netns_cookie: u64) -> Result<Vec<(Reason, u64)>> {
+    PinnedNode::open(bpffs)?.map_or_else(|| Ok(Vec::new()), |node| node.maps.reasons(netns_cookie))
+}
+
+/// The policy that is in force in a pod, read back from the kernel. `None` if the pod is not enrolled.
+pub(crate) fn policy(bpffs: &Bpffs, netns_cookie: u64) -> Result<Option<CompiledPolicy>> {
+    let Some(node) = PinnedNode::open(bpffs)? else { return Ok(None) };
+    let Some(Enrollment { policy, .. }) = node.maps.pod(netns_cookie)? else {
+        return Ok(None);
+    };
+    Ok(Some(CompiledPolicy { policy, ..node.maps.read_lists(policy.generation)? }))
 }

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A pod's cgroup, and where cgroup2 hierarchies are mounted. It never creates or removes a cgroup.
+
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::MetadataExt as _,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::MetadataExt as _,
+    },
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
+use anyhow::{Context as _, Result};
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
+
+use crate::EnrollError;
 
 /// A pod's cgroup: the parent of its containers' ones. Programs attached to it see the sockets of all of them.
 #[derive(Debug)]
@@ -18,48 +25,54 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    /// Opens a cgroup2 directory. The root is refused: everything on the node lives below it, and would pay.
-    pub fn open(path: &Path) -> Result<Self> {
-        let kind =
-            statfs(path).with_context(|| format!("Failed to look at the cgroup {} (--cgroup)", path.display()))?;
+    /// Opens a cgroup2 directory. The root is refused: everything on the node is below it, and would pay.
+    pub fn open(path: &Path) -> Result<Self, EnrollError> {
+        match File::open(path) {
+            Ok(file) => Self::of(file, path.to_path_buf()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(EnrollError::Gone { what: "cgroup", name: path.display().to_string() })
+            }
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                Err(error.context(format!("Failed to open the cgroup {}", path.display())).into())
+            }
+        }
+    }
+
+    /// The cgroup of a descriptor of its directory. Otherwise as [`Self::open`].
+    pub fn from_fd(fd: OwnedFd) -> Result<Self, EnrollError> {
+        let path = fs::read_link(proc_path(&fd)).context("Failed to find the path of a cgroup")?;
+        Self::of(File::from(fd), path)
+    }
+
+    fn of(file: File, path: PathBuf) -> Result<Self, EnrollError> {
+        let kind = fstatfs(&file).with_context(|| format!("Failed to look at the cgroup {}", path.display()))?;
         if kind.filesystem_type() != CGROUP2_SUPER_MAGIC {
-            bail!(
-                "{} is not a directory of a cgroup2 file system (--cgroup); `findmnt -t cgroup2` shows where it is mounted",
-                path.display()
-            );
+            return Err(EnrollError::NotACgroup { path });
         }
-        if !path.join("cgroup.events").exists() {
-            bail!(
-                "{} is the root of the cgroup2 hierarchy, not a pod's cgroup (--cgroup)",
-                path.display()
-            );
+        // Only the root has no such file. The descriptor is asked, because the path may be another directory's by now.
+        if !proc_path(&file).join("cgroup.events").exists() {
+            return Err(EnrollError::RootCgroup { path });
         }
-        let file = File::open(path).with_context(|| format!("Failed to open the cgroup {}", path.display()))?;
-        let id = file
-            .metadata()
+        let metadata = file.metadata();
+        let id = metadata
             .with_context(|| format!("Failed to look at the cgroup {}", path.display()))?
             .ino();
-        Ok(Self { path: path.to_path_buf(), file, id })
+        Ok(Self { path, file, id })
     }
 
     /// Finds the pod's cgroup from inside one of its containers: the parent of this process's own.
     ///
-    /// A container usually has a cgroup namespace and sees its own cgroup as the root. Then the host's hierarchy must
-    /// be mounted somewhere too (a `hostPath` volume of `/sys/fs/cgroup`), and the own cgroup is recognized in it by
-    /// this process's id.
-    pub fn of_this_pod() -> Result<Self> {
-        let own = own_directory_below_parent().map_err(|error| {
-            anyhow!(
-                "Failed to find this pod's cgroup: {error:#}; mount the host's cgroup2 hierarchy into the container, or name the directory \
-                 with --cgroup"
-            )
-        })?;
+    /// A container usually has a cgroup namespace and sees its own cgroup as the root. Then the host's hierarchy must be
+    /// mounted somewhere too (a `hostPath` volume of `/sys/fs/cgroup`). This process's own cgroup is recognized in it
+    /// by the id of this process.
+    pub fn of_this_pod() -> Result<Self, EnrollError> {
+        let own = own_directory_below_parent();
+        let own = own.map_err(|error| EnrollError::UnknownCgroup { reason: format!("{error:#}") })?;
         let pod = own
             .parent()
             .with_context(|| format!("The cgroup {} has no parent", own.display()))?;
-        Self::open(pod).with_context(|| {
-            format!("Failed to use the parent of this process's cgroup {} as the pod's; name the pod's cgroup with --cgroup", own.display())
-        })
+        Self::open(pod)
     }
 
     /// Its inode number, which the kernel calls its id.
@@ -76,14 +89,19 @@ impl Cgroup {
     }
 }
 
+/// Where the kernel shows the file of a descriptor.
+fn proc_path(fd: &impl AsRawFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
+}
+
 /// The directory of the cgroup with this id, if it is still there.
-pub fn path_of(id: u64) -> Option<PathBuf> {
+pub(crate) fn path_of(id: u64) -> Option<PathBuf> {
     let has_id = |directory: &Path| fs::metadata(directory).is_ok_and(|metadata| metadata.ino() == id);
     mounts().ok()?.iter().find_map(|mount| find(mount, &has_id))
 }
 
 /// All places where a cgroup2 hierarchy is mounted.
-pub fn mounts() -> Result<Vec<PathBuf>> {
+pub(crate) fn mounts() -> Result<Vec<PathBuf>> {
     let text = fs::read_to_string("/proc/self/mountinfo").context("Failed to read /proc/self/mountinfo")?;
     Ok(cgroup2_mounts(&text))
 }

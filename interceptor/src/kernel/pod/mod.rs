@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Floor 2: one pod's network namespace, cgroup and user namespace. It knows nothing of what Interceptor pins.
 
-pub mod cgroup;
+pub(crate) mod cgroup;
+pub(crate) mod facts;
 pub(crate) mod id_maps;
 pub(crate) mod ipv6;
 pub(crate) mod netlink;
-pub mod netns;
+pub(crate) mod netns;
 pub(crate) mod routes;
 pub(crate) mod sock_diag;
 pub(crate) mod tproxy;

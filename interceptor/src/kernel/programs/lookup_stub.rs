@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The program that is attached to a pod's network namespace, in front of `on_sk_lookup`.
+//! The stub of a pod: a small program in front of `on_sk_lookup`, attached to the pod's network namespace.
 //!
-//! `sk_lookup` programs cannot ask for the cookie of their network namespace. So each pod has one of its own that knows
-//! it; and because to verify the whole decision anew for each pod would take longer than everything else, all that it
-//! does is to say which pod it stands for, and to call the shared program.
+//! `sk_lookup` programs cannot ask for the cookie of their network namespace. So each pod has a stub that knows the
+//! cookie. The stub notes the cookie and makes a tail call to the shared program. It decides nothing. (One instance of
+//! the whole program for each pod would work too, but the verifier would need a hundred times as long for each pod.)
 
 use std::{
     io,
@@ -12,36 +12,38 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use aya::maps::{Map, MapData, MapError, ProgramArray};
+use aya::maps::{Map, MapData, ProgramArray};
 
-use crate::kernel::sys::{self, Instruction};
+use crate::kernel::sys::{self, Instruction, map_error::absent_is_fine};
 
-/// Loads the program of the pod with this cookie, given the maps `LOOKUP_CALLER` and `LOOKUP_PROGS`. Linux 5.9; needs
-/// `CAP_PERFMON`, because it notes the address of its context.
-pub(crate) fn load(netns_cookie: u64, callers: BorrowedFd<'_>, steering: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    sys::bpf_prog_load_sk_lookup(c"lookup_stub", &program(netns_cookie, callers, steering))
+/// The map of the tail call, and its name up to ABI version 9.
+const TAIL_CALL_MAPS: [&str; 2] = ["LOOKUP_PROGS", "STEERING"];
+
+/// Loads the stub of the pod with this cookie, given the maps `LOOKUP_CALLER` and `LOOKUP_PROGS`. Linux 5.9. Needs
+/// `CAP_PERFMON`, because the stub stores the address of its context.
+pub(crate) fn load(netns_cookie: u64, caller: BorrowedFd<'_>, programs: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    sys::bpf_prog_load_sk_lookup(c"lookup_stub", &program(netns_cookie, caller, programs))
 }
 
-/// Takes the shared program out of the map `LOOKUP_PROGS` in `maps`, if there is one, once the last lookup_stub is
-/// gone.
+/// Empties the map of the tail call in `maps`, if there is one. The last stub must be gone.
 ///
-/// The kernel empties it too, when nobody has it open any more. But if meanwhile a program lists the maps of the
-/// machine, and so opens and closes this one, the kernel never frees it (seen on Linux 6.18, at every try; never with a
-/// map that is empty already).
+/// The kernel empties the map as well when its last user goes. But if a process lists the maps of the machine at that
+/// moment, and so opens and closes this one, the kernel never frees it. (Seen on Linux 6.18, at every try; never with a
+/// map that is empty already.)
 pub(crate) fn clear_tail_call_target(maps: &Path) -> Result<()> {
-    let path = maps.join("LOOKUP_PROGS");
-    if !path.exists() {
-        return Ok(()); // another version's, or removed already
+    for path in TAIL_CALL_MAPS.map(|name| maps.join(name)) {
+        if !path.exists() {
+            continue; // the other version's name, or removed already
+        }
+        sys::wait_for_programs().context("Failed to wait for running programs (membarrier)")?;
+        let map = MapData::from_pin(&path)
+            .and_then(Map::from_map_data)
+            .and_then(ProgramArray::try_from);
+        let mut programs = map.with_context(|| format!("Failed to open the map {}", path.display()))?;
+        absent_is_fine(programs.clear_index(&0))
+            .with_context(|| format!("Failed to empty the map {}", path.display()))?;
     }
-    sys::wait_for_programs().context("Failed to wait for running programs (membarrier)")?;
-    let map = MapData::from_pin(&path)
-        .and_then(Map::from_map_data)
-        .and_then(ProgramArray::try_from);
-    let mut steering = map.with_context(|| format!("Failed to open the map {}", path.display()))?;
-    match steering.clear_index(&0) {
-        Err(MapError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result.with_context(|| format!("Failed to empty the map {}", path.display())),
-    }
+    Ok(())
 }
 
 /// In C:
@@ -55,7 +57,7 @@ pub(crate) fn clear_tail_call_target(maps: &Path) -> Result<()> {
 /// }
 /// return SK_DROP; // the shared program is missing, and nothing else can tell what may pass
 /// ```
-fn program(netns_cookie: u64, callers: BorrowedFd<'_>, steering: BorrowedFd<'_>) -> [Instruction; 19] {
+fn program(netns_cookie: u64, caller: BorrowedFd<'_>, programs: BorrowedFd<'_>) -> [Instruction; 19] {
     use Register::{R0, R1, R2, R3, R6, R10};
     const KEY: i16 = -4; // of the stack
     const NETNS_COOKIE: i16 = 0; // of `Caller`
@@ -65,13 +67,13 @@ fn program(netns_cookie: u64, callers: BorrowedFd<'_>, steering: BorrowedFd<'_>)
     const SK_DROP: i32 = 0;
 
     let [cookie_low, cookie_high] = load_wide(R1, 0, netns_cookie);
-    let [callers_low, callers_high] = load_map(R1, callers);
-    let [steering_low, steering_high] = load_map(R2, steering);
+    let [caller_low, caller_high] = load_map(R1, caller);
+    let [programs_low, programs_high] = load_map(R2, programs);
     [
         copy(R6, R1),
         Instruction::new(ST_W, R10 as u8, KEY, 0),
-        callers_low,
-        callers_high,
+        caller_low,
+        caller_high,
         copy(R2, R10),
         Instruction::new(ADD_K, R2 as u8, 0, KEY.into()),
         Instruction::new(CALL, 0, 0, MAP_LOOKUP_ELEM),
@@ -81,8 +83,8 @@ fn program(netns_cookie: u64, callers: BorrowedFd<'_>, steering: BorrowedFd<'_>)
         store(R0, NETNS_COOKIE, R1),
         store(R0, CONTEXT, R6),
         copy(R1, R6),
-        steering_low,
-        steering_high,
+        programs_low,
+        programs_high,
         Instruction::new(MOV_K, R3 as u8, 0, 0),
         Instruction::new(CALL, 0, 0, TAIL_CALL),
         Instruction::new(MOV_K, R0 as u8, 0, SK_DROP),

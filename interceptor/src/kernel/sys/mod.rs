@@ -3,6 +3,7 @@
 
 mod bpf;
 pub(crate) mod btf;
+pub(crate) mod map_error;
 mod misc;
 pub(crate) mod pod_type;
 pub(crate) mod release;

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a user of the command line can do about an error, in the words of the command line. The errors themselves name
+//! no flag and no command.
+
+use crate::EnrollError;
+
+/// The next step after an error, as a clause to put behind its text. `None` where the text says all there is to say.
+pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
+    match error {
+        EnrollError::Config(_) | EnrollError::Failed(_) => None,
+        EnrollError::HostNamespace { .. } => {
+            Some("run this inside the pod, or name the pod's network namespace with --netns")
+        }
+        EnrollError::NotANamespace { .. } => Some("name a network namespace with --netns"),
+        EnrollError::NotACgroup { .. } => {
+            Some("name the pod's cgroup with --cgroup; `findmnt -t cgroup2` shows where cgroup2 is mounted")
+        }
+        EnrollError::RootCgroup { .. } => Some("name the pod's own cgroup with --cgroup"),
+        EnrollError::UnknownCgroup { .. } => {
+            Some("mount the host's cgroup2 hierarchy into the container, or name the pod's cgroup with --cgroup")
+        }
+        EnrollError::OtherCgroup { .. } => Some("unenroll the pod first: `interceptor unenroll --netns PATH`"),
+        EnrollError::NotEnrolled { .. } => Some("`interceptor status` lists the pods that are"),
+        EnrollError::NodeFull { .. } => Some("`interceptor status` lists them, `interceptor unenroll` ends one"),
+        EnrollError::GenerationsUsedUp { .. } => Some("run `interceptor unenroll --all`, then enroll the pods again"),
+        EnrollError::NoSuchDirectory { .. } => {
+            Some("name a mounted BPF file system with --bpffs; the default is /sys/fs/bpf")
+        }
+        EnrollError::NotBpffs { .. } => {
+            Some("mount one there with `mount -t bpf bpf DIRECTORY`, or name another with --bpffs")
+        }
+        EnrollError::KernelLacks { .. } => Some("`interceptor check` tries everything that is needed"),
+        EnrollError::NotPermitted(_) => Some("run this as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"),
+        EnrollError::AccelerationUnfit(_) => {
+            Some("without --accelerate redirection works; --force-accelerate overrides the check")
+        }
+        EnrollError::Busy { .. } => Some("try again, or wait longer with --lock-timeout"),
+        EnrollError::Gone { what: "network namespace", .. } => {
+            Some("`ip netns list` shows those that have names (--netns)")
+        }
+        EnrollError::Gone { .. } => Some("name the pod's cgroup with --cgroup"),
+    }
+}
+
+/// The exit status for an error, for the commands of our own names.
+pub(super) fn exit_status(error: &EnrollError) -> u8 {
+    match error {
+        EnrollError::Config(_) => 64,
+        EnrollError::KernelLacks { .. } | EnrollError::AccelerationUnfit(_) => 69,
+        EnrollError::Busy { .. } => 75,
+        EnrollError::HostNamespace { .. }
+        | EnrollError::NotANamespace { .. }
+        | EnrollError::NotACgroup { .. }
+        | EnrollError::RootCgroup { .. }
+        | EnrollError::UnknownCgroup { .. }
+        | EnrollError::OtherCgroup { .. }
+        | EnrollError::NotEnrolled { .. }
+        | EnrollError::NodeFull { .. }
+        | EnrollError::GenerationsUsedUp { .. }
+        | EnrollError::NoSuchDirectory { .. }
+        | EnrollError::NotBpffs { .. }
+        | EnrollError::NotPermitted(_)
+        | EnrollError::Gone { .. }
+        | EnrollError::Failed(_) => 1,
+    }
+}

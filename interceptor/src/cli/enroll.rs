@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `interceptor enroll`, which is also `istio-iptables`: reads flags and environment, and hands over to the library's
+//! door. It knows no map and no pin.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use interceptor_config::{AccelerationFlags, IstioConfig, IstioFlags, ResolvConf};
+
+use super::{log, output, validate};
+use crate::{Cgroup, Change, EnrollError, Enrolled, Netns, Node, Pod, SystemAccounts, Wanted};
+
+/// Enroll a pod: redirect its connections to its sidecar
+///
+/// Takes the flags of istio-iptables, and every connection has the same outcome as under its rules. The command exits;
+/// what it set up stays in force. Running it again with the same flags changes nothing. With other flags it switches the
+/// pod at one instant.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  interceptor enroll -p 15001 -z 15006 -u 1337 -m REDIRECT -i '*' -b '*' -d 15090,15021,15020
+  interceptor enroll --netns /run/netns/web --cgroup /sys/fs/cgroup/kubepods/pod1234 -i '*' -b '*'
+  interceptor enroll --netns /run/netns/web --cgroup /sys/fs/cgroup/kubepods/pod1234 -i '*' -b '*' --dry-run
+
+istio-iptables and pod are other names of this command.
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 64 the configuration is refused, 69 the kernel lacks what is needed,
+75 another run holds the lock, 126 validation failed.
+Under the name istio-iptables or pod, as in Istio: 0 done, 1 failed, 126 validation failed, 255 wrong usage.")]
+pub(super) struct EnrollArgs {
+    #[command(flatten)]
+    istio: IstioFlags,
+
+    #[command(flatten)]
+    acceleration: AccelerationFlags,
+
+    #[command(flatten)]
+    pod: PodArgs,
+
+    /// Where the DNS servers are listed (with --redirect-dns)
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/resolv.conf",
+        help_heading = "Interceptor"
+    )]
+    resolv_conf: PathBuf,
+}
+
+/// Which pod, and where its pins are.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Interceptor")]
+struct PodArgs {
+    /// Network namespace of the pod
+    #[arg(long, value_name = "PATH", default_value = "/proc/self/ns/net")]
+    netns: PathBuf,
+
+    /// The pod's cgroup: the cgroup2 directory above its containers' [default: found from inside a container]
+    #[arg(long, value_name = "DIR")]
+    cgroup: Option<PathBuf>,
+
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+/// Where pins are, and how long to wait for others that write them.
+#[derive(Args, Debug)]
+pub(super) struct NodeArgs {
+    /// A mounted BPF file system
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf")]
+    bpffs: PathBuf,
+
+    /// How many seconds to wait for another run on this node to end
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    lock_timeout: u64,
+}
+
+impl NodeArgs {
+    pub(super) fn open(&self) -> Result<Node, EnrollError> {
+        Node::open(&self.bpffs)
+    }
+
+    pub(super) fn wait(&self) -> Duration {
+        Duration::from_secs(self.lock_timeout)
+    }
+}
+
+pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {
+    log::start(&args.istio.log);
+    let environment = |name: &str| std::env::var(name).ok();
+    let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
+    let (config, mut warnings) = IstioConfig::resolve(&args.istio, &environment, &SystemAccounts, resolv_conf)?;
+    let printed = print_config(&config)?;
+    let (wanted, notes) = config.supported(args.acceleration.resolve(&environment)?)?;
+    warnings.extend(notes);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    // A pod that does not exist is an error before anything is printed.
+    let netns = Netns::open(&args.pod.netns)?;
+    tracing::info!("Istio config:\n{printed}");
+    let config = wanted.config();
+    if config.cleanup_only {
+        unenroll(&args.pod.node, &netns, config.dry_run)?;
+    } else if config.skip_rule_apply {
+        tracing::info!("Skipping: nothing is set up, as asked for (--skip-rule-apply)");
+    } else {
+        enroll(&args.pod, netns, &wanted)?;
+    }
+    if wanted.config().run_validation {
+        validate::run(wanted.config())
+    } else {
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn enroll(args: &PodArgs, netns: Netns, wanted: &Wanted) -> Result<()> {
+    let node = args.node.open()?;
+    let cgroup = match &args.cgroup {
+        Some(path) => Cgroup::open(path)?,
+        None if netns.is_own()? => Cgroup::of_this_pod()?,
+        None => bail!(
+            "The pod's cgroup can be found from inside the pod only; with --netns {}, name it with --cgroup",
+            netns.name()
+        ),
+    };
+    let pod = Pod::new(netns, cgroup);
+    let config = wanted.config();
+    if config.dry_run {
+        let plan = warn(node.plan(&pod, wanted)?).plan.to_string();
+        output::text(&plan);
+        return config
+            .dry_run_file
+            .as_deref()
+            .map_or(Ok(()), |file| write(Path::new(file), &plan));
+    }
+    let (netns, cgroup) = (pod.netns().name(), pod.cgroup().path().display());
+    match warn(node.enroll(&pod, wanted, args.node.wait())?).plan.change {
+        Change::Nothing => tracing::info!("The pod is enrolled with this configuration; nothing to do"),
+        Change::Enroll => tracing::info!(%netns, %cgroup, "The pod is enrolled"),
+        Change::Switch => tracing::info!(%netns, "The pod is switched to the new configuration"),
+    }
+    Ok(())
+}
+
+fn unenroll(args: &NodeArgs, netns: &Netns, dry_run: bool) -> Result<()> {
+    let (node, name) = (args.open()?, netns.name());
+    if dry_run {
+        output::text(format_args!("Unenroll {name} and remove what belongs to it"));
+    } else if node.unenroll(netns, args.wait())? {
+        tracing::info!(netns = name, "The pod is no longer enrolled");
+    } else {
+        tracing::info!(netns = name, "The pod was not enrolled; nothing to do");
+    }
+    Ok(())
+}
+
+fn warn(enrolled: Enrolled) -> Enrolled {
+    for name in &enrolled.unknown_interfaces {
+        tracing::warn!(
+            "The pod has no interface {name} (--istio-exclude-interfaces). If it gets one, run this again to exclude it; \
+             until then connections through it are intercepted"
+        );
+    }
+    enrolled
+}
+
+fn write(file: &Path, plan: &str) -> Result<()> {
+    let written = std::fs::write(file, format!("{plan}\n"));
+    written.with_context(|| format!("Failed to write {} (DRY_RUN_FILE_PATH)", file.display()))
+}
+
+/// One `KEY=value` a line, as istio-iptables prints it. People search for these lines.
+fn print_config(config: &IstioConfig) -> Result<String> {
+    let serde_json::Value::Object(settings) =
+        serde_json::to_value(config).context("Failed to print the configuration")?
+    else {
+        bail!("Failed to print the configuration: it is not a set of settings");
+    };
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => text.clone(),
+        value => value.to_string(),
+    };
+    let lines: Vec<String> = settings.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
+    Ok(lines.join("\n"))
+}

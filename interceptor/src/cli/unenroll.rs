@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `interceptor unenroll`, which is also `clean` and `istio-clean-iptables`: ends the enrollment of a pod, or of all.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::Args;
+
+use super::{enroll::NodeArgs, output};
+use crate::Netns;
+
+/// Unenroll a pod, or all pods
+///
+/// Existing connections are kept. New connections are no longer redirected.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  interceptor unenroll --netns /run/netns/web
+  interceptor unenroll --all
+
+clean and istio-clean-iptables are other names of this command.
+
+Exit status: 0 done, also if nothing was enrolled; 1 failed; 2 wrong usage; 75 another run holds the lock.")]
+pub(super) struct UnenrollArgs {
+    #[command(flatten)]
+    which: Which,
+
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+struct Which {
+    /// Network namespace of the pod
+    #[arg(long, value_name = "PATH", default_value = "/proc/self/ns/net")]
+    netns: PathBuf,
+
+    /// Every pod of the node, and everything that any version has pinned
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) fn run(args: &UnenrollArgs) -> Result<ExitCode> {
+    let UnenrollArgs { which: Which { netns, all }, node } = args;
+    let wait = node.wait();
+    let (existed, what) = if *all {
+        (node.open()?.unenroll_all(wait)?, "every pod".to_owned())
+    } else {
+        let netns = Netns::open(netns)?;
+        (node.open()?.unenroll(&netns, wait)?, netns.name().to_owned())
+    };
+    output::text(if existed {
+        format!("Unenrolled {what}")
+    } else {
+        format!("Nothing to do: {what} was not enrolled")
+    });
+    Ok(ExitCode::SUCCESS)
+}

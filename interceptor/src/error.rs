@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Why a pod was not enrolled, for callers that have to choose between failing, skipping and trying again. The texts
+//! name no flag and no command: a front end adds its own advice.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use interceptor_config::ConfigError;
+use thiserror::Error;
+
+/// Why an operation on a node or a pod failed. Nothing is half-applied: the pod is as it was before.
+#[derive(Debug, Error)]
+pub enum EnrollError {
+    /// The configuration does not fit the pod.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+
+    /// Intercepting the host's own network namespace would cut off the node.
+    #[error("{name} is the host's own network namespace; intercepting it would cut off the node")]
+    HostNamespace { name: String },
+
+    /// The file is not a network namespace.
+    #[error("{name} is not a network namespace")]
+    NotANamespace { name: String },
+
+    /// The directory is not in a cgroup2 file system.
+    #[error("{} is not a directory of a cgroup2 file system", .path.display())]
+    NotACgroup { path: PathBuf },
+
+    /// Everything on the node is below the root of the hierarchy, and would pay.
+    #[error("{} is the root of the cgroup2 hierarchy, not a pod's cgroup", .path.display())]
+    RootCgroup { path: PathBuf },
+
+    /// Only a process of the pod can find the pod's cgroup, and this process found none.
+    #[error("Failed to find this pod's cgroup: {reason}")]
+    UnknownCgroup { reason: String },
+
+    /// The pod is enrolled with another cgroup.
+    #[error("The pod is enrolled with the cgroup {}, not {}", .enrolled.display(), .asked.display())]
+    OtherCgroup { enrolled: PathBuf, asked: PathBuf },
+
+    /// The pod is not enrolled.
+    #[error("{name} is not enrolled")]
+    NotEnrolled { name: String },
+
+    /// The table of pods is full.
+    #[error("{max} pods are enrolled on this node, and there is no room for another")]
+    NodeFull { max: usize },
+
+    /// A policy has a number that is never used twice, and all numbers have been used.
+    #[error("This node has used all {max} policy generations")]
+    GenerationsUsedUp { max: u32 },
+
+    /// The directory does not exist.
+    #[error("No such directory: {}", .path.display())]
+    NoSuchDirectory { path: PathBuf },
+
+    /// Pins need a BPF file system.
+    #[error("{} is not a BPF file system, so nothing that is set up would outlive this process", .path.display())]
+    NotBpffs { path: PathBuf },
+
+    /// This kernel lacks something without which no pod can be enrolled. The cause is in `source`.
+    #[error("This kernel lacks what is needed: {}", missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    KernelLacks { missing: Vec<Missing>, source: anyhow::Error },
+
+    /// This process may not do what is needed.
+    #[error("This process lacks a privilege: {0:#}")]
+    NotPermitted(anyhow::Error),
+
+    /// Acceleration was asked for, and this kernel did not pass the check of it.
+    #[error("Refusing to accelerate: this kernel failed the check of acceleration: {0:#}")]
+    AccelerationUnfit(anyhow::Error),
+
+    /// Another process holds the lock. Try again.
+    #[error(
+        "Another process has held the lock of {} for {} s{}", .path.display(), .waited.as_secs(),
+        .holder.as_ref().map(|holder| format!(": {holder}")).unwrap_or_default()
+    )]
+    Busy { path: PathBuf, waited: Duration, holder: Option<LockHolder> },
+
+    /// The pod's network namespace or cgroup does not exist, or does not exist any more.
+    #[error("No such {what}: {name}")]
+    Gone { what: &'static str, name: String },
+
+    /// Anything else, with its chain of causes.
+    #[error(transparent)]
+    Failed(anyhow::Error),
+}
+
+/// A feature that this kernel lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    pub feature: &'static str,
+    /// The first Linux version that has it.
+    pub since: &'static str,
+}
+
+/// The process that holds the lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockHolder {
+    pub pid: i32,
+    /// The name of its program, as in `/proc/PID/comm`.
+    pub name: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { feature, since } = self;
+        write!(f, "{feature} (Linux {since})")
+    }
+}
+
+impl fmt::Display for LockHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pid, name } = self;
+        write!(f, "process {pid} ({name})")
+    }
+}
+
+impl From<anyhow::Error> for EnrollError {
+    /// The typed error in the chain, if there is one; else a lack of privilege, if the kernel answered `EPERM`.
+    fn from(error: anyhow::Error) -> Self {
+        let error = match error.downcast::<Self>() {
+            Ok(typed) => return typed,
+            Err(error) => error,
+        };
+        let error = match error.downcast::<ConfigError>() {
+            Ok(config) => return Self::Config(config),
+            Err(error) => error,
+        };
+        if is_not_permitted(&error) {
+            Self::NotPermitted(error)
+        } else {
+            Self::Failed(error)
+        }
+    }
+}
+
+/// Whether the kernel's gatekeepers refused (`EPERM`). The verifier refuses with `EACCES`.
+pub(crate) fn is_not_permitted(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|cause| cause.raw_os_error() == Some(nix::libc::EPERM))
+            || cause.downcast_ref() == Some(&nix::Error::EPERM)
+    })
+}

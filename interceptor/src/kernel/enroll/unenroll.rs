@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Ending the enrollment of one pod, or of all. Existing connections are kept; new ones are no longer redirected.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::kernel::node::{bpffs::Bpffs, lock::Lock, pinned::PinnedNode};
+
+/// Ends the enrollment of the pod with this cookie. Returns whether there was anything to end.
+pub(crate) fn unenroll(bpffs: &Bpffs, netns_cookie: u64, wait: Duration) -> Result<bool> {
+    let lock = Lock::take(bpffs.root(), wait)?;
+    bpffs.finish_removal(&lock)?;
+    let mut node = PinnedNode::open(bpffs)?;
+    remove(bpffs, &lock, node.as_mut(), netns_cookie)
+}
+
+/// Ends the enrollment of all pods of the node, and removes everything that any version has pinned.
+pub(crate) fn unenroll_all(bpffs: &Bpffs, wait: Duration) -> Result<bool> {
+    let lock = Lock::take(bpffs.root(), wait)?;
+    if let Some(mut node) = PinnedNode::open(bpffs)? {
+        // First the entries that put the programs in force, then the programs one by one.
+        for (cookie, _) in node.maps.pods()? {
+            node.maps.remove_pod(cookie)?;
+        }
+    }
+    bpffs.remove_everything(&lock)
+}
+
+/// Removes one pod and, with the last pod, everything else.
+pub(crate) fn remove(bpffs: &Bpffs, lock: &Lock, node: Option<&mut PinnedNode>, netns_cookie: u64) -> Result<bool> {
+    let Some(node) = node else { return Ok(false) };
+    let existed = node.maps.pod(netns_cookie)?.is_some() || node.layout.pod(netns_cookie).exists();
+    if existed {
+        node.remove_pod(netns_cookie)?;
+    }
+    if node.maps.pods()?.is_empty() {
+        bpffs.remove_everything(lock)?;
+    }
+    Ok(existed)
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Where every pin is. Nobody else joins the parts of such a path. This file never looks whether anything is there.
+
+use std::path::{Path, PathBuf};
+
+/// The pins of one version of the ABI.
+///
+/// No name in a BPF file system may contain a dot
+/// ([`bpf_lookup`](https://github.com/torvalds/linux/blob/v6.12/kernel/bpf/inode.c#L345)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    pub(crate) const fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// The directory that holds all the others.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The maps that all pods share.
+    pub(crate) fn maps(&self) -> PathBuf {
+        self.root.join("maps")
+    }
+
+    /// The programs that all pods share.
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.root.join("programs")
+    }
+
+    /// A directory for each pod.
+    pub(crate) fn pods(&self) -> PathBuf {
+        self.root.join("pods")
+    }
+
+    /// The links of one pod.
+    pub(crate) fn pod(&self, netns_cookie: u64) -> PathBuf {
+        self.pods().join(netns_cookie.to_string())
+    }
+
+    /// What exists while any pod is accelerated.
+    pub(crate) fn acceleration(&self) -> AccelerationLayout {
+        AccelerationLayout { root: self.root.join("acceleration") }
+    }
+
+    /// Where [`Self::acceleration`] is put together before it is renamed into place.
+    pub(crate) fn acceleration_staging(&self) -> AccelerationLayout {
+        AccelerationLayout { root: self.root.join("acceleration-new") }
+    }
+
+    /// All directories that have to be there before anything is pinned.
+    pub(crate) fn directories(&self) -> [PathBuf; 3] {
+        [self.maps(), self.programs(), self.pods()]
+    }
+}
+
+/// The pins that exist while any pod is accelerated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AccelerationLayout {
+    root: PathBuf,
+}
+
+impl AccelerationLayout {
+    /// The directory that holds all the others.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The maps of acceleration.
+    pub(crate) fn maps(&self) -> PathBuf {
+        self.root.join("maps")
+    }
+
+    /// The programs that are attached to the cgroups of accelerated pods.
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.root.join("programs")
+    }
+
+    /// The links that belong to no pod.
+    pub(crate) fn links(&self) -> PathBuf {
+        self.root.join("links")
+    }
+
+    /// All directories that have to be there before anything is pinned.
+    pub(crate) fn directories(&self) -> [PathBuf; 3] {
+        [self.maps(), self.programs(), self.links()]
+    }
+}

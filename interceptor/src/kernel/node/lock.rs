@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The lock that runs of this program exclude each other with. It is never waited for without a limit.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use nix::{
+    fcntl::{Flock, FlockArg},
+    poll::{PollTimeout, poll},
+    sys::stat::{major, minor},
+};
+
+use crate::{EnrollError, LockHolder};
+
+/// Held while pins or maps are written. The kernel releases it if the holder dies.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: Flock<File>,
+}
+
+/// How long to wait between two tries, in milliseconds.
+const PAUSE: u16 = 10;
+
+impl Lock {
+    /// Locks a directory. Fails with [`EnrollError::Busy`] if another process still holds the lock after `wait`.
+    pub(crate) fn take(directory: &Path, wait: Duration) -> Result<Self> {
+        let deadline = Instant::now() + wait;
+        let mut file = File::open(directory).with_context(|| format!("Failed to open {}", directory.display()))?;
+        loop {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(file) => return Ok(Self { _file: file }),
+                Err((unlocked, nix::Error::EWOULDBLOCK | nix::Error::EINTR)) => file = unlocked,
+                Err((_, errno)) => {
+                    return Err(errno).with_context(|| format!("Failed to lock {}", directory.display()));
+                }
+            }
+            if Instant::now() >= deadline {
+                let holder = holder_of(&file).unwrap_or_default();
+                return Err(EnrollError::Busy { path: directory.to_path_buf(), waited: wait, holder }.into());
+            }
+            // A signal only makes the next try come earlier.
+            poll(&mut [], PollTimeout::from(PAUSE)).unwrap_or_default();
+        }
+    }
+}
+
+/// The process that holds the lock of a file, if it is visible from here.
+fn holder_of(file: &File) -> Result<Option<LockHolder>> {
+    let metadata = file.metadata().context("Failed to look at the lock")?;
+    let (device, inode) = (metadata.dev(), metadata.ino());
+    let locked = format!("{:02x}:{:02x}:{inode}", major(device), minor(device));
+    let locks = fs::read_to_string("/proc/locks").context("Failed to read /proc/locks")?;
+    Ok(holder_in(&locks, &locked).map(|pid| {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        LockHolder { pid, name: name.trim_end().to_owned() }
+    }))
+}
+
+/// The process that has locked the file `MAJOR:MINOR:INODE`, in the text of `/proc/locks`
+/// ([proc(5)](https://man7.org/linux/man-pages/man5/proc_locks.5.html)). A process in another PID namespace has no
+/// number there.
+fn holder_in(locks: &str, locked: &str) -> Option<i32> {
+    locks.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, _, pid, file, ..] = words.as_slice() else { return None };
+        pid.parse().ok().filter(|pid| *file == locked && *pid > 0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCKS: &str = "\
+1: POSIX  ADVISORY  WRITE 700 08:01:12 0 EOF
+2: FLOCK  ADVISORY  WRITE 4711 00:1f:12 0 EOF
+2: -> FLOCK  ADVISORY  WRITE 4712 00:1f:12 0 EOF
+3: FLOCK  ADVISORY  WRITE 0 00:1f:99 0 EOF
+";
+
+    #[test]
+    fn the_holder_of_a_lock_is_found() {
+        assert_eq!(holder_in(LOCKS, "00:1f:12"), Some(4711));
+        assert_eq!(holder_in(LOCKS, "00:20:12"), None);
+    }
+
+    #[test]
+    fn a_holder_in_another_pid_namespace_has_no_number() {
+        assert_eq!(holder_in(LOCKS, "00:1f:99"), None);
+    }
+
+    #[test]
+    fn a_lock_that_is_held_is_waited_for_no_longer_than_asked() {
+        let directory = tempfile::tempdir().unwrap();
+        let _held = Lock::take(directory.path(), Duration::ZERO).unwrap();
+        let error = Lock::take(directory.path(), Duration::from_millis(20)).unwrap_err();
+        let Some(EnrollError::Busy { holder: Some(holder), .. }) = error.downcast_ref() else {
+            panic!("{error:#}")
+        };
+        assert_eq!(holder.pid, i32::try_from(std::process::id()).unwrap());
+    }
+}

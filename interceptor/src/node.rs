@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The door: everything that a front end may do to a node. What the kernel needs for it is below, in `kernel`.
+
+use std::{path::Path, time::Duration};
+
+use interceptor_config::{CompiledPolicy, Wanted, compile, unknown_interfaces};
+use interceptor_policy::Reason;
+
+use crate::{
+    EnrollError, Pod,
+    kernel::{
+        enroll::{
+            execute,
+            plan::{self, Plan, Request},
+            unenroll,
+        },
+        node::{
+            bpffs::Bpffs,
+            pinned::PinnedNode,
+            status::{self, PodStatus},
+        },
+        pod::{facts, netns::Netns},
+    },
+};
+
+/// A node, that is a mounted BPF file system in which everything of its pods is pinned.
+///
+/// Methods that write take a lock, and wait for it no longer than they are told. Methods that read never write.
+#[derive(Clone, Debug)]
+pub struct Node {
+    bpffs: Bpffs,
+}
+
+/// A pod that was enrolled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolled {
+    /// What was done, step by step.
+    pub plan: Plan,
+    /// Interfaces that the configuration excludes and the pod does not have. Connections through them are intercepted
+    /// if the pod gets them later.
+    pub unknown_interfaces: Vec<String>,
+}
+
+impl Node {
+    /// The node with this BPF file system, usually `/sys/fs/bpf`.
+    pub fn open(bpffs: &Path) -> Result<Self, EnrollError> {
+        Ok(Self { bpffs: Bpffs::open(bpffs)? })
+    }
+
+    /// Enrolls a pod, or switches it to another configuration at one instant. Changes nothing if the pod is enrolled
+    /// with this very configuration. Linux 5.19.
+    pub fn enroll(&self, pod: &Pod, wanted: &Wanted, wait: Duration) -> Result<Enrolled, EnrollError> {
+        with_request(pod, wanted, |request| execute::enroll(&self.bpffs, request, wait))
+    }
+
+    /// What [`Self::enroll`] would do now.
+    pub fn plan(&self, pod: &Pod, wanted: &Wanted) -> Result<Enrolled, EnrollError> {
+        with_request(pod, wanted, |request| {
+            plan::draw(&self.bpffs, PinnedNode::open(&self.bpffs)?.as_ref(), request)
+        })
+    }
+
+    /// Ends the enrollment of a pod. Returns whether the pod was enrolled.
+    pub fn unenroll(&self, netns: &Netns, wait: Duration) -> Result<bool, EnrollError> {
+        Ok(unenroll::unenroll(&self.bpffs, netns.cookie(), wait)?)
+    }
+
+    /// Ends the enrollment of all pods, and removes everything that any version has pinned. Returns whether there was
+    /// anything.
+    pub fn unenroll_all(&self, wait: Duration) -> Result<bool, EnrollError> {
+        Ok(unenroll::unenroll_all(&self.bpffs, wait)?)
+    }
+
+    /// All enrolled pods, the oldest network namespace first.
+    pub fn status(&self) -> Result<Vec<PodStatus>, EnrollError> {
+        Ok(status::pods(&self.bpffs)?)
+    }
+
+    /// How often each reason was counted in a pod. Reasons that never were, and pods that are not enrolled, have none.
+    pub fn counters(&self, netns: &Netns) -> Result<Vec<(Reason, u64)>, EnrollError> {
+        Ok(status::counters(&self.bpffs, netns.cookie())?)
+    }
+
+    /// The policy that is in force in a pod, read back from the kernel.
+    pub fn policy(&self, netns: &Netns) -> Result<CompiledPolicy, EnrollError> {
+        let policy = status::policy(&self.bpffs, netns.cookie())?;
+        policy.ok_or_else(|| EnrollError::NotEnrolled { name: netns.name().to_owned() })
+    }
+}
+
+/// Reads what the policy depends on, compiles it, and runs something with it.
+fn with_request(
+    pod: &Pod,
+    wanted: &Wanted,
+    run: impl FnOnce(Request<'_>) -> anyhow::Result<Plan>,
+) -> Result<Enrolled, EnrollError> {
+    let facts = facts::read(pod.netns())?;
+    let config = wanted.config();
+    let acceleration = wanted.acceleration();
+    let policy = compile(config, &facts)?.accelerated(acceleration);
+    let plan = run(Request {
+        netns: pod.netns(),
+        cgroup: pod.cgroup(),
+        policy: &policy,
+        force: config.force_apply,
+        force_acceleration: acceleration.is_some_and(|wanted| wanted.force),
+    })?;
+    let unknown = unknown_interfaces(&config.excluded_interfaces, &facts);
+    Ok(Enrolled { plan, unknown_interfaces: unknown.into_iter().map(ToString::to_string).collect() })
+}

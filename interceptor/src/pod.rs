@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A pod, as every front end names it: by paths, by descriptors, or as the pod that this process lives in.
+
+use std::{os::fd::OwnedFd, path::Path};
+
+use interceptor_config::{IdMaps, PodFacts};
+
+use crate::{
+    Cgroup, EnrollError, Netns,
+    kernel::pod::{facts, id_maps},
+};
+
+/// A pod: its network namespace, and the cgroup above those of its containers. Both stay open, so neither name can come
+/// to mean something else meanwhile.
+#[derive(Debug)]
+pub struct Pod {
+    netns: Netns,
+    cgroup: Cgroup,
+}
+
+impl Pod {
+    /// From what is open already.
+    pub const fn new(netns: Netns, cgroup: Cgroup) -> Self {
+        Self { netns, cgroup }
+    }
+
+    /// From paths such as `/run/netns/web` and `/sys/fs/cgroup/kubepods/pod1234`.
+    pub fn open(netns: &Path, cgroup: &Path) -> Result<Self, EnrollError> {
+        Ok(Self::new(Netns::open(netns)?, Cgroup::open(cgroup)?))
+    }
+
+    /// From descriptors of a network namespace and of a cgroup's directory, as they travel by `SCM_RIGHTS`.
+    pub fn from_fds(netns: OwnedFd, cgroup: OwnedFd) -> Result<Self, EnrollError> {
+        Ok(Self::new(Netns::from_fd(netns)?, Cgroup::from_fd(cgroup)?))
+    }
+
+    pub const fn netns(&self) -> &Netns {
+        &self.netns
+    }
+
+    pub const fn cgroup(&self) -> &Cgroup {
+        &self.cgroup
+    }
+}
+
+impl Netns {
+    /// The interfaces, addresses, routes and id maps that a policy depends on.
+    pub fn facts(&self) -> Result<PodFacts, EnrollError> {
+        Ok(facts::read(self)?)
+    }
+
+    /// How the user namespace that owns this network namespace numbers users and groups.
+    pub fn id_maps(&self) -> Result<IdMaps, EnrollError> {
+        Ok(id_maps::id_maps(self.file())?)
+    }
+}
