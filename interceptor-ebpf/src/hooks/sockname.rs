@@ -3,8 +3,8 @@ use interceptor_policy::{
     Action, Address, AddressClass, AskedServer, Flow, Inbound, PolicyFlags, Protocol, SlotAddress, Tables as _, decide,
 };
 
+use super::dns;
 use crate::{
-    dns,
     maps::PROXY_SOCKETS,
     pod::Pod,
     socket::low_half,

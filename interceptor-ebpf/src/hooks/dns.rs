@@ -9,8 +9,8 @@
 
 use interceptor_policy::{Action, Address, AskedServer, Destination, Outbound, Protocol, Reason, SlotAddress};
 
+use super::connect::{ALLOW, refuse, source_under_iptables, take_slot};
 use crate::{
-    connect::{ALLOW, refuse, source_under_iptables, take_slot},
     maps::DNS_SERVERS,
     pod::Pod,
     rules,

@@ -5,10 +5,9 @@ use interceptor_policy::{
     SlotAddress, SlotCandidates, SlotEntry, Tables as _,
 };
 
+use super::{dns, sockname::source_toward};
 use crate::{
-    dns,
     maps::SLOTS,
-    names::source_toward,
     pod::Pod,
     rules,
     search::{Search, find_first},
