@@ -13,12 +13,21 @@
 )]
 
 mod acceleration;
+mod asked_server;
+mod ctx;
+mod dns_agent;
+mod family;
 mod hooks;
+mod kernel_memory;
 mod maps;
+mod outcome;
 mod pod;
 mod rules;
 mod search;
+mod sk_storage;
+mod slots;
 mod socket;
+mod source;
 mod trace;
 mod user_address;
 
@@ -30,8 +39,9 @@ use aya_ebpf::{
 };
 
 use crate::{
+    family::{V4, V6},
     hooks::{connect, dns, listen, original_dst, sk_lookup, sock_create, sockname},
-    user_address::{UserAddress, V4, V6},
+    user_address::UserAddress,
 };
 
 /// `socket()`: whose socket is this?

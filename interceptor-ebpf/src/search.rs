@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A search that the verifier checks once.
+
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_loop;

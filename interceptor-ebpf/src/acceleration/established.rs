@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A connection begins or ends in a pod with `--accelerate`.
+
 use core::ffi::c_void;
 
 use aya_ebpf::{
@@ -11,37 +13,28 @@ use aya_ebpf::{
     programs::SockOpsContext,
 };
 use interceptor_policy::{
-    Address, AddressClass, PolicyFlags, Reason, Tables as _,
+    PolicyFlags, Reason,
     acceleration::{Candidate, FlowKey, Handshake, Path, Peer, PeerLocation, SeqNumbers, SocketState, admit},
 };
 
-use super::tcp::Tcp;
+use super::{
+    peer::{handshake_of_peer, is_own, pod_at},
+    tcp::Tcp,
+};
 use crate::{
-    maps::{ACCELERATED, HANDSHAKES, LOCAL_PODS, SOCKET_STATE},
+    ctx::{field, pointer_field},
+    maps::{ACCELERATED, HANDSHAKES, SOCKET_STATE},
+    outcome::CALLBACK_DONE,
     pod::Pod,
     socket::Socket,
 };
 
-/// Nobody reads the answer to these callbacks.
-const DONE: u32 = 1;
-
-macro_rules! field {
-    ($ctx:expr, $($field:tt)+) => {{
-        let ops = $ctx.ops;
-        // SAFETY: the context is valid while the program runs, and the verifier checks offset and size.
-        unsafe { core::ptr::read_volatile(&raw const (*ops).$($field)+) }
-    }};
-}
-
 /// Follows a connection from its beginning to its end.
 #[inline(always)]
 pub(crate) fn follow(ctx: &SockOpsContext) -> u32 {
-    let op = field!(ctx, op);
-    // SAFETY: the context is valid while the program runs.
-    let sk = unsafe { &raw const (*ctx.ops).__bindgen_anon_2 }.cast();
-    // SAFETY: the union holds a pointer, null when the callback is not for a full socket.
-    let Some(socket) = Socket::new(unsafe { core::ptr::read_volatile(sk) }) else {
-        return DONE; // a request socket: not accelerated, as nothing is noted
+    let op = field!(ctx.ops, op);
+    let Some(socket) = Socket::new(pointer_field!(ctx.ops, __bindgen_anon_2)) else {
+        return CALLBACK_DONE; // a request socket: not accelerated, as nothing is noted
     };
     match op {
         BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB => begin(ctx, socket, false),
@@ -50,7 +43,7 @@ pub(crate) fn follow(ctx: &SockOpsContext) -> u32 {
         BPF_SOCK_OPS_TCP_CONNECT_CB => reconnect(socket),
         _ => {} // of no interest
     }
-    DONE
+    CALLBACK_DONE
 }
 
 /// The connection is established: is its other end on this node, and may both be brought together?
@@ -82,16 +75,16 @@ fn admission(
     let (local, remote) = (socket.local_address(), socket.peer_address());
     let (local_port, remote_port) = (socket.local_port(), socket.peer_port());
     let to_slot = pod.slot_in(remote, remote_port).is_some();
-    let (place, peer_netns_cookie) = if to_slot || is_here(pod, remote) {
+    let (place, peer_netns_cookie) = if to_slot || is_own(pod, remote) {
         (PeerLocation::SamePod, pod.netns_cookie)
     } else {
         pod_at(remote).map_or((PeerLocation::Elsewhere, 0), |cookie| (PeerLocation::OtherPod, cookie))
     };
-    let sequence = SeqNumbers { snd_nxt: field!(ctx, snd_nxt), rcv_nxt: field!(ctx, rcv_nxt) };
+    let sequence = SeqNumbers { snd_nxt: field!(ctx.ops, snd_nxt), rcv_nxt: field!(ctx.ops, rcv_nxt) };
     let queued = tcp.write_seq() != sequence.snd_nxt;
     let early_data = queued
-        || field!(ctx, snd_una) != sequence.snd_nxt
-        || (field!(ctx, data_segs_out) | field!(ctx, data_segs_in)) != 0;
+        || field!(ctx.ops, snd_una) != sequence.snd_nxt
+        || (field!(ctx.ops, data_segs_out) | field!(ctx.ops, data_segs_in)) != 0;
     let key = FlowKey {
         netns_cookie: pod.netns_cookie,
         local,
@@ -111,33 +104,12 @@ fn admission(
         early_data,
         reused: SOCKET_STATE.get_ptr(socket).is_some(),
         other: if accepted {
-            Peer::of(sequence, note_of_other_end(&end).map(|note| note.sequence))
+            Peer::of(sequence, handshake_of_peer(&end).map(|note| note.sequence))
         } else {
             Peer::Absent
         },
     })?;
     Ok(end)
-}
-
-/// What the other end has noted.
-#[inline(always)]
-pub(super) fn note_of_other_end(end: &SocketState) -> Option<Handshake> {
-    let note = HANDSHAKES.get_ptr(end.key.other_end(end.peer_netns_cookie))?;
-    // SAFETY: a recycled entry would hold another connection's note, whose sequence numbers do not meet.
-    Some(unsafe { note.read() })
-}
-
-#[inline(always)]
-fn is_here(pod: Pod<'_>, remote: Address) -> bool {
-    remote.is_loopback() || remote.same(Address::PASSTHROUGH_V6) || pod.address(remote).has(AddressClass::LOCAL)
-}
-
-/// The pod of this node that has the address, if just one does.
-#[inline(always)]
-fn pod_at(remote: Address) -> Option<u64> {
-    let cookie = LOCAL_PODS.get_ptr(remote)?;
-    // SAFETY: at worst a recycled entry, which names another pod, where no end is found that matches this one.
-    Some(unsafe { cookie.read() })
 }
 
 /// The storage first: with it, not a byte of the socket is sent that is not accounted for.
@@ -150,7 +122,7 @@ fn enter(ctx: &SockOpsContext, pod: Pod<'_>, socket: Socket, tcp: Tcp, mut end: 
     // SAFETY: the map takes keys of this type. An entry in use is never replaced.
     let entered =
         unsafe { bpf_sock_hash_update(ctx.ops, table(), (&raw mut end.key).cast(), u64::from(BPF_NOEXIST)) } == 0;
-    let callbacks = (field!(ctx, bpf_sock_ops_cb_flags) | BPF_SOCK_OPS_STATE_CB_FLAG).cast_signed();
+    let callbacks = (field!(ctx.ops, bpf_sock_ops_cb_flags) | BPF_SOCK_OPS_STATE_CB_FLAG).cast_signed();
     let followed = entered && ctx.set_cb_flags(callbacks).is_ok();
     if !(followed && HANDSHAKES.insert(end.key, note, 0).is_ok()) {
         // In the table or not, nobody sends to it, and it sends by TCP.
@@ -184,7 +156,7 @@ fn reconnect(socket: Socket) {
 
 #[inline(always)]
 fn state_entered(ctx: &SockOpsContext) -> u32 {
-    field!(ctx, __bindgen_anon_1.args[1])
+    field!(ctx.ops, __bindgen_anon_1.args[1])
 }
 
 #[inline(always)]

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `send()` on a socket in the table of accelerated sockets.
+
 use aya_ebpf::{
     bindings::{BPF_F_INGRESS, BPF_TCP_CLOSE_WAIT, BPF_TCP_ESTABLISHED, sk_action::SK_PASS},
     helpers::generated::bpf_msg_redirect_hash,
@@ -10,10 +12,11 @@ use interceptor_policy::{
 };
 
 use super::{
-    established::note_of_other_end,
+    peer::handshake_of_peer,
     tcp::{Tcp, rmem_alloc_of},
 };
 use crate::{
+    ctx::{field, pointer_field},
     maps::{ACCELERATED, SOCKET_STATE},
     pod::Pod,
     socket::Socket,
@@ -24,10 +27,7 @@ use crate::{
 /// The answer is always the same: after a redirection that failed the message goes by TCP, and not nowhere.
 #[inline(always)]
 pub(crate) fn send(ctx: &SkMsgContext) -> u32 {
-    // SAFETY: the context is valid while the program runs.
-    let sk = unsafe { &raw const (*ctx.msg).__bindgen_anon_3 }.cast();
-    // SAFETY: the union holds a pointer.
-    let Some(socket) = Socket::new(unsafe { core::ptr::read_volatile(sk) }) else {
+    let Some(socket) = Socket::new(pointer_field!(ctx.msg, __bindgen_anon_3)) else {
         return SK_PASS; // never without a socket
     };
     let Some(mut kept) = SOCKET_STATE.get_ptr(socket) else {
@@ -71,7 +71,7 @@ fn direct(ctx: &SkMsgContext, end: &mut SocketState, socket: Socket) -> Result<(
     }
     let urgent = end.urgent != 0;
     if first {
-        let note = note_of_other_end(end);
+        let note = handshake_of_peer(end);
         let other = Peer::of(end.sequence, note.map(|note| note.sequence));
         decide_direction(urgent, other).map_err(|reason| stop(Some(reason)))?;
         end.peer = note.map_or(0, |note| note.socket);
@@ -80,7 +80,7 @@ fn direct(ctx: &SkMsgContext, end: &mut SocketState, socket: Socket) -> Result<(
     }
     let peer = end.peer;
     let memory = Tcp::of(socket).map(|tcp| Memory { taken: tcp.memory_taken(), low: end.memory_low });
-    let room = end.take_credit(size(ctx), memory, || rmem_alloc_of(peer));
+    let room = end.take_credit(field!(ctx.msg, size), memory, || rmem_alloc_of(peer));
     room.map_err(|reason| stop(Some(reason)))?;
     if !redirect(ctx, end) {
         return Err(stop(Some(Reason::AccelerationPeerGone)));
@@ -90,14 +90,6 @@ fn direct(ctx: &SkMsgContext, end: &mut SocketState, socket: Socket) -> Result<(
         pod.count(Reason::Accelerated);
     }
     Ok(())
-}
-
-#[inline(always)]
-fn size(ctx: &SkMsgContext) -> u32 {
-    // SAFETY: the context is valid while the program runs.
-    let size = unsafe { &raw const (*ctx.msg).size };
-    // SAFETY: as above.
-    unsafe { core::ptr::read_volatile(size) }
 }
 
 #[inline(always)]

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `sk_lookup`: which socket gets a connection that arrives at the pod, or was redirected inside it.
+
 use aya_ebpf::{
     bindings::{
         bpf_sk_lookup,
@@ -7,23 +9,18 @@ use aya_ebpf::{
     programs::SkLookupContext,
 };
 use interceptor_policy::{
-    Action, Address, AddressClass, Caller, Flow, Inbound, LISTENERS_PER_PORT, ListenerKey, ListenerScope, Protocol,
-    Reason, SlotAddress, Tables as _, decide,
+    Action, Address, AddressClass, Caller, Inbound, LISTENERS_PER_PORT, ListenerKey, ListenerScope, Protocol, Reason,
+    SlotAddress, Tables as _,
 };
 
 use crate::{
+    ctx::field,
     maps::{LISTENERS, LOOKUP_CALLER},
     pod::Pod,
+    rules,
     search::{Search, find_first},
     socket::{address, low_half},
 };
-
-macro_rules! field {
-    ($lookup:expr, $($field:tt)+) => {
-        // SAFETY: the context is valid while the program runs, and the verifier checks offset and size.
-        unsafe { core::ptr::read_volatile(&raw const (*$lookup).$($field)+) }
-    };
-}
 
 /// Chooses the socket for a new connection: the sidecar's, for those it intercepts.
 #[inline(always)]
@@ -45,11 +42,7 @@ pub(crate) fn select_socket(ctx: &SkLookupContext) -> u32 {
     }
     let protocol = Protocol::from_number(field!(ctx.lookup, protocol));
     let interface = field!(ctx.lookup, ingress_ifindex);
-    let verdict = decide(
-        &Flow::Inbound(Inbound { protocol, source, destination, port, interface }),
-        pod.policy,
-        &pod,
-    );
+    let verdict = rules::inbound(pod, Inbound { protocol, source, destination, port, interface });
     pod.count(verdict.reason);
     match verdict.action {
         Action::Pass => SK_PASS,

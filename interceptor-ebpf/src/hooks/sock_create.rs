@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-use aya_ebpf::{
-    EbpfContext as _,
-    helpers::generated::{bpf_get_current_task_btf, bpf_set_retval},
-    programs::SockContext,
-};
+//! `socket()`: keeps with a socket what the rules ask about its maker.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_get_current_task_btf, programs::SockContext};
 use interceptor_policy::Owner;
 
-use crate::{maps::OWNERS, pod::Pod, socket::Socket};
-
-/// `socket()` goes on.
-const ALLOW: i32 = 1;
-/// `socket()` fails with `EPERM`.
-const DENY: i32 = 0;
+use crate::{
+    kernel_memory::{constant, kernel_field},
+    maps::OWNERS,
+    outcome::{ALLOW, DENY, ENOPROTOOPT, fail_with},
+    pod::Pod,
+    socket::Socket,
+};
 
 const IPPROTO_MPTCP: u32 = 262;
-const ENOPROTOOPT: i32 = 92;
 
 /// Notes on a new socket which owner matches its maker satisfies. Most satisfy none, and get no note.
 #[inline(always)]
@@ -29,10 +29,8 @@ pub(crate) fn note(ctx: &SockContext) -> i32 {
     let owner = Owner::classify(uid, gid, pod.policy, &pod);
     if owner.is_proxy() && socket.protocol() == IPPROTO_MPTCP {
         // As where MPTCP is switched off. The kernel takes no MPTCP listener into a socket map, so nothing could be
-        // redirected to it; programs that prefer MPTCP, as those in Go do, then use TCP. SAFETY: sets the result of the
-        // system call, nothing else. Were it to fail, `DENY` alone is EPERM.
-        unsafe { bpf_set_retval(-ENOPROTOOPT) };
-        return DENY;
+        // redirected to it; programs that prefer MPTCP, as those in Go do, then use TCP.
+        return fail_with(ENOPROTOOPT);
     }
     if owner == Owner::APPLICATION || OWNERS.set(socket, owner) {
         ALLOW
@@ -44,30 +42,21 @@ pub(crate) fn note(ctx: &SockContext) -> i32 {
 
 /// Where the running kernel keeps the credentials, in bytes; set by the loader from the kernel's type information.
 #[unsafe(no_mangle)]
-static TASK_CRED: u64 = 0;
+static TASK_CRED: usize = 0;
 #[unsafe(no_mangle)]
-static CRED_FSUID: u64 = 0;
+static CRED_FSUID: usize = 0;
 #[unsafe(no_mangle)]
-static CRED_FSGID: u64 = 0;
-
-/// Adds an offset that the loader has set to a pointer into the kernel's memory.
-macro_rules! field {
-    ($base:expr, $offset:ident) => {{
-        // SAFETY: a read of a constant; volatile, because the compiler only knows its initial value.
-        let offset = unsafe { core::ptr::read_volatile(&raw const $offset) };
-        let field = $base.wrapping_byte_add(offset as usize);
-        // SAFETY: the verifier checks the offset against the kernel's type information.
-        unsafe { field.read_volatile() }
-    }};
-}
+static CRED_FSGID: usize = 0;
 
 /// The user and group that the socket's file gets: `fsuid` and `fsgid`, which are those that `-m owner` compares. The
 /// helper `bpf_get_current_uid_gid` tells the real ones, which differ after `seteuid()`.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the kernel's words have 64 bits")]
 fn maker() -> (u32, u32) {
     // SAFETY: returns the current task.
-    let task = unsafe { bpf_get_current_task_btf() }.cast::<*const u32>();
-    let cred: *const u32 = field!(task, TASK_CRED);
-    (field!(cred, CRED_FSUID), field!(cred, CRED_FSGID))
+    let task = unsafe { bpf_get_current_task_btf() };
+    let cred = kernel_field!(task, constant!(TASK_CRED) => *const c_void);
+    (
+        kernel_field!(cred, constant!(CRED_FSUID) => u32),
+        kernel_field!(cred, constant!(CRED_FSGID) => u32),
+    )
 }
