@@ -47,7 +47,7 @@ use crate::{
 /// `socket()`: whose socket is this?
 #[cgroup_sock(sock_create)]
 fn on_sock_create(ctx: SockContext) -> i32 {
-    sock_create::note(&ctx)
+    sock_create::keep_owner(&ctx)
 }
 
 /// `connect()` of an `AF_INET` socket.
@@ -89,25 +89,25 @@ fn on_recvmsg6(ctx: SockAddrContext) -> i32 {
 /// `getpeername()`, and the address that `accept()` returns.
 #[cgroup_sock_addr(getpeername4)]
 fn on_getpeername4(ctx: SockAddrContext) -> i32 {
-    sockname::peer(&UserAddress::<V4>::of(&ctx))
+    sockname::peer_name(&UserAddress::<V4>::of(&ctx))
 }
 
 /// As [`on_getpeername4`], for an `AF_INET6` socket.
 #[cgroup_sock_addr(getpeername6)]
 fn on_getpeername6(ctx: SockAddrContext) -> i32 {
-    sockname::peer(&UserAddress::<V6>::of(&ctx))
+    sockname::peer_name(&UserAddress::<V6>::of(&ctx))
 }
 
 /// `getsockname()`.
 #[cgroup_sock_addr(getsockname4)]
 fn on_getsockname4(ctx: SockAddrContext) -> i32 {
-    sockname::local(&UserAddress::<V4>::of(&ctx))
+    sockname::local_name(&UserAddress::<V4>::of(&ctx))
 }
 
 /// As [`on_getsockname4`], for an `AF_INET6` socket.
 #[cgroup_sock_addr(getsockname6)]
 fn on_getsockname6(ctx: SockAddrContext) -> i32 {
-    sockname::local(&UserAddress::<V6>::of(&ctx))
+    sockname::local_name(&UserAddress::<V6>::of(&ctx))
 }
 
 /// `getsockopt(SO_ORIGINAL_DST)`.
@@ -144,7 +144,7 @@ fn on_message(ctx: SkMsgContext) -> u32 {
 /// Before `send()` on a socket in a socket map.
 #[fentry]
 fn on_urgent(ctx: FEntryContext) {
-    acceleration::urgent::note(&ctx);
+    acceleration::urgent::mark(&ctx);
 }
 
 /// `setsockopt()`, in a pod with `--accelerate`.

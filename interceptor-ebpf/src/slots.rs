@@ -23,7 +23,7 @@ impl Pod<'_> {
     pub(crate) fn take_slot(self, destination: Destination) -> Option<Slot> {
         let entry = SlotEntry::new(self.netns_cookie, destination);
         let candidates = SlotCandidates::of(&entry, constant!(SLOT_SEED));
-        find_first(SlotCandidates::COUNT, SlotSearch { candidates, entry }).map(|probe| candidates.nth(probe))
+        find_first(SlotCandidates::COUNT, SlotSearch { candidates, entry }).map(|candidate| candidates.nth(candidate))
     }
 
     /// The slot in an address, if the connection to that address and `port` is to the sidecar.
@@ -62,8 +62,8 @@ struct SlotSearch {
 impl Search for SlotSearch {
     /// Accepts a slot that holds the entry, or is free. A free slot gets the entry at once.
     #[inline(always)]
-    fn accepts(&self, probe: u32) -> bool {
-        let slot = self.candidates.nth(probe);
+    fn accepts(&self, candidate: u32) -> bool {
+        let slot = self.candidates.nth(candidate);
         let Some(held) = SLOTS.get_ptr(slot.key()) else {
             // An error means that another CPU has just taken the slot. If it was for the same destination, this search
             // goes on, and the destination is in two slots. That does no harm.

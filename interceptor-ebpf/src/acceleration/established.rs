@@ -29,7 +29,7 @@ use crate::{
     socket::Socket,
 };
 
-/// Follows a connection from its beginning to its end.
+/// Follows a connection from its beginning to its state.
 #[inline(always)]
 pub(crate) fn follow(ctx: &SockOpsContext) -> u32 {
     let op = field!(ctx.ops, op);
@@ -37,10 +37,10 @@ pub(crate) fn follow(ctx: &SockOpsContext) -> u32 {
         return CALLBACK_DONE; // a request socket: not accelerated, as nothing is noted
     };
     match op {
-        BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB => begin(ctx, socket, false),
-        BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB => begin(ctx, socket, true),
-        BPF_SOCK_OPS_STATE_CB if state_entered(ctx) == BPF_TCP_CLOSE => end(socket),
-        BPF_SOCK_OPS_TCP_CONNECT_CB => reconnect(socket),
+        BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB => established(ctx, socket, false),
+        BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB => established(ctx, socket, true),
+        BPF_SOCK_OPS_STATE_CB if state_entered(ctx) == BPF_TCP_CLOSE => closed(socket),
+        BPF_SOCK_OPS_TCP_CONNECT_CB => reconnecting(socket),
         _ => {} // of no interest
     }
     CALLBACK_DONE
@@ -48,7 +48,7 @@ pub(crate) fn follow(ctx: &SockOpsContext) -> u32 {
 
 /// The connection is established: is its other end on this node, and may both be brought together?
 #[inline(always)]
-fn begin(ctx: &SockOpsContext, socket: Socket, accepted: bool) {
+fn established(ctx: &SockOpsContext, socket: Socket, accepted: bool) {
     let Some(pod) = Pod::of(ctx.as_ptr()) else {
         return; // not enrolled: not accelerated
     };
@@ -58,14 +58,14 @@ fn begin(ctx: &SockOpsContext, socket: Socket, accepted: bool) {
     let Some(tcp) = Tcp::of(socket) else {
         return; // only TCP gets here
     };
-    match admission(ctx, pod, socket, tcp, accepted) {
-        Ok(end) => enter(ctx, pod, socket, tcp, end),
+    match examine(ctx, pod, socket, tcp, accepted) {
+        Ok(state) => add_to_map(ctx, pod, socket, tcp, state),
         Err(reason) => pod.count(reason),
     }
 }
 
 #[inline(always)]
-fn admission(
+fn examine(
     ctx: &SockOpsContext,
     pod: Pod<'_>,
     socket: Socket,
@@ -75,7 +75,7 @@ fn admission(
     let (local, remote) = (socket.local_address(), socket.peer_address());
     let (local_port, remote_port) = (socket.local_port(), socket.peer_port());
     let to_slot = pod.slot_in(remote, remote_port).is_some();
-    let (place, peer_netns_cookie) = if to_slot || is_own(pod, remote) {
+    let (peer_location, peer_netns_cookie) = if to_slot || is_own(pod, remote) {
         (PeerLocation::SamePod, pod.netns_cookie)
     } else {
         pod_at(remote).map_or((PeerLocation::Elsewhere, 0), |cookie| (PeerLocation::OtherPod, cookie))
@@ -95,41 +95,42 @@ fn admission(
     };
     // Where nothing can be read, TCP has as good as no memory left.
     let memory_low = tcp.memory_low().unwrap_or_default();
-    let end = SocketState::new(key, peer_netns_cookie, sequence, pod.policy.accelerate_budget, memory_low);
+    let state = SocketState::new(key, peer_netns_cookie, sequence, pod.policy.accelerate_budget, memory_low);
     admit(&Candidate {
         accepted,
-        place,
+        peer_location,
         sidecar: to_slot || Pod::owner(socket).is_proxy(),
         mptcp: tcp.is_mptcp(),
         early_data,
         reused: SOCKET_STATE.get_ptr(socket).is_some(),
-        other: if accepted {
-            Peer::of(sequence, handshake_of_peer(&end).map(|note| note.sequence))
+        peer: if accepted {
+            Peer::of(sequence, handshake_of_peer(&state).map(|handshake| handshake.sequence))
         } else {
             Peer::Absent
         },
     })?;
-    Ok(end)
+    Ok(state)
 }
 
 /// The storage first: with it, not a byte of the socket is sent that is not accounted for.
 #[inline(always)]
-fn enter(ctx: &SockOpsContext, pod: Pod<'_>, socket: Socket, tcp: Tcp, mut end: SocketState) {
-    let Some(kept) = SOCKET_STATE.get_or_insert(socket, end) else {
+fn add_to_map(ctx: &SockOpsContext, pod: Pod<'_>, socket: Socket, tcp: Tcp, mut state: SocketState) {
+    let Some(stored) = SOCKET_STATE.get_or_insert(socket, state) else {
         return pod.count(Reason::AccelerationNoRoom); // never entered the table: TCP
     };
-    let note = Handshake { sequence: end.sequence, socket: tcp.address() };
+    let handshake = Handshake { sequence: state.sequence, socket: tcp.address() };
     // SAFETY: the map takes keys of this type. An entry in use is never replaced.
-    let entered =
-        unsafe { bpf_sock_hash_update(ctx.ops, table(), (&raw mut end.key).cast(), u64::from(BPF_NOEXIST)) } == 0;
+    let added = unsafe {
+        bpf_sock_hash_update(ctx.ops, accelerated_map(), (&raw mut state.key).cast(), u64::from(BPF_NOEXIST))
+    } == 0;
     let callbacks = (field!(ctx.ops, bpf_sock_ops_cb_flags) | BPF_SOCK_OPS_STATE_CB_FLAG).cast_signed();
-    let followed = entered && ctx.set_cb_flags(callbacks).is_ok();
-    if !(followed && HANDSHAKES.insert(end.key, note, 0).is_ok()) {
+    let followed = added && ctx.set_cb_flags(callbacks).is_ok();
+    if !(followed && HANDSHAKES.insert(state.key, handshake, 0).is_ok()) {
         // In the table or not, nobody sends to it, and it sends by TCP.
         // SAFETY: the value belongs to this socket, which is locked.
-        let way = unsafe { &raw mut (*kept.as_ptr()).way };
+        let path = unsafe { &raw mut (*stored.as_ptr()).path };
         // SAFETY: as above.
-        unsafe { way.write(Path::TCP) };
+        unsafe { path.write(Path::TCP) };
         pod.count(Reason::AccelerationNoRoom);
     }
 }
@@ -137,20 +138,20 @@ fn enter(ctx: &SockOpsContext, pod: Pod<'_>, socket: Socket, tcp: Tcp, mut end: 
 /// The connection is over: nobody needs to know how much was read. The socket stays in the table until it is closed,
 /// because its application may still have something to read.
 #[inline(always)]
-fn end(socket: Socket) {
-    if let Some(end) = SOCKET_STATE.get(socket) {
+fn closed(socket: Socket) {
+    if let Some(state) = SOCKET_STATE.get(socket) {
         // An error means that there is no entry.
-        HANDSHAKES.remove(end.key).unwrap_or_default();
+        HANDSHAKES.remove(state.key).unwrap_or_default();
     }
 }
 
 /// A socket that had another connection begins a new one. Nothing of the old one may reach it, as `tcp_disconnect` has
 /// it.
 #[inline(always)]
-fn reconnect(socket: Socket) {
-    if let Some(mut end) = SOCKET_STATE.get(socket) {
+fn reconnecting(socket: Socket) {
+    if let Some(mut state) = SOCKET_STATE.get(socket) {
         // SAFETY: the map takes keys of this type. That there may be no such entry is as well.
-        unsafe { bpf_map_delete_elem(table(), (&raw mut end.key).cast()) };
+        unsafe { bpf_map_delete_elem(accelerated_map(), (&raw mut state.key).cast()) };
     }
 }
 
@@ -160,6 +161,6 @@ fn state_entered(ctx: &SockOpsContext) -> u32 {
 }
 
 #[inline(always)]
-fn table() -> *mut c_void {
+fn accelerated_map() -> *mut c_void {
     (&raw const ACCELERATED).cast_mut().cast()
 }

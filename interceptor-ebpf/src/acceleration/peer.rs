@@ -14,7 +14,7 @@ use crate::{
 /// What the other end has published, if anything.
 #[inline(always)]
 pub(super) fn handshake_of_peer(state: &SocketState) -> Option<Handshake> {
-    let handshake = HANDSHAKES.get_ptr(state.key.other_end(state.peer_netns_cookie))?;
+    let handshake = HANDSHAKES.get_ptr(state.key.reversed(state.peer_netns_cookie))?;
     // SAFETY: a recycled entry would hold the handshake of another connection, whose sequence numbers do not match.
     Some(unsafe { handshake.read() })
 }

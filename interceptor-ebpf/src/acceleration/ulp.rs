@@ -27,10 +27,10 @@ pub(crate) fn refuse(ctx: &SockoptContext) -> i32 {
     let Some(socket) = Socket::new(pointer_field!(sockopt, __bindgen_anon_1)) else {
         return ALLOW; // the context of this program always has a socket
     };
-    let Some(end) = SOCKET_STATE.get(socket) else {
+    let Some(state) = SOCKET_STATE.get(socket) else {
         return ALLOW; // not in the table
     };
-    if let Some(pod) = Pod::enrolled(end.key.netns_cookie) {
+    if let Some(pod) = Pod::enrolled(state.key.netns_cookie) {
         pod.count(Reason::AccelerationUlpRefused);
     }
     fail_with(ENOENT)

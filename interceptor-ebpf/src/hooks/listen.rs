@@ -40,7 +40,7 @@ pub(crate) fn record(ctx: &SockOpsContext) -> u32 {
     }
     let scope = ListenerScope::of(socket.local_address());
     let marked = !pod.policy.marks_listener(port) || PROXY_SOCKETS.set(socket, ProxyListener { port: port.into() });
-    if !(marked && remember(ctx, pod, port, scope)) {
+    if !(marked && insert(ctx, pod, port, scope)) {
         pod.count(Reason::ListenerNotRecorded);
     }
     CALLBACK_DONE
@@ -48,7 +48,7 @@ pub(crate) fn record(ctx: &SockOpsContext) -> u32 {
 
 /// Puts the socket into the first free place of its port and scope.
 #[inline(always)]
-fn remember(ctx: &SockOpsContext, pod: Pod<'_>, port: u16, scope: ListenerScope) -> bool {
+fn insert(ctx: &SockOpsContext, pod: Pod<'_>, port: u16, scope: ListenerScope) -> bool {
     for index in 0..LISTENERS_PER_PORT {
         let mut key = ListenerKey::new(pod.netns_cookie, port, scope, index);
         let map = (&raw const LISTENERS).cast_mut().cast();

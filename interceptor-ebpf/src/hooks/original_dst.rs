@@ -64,8 +64,11 @@ enum OriginalDestination {
 fn original_destination(pod: Pod<'_>, socket: Socket) -> OriginalDestination {
     let local = Destination::new(socket.local_address(), socket.local_port());
     // The sidecar asks of what it accepted; the application may ask as well, on its own end.
-    let ends = [(local.address, local.port), (socket.peer_address(), socket.peer_port())];
-    let Some(slot_address) = ends.into_iter().find_map(|(address, port)| pod.slot_in(address, port)) else {
+    let local_and_peer = [(local.address, local.port), (socket.peer_address(), socket.peer_port())];
+    let Some(slot_address) = local_and_peer
+        .into_iter()
+        .find_map(|(address, port)| pod.slot_in(address, port))
+    else {
         // Steered here by `sk_lookup`, or dialed directly: the packet still says where it was going.
         let to_sidecar = pod.policy.is_proxy_port(local.port) || PROXY_SOCKETS.get(socket).is_some();
         return if to_sidecar { Known(local) } else { NotOurs };
@@ -81,9 +84,9 @@ fn original_destination(pod: Pod<'_>, socket: Socket) -> OriginalDestination {
 )]
 fn respond<T>(sockopt: *mut bpf_sockopt, answer: T) {
     let value: *mut T = pointer_field!(sockopt, __bindgen_anon_2);
-    let end: *mut T = pointer_field!(sockopt, __bindgen_anon_3);
+    let value_end: *mut T = pointer_field!(sockopt, __bindgen_anon_3);
     // The second comparison is the first one's consequence, spelled out for the verifier.
-    if field!(sockopt, optlen) < size_of::<T>() as i32 || value.wrapping_add(1) > end {
+    if field!(sockopt, optlen) < size_of::<T>() as i32 || value.wrapping_add(1) > value_end {
         return set_result(sockopt, -EINVAL);
     }
     // SAFETY: there is room for it, as was just checked.

@@ -88,8 +88,8 @@ fn addresses(lookup: *mut bpf_sk_lookup) -> (Address, Address) {
 /// kernel spreads it over the socket's `SO_REUSEPORT` group.
 #[inline(always)]
 fn to_sidecar(ctx: &SkLookupContext, pod: Pod<'_>, port: u16, scope: ListenerScope) -> u32 {
-    let takers = ListenerSearch { lookup: ctx.lookup, netns_cookie: pod.netns_cookie, port, scope };
-    if find_first(2 * LISTENERS_PER_PORT, takers).is_some() {
+    let search = ListenerSearch { lookup: ctx.lookup, netns_cookie: pod.netns_cookie, port, scope };
+    if find_first(2 * LISTENERS_PER_PORT, search).is_some() {
         return SK_PASS;
     }
     // Nobody listens: refused, never passed on to the application.
@@ -107,11 +107,11 @@ struct ListenerSearch {
 
 impl Search for ListenerSearch {
     #[inline(always)]
-    fn accepts(&self, place: u32) -> bool {
-        let (scope, index) = if place < LISTENERS_PER_PORT {
-            (ListenerScope::ANY, place)
+    fn accepts(&self, candidate: u32) -> bool {
+        let (scope, index) = if candidate < LISTENERS_PER_PORT {
+            (ListenerScope::ANY, candidate)
         } else {
-            (self.scope, place - LISTENERS_PER_PORT)
+            (self.scope, candidate - LISTENERS_PER_PORT)
         };
         let key = ListenerKey::new(self.netns_cookie, self.port, scope, index);
         // An error means that no socket is there, or that it serves the other family only.

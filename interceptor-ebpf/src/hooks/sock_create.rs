@@ -18,14 +18,14 @@ const IPPROTO_MPTCP: u32 = 262;
 
 /// Notes on a new socket which owner matches its maker satisfies. Most satisfy none, and get no note.
 #[inline(always)]
-pub(crate) fn note(ctx: &SockContext) -> i32 {
+pub(crate) fn keep_owner(ctx: &SockContext) -> i32 {
     let Some(pod) = Pod::of(ctx.as_ptr()) else {
         return ALLOW; // not enrolled: nothing to note
     };
     let Some(socket) = Socket::new(ctx.sock) else {
         return ALLOW; // the context of this program is the socket; it is never null
     };
-    let (uid, gid) = maker();
+    let (uid, gid) = credentials();
     let owner = Owner::classify(uid, gid, pod.policy, &pod);
     if owner.is_proxy() && socket.protocol() == IPPROTO_MPTCP {
         // As where MPTCP is switched off. The kernel takes no MPTCP listener into a socket map, so nothing could be
@@ -51,7 +51,7 @@ static CRED_FSGID: usize = 0;
 /// The user and group that the socket's file gets: `fsuid` and `fsgid`, which are those that `-m owner` compares. The
 /// helper `bpf_get_current_uid_gid` tells the real ones, which differ after `seteuid()`.
 #[inline(always)]
-fn maker() -> (u32, u32) {
+fn credentials() -> (u32, u32) {
     // SAFETY: returns the current task.
     let task = unsafe { bpf_get_current_task_btf() };
     let cred = kernel_field!(task, constant!(TASK_CRED) => *const c_void);

@@ -13,7 +13,7 @@ use crate::{
 
 /// `getpeername()` and `accept()`: the application is shown what it dialed, the sidecar who dialed.
 #[inline(always)]
-pub(crate) fn peer<F: Family>(user: &UserAddress<'_, F>) -> i32 {
+pub(crate) fn peer_name<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let (peer, port) = (user.address(), user.port());
     if SlotAddress::decode(peer).is_some() {
         let Some(pod) = Pod::of(user.as_ptr()) else {
@@ -40,7 +40,7 @@ pub(crate) fn peer<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         && let Some(pod) = Pod::of(user.as_ptr())
         && pod.policy.is_proxy_port(socket.local_port())
     {
-        user.set_address(source(pod, local, peer));
+        user.set_address(source_of_slot(pod, local, peer));
     }
     DONE
 }
@@ -48,7 +48,7 @@ pub(crate) fn peer<F: Family>(user: &UserAddress<'_, F>) -> i32 {
 /// `getsockname()`: both sides are shown what REDIRECT would have made of the local address, or what TPROXY leaves as
 /// it is.
 #[inline(always)]
-pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
+pub(crate) fn local_name<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let Some(socket) = user.socket() else {
         return DONE; // the context of these programs always has a socket
     };
@@ -64,7 +64,7 @@ pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
             && let Some(pod) = Pod::of(user.as_ptr())
             && pod.policy.is_proxy_port(peer_port)
         {
-            user.set_address(source(pod, peer, local));
+            user.set_address(source_of_slot(pod, peer, local));
         }
         return DONE;
     }
@@ -72,7 +72,7 @@ pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         if let Some(pod) = Pod::of(user.as_ptr())
             && let Some(accepted) = pod.slot_in(local, user.port())
         {
-            name_of_slot(user, pod, accepted);
+            show_accepted_slot(user, pod, accepted);
         }
         return DONE;
     }
@@ -104,7 +104,7 @@ pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
 
 /// The local address of what was accepted on a slot; only the sidecar accepts there.
 #[inline(always)]
-fn name_of_slot<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, accepted: SlotAddress) {
+fn show_accepted_slot<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, accepted: SlotAddress) {
     if !accepted.transparent {
         user.set_address(user.address().loopback());
     } else if let Some(destination) = pod.destination(accepted.slot) {
@@ -116,7 +116,7 @@ fn name_of_slot<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, accepted: Sl
 
 /// The source that a connection to the slot's destination would have had.
 #[inline(always)]
-fn source(pod: Pod<'_>, slot_address: SlotAddress, like: Address) -> Address {
+fn source_of_slot(pod: Pod<'_>, slot_address: SlotAddress, like: Address) -> Address {
     pod.destination(slot_address.slot)
         .map_or_else(|| pod.policy.pod_address(like), |to| source_toward(pod, to.address))
 }
