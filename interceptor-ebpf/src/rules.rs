@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Asks [`decide`], the only place that knows the rules. Programs call this file, never [`decide`] itself.
 
-use interceptor_policy::{Flow, Inbound, Outbound, Policy, Reason, Verdict, decide};
+use interceptor_policy::{Decision, Flow, Inbound, Outbound, Policy, Verdict, decide};
 
 use crate::pod::Pod;
 
@@ -10,8 +10,8 @@ use crate::pod::Pod;
 /// Never `None` in practice; the verifier needs the branch. Callers must treat `None` as "refuse".
 #[inline(always)]
 pub(crate) fn outbound(pod: Pod<'_>, flow: &Outbound) -> Option<Verdict> {
-    let reason = decide_outbound(pod.netns_cookie, pod.policy, flow);
-    Reason::ALL.get(reason as usize).copied().map(Verdict::from)
+    let decision = decide_outbound(pod.netns_cookie, pod.policy, flow);
+    Decision::ALL.get(decision as usize).copied().map(Verdict::from)
 }
 
 /// The verdict on a connection that arrives at the pod, not counted.
@@ -38,7 +38,7 @@ extern "C" fn decide_outbound(netns_cookie: u64, policy: *const Policy, flow: *c
         return NONE; // the same
     };
     let pod = Pod { netns_cookie, policy };
-    let Verdict { reason, action: _ } = decide(&Flow::Outbound(*flow), policy, &pod);
+    let reason = decide(&Flow::Outbound(*flow), policy, &pod).reason;
     pod.count(reason);
     reason as u32
 }
