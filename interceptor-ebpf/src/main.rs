@@ -12,19 +12,22 @@
     reason = "the entry points get their contexts by value from aya's macros"
 )]
 
-mod accelerate;
-mod connect;
-mod credentials;
-mod dns;
-mod inbound;
-mod listeners;
+mod acceleration;
+mod asked_server;
+mod ctx;
+mod dns_agent;
+mod family;
+mod hooks;
+mod kernel_memory;
 mod maps;
-mod names;
-mod original_dst;
+mod outcome;
 mod pod;
 mod rules;
 mod search;
+mod sk_storage;
+mod slots;
 mod socket;
+mod source;
 mod trace;
 mod user_address;
 
@@ -35,12 +38,16 @@ use aya_ebpf::{
     },
 };
 
-use crate::user_address::{UserAddress, V4, V6};
+use crate::{
+    family::{V4, V6},
+    hooks::{connect, dns, listen, original_dst, sk_lookup, sock_create, sockname},
+    user_address::UserAddress,
+};
 
 /// `socket()`: whose socket is this?
 #[cgroup_sock(sock_create)]
 fn on_sock_create(ctx: SockContext) -> i32 {
-    credentials::note(&ctx)
+    sock_create::keep_owner(&ctx)
 }
 
 /// `connect()` of an `AF_INET` socket.
@@ -82,25 +89,25 @@ fn on_recvmsg6(ctx: SockAddrContext) -> i32 {
 /// `getpeername()`, and the address that `accept()` returns.
 #[cgroup_sock_addr(getpeername4)]
 fn on_getpeername4(ctx: SockAddrContext) -> i32 {
-    names::peer(&UserAddress::<V4>::of(&ctx))
+    sockname::peer_name(&UserAddress::<V4>::of(&ctx))
 }
 
 /// As [`on_getpeername4`], for an `AF_INET6` socket.
 #[cgroup_sock_addr(getpeername6)]
 fn on_getpeername6(ctx: SockAddrContext) -> i32 {
-    names::peer(&UserAddress::<V6>::of(&ctx))
+    sockname::peer_name(&UserAddress::<V6>::of(&ctx))
 }
 
 /// `getsockname()`.
 #[cgroup_sock_addr(getsockname4)]
 fn on_getsockname4(ctx: SockAddrContext) -> i32 {
-    names::local(&UserAddress::<V4>::of(&ctx))
+    sockname::local_name(&UserAddress::<V4>::of(&ctx))
 }
 
 /// As [`on_getsockname4`], for an `AF_INET6` socket.
 #[cgroup_sock_addr(getsockname6)]
 fn on_getsockname6(ctx: SockAddrContext) -> i32 {
-    names::local(&UserAddress::<V6>::of(&ctx))
+    sockname::local_name(&UserAddress::<V6>::of(&ctx))
 }
 
 /// `getsockopt(SO_ORIGINAL_DST)`.
@@ -112,38 +119,38 @@ fn on_getsockopt(ctx: SockoptContext) -> i32 {
 /// `listen()`: remembers the sidecar's listening sockets.
 #[sock_ops]
 fn on_sockops(ctx: SockOpsContext) -> u32 {
-    listeners::record(&ctx)
+    listen::record(&ctx)
 }
 
 /// A connection request that arrives at the pod, or was redirected inside it. Called by the program that the loader
 /// attaches to the pod's network namespace, see `kernel/lookup_stub.rs`.
 #[sk_lookup]
 fn on_sk_lookup(ctx: SkLookupContext) -> u32 {
-    inbound::select_socket(&ctx)
+    sk_lookup::select_socket(&ctx)
 }
 
 /// A connection begins or ends, in a pod with `--accelerate`.
 #[sock_ops]
 fn on_established(ctx: SockOpsContext) -> u32 {
-    accelerate::established::follow(&ctx)
+    acceleration::established::follow(&ctx)
 }
 
 /// `send()` on a socket that data can be moved from.
 #[sk_msg]
 fn on_message(ctx: SkMsgContext) -> u32 {
-    accelerate::message::send(&ctx)
+    acceleration::message::send(&ctx)
 }
 
 /// Before `send()` on a socket in a socket map.
 #[fentry]
 fn on_urgent(ctx: FEntryContext) {
-    accelerate::urgent::note(&ctx);
+    acceleration::urgent::mark(&ctx);
 }
 
 /// `setsockopt()`, in a pod with `--accelerate`.
 #[cgroup_sockopt(setsockopt)]
 fn on_setsockopt(ctx: SockoptContext) -> i32 {
-    accelerate::ulp::refuse(&ctx)
+    acceleration::ulp::refuse(&ctx)
 }
 
 /// The helpers used are for GPL-compatible programs only.

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! An enrolled pod: its policy, its entries in the tables, and its counters.
+
 use core::ffi::c_void;
 
 use aya_ebpf::{btf_maps::lpm_trie::Key, helpers::generated::bpf_get_netns_cookie};
 use interceptor_policy::{
-    Address, AddressClass, AddressKey, Destination, NumberClass, NumberKey, NumberSpace, Owner, Policy, PolicyFlags,
-    Reason, Slot, SlotAddress, SlotEntry, Tables,
+    Address, AddressClass, AddressKey, NumberClass, NumberKey, NumberSpace, Owner, Policy, Reason, Tables,
 };
 
 use crate::{
-    maps::{ADDRESSES, COUNTERS, OWNERS, PODS, PORTS_AND_IDS, PRIMARY_ADDRS, SLOTS, SOURCE_ADDRS},
+    maps::{ADDRESSES, COUNTERS, OWNERS, PODS, PORTS_AND_IDS},
     socket::Socket,
+    trace,
 };
 
 /// An enrolled pod: its policy, and its entries in the tables.
@@ -48,7 +50,7 @@ impl Pod<'_> {
     /// Counts one event.
     #[inline(always)]
     pub(crate) fn count(self, reason: Reason) {
-        crate::trace::reason(self.netns_cookie, reason);
+        trace::reason(self.netns_cookie, reason);
         // No counters means that the pod is being removed; nobody will read them.
         if let Some(counters) = COUNTERS.get_ptr_mut(self.netns_cookie) {
             // SAFETY: the value belongs to this CPU, and lives as long as any program that can see it.
@@ -68,53 +70,6 @@ impl Pod<'_> {
         let owner = OWNERS.get(socket).or_else(|| OWNERS.get_of(socket.whole()?));
         // Without a note: an application's socket, or one made before the pod was enrolled. Both are captured.
         owner.unwrap_or(Owner::APPLICATION)
-    }
-
-    /// The slot in an address that leads to one of the sidecar's ports.
-    #[inline(always)]
-    pub(crate) fn slot_in(self, address: Address, port: u16) -> Option<SlotAddress> {
-        if self.policy.is_proxy_port(port) {
-            SlotAddress::decode(address)
-        } else {
-            None
-        }
-    }
-
-    /// The pod's destination that a slot stands for.
-    #[inline(always)]
-    pub(crate) fn destination(self, slot: Slot) -> Option<Destination> {
-        if let Some(entry) = SLOTS.get_ptr(slot.key()) {
-            // SAFETY: a recycled entry would be overwritten in place; entries looked up are the last to be recycled.
-            let SlotEntry { netns_cookie, destination, padding: _ } = unsafe { *entry };
-            if netns_cookie == self.netns_cookie {
-                return Some(destination);
-            }
-        }
-        // Recycled, perhaps for another pod.
-        self.count(Reason::SlotForgotten);
-        None
-    }
-
-    /// The source that the kernel would give to a connection to `destination`, which is not an address of the pod.
-    #[inline(always)]
-    pub(crate) fn source_by_route(self, destination: Address) -> Address {
-        let usual = self.policy.pod_address(destination);
-        if !self.policy.has(PolicyFlags::SOURCE_ADDRS) {
-            return usual;
-        }
-        let key = Key::new(AddressKey::BITS, AddressKey::new(self.policy.generation, destination));
-        SOURCE_ADDRS.get(&key).copied().unwrap_or(usual)
-    }
-
-    /// The first address of the interface that has `address`.
-    #[inline(always)]
-    pub(crate) fn primary_of(self, address: Address) -> Address {
-        PRIMARY_ADDRS
-            .get_ptr(AddressKey::new(self.policy.generation, address))
-            .map_or(address, |primary| {
-                // SAFETY: entries of a generation live as long as any program that can see its policy.
-                unsafe { *primary }
-            })
     }
 }
 

@@ -1,33 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-use interceptor_policy::{Flow, Outbound, Policy, Reason, Verdict, decide};
+//! Asks [`decide`], the only place that knows the rules. Programs call this file, never [`decide`] itself.
+
+use interceptor_policy::{Decision, Flow, Inbound, Outbound, Policy, Verdict, decide};
 
 use crate::pod::Pod;
 
-/// The verdict on a connection that the pod makes, counted. None, which means that nothing may pass, is for the
-/// verifier only.
+/// The verdict on a connection that the pod makes, counted.
+///
+/// Never `None` in practice; the verifier needs the branch. Callers must treat `None` as "refuse".
 #[inline(always)]
 pub(crate) fn outbound(pod: Pod<'_>, flow: &Outbound) -> Option<Verdict> {
-    let reason = decide_outbound(pod.netns_cookie, pod.policy, flow);
-    Reason::ALL.get(reason as usize).copied().map(Verdict::from)
+    let decision = decide_outbound(pod.netns_cookie, pod.policy, flow);
+    Decision::ALL.get(decision as usize).copied().map(Verdict::from)
 }
 
-/// A function that the verifier goes through once and by itself, for any pod and any flow; its caller sees no more than
-/// a number come back ([`btf_prepare_func_args`](https://github.com/torvalds/linux/blob/v5.19/kernel/bpf/btf.c)). As a
-/// part of its caller, the rules would be followed again for each way in which the caller finds an address out.
+/// The verdict on a connection that arrives at the pod, not counted.
+#[inline(always)]
+pub(crate) fn inbound(pod: Pod<'_>, flow: Inbound) -> Verdict {
+    decide(&Flow::Inbound(flow), pod.policy, &pod)
+}
+
+/// The outbound rules, as a function that the verifier checks once and by itself, for any pod and any flow. Its callers
+/// only see that it returns a number
+/// ([`btf_prepare_func_args`](https://github.com/torvalds/linux/blob/v5.19/kernel/bpf/btf.c)).
+///
+/// Inlined, the verifier would check the rules again for every path on which a caller finds its addresses.
 #[inline(never)]
 #[unsafe(no_mangle)]
 extern "C" fn decide_outbound(netns_cookie: u64, policy: *const Policy, flow: *const Outbound) -> u32 {
     const NONE: u32 = u32::MAX;
     // SAFETY: null or the entry of a pod, see `Pod::enrolled`.
     let Some(policy) = (unsafe { policy.as_ref() }) else {
-        return NONE; // the verifier thinks of null
+        return NONE; // fail closed; only the verifier believes that the pointer may be null
     };
     // SAFETY: null or a flow on the caller's stack.
     let Some(flow) = (unsafe { flow.as_ref() }) else {
-        return NONE; // likewise
+        return NONE; // the same
     };
     let pod = Pod { netns_cookie, policy };
-    let Verdict { reason, action: _ } = decide(&Flow::Outbound(*flow), policy, &pod);
+    let reason = decide(&Flow::Outbound(*flow), policy, &pod).reason;
     pod.count(reason);
     reason as u32
 }

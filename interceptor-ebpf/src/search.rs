@@ -1,41 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A search through numbered candidates, as a loop that the verifier checks once. It reads and writes no map itself.
+
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_loop;
 
-/// Something to look for in numbered places.
+/// What a search looks for.
 pub(crate) trait Search {
-    /// Whether this is the place.
-    fn accepts(&self, place: u32) -> bool;
+    /// Whether the search ends with the candidate of this number. It may take the candidate in the same step.
+    fn accepts(&self, candidate: u32) -> bool;
 }
 
-/// The first of `places` places that ends the search.
+/// The number of the first of `count` candidates that the search accepts.
 ///
-/// With `bpf_loop` (Linux 5.17) what is done in a place is verified once. The verifier would walk a loop of our own
-/// from beginning to end for each way that leads to it: Linux 6.1 gives up on that, and later versions take much
-/// longer.
+/// With `bpf_loop` (Linux 5.17) the verifier checks the body once. It would walk a loop of our own from beginning to
+/// end for every path that leads to the loop: Linux 6.1 gives up on that, and later versions take much longer.
 #[inline(always)]
-pub(crate) fn find_first<S: Search>(places: u32, search: S) -> Option<u32> {
-    let mut state = State { search, found: places };
+pub(crate) fn find_first<S: Search>(count: u32, search: S) -> Option<u32> {
+    let mut state = State { search, found: count };
     let visit: unsafe extern "C" fn(u32, *mut State<S>) -> i64 = visit;
     // SAFETY: the callback takes and returns what the helper asks for, and the state outlives the call.
-    unsafe { bpf_loop(places, visit as *mut c_void, (&raw mut state).cast(), 0) };
-    if state.found < places { Some(state.found) } else { None }
+    unsafe { bpf_loop(count, visit as *mut c_void, (&raw mut state).cast(), 0) };
+    if state.found < count { Some(state.found) } else { None }
 }
 
 struct State<S> {
     search: S,
+    /// `count` while nothing is found.
     found: u32,
 }
 
-unsafe extern "C" fn visit<S: Search>(place: u32, state: *mut State<S>) -> i64 {
-    const GO_ON: i64 = 0;
+unsafe extern "C" fn visit<S: Search>(candidate: u32, state: *mut State<S>) -> i64 {
+    const CONTINUE: i64 = 0;
     const STOP: i64 = 1;
-    // SAFETY: `first` passes its own state, and does not touch it meanwhile.
+    // SAFETY: `find_first` passes its own state, and does not touch it during the call.
     let state = unsafe { &mut *state };
-    if !state.search.accepts(place) {
-        return GO_ON;
+    if !state.search.accepts(candidate) {
+        return CONTINUE;
     }
-    state.found = place;
+    state.found = candidate;
     STOP
 }

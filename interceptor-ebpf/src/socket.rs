@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A socket, as programs see it. Nothing here changes it.
+
 use core::{ffi::c_void, ptr::NonNull};
 
 use aya_ebpf::{bindings::bpf_sock, helpers::generated::bpf_skc_to_mptcp_sock};
 use interceptor_policy::Address;
 
-const AF_INET6: u32 = 10;
+use crate::{
+    ctx::{AF_INET6, field},
+    kernel_memory::constant,
+};
 
 /// Whether the kernel knows MPTCP: without it, the verifier refuses the helper for it.
 #[unsafe(no_mangle)]
@@ -14,14 +19,6 @@ static HAS_MPTCP: u64 = 0;
 /// pointer arithmetic that the compiler might choose instead.
 #[derive(Clone, Copy)]
 pub(crate) struct Socket(NonNull<bpf_sock>);
-
-macro_rules! field {
-    ($socket:expr, $($field:tt)+) => {{
-        let sock = $socket.0.as_ptr();
-        // SAFETY: the verifier checks the field's offset and size, and that the pointer is a socket.
-        unsafe { core::ptr::read_volatile(&raw const (*sock).$($field)+) }
-    }};
-}
 
 impl Socket {
     /// None when the context has no full socket.
@@ -41,13 +38,13 @@ impl Socket {
     /// The index of the interface that the socket is bound to, or 0.
     #[inline(always)]
     pub(crate) fn bound_interface(self) -> u32 {
-        field!(self, bound_dev_if)
+        field!(self.0.as_ptr(), bound_dev_if)
     }
 
     /// `SO_MARK`.
     #[inline(always)]
     pub(crate) fn mark(self) -> u32 {
-        field!(self, mark)
+        field!(self.0.as_ptr(), mark)
     }
 
     #[inline(always)]
@@ -59,9 +56,7 @@ impl Socket {
     /// with. The kernel makes subflows itself, and connects and listens with them (Linux 5.19).
     #[inline(always)]
     pub(crate) fn whole(self) -> Option<NonNull<c_void>> {
-        // SAFETY: a read of a constant that the loader sets; volatile, because the compiler only knows its initial
-        // value.
-        if unsafe { core::ptr::read_volatile(&raw const HAS_MPTCP) } == 0 {
+        if constant!(HAS_MPTCP) == 0 {
             return None;
         }
         // SAFETY: takes any socket, and answers null for all but subflows.
@@ -71,51 +66,51 @@ impl Socket {
     /// `IPPROTO_…`.
     #[inline(always)]
     pub(crate) fn protocol(self) -> u32 {
-        field!(self, protocol)
+        field!(self.0.as_ptr(), protocol)
     }
 
     /// What the socket is bound to, or was accepted on.
     #[inline(always)]
     pub(crate) fn local_address(self) -> Address {
-        let v4 = field!(self, src_ip4);
+        let v4 = field!(self.0.as_ptr(), src_ip4);
         let v6 = [
-            field!(self, src_ip6[0]),
-            field!(self, src_ip6[1]),
-            field!(self, src_ip6[2]),
-            field!(self, src_ip6[3]),
+            field!(self.0.as_ptr(), src_ip6[0]),
+            field!(self.0.as_ptr(), src_ip6[1]),
+            field!(self.0.as_ptr(), src_ip6[2]),
+            field!(self.0.as_ptr(), src_ip6[3]),
         ];
-        address(field!(self, family), v4, v6)
+        address(field!(self.0.as_ptr(), family), v4, v6)
     }
 
     /// Host byte order.
     #[inline(always)]
     pub(crate) fn local_port(self) -> u16 {
-        low_half(field!(self, src_port))
+        low_half(field!(self.0.as_ptr(), src_port))
     }
 
     /// `BPF_TCP_…`.
     #[inline(always)]
     pub(crate) fn state(self) -> u32 {
-        field!(self, state)
+        field!(self.0.as_ptr(), state)
     }
 
     /// What the socket is connected to.
     #[inline(always)]
     pub(crate) fn peer_address(self) -> Address {
-        let v4 = field!(self, dst_ip4);
+        let v4 = field!(self.0.as_ptr(), dst_ip4);
         let v6 = [
-            field!(self, dst_ip6[0]),
-            field!(self, dst_ip6[1]),
-            field!(self, dst_ip6[2]),
-            field!(self, dst_ip6[3]),
+            field!(self.0.as_ptr(), dst_ip6[0]),
+            field!(self.0.as_ptr(), dst_ip6[1]),
+            field!(self.0.as_ptr(), dst_ip6[2]),
+            field!(self.0.as_ptr(), dst_ip6[3]),
         ];
-        address(field!(self, family), v4, v6)
+        address(field!(self.0.as_ptr(), family), v4, v6)
     }
 
     /// Host byte order.
     #[inline(always)]
     pub(crate) fn peer_port(self) -> u16 {
-        u16::from_be(field!(self, dst_port))
+        u16::from_be(field!(self.0.as_ptr(), dst_port))
     }
 }
 
@@ -123,7 +118,11 @@ impl Socket {
 /// branches the compiler would make one at a computed offset, which the verifier refuses.
 #[inline(always)]
 pub(crate) fn address(family: u32, v4_be: u32, v6: [u32; 4]) -> Address {
-    if family == AF_INET6 { Address(v6) } else { Address::from_v4_be(v4_be) }
+    if family == u32::from(AF_INET6) {
+        Address(v6)
+    } else {
+        Address::from_v4_be(v4_be)
+    }
 }
 
 /// Ports come in the low half of a word.

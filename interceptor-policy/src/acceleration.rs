@@ -31,7 +31,7 @@ impl FlowKey {
     /// way.
     #[inline(always)]
     #[must_use]
-    pub const fn other_end(&self, netns_cookie: u64) -> Self {
+    pub const fn reversed(&self, netns_cookie: u64) -> Self {
         let Self { netns_cookie: _, local, remote, local_port, remote_port, padding } = *self;
         Self {
             netns_cookie,
@@ -131,15 +131,15 @@ pub struct SocketState {
     pub peer_netns_cookie: u64,
     pub sequence: SeqNumbers,
     /// Of what this socket sends.
-    pub way: Path,
+    pub path: Path,
     /// Not zero once it was asked to send urgent data, which only TCP carries.
     pub urgent: u32,
     /// `--accelerate-budget` when it was established.
     pub budget: u32,
     /// How much of it is left at least: nobody but this socket adds to what waits at the other end.
-    pub room: u32,
+    pub credit: u32,
     /// The other end's [`Handshake::socket`], once it is proven.
-    pub peer: u64,
+    pub peer_socket: u64,
     /// [`Memory::low`] when it was established: to read it for each message would take a helper call.
     pub memory_low: i64,
 }
@@ -152,11 +152,11 @@ impl SocketState {
             key,
             peer_netns_cookie,
             sequence,
-            way: Path::UNDECIDED,
+            path: Path::UNDECIDED,
             urgent: 0,
             budget,
-            room: 0,
-            peer: 0,
+            credit: 0,
+            peer_socket: 0,
             memory_low,
         }
     }
@@ -174,11 +174,11 @@ impl SocketState {
         if !memory.is_some_and(Memory::suffices) {
             return Err(Reason::AccelerationMemoryPressure);
         }
-        if size > self.room {
-            self.room = waiting().map_or(0, |waiting| self.budget.saturating_sub(waiting));
+        if size > self.credit {
+            self.credit = waiting().map_or(0, |waiting| self.budget.saturating_sub(waiting));
         }
-        let fits = size <= self.room;
-        self.room = self.room.saturating_sub(size);
+        let fits = size <= self.credit;
+        self.credit = self.credit.saturating_sub(size);
         if fits { Ok(()) } else { Err(Reason::AccelerationOverBudget) }
     }
 }
@@ -228,7 +228,7 @@ impl Peer {
 pub struct Candidate {
     /// It was accepted; else it connected.
     pub accepted: bool,
-    pub place: PeerLocation,
+    pub peer_location: PeerLocation,
     /// The sidecar made it, or it leads to one of the sidecar's redirect ports.
     pub sidecar: bool,
     pub mptcp: bool,
@@ -236,7 +236,7 @@ pub struct Candidate {
     pub early_data: bool,
     /// It had another connection before this one.
     pub reused: bool,
-    pub other: Peer,
+    pub peer: Peer,
 }
 
 /// Whether a socket becomes one that data can be moved from and to.
@@ -244,9 +244,9 @@ pub struct Candidate {
 /// The end that connects is there first. Of a pair inside a pod it must be the sidecar's, or lead to the sidecar; the
 /// end that accepts only has to be the other end of such a one.
 #[inline(always)]
-pub const fn admit(end: &Candidate) -> Result<(), Reason> {
-    let Candidate { accepted, place, sidecar, mptcp, early_data, reused, other } = *end;
-    if matches!(place, PeerLocation::Elsewhere) {
+pub const fn admit(candidate: &Candidate) -> Result<(), Reason> {
+    let Candidate { accepted, peer_location, sidecar, mptcp, early_data, reused, peer } = *candidate;
+    if matches!(peer_location, PeerLocation::Elsewhere) {
         return Err(Reason::AccelerationPeerElsewhere);
     }
     if mptcp {
@@ -259,9 +259,9 @@ pub const fn admit(end: &Candidate) -> Result<(), Reason> {
         return Err(Reason::AccelerationSocketReused);
     }
     if accepted {
-        return other.require();
+        return peer.require();
     }
-    if matches!(place, PeerLocation::SamePod) && !sidecar {
+    if matches!(peer_location, PeerLocation::SamePod) && !sidecar {
         return Err(Reason::AccelerationNoSidecar);
     }
     Ok(())
@@ -269,11 +269,11 @@ pub const fn admit(end: &Candidate) -> Result<(), Reason> {
 
 /// Whether a direction whose first message is about to be sent goes the direct way.
 #[inline(always)]
-pub const fn decide_direction(urgent: bool, other: Peer) -> Result<(), Reason> {
+pub const fn decide_direction(urgent: bool, peer: Peer) -> Result<(), Reason> {
     if urgent {
         return Err(Reason::AccelerationUrgentData);
     }
-    other.require()
+    peer.require()
 }
 
 #[cfg(test)]
@@ -288,57 +288,57 @@ mod tests {
     }
 
     #[test]
-    fn the_other_end_of_the_other_end_is_this_one() {
-        assert_ne!(key().other_end(8), key());
-        assert_eq!(key().other_end(8).other_end(7), key());
+    fn a_key_reversed_twice_is_itself() {
+        assert_ne!(key().reversed(8), key());
+        assert_eq!(key().reversed(8).reversed(7), key());
     }
 
     #[rstest]
-    #[case::both_ways(SeqNumbers { snd_nxt: 2, rcv_nxt: 1 }, true)]
-    #[case::one_way(SeqNumbers { snd_nxt: 2, rcv_nxt: 3 }, false)]
-    #[case::the_other_way(SeqNumbers { snd_nxt: 3, rcv_nxt: 1 }, false)]
+    #[case::both_directions(SeqNumbers { snd_nxt: 2, rcv_nxt: 1 }, true)]
+    #[case::only_what_this_end_sends(SeqNumbers { snd_nxt: 2, rcv_nxt: 3 }, false)]
+    #[case::only_what_this_end_receives(SeqNumbers { snd_nxt: 3, rcv_nxt: 1 }, false)]
     #[case::itself(SeqNumbers { snd_nxt: 1, rcv_nxt: 2 }, false)]
-    fn two_ends_meet_in_both_directions_or_not_at_all(#[case] other: SeqNumbers, #[case] matches: bool) {
+    fn sequence_numbers_match_in_both_directions_or_not_at_all(#[case] other: SeqNumbers, #[case] matches: bool) {
         assert_eq!(SeqNumbers { snd_nxt: 1, rcv_nxt: 2 }.matches(other), matches);
     }
 
     const CONNECTED: Candidate = Candidate {
         accepted: false,
-        place: PeerLocation::SamePod,
+        peer_location: PeerLocation::SamePod,
         sidecar: true,
         mptcp: false,
         early_data: false,
         reused: false,
-        other: Peer::Absent,
+        peer: Peer::Absent,
     };
-    const ACCEPTED: Candidate = Candidate { accepted: true, sidecar: false, other: Peer::Proven, ..CONNECTED };
+    const ACCEPTED: Candidate = Candidate { accepted: true, sidecar: false, peer: Peer::Proven, ..CONNECTED };
 
     #[rstest]
     #[case::to_the_sidecar(CONNECTED, Ok(()))]
-    #[case::to_a_neighbor(Candidate { place: PeerLocation::OtherPod, sidecar: false, ..CONNECTED }, Ok(()))]
-    #[case::to_another_node(Candidate { place: PeerLocation::Elsewhere, ..CONNECTED }, Err(Reason::AccelerationPeerElsewhere))]
+    #[case::to_a_neighbor(Candidate { peer_location: PeerLocation::OtherPod, sidecar: false, ..CONNECTED }, Ok(()))]
+    #[case::to_another_node(Candidate { peer_location: PeerLocation::Elsewhere, ..CONNECTED }, Err(Reason::AccelerationPeerElsewhere))]
     #[case::between_applications(Candidate { sidecar: false, ..CONNECTED }, Err(Reason::AccelerationNoSidecar))]
     #[case::accepted(ACCEPTED, Ok(()))]
-    #[case::accepted_from_nobody_known(Candidate { other: Peer::Absent, ..ACCEPTED }, Err(Reason::AccelerationPeerAbsent))]
-    #[case::accepted_through_a_proxy(Candidate { other: Peer::Unproven, ..ACCEPTED }, Err(Reason::AccelerationUnproven))]
+    #[case::accepted_from_an_unknown_peer(Candidate { peer: Peer::Absent, ..ACCEPTED }, Err(Reason::AccelerationPeerAbsent))]
+    #[case::accepted_through_a_proxy(Candidate { peer: Peer::Unproven, ..ACCEPTED }, Err(Reason::AccelerationUnproven))]
     #[case::multipath(Candidate { mptcp: true, ..ACCEPTED }, Err(Reason::AccelerationMptcp))]
     #[case::fast_open(Candidate { early_data: true, ..ACCEPTED }, Err(Reason::AccelerationEarlyData))]
     #[case::second_connection(Candidate { reused: true, ..CONNECTED }, Err(Reason::AccelerationSocketReused))]
-    fn admission(#[case] end: Candidate, #[case] admitted: Result<(), Reason>) {
-        assert_eq!(admit(&end), admitted);
+    fn admission(#[case] candidate: Candidate, #[case] admitted: Result<(), Reason>) {
+        assert_eq!(admit(&candidate), admitted);
     }
 
     #[rstest]
     #[case::proven(false, Peer::Proven, Ok(()))]
     #[case::not_there_yet(false, Peer::Absent, Err(Reason::AccelerationPeerAbsent))]
-    #[case::not_the_other_end(false, Peer::Unproven, Err(Reason::AccelerationUnproven))]
+    #[case::another_connection(false, Peer::Unproven, Err(Reason::AccelerationUnproven))]
     #[case::urgent(true, Peer::Proven, Err(Reason::AccelerationUrgentData))]
-    fn direction(#[case] urgent: bool, #[case] other: Peer, #[case] decided: Result<(), Reason>) {
-        assert_eq!(decide_direction(urgent, other), decided);
+    fn direction(#[case] urgent: bool, #[case] peer: Peer, #[case] decided: Result<(), Reason>) {
+        assert_eq!(decide_direction(urgent, peer), decided);
     }
 
-    fn end(room: u32) -> SocketState {
-        SocketState { room, ..SocketState::new(key(), 8, SeqNumbers::default(), MIN_BUDGET, 0) }
+    fn state(credit: u32) -> SocketState {
+        SocketState { credit, ..SocketState::new(key(), 8, SeqNumbers::default(), MIN_BUDGET, 0) }
     }
 
     const ENOUGH: Option<Memory> = Some(Memory { taken: 0, low: 1 });
@@ -350,26 +350,29 @@ mod tests {
     #[case::one_byte_too_many(1, MIN_BUDGET, OVER_BUDGET)]
     #[case::more_than_the_budget_waits(u32::MAX, 1, OVER_BUDGET)]
     #[case::no_overflow(u32::MAX, u32::MAX, OVER_BUDGET)]
-    fn what_waits_leaves_room(#[case] waiting: u32, #[case] size: u32, #[case] taken: Result<(), Reason>) {
-        assert_eq!(end(0).take_credit(size, ENOUGH, || Some(waiting)), taken);
+    fn what_waits_is_taken_off_the_budget(#[case] waiting: u32, #[case] size: u32, #[case] taken: Result<(), Reason>) {
+        assert_eq!(state(0).take_credit(size, ENOUGH, || Some(waiting)), taken);
     }
 
     #[test]
-    fn what_waits_is_looked_at_only_when_no_room_is_known_of() {
-        let mut end = end(10);
-        assert_eq!(end.take_credit(6, ENOUGH, || panic!("10 are left")), Ok(()));
-        assert_eq!(end.take_credit(4, ENOUGH, || panic!("4 are left")), Ok(()));
-        assert_eq!((end.take_credit(6, ENOUGH, || Some(MIN_BUDGET - 10)), end.room), (Ok(()), 4));
+    fn what_waits_is_read_only_when_the_known_credit_is_too_small() {
+        let mut state = state(10);
+        assert_eq!(state.take_credit(6, ENOUGH, || panic!("10 are left")), Ok(()));
+        assert_eq!(state.take_credit(4, ENOUGH, || panic!("4 are left")), Ok(()));
         assert_eq!(
-            end.take_credit(6, ENOUGH, || Some(MIN_BUDGET - 5)),
+            (state.take_credit(6, ENOUGH, || Some(MIN_BUDGET - 10)), state.credit),
+            (Ok(()), 4)
+        );
+        assert_eq!(
+            state.take_credit(6, ENOUGH, || Some(MIN_BUDGET - 5)),
             OVER_BUDGET,
             "one too many, though 4 were left and 5 are"
         );
     }
 
     #[test]
-    fn an_end_that_is_gone_has_no_room() {
-        assert_eq!(end(0).take_credit(1, ENOUGH, || None), OVER_BUDGET);
+    fn a_peer_that_is_gone_gives_no_credit() {
+        assert_eq!(state(0).take_credit(1, ENOUGH, || None), OVER_BUDGET);
     }
 
     #[rstest]
@@ -380,21 +383,21 @@ mod tests {
     #[case::tcp_may_have_none(Some(Memory { taken: 0, low: 0 }), MEMORY_PRESSURE)]
     #[case::tcp_may_have_none_and_gives_back(Some(Memory { taken: -1, low: 0 }), MEMORY_PRESSURE)]
     #[case::nobody_can_tell(None, MEMORY_PRESSURE)]
-    fn memory_is_looked_at_for_every_message(#[case] memory: Option<Memory>, #[case] taken: Result<(), Reason>) {
-        assert_eq!(end(0).take_credit(10, memory, || Some(0)), taken);
-        assert_eq!(end(10).take_credit(10, memory, || panic!("10 are left")), taken);
+    fn memory_is_checked_for_every_message(#[case] memory: Option<Memory>, #[case] taken: Result<(), Reason>) {
+        assert_eq!(state(0).take_credit(10, memory, || Some(0)), taken);
+        assert_eq!(state(10).take_credit(10, memory, || panic!("10 are left")), taken);
     }
 
     /// However a writer and a reader take turns, no more than the budget ever waits.
     #[test]
     fn never_more_than_the_budget_waits() {
-        let (mut end, mut waiting) = (end(0), 0);
+        let (mut state, mut waiting) = (state(0), 0);
         for turn in 0..10_000_u32 {
             let size = turn.wrapping_mul(0x9e37_79b1) % 5_000;
-            if end.take_credit(size, ENOUGH, || Some(waiting)).is_ok() {
+            if state.take_credit(size, ENOUGH, || Some(waiting)).is_ok() {
                 waiting += size;
             }
-            assert!(waiting <= MIN_BUDGET && end.room <= MIN_BUDGET - waiting);
+            assert!(waiting <= MIN_BUDGET && state.credit <= MIN_BUDGET - waiting);
             waiting -= waiting.min(turn.wrapping_mul(0x85eb_ca6b) % 4_900);
         }
     }

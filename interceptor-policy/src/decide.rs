@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use crate::{
-    Action, Address, AddressClass, Flow, Inbound, LOOPBACK_INTERFACE, NumberClass, NumberSpace, Outbound, Policy,
-    PolicyFlags, Protocol, Reason, Verdict,
+    Action, Address, AddressClass, Decision, Flow, Inbound, LOOPBACK_INTERFACE, NumberClass, NumberSpace, Outbound,
+    Policy, PolicyFlags, Protocol, Verdict,
 };
 
 /// Where DNS servers listen: the port of questions that may be captured.
@@ -31,22 +31,22 @@ pub fn decide(flow: &Flow, policy: &Policy, tables: &impl Tables) -> Verdict {
 /// The sidecar is reached by `lo`. From a socket that is bound to an interface, the kernel has no route there but from
 /// `lo`, for connections that were on it anyway.
 #[inline(always)]
-fn refuse_if_bound_to_device(flow: &Outbound, reason: Reason) -> Reason {
+fn refuse_if_bound_to_device(flow: &Outbound, decision: Decision) -> Decision {
     let on_loopback = flow.interface == LOOPBACK_INTERFACE && flow.destination.is_loopback();
-    if flow.interface == 0 || on_loopback || matches!(reason.action(), Action::Pass) {
-        reason
+    if flow.interface == 0 || on_loopback || matches!(decision.action(), Action::Pass) {
+        decision
     } else {
-        Reason::BoundToInterface
+        Decision::BoundToInterface
     }
 }
 
 /// Chain `ISTIO_OUTPUT` of table `nat`; under TPROXY then `OUTPUT` and `PREROUTING` of `mangle`, for connections on
 /// `lo` that `nat` lets pass.
 #[inline(always)]
-fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Reason {
+fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Decision {
     let Outbound { protocol, source, destination, port, owner, mark, interface } = *flow;
     if !policy.intercepts_family_of(destination) {
-        return Reason::FamilyNotIntercepted;
+        return Decision::FamilyNotIntercepted;
     }
     let tcp = matches!(protocol, Protocol::Tcp);
     let ported = tcp || matches!(protocol, Protocol::Udp);
@@ -69,22 +69,22 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Reason {
             (false, false) => interface,
         };
         if passes_excluded(bound, by_address, tables) {
-            return Reason::InterfaceExcluded;
+            return Decision::InterfaceExcluded;
         }
     }
     // What is done with a connection that nat lets pass: mangle delivers those of the proxy to its own pod.
-    let passed = |reason| {
+    let passed = |decision| {
         let to_own_pod =
             policy.has(PolicyFlags::TPROXY) && tcp && local && owner.is_proxy() && !(marked || exempt || passthrough);
-        let intercepted = to_own_pod && matches!(inbound_port(port, policy, tables), Reason::InboundPortIncluded);
-        if intercepted { Reason::ProxyToOwnPodTransparently } else { reason }
+        let intercepted = to_own_pod && matches!(inbound_port(port, policy, tables), Decision::InboundPortIncluded);
+        if intercepted { Decision::ProxyToOwnPodTransparently } else { decision }
     };
 
     if ported && by_port.has(NumberClass::OUTBOUND_EXCLUDED) {
-        return passed(Reason::OutboundPortExcluded);
+        return passed(Decision::OutboundPortExcluded);
     }
     if passthrough {
-        return Reason::PassthroughSource;
+        return Decision::PassthroughSource;
     }
 
     // The rules for one proxy identity are: to itself (a), not from it to a local address (b), from it (c). Where (b)
@@ -94,60 +94,60 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Reason {
     let to_port_53 = ported && port == DNS_SERVICE_PORT;
     let settles_local = local && !policy.has(PolicyFlags::LOOPBACK_INCLUDED) && (!dns || (tcp && !to_port_53));
     if settles_local && !owner.is_first_proxy_id() {
-        return passed(Reason::LocalDestination);
+        return passed(Decision::LocalDestination);
     }
     if owner.is_proxy() {
         let left_to_dns = dns && to_port_53 && owner.is_proxy_uid();
         let to_own_pod = local && tcp && !exempt && port != policy.tunnel_port && !left_to_dns;
-        return if to_own_pod { Reason::ProxyToOwnPod } else { passed(Reason::ProxyOwner) };
+        return if to_own_pod { Decision::ProxyToOwnPod } else { passed(Decision::ProxyOwner) };
     }
 
     if owner.group_is_not_intercepted() {
-        return Reason::OwnerGroup;
+        return Decision::OwnerGroup;
     }
     if dns && to_port_53 && (policy.has(PolicyFlags::DNS_ALL) || by_address.has(AddressClass::DNS_SERVER)) {
-        return Reason::DnsCaptured;
+        return Decision::DnsCaptured;
     }
     if exempt {
-        return Reason::LoopbackDestination;
+        return Decision::LoopbackDestination;
     }
     if by_address.has(AddressClass::OUTBOUND_EXCLUDED) {
-        return Reason::OutboundCidrExcluded;
+        return Decision::OutboundCidrExcluded;
     }
     if !tcp {
-        return Reason::NotTcp;
+        return Decision::NotTcp;
     }
     if by_port.has(NumberClass::OUTBOUND_INCLUDED) {
-        return Reason::OutboundPortIncluded;
+        return Decision::OutboundPortIncluded;
     }
     if policy.has(PolicyFlags::OUTBOUND_ALL) || by_address.has(AddressClass::OUTBOUND_INCLUDED) {
-        return Reason::OutboundCidrIncluded;
+        return Decision::OutboundCidrIncluded;
     }
-    Reason::OutboundNotIncluded
+    Decision::OutboundNotIncluded
 }
 
 /// Chains `PREROUTING` and `ISTIO_INBOUND`, of table `nat` or, under TPROXY, of `mangle`.
 #[inline(always)]
-fn inbound(flow: &Inbound, policy: &Policy, tables: &impl Tables) -> Reason {
+fn inbound(flow: &Inbound, policy: &Policy, tables: &impl Tables) -> Decision {
     let Inbound { protocol, source, destination, port, interface } = *flow;
     if !policy.intercepts_family_of(destination) {
-        return Reason::FamilyNotIntercepted;
+        return Decision::FamilyNotIntercepted;
     }
     if !matches!(protocol, Protocol::Tcp) {
-        return Reason::NotTcp;
+        return Decision::NotTcp;
     }
     // What is on `lo` was decided when it left its socket. It has an address of the pod as its source or, if it keeps
     // that of a client, was routed to `lo` by its mark.
     let by_source = tables.address(source);
     if interface == LOOPBACK_INTERFACE || by_source.has(AddressClass::LOCAL) {
-        return Reason::FromInsidePod;
+        return Decision::FromInsidePod;
     }
     if policy.has(PolicyFlags::INTERFACES) && passes_excluded(interface, by_source, tables) {
-        return Reason::InterfaceExcluded;
+        return Decision::InterfaceExcluded;
     }
     // TPROXY makes no exception for it.
     if port == policy.tunnel_port && policy.has(PolicyFlags::INBOUND) && !policy.has(PolicyFlags::TPROXY) {
-        return Reason::InboundTunnelPort;
+        return Decision::InboundTunnelPort;
     }
     inbound_port(port, policy, tables)
 }
@@ -167,20 +167,20 @@ fn passes_excluded(interface: u32, other_side: AddressClass, tables: &impl Table
 
 /// What the inbound lists say of a port.
 #[inline(always)]
-fn inbound_port(port: u16, policy: &Policy, tables: &impl Tables) -> Reason {
+fn inbound_port(port: u16, policy: &Policy, tables: &impl Tables) -> Decision {
     if !policy.has(PolicyFlags::INBOUND) {
-        return Reason::InboundDisabled;
+        return Decision::InboundDisabled;
     }
     let by_port = tables.number(NumberSpace::Port, port.into());
     if policy.has(PolicyFlags::INBOUND_ALL) {
         if by_port.has(NumberClass::INBOUND_EXCLUDED) {
-            Reason::InboundPortExcluded
+            Decision::InboundPortExcluded
         } else {
-            Reason::InboundPortIncluded
+            Decision::InboundPortIncluded
         }
     } else if by_port.has(NumberClass::INBOUND_INCLUDED) {
-        Reason::InboundPortIncluded
+        Decision::InboundPortIncluded
     } else {
-        Reason::InboundPortNotIncluded
+        Decision::InboundPortNotIncluded
     }
 }

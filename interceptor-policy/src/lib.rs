@@ -10,21 +10,25 @@
 
 mod abi;
 pub mod acceleration;
+mod action;
 mod address;
 mod decide;
 mod flow;
 mod owner;
 mod reason;
 mod slot;
+mod verdict;
 
 pub use abi::{
     ABI_VERSION, AddressClass, AddressKey, AskedServer, Caller, Counters, Destination, Enrollment, LISTENERS_PER_PORT,
     ListenerKey, ListenerScope, MAX_PODS, NodeState, NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags,
     ProxyListener, SlotEntry,
 };
+pub use action::Action;
 pub use address::Address;
 pub use decide::{DNS_SERVICE_PORT, Tables, decide};
 pub use flow::{Flow, Inbound, LOOPBACK_INTERFACE, Outbound, Protocol};
 pub use owner::Owner;
-pub use reason::{Action, Reason, Verdict};
+pub use reason::{Decision, Reason, ReasonKind};
 pub use slot::{Slot, SlotAddress, SlotCandidates};
+pub use verdict::Verdict;

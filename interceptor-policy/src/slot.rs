@@ -103,10 +103,10 @@ impl SlotCandidates {
         ))
     }
 
-    /// The `probe`-th candidate, below [`Self::COUNT`].
+    /// The `n`-th candidate, below [`Self::COUNT`].
     #[inline(always)]
-    pub const fn nth(self, probe: u32) -> Slot {
-        let slot = mix(self.0 ^ probe.wrapping_mul(0x9e37_79b9)) & SLOT_MASK;
+    pub const fn nth(self, n: u32) -> Slot {
+        let slot = mix(self.0 ^ n.wrapping_mul(0x9e37_79b9)) & SLOT_MASK;
         // 127.255.255.255 is a broadcast address; nobody can connect to it.
         Slot(if slot == SLOT_MASK { 0 } else { slot })
     }
@@ -139,9 +139,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_slot_survives_its_address(words: [u32; 4], port: u16, seed: u32, probe in 0..SlotCandidates::COUNT, source_is_pod: bool, transparent: bool) {
+        fn a_slot_survives_its_address(words: [u32; 4], port: u16, seed: u32, n in 0..SlotCandidates::COUNT, source_is_pod: bool, transparent: bool) {
             for entry in [entry(words[3], port), SlotEntry::new(u64::from(seed), Destination::new(Address(words), port))] {
-                let slot = SlotCandidates::of(&entry, seed).nth(probe);
+                let slot = SlotCandidates::of(&entry, seed).nth(n);
                 let slot_address = SlotAddress { slot, source_is_pod, transparent };
                 let address = slot_address.encode(entry.destination.address);
                 prop_assert_eq!(address.is_v4(), entry.destination.address.is_v4());

@@ -90,7 +90,9 @@ impl Connection {
 
     fn decide(self, policy: &CompiledPolicy) -> Action {
         let Self { by, protocol, source, ip, port } = self;
-        outbound_from(policy, by, protocol, source, &format!("{ip}:{port}")).action()
+        outbound_from(policy, by, protocol, source, &format!("{ip}:{port}"))
+            .action()
+            .unwrap()
     }
 }
 

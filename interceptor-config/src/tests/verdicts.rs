@@ -96,11 +96,17 @@ fn a_connection_from_inside_the_pod_is_not_inbound() {
 #[test]
 fn a_service_that_ends_at_its_caller_passes_both_sides_of_the_sidecar() {
     let policy = policy(&[], &[]);
-    assert_eq!(outbound(&policy, APP, Tcp, "10.96.0.10:80").action(), Action::RedirectOutbound);
-    assert_eq!(outbound(&policy, PROXY, Tcp, "10.1.1.5:8080").action(), Action::RedirectInbound);
+    assert_eq!(
+        outbound(&policy, APP, Tcp, "10.96.0.10:80").action(),
+        Some(Action::RedirectOutbound)
+    );
+    assert_eq!(
+        outbound(&policy, PROXY, Tcp, "10.1.1.5:8080").action(),
+        Some(Action::RedirectInbound)
+    );
     assert_eq!(
         outbound_from(&policy, PROXY, Tcp, "127.0.0.6", "10.1.1.5:8080").action(),
-        Action::Pass
+        Some(Action::Pass)
     );
 }
 

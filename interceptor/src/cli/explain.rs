@@ -111,7 +111,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
     };
     let interface = args.interface.as_deref().map_or(Ok(0), |name| index_of(name, &interfaces))?;
     let (flow, connection) = flow(args, &policy, &ids, interface)?;
-    let Verdict { action, reason } = decide(&flow, &policy.policy, &policy);
+    let Verdict { action, reason, .. } = decide(&flow, &policy.policy, &policy);
     let explanation = Explanation {
         connection,
         verdict: verdict(action, &policy.policy),

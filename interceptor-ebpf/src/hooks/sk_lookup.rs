@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `sk_lookup`: which socket gets a connection that arrives at the pod, or was redirected inside it.
+
 use aya_ebpf::{
     bindings::{
         bpf_sk_lookup,
@@ -7,23 +9,18 @@ use aya_ebpf::{
     programs::SkLookupContext,
 };
 use interceptor_policy::{
-    Action, Address, AddressClass, Caller, Flow, Inbound, LISTENERS_PER_PORT, ListenerKey, ListenerScope, Protocol,
-    Reason, SlotAddress, Tables as _, decide,
+    Action, Address, AddressClass, Caller, Inbound, LISTENERS_PER_PORT, ListenerKey, ListenerScope, Protocol, Reason,
+    SlotAddress, Tables as _,
 };
 
 use crate::{
+    ctx::field,
     maps::{LISTENERS, LOOKUP_CALLER},
     pod::Pod,
+    rules,
     search::{Search, find_first},
     socket::{address, low_half},
 };
-
-macro_rules! field {
-    ($lookup:expr, $($field:tt)+) => {
-        // SAFETY: the context is valid while the program runs, and the verifier checks offset and size.
-        unsafe { core::ptr::read_volatile(&raw const (*$lookup).$($field)+) }
-    };
-}
 
 /// Chooses the socket for a new connection: the sidecar's, for those it intercepts.
 #[inline(always)]
@@ -45,11 +42,7 @@ pub(crate) fn select_socket(ctx: &SkLookupContext) -> u32 {
     }
     let protocol = Protocol::from_number(field!(ctx.lookup, protocol));
     let interface = field!(ctx.lookup, ingress_ifindex);
-    let verdict = decide(
-        &Flow::Inbound(Inbound { protocol, source, destination, port, interface }),
-        pod.policy,
-        &pod,
-    );
+    let verdict = rules::inbound(pod, Inbound { protocol, source, destination, port, interface });
     pod.count(verdict.reason);
     match verdict.action {
         Action::Pass => SK_PASS,
@@ -95,8 +88,8 @@ fn addresses(lookup: *mut bpf_sk_lookup) -> (Address, Address) {
 /// kernel spreads it over the socket's `SO_REUSEPORT` group.
 #[inline(always)]
 fn to_sidecar(ctx: &SkLookupContext, pod: Pod<'_>, port: u16, scope: ListenerScope) -> u32 {
-    let takers = ListenerSearch { lookup: ctx.lookup, netns_cookie: pod.netns_cookie, port, scope };
-    if find_first(2 * LISTENERS_PER_PORT, takers).is_some() {
+    let search = ListenerSearch { lookup: ctx.lookup, netns_cookie: pod.netns_cookie, port, scope };
+    if find_first(2 * LISTENERS_PER_PORT, search).is_some() {
         return SK_PASS;
     }
     // Nobody listens: refused, never passed on to the application.
@@ -114,11 +107,11 @@ struct ListenerSearch {
 
 impl Search for ListenerSearch {
     #[inline(always)]
-    fn accepts(&self, place: u32) -> bool {
-        let (scope, index) = if place < LISTENERS_PER_PORT {
-            (ListenerScope::ANY, place)
+    fn accepts(&self, candidate: u32) -> bool {
+        let (scope, index) = if candidate < LISTENERS_PER_PORT {
+            (ListenerScope::ANY, candidate)
         } else {
-            (self.scope, place - LISTENERS_PER_PORT)
+            (self.scope, candidate - LISTENERS_PER_PORT)
         };
         let key = ListenerKey::new(self.netns_cookie, self.port, scope, index);
         // An error means that no socket is there, or that it serves the other family only.

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `listen()`: remembers the listening sockets of the sidecar, so that connections can be given to them.
+
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{BPF_NOEXIST, BPF_SOCK_OPS_TCP_LISTEN_CB},
@@ -8,49 +10,45 @@ use aya_ebpf::{
 use interceptor_policy::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, ProxyListener, Reason};
 
 use crate::{
+    ctx::pointer_field,
     maps::{LISTENERS, PROXY_SOCKETS},
+    outcome::CALLBACK_DONE,
     pod::Pod,
     socket::{Socket, low_half},
 };
-
-/// Nobody reads the answer to these callbacks.
-const DONE: u32 = 1;
 
 /// Remembers a socket that the sidecar starts to listen on, so that connections can be steered to it. Sockets of
 /// anybody else on the same port are not remembered, and so get none.
 #[inline(always)]
 pub(crate) fn record(ctx: &SockOpsContext) -> u32 {
     if ctx.op() != BPF_SOCK_OPS_TCP_LISTEN_CB {
-        return DONE; // of no interest
+        return CALLBACK_DONE; // of no interest
     }
     let Some(pod) = Pod::of(ctx.as_ptr()) else {
-        return DONE; // not enrolled; should the pod be enrolled later, the loader adopts the sockets that already listen
+        return CALLBACK_DONE; // not enrolled; should the pod be enrolled later, the loader adopts the sockets that already listen
     };
     let port = low_half(ctx.local_port());
     if !pod.policy.is_proxy_port(port) {
-        return DONE; // not a port that connections are redirected to
+        return CALLBACK_DONE; // not a port that connections are redirected to
     }
-    // SAFETY: the context is valid while the program runs.
-    let sk = unsafe { &raw const (*ctx.ops).__bindgen_anon_2 }.cast();
-    // SAFETY: the union holds a pointer, null when the callback is not for a full socket.
-    let Some(socket) = Socket::new(unsafe { core::ptr::read_volatile(sk) }) else {
-        return DONE; // not recorded means that nothing is redirected to it
+    let Some(socket) = Socket::new(pointer_field!(ctx.ops, __bindgen_anon_2)) else {
+        return CALLBACK_DONE; // not recorded means that nothing is redirected to it
     };
     if !Pod::owner(socket).is_proxy() {
         pod.count(Reason::ForeignListener);
-        return DONE;
+        return CALLBACK_DONE;
     }
     let scope = ListenerScope::of(socket.local_address());
     let marked = !pod.policy.marks_listener(port) || PROXY_SOCKETS.set(socket, ProxyListener { port: port.into() });
-    if !(marked && remember(ctx, pod, port, scope)) {
+    if !(marked && insert(ctx, pod, port, scope)) {
         pod.count(Reason::ListenerNotRecorded);
     }
-    DONE
+    CALLBACK_DONE
 }
 
 /// Puts the socket into the first free place of its port and scope.
 #[inline(always)]
-fn remember(ctx: &SockOpsContext, pod: Pod<'_>, port: u16, scope: ListenerScope) -> bool {
+fn insert(ctx: &SockOpsContext, pod: Pod<'_>, port: u16, scope: ListenerScope) -> bool {
     for index in 0..LISTENERS_PER_PORT {
         let mut key = ListenerKey::new(pod.netns_cookie, port, scope, index);
         let map = (&raw const LISTENERS).cast_mut().cast();

@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `getpeername()`, `getsockname()` and the address that `accept()` returns: shows both ends of a redirected connection
+//! the addresses that they would see under iptables. The connection itself is not touched.
+
 use interceptor_policy::{
-    Action, Address, AddressClass, AskedServer, Flow, Inbound, PolicyFlags, Protocol, SlotAddress, Tables as _, decide,
+    Action, Address, AddressClass, AskedServer, Inbound, PolicyFlags, Protocol, SlotAddress, Tables as _,
 };
 
 use crate::{
-    dns,
-    maps::PROXY_SOCKETS,
-    pod::Pod,
-    socket::low_half,
-    user_address::{Family, UserAddress},
+    asked_server::server_behind, family::Family, maps::PROXY_SOCKETS, outcome::DONE, pod::Pod, rules, socket::low_half,
+    source::source_toward, user_address::UserAddress,
 };
-
-/// The only answer the kernel accepts from these programs: the name stands as it now is in the context.
-const DONE: i32 = 1;
 
 /// `getpeername()` and `accept()`: the application is shown what it dialed, the sidecar who dialed.
 #[inline(always)]
-pub(crate) fn peer<F: Family>(user: &UserAddress<'_, F>) -> i32 {
+pub(crate) fn peer_name<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let (peer, port) = (user.address(), user.port());
     if SlotAddress::decode(peer).is_some() {
         let Some(pod) = Pod::of(user.as_ptr()) else {
@@ -33,7 +30,7 @@ pub(crate) fn peer<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     } else if peer.is_loopback()
         && let Some(socket) = user.socket()
         && let Some(pod) = Pod::of(user.as_ptr())
-        && let Some(AskedServer { server, source_is_pod: _ }) = dns::server_behind(pod, socket, peer, port)
+        && let Some(AskedServer { server, source_is_pod: _ }) = server_behind(pod, socket, peer, port)
     {
         user.set_address(server.address);
         user.set_port(server.port);
@@ -43,7 +40,7 @@ pub(crate) fn peer<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         && let Some(pod) = Pod::of(user.as_ptr())
         && pod.policy.is_proxy_port(socket.local_port())
     {
-        user.set_address(source(pod, local, peer));
+        user.set_address(source_of_slot(pod, local, peer));
     }
     DONE
 }
@@ -51,7 +48,7 @@ pub(crate) fn peer<F: Family>(user: &UserAddress<'_, F>) -> i32 {
 /// `getsockname()`: both sides are shown what REDIRECT would have made of the local address, or what TPROXY leaves as
 /// it is.
 #[inline(always)]
-pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
+pub(crate) fn local_name<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let Some(socket) = user.socket() else {
         return DONE; // the context of these programs always has a socket
     };
@@ -67,7 +64,7 @@ pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
             && let Some(pod) = Pod::of(user.as_ptr())
             && pod.policy.is_proxy_port(peer_port)
         {
-            user.set_address(source(pod, peer, local));
+            user.set_address(source_of_slot(pod, peer, local));
         }
         return DONE;
     }
@@ -75,7 +72,7 @@ pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         if let Some(pod) = Pod::of(user.as_ptr())
             && let Some(accepted) = pod.slot_in(local, user.port())
         {
-            name_of_slot(user, pod, accepted);
+            show_accepted_slot(user, pod, accepted);
         }
         return DONE;
     }
@@ -85,7 +82,7 @@ pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         if local.is_loopback()
             && let Some(pod) = Pod::of(user.as_ptr())
             && let Some(AskedServer { server, source_is_pod: 1 }) =
-                dns::server_behind(pod, socket, socket.peer_address(), peer_port)
+                server_behind(pod, socket, socket.peer_address(), peer_port)
         {
             user.set_address(source_toward(pod, server.address));
         }
@@ -107,7 +104,7 @@ pub(crate) fn local<F: Family>(user: &UserAddress<'_, F>) -> i32 {
 
 /// The local address of what was accepted on a slot; only the sidecar accepts there.
 #[inline(always)]
-fn name_of_slot<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, accepted: SlotAddress) {
+fn show_accepted_slot<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, accepted: SlotAddress) {
     if !accepted.transparent {
         user.set_address(user.address().loopback());
     } else if let Some(destination) = pod.destination(accepted.slot) {
@@ -119,21 +116,9 @@ fn name_of_slot<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, accepted: Sl
 
 /// The source that a connection to the slot's destination would have had.
 #[inline(always)]
-fn source(pod: Pod<'_>, slot_address: SlotAddress, like: Address) -> Address {
+fn source_of_slot(pod: Pod<'_>, slot_address: SlotAddress, like: Address) -> Address {
     pod.destination(slot_address.slot)
         .map_or_else(|| pod.policy.pod_address(like), |to| source_toward(pod, to.address))
-}
-
-/// Towards an address of the pod that address, or the first one of its interface; else the one of the route.
-#[inline(always)]
-pub(crate) fn source_toward(pod: Pod<'_>, destination: Address) -> Address {
-    if !pod.address(destination).has(AddressClass::LOCAL) {
-        pod.source_by_route(destination)
-    } else if destination.is_v4() {
-        pod.primary_of(destination)
-    } else {
-        destination
-    }
 }
 
 /// Whether a connection from outside to the very port that the sidecar listens on was redirected there; else it was let
@@ -141,5 +126,5 @@ pub(crate) fn source_toward(pod: Pod<'_>, destination: Address) -> Address {
 #[inline(always)]
 fn is_intercepted(pod: Pod<'_>, source: Address, destination: Address, port: u16) -> bool {
     let flow = Inbound { protocol: Protocol::Tcp, source, destination, port, interface: 0 };
-    !matches!(decide(&Flow::Inbound(flow), pod.policy, &pod).action, Action::Pass)
+    !matches!(rules::inbound(pod, flow).action, Action::Pass)
 }

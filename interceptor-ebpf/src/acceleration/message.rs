@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `send()` on a socket in the table of accelerated sockets.
+
 use aya_ebpf::{
     bindings::{BPF_F_INGRESS, BPF_TCP_CLOSE_WAIT, BPF_TCP_ESTABLISHED, sk_action::SK_PASS},
     helpers::generated::bpf_msg_redirect_hash,
@@ -10,10 +12,11 @@ use interceptor_policy::{
 };
 
 use super::{
-    established::note_of_other_end,
+    peer::handshake_of_peer,
     tcp::{Tcp, rmem_alloc_of},
 };
 use crate::{
+    ctx::{field, pointer_field},
     maps::{ACCELERATED, SOCKET_STATE},
     pod::Pod,
     socket::Socket,
@@ -24,24 +27,21 @@ use crate::{
 /// The answer is always the same: after a redirection that failed the message goes by TCP, and not nowhere.
 #[inline(always)]
 pub(crate) fn send(ctx: &SkMsgContext) -> u32 {
-    // SAFETY: the context is valid while the program runs.
-    let sk = unsafe { &raw const (*ctx.msg).__bindgen_anon_3 }.cast();
-    // SAFETY: the union holds a pointer.
-    let Some(socket) = Socket::new(unsafe { core::ptr::read_volatile(sk) }) else {
+    let Some(socket) = Socket::new(pointer_field!(ctx.msg, __bindgen_anon_3)) else {
         return SK_PASS; // never without a socket
     };
-    let Some(mut kept) = SOCKET_STATE.get_ptr(socket) else {
+    let Some(mut stored) = SOCKET_STATE.get_ptr(socket) else {
         return SK_PASS; // never without an end; what nothing is known of goes by TCP
     };
     // SAFETY: the value lives as long as the socket, whose lock is held.
-    let end = unsafe { kept.as_mut() };
-    if end.way.is(Path::TCP) {
+    let state = unsafe { stored.as_mut() };
+    if state.path.is(Path::TCP) {
         return SK_PASS; // decided
     }
-    match direct(ctx, end, socket) {
+    match send_directly(ctx, state, socket) {
         Ok(()) => {}
         Err(Stop { pod, reason }) => {
-            end.way = Path::TCP;
+            state.path = Path::TCP;
             if let (Some(pod), Some(reason)) = (pod, reason) {
                 pod.count(reason);
             }
@@ -57,52 +57,44 @@ struct Stop<'a> {
 }
 
 #[inline(always)]
-fn direct(ctx: &SkMsgContext, end: &mut SocketState, socket: Socket) -> Result<(), Stop<'static>> {
-    let Some(pod) = Pod::enrolled(end.key.netns_cookie) else {
+fn send_directly(ctx: &SkMsgContext, state: &mut SocketState, socket: Socket) -> Result<(), Stop<'static>> {
+    let Some(pod) = Pod::enrolled(state.key.netns_cookie) else {
         return Err(Stop { pod: None, reason: None }); // cleaned: as if no program were attached
     };
     let stop = |reason| Stop { pod: Some(pod), reason };
-    let first = end.way.is(Path::UNDECIDED);
+    let first = state.path.is(Path::UNDECIDED);
     if first && !pod.policy.has(PolicyFlags::ACCELERATE) {
         return Err(stop(None)); // switched off before anything was sent
     }
     if !matches!(socket.state(), BPF_TCP_ESTABLISHED | BPF_TCP_CLOSE_WAIT) {
         return Err(stop(None)); // shut down for writing, or closed: TCP has the error for it
     }
-    let urgent = end.urgent != 0;
+    let urgent = state.urgent != 0;
     if first {
-        let note = note_of_other_end(end);
-        let other = Peer::of(end.sequence, note.map(|note| note.sequence));
-        decide_direction(urgent, other).map_err(|reason| stop(Some(reason)))?;
-        end.peer = note.map_or(0, |note| note.socket);
+        let handshake = handshake_of_peer(state);
+        let peer = Peer::of(state.sequence, handshake.map(|handshake| handshake.sequence));
+        decide_direction(urgent, peer).map_err(|reason| stop(Some(reason)))?;
+        state.peer_socket = handshake.map_or(0, |handshake| handshake.socket);
     } else if urgent {
         return Err(stop(Some(Reason::AccelerationUrgentData)));
     }
-    let peer = end.peer;
-    let memory = Tcp::of(socket).map(|tcp| Memory { taken: tcp.memory_taken(), low: end.memory_low });
-    let room = end.take_credit(size(ctx), memory, || rmem_alloc_of(peer));
-    room.map_err(|reason| stop(Some(reason)))?;
-    if !redirect(ctx, end) {
+    let peer_socket = state.peer_socket;
+    let memory = Tcp::of(socket).map(|tcp| Memory { taken: tcp.memory_taken(), low: state.memory_low });
+    let credit = state.take_credit(field!(ctx.msg, size), memory, || rmem_alloc_of(peer_socket));
+    credit.map_err(|reason| stop(Some(reason)))?;
+    if !redirect(ctx, state) {
         return Err(stop(Some(Reason::AccelerationPeerGone)));
     }
     if first {
-        end.way = Path::DIRECT;
+        state.path = Path::DIRECT;
         pod.count(Reason::Accelerated);
     }
     Ok(())
 }
 
 #[inline(always)]
-fn size(ctx: &SkMsgContext) -> u32 {
-    // SAFETY: the context is valid while the program runs.
-    let size = unsafe { &raw const (*ctx.msg).size };
-    // SAFETY: as above.
-    unsafe { core::ptr::read_volatile(size) }
-}
-
-#[inline(always)]
-fn redirect(ctx: &SkMsgContext, end: &SocketState) -> bool {
-    let mut key = end.key.other_end(end.peer_netns_cookie);
+fn redirect(ctx: &SkMsgContext, state: &SocketState) -> bool {
+    let mut key = state.key.reversed(state.peer_netns_cookie);
     let map = (&raw const ACCELERATED).cast_mut().cast();
     // SAFETY: the map takes keys of this type.
     let action = unsafe { bpf_msg_redirect_hash(ctx.msg, map, (&raw mut key).cast(), u64::from(BPF_F_INGRESS)) };

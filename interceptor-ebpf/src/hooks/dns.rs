@@ -1,42 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! DNS over UDP. (DNS over TCP is redirected like any connection.)
-//!
-//! The agent answers on a loopback address only, so questions go to that address itself, and the server that was asked
-//! is kept with the socket: [`DNS_SERVERS`]. A socket that asks *another* server as well sends to it from a slot
-//! address. The agent's answer goes back to that address, from which it is given the same address as its source, and
-//! the application is shown the server in that slot. A socket that is bound to an address would not hear that answer;
-//! it is shown the server that it asked last.
+//! DNS over UDP: `sendto()` and `recvfrom()` with an address. `dns_agent.rs` says how questions and answers travel.
 
-use interceptor_policy::{Action, Address, AskedServer, Destination, Outbound, Protocol, Reason, SlotAddress};
+use interceptor_policy::{Action, AskedServer, Destination, Outbound, Protocol, Reason, SlotAddress};
 
 use crate::{
-    connect::{ALLOW, refuse, source_under_iptables, take_slot},
+    asked_server::first_asked,
+    dns_agent::to_agent,
+    family::Family,
     maps::DNS_SERVERS,
+    outcome::{ALLOW, DONE, refuse},
     pod::Pod,
     rules,
     socket::Socket,
-    user_address::{Family, UserAddress},
+    source::source_under_iptables,
+    user_address::UserAddress,
 };
-
-/// The only answer that the kernel accepts after a message was received.
-const DONE: i32 = 1;
-
-/// `connect()` to a server whose questions are captured.
-#[inline(always)]
-pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: &Outbound) -> i32 {
-    let server = Destination::new(flow.destination, flow.port);
-    let Some(socket) = user.socket() else {
-        return refuse(); // the context always has a socket
-    };
-    let source = source_under_iptables(pod, flow, Reason::DnsCaptured);
-    // A socket with a port of its own keeps its loopback source; the agent does not care.
-    let source_is_pod = !source.is_unspecified() && !user.bind(source);
-    if !DNS_SERVERS.replace(socket, AskedServer { server, source_is_pod: source_is_pod.into() }) {
-        pod.count(Reason::NoSlot);
-        return refuse(); // nowhere to remember the server
-    }
-    to_agent(user, pod, flow.destination)
-}
 
 /// `sendto()` and `sendmsg()` with an address.
 #[inline(always)]
@@ -99,28 +77,6 @@ pub(crate) fn receive<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     DONE
 }
 
-/// The server that a connected socket asks, if `peer` and `port` are the agent's.
-#[inline(always)]
-pub(crate) fn server_behind(pod: Pod<'_>, socket: Socket, peer: Address, port: u16) -> Option<AskedServer> {
-    if peer.is_loopback() && port == pod.policy.dns_port && Protocol::from_number(socket.protocol()) == Protocol::Udp {
-        DNS_SERVERS.get(socket)
-    } else {
-        None
-    }
-}
-
-/// The server that a socket has asked by way of the agent, if it ever did.
-#[inline(always)]
-pub(crate) fn first_asked(socket: Socket) -> Option<Destination> {
-    DNS_SERVERS.get(socket).map(|asked| asked.server)
-}
-
-/// Whether a socket asks from loopback only because it has a port of its own, and no address.
-#[inline(always)]
-pub(crate) fn source_is_pod(socket: Socket) -> bool {
-    DNS_SERVERS.get(socket).is_some_and(|asked| asked.source_is_pod == 1)
-}
-
 #[inline(always)]
 fn ask<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, socket: Socket, flow: &Outbound) -> i32 {
     let server = Destination::new(flow.destination, flow.port);
@@ -140,18 +96,11 @@ fn ask<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, socket: Socket, flow:
         if !source.is_unspecified() {
             user.set_message_source(source);
         }
-    } else if let Some(slot) = take_slot(pod, server) {
+    } else if let Some(slot) = pod.take_slot(server) {
         user.set_message_source(SlotAddress { slot, source_is_pod: true, transparent: false }.encode(flow.destination));
     } else {
         pod.count(Reason::NoSlot);
         return refuse();
     }
     to_agent(user, pod, flow.destination)
-}
-
-#[inline(always)]
-fn to_agent<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, destination: Address) -> i32 {
-    user.set_address(destination.loopback());
-    user.set_port(pod.policy.dns_port);
-    ALLOW
 }

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What only the kernel's own `struct tcp_sock` tells. Nothing here changes it.
+
 use core::{ffi::c_void, ptr::NonNull};
 
 use aya_ebpf::helpers::{bpf_probe_read_kernel, generated::bpf_skc_to_tcp_sock};
 
-use crate::socket::Socket;
+use crate::{
+    kernel_memory::{constant, kernel_field},
+    socket::Socket,
+};
 
 /// Where the running kernel keeps these fields of `struct tcp_sock` and of the `struct sock` that it begins with, in
 /// bytes; set by the loader from the kernel's type information.
@@ -26,14 +31,6 @@ static TCP_IS_MPTCP: usize = 0;
 #[derive(Clone, Copy)]
 pub(crate) struct Tcp(NonNull<c_void>);
 
-macro_rules! constant {
-    ($name:ident) => {
-        // SAFETY: a read of a constant that the loader sets; volatile, because the compiler only knows its initial
-        // value.
-        unsafe { core::ptr::read_volatile(&raw const $name) }
-    };
-}
-
 impl Tcp {
     /// None when it is no TCP socket.
     #[inline(always)]
@@ -52,20 +49,13 @@ impl Tcp {
     /// The number of the next byte that the application writes (`write_seq`).
     #[inline(always)]
     pub(crate) fn write_seq(self) -> u32 {
-        let field = self.0.as_ptr().wrapping_byte_add(constant!(TCP_WRITE_SEQ)).cast::<u32>();
-        // SAFETY: the verifier checks the offset against the kernel's type information.
-        unsafe { field.read_volatile() }
+        kernel_field!(self.0.as_ptr(), constant!(TCP_WRITE_SEQ) => u32)
     }
 
     /// How many pages TCP takes up on the whole machine.
     #[inline(always)]
     pub(crate) fn memory_taken(self) -> i64 {
-        let field = self
-            .proto()
-            .wrapping_byte_add(constant!(PROTO_MEMORY_ALLOCATED))
-            .cast::<*const i64>();
-        // SAFETY: the verifier checks the offset against the kernel's type information.
-        let counter = unsafe { field.read_volatile() };
+        let counter = kernel_field!(self.proto(), constant!(PROTO_MEMORY_ALLOCATED) => *const i64);
         // SAFETY: the verifier knows where the pointer comes from, and that the number is the first of what it points
         // to.
         unsafe { counter.read_volatile() }
@@ -74,19 +64,15 @@ impl Tcp {
     /// The first number of `net.ipv4.tcp_mem`, in pages. None if it cannot be read.
     #[inline(always)]
     pub(crate) fn memory_low(self) -> Option<i64> {
-        let field = self.proto().wrapping_byte_add(constant!(PROTO_SYSCTL_MEM)).cast::<u64>();
-        // SAFETY: the verifier checks the offset against the kernel's type information. It does not let the program
-        // follow this pointer.
-        let numbers = unsafe { field.read_volatile() };
+        // (The verifier does not let the program follow this pointer.)
+        let numbers = kernel_field!(self.proto(), constant!(PROTO_SYSCTL_MEM) => u64);
         read(numbers, 0)
     }
 
     /// Its functions, and where all TCP sockets have their memory accounted, whatever their functions are.
     #[inline(always)]
     fn proto(self) -> *const c_void {
-        let field = self.0.as_ptr().wrapping_byte_add(constant!(SOCK_PROT)).cast::<*const c_void>();
-        // SAFETY: the verifier checks the offset against the kernel's type information.
-        unsafe { field.read_volatile() }
+        kernel_field!(self.0.as_ptr(), constant!(SOCK_PROT) => *const c_void)
     }
 
     /// Whether it is a subflow of a Multipath TCP connection.
@@ -94,11 +80,9 @@ impl Tcp {
     pub(crate) fn is_mptcp(self) -> bool {
         let offset = constant!(TCP_IS_MPTCP);
         if offset == 0 {
-            return false; // there is no such thing on this kernel
+            return false; // this kernel has no Multipath TCP
         }
-        let field = self.0.as_ptr().wrapping_byte_add(offset).cast::<u8>();
-        // SAFETY: the verifier checks the offset against the kernel's type information.
-        unsafe { field.read_volatile() != 0 }
+        kernel_field!(self.0.as_ptr(), offset => u8) != 0
     }
 }
 

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `getsockopt(SO_ORIGINAL_DST)`: answers where a redirected connection was going.
+
 use aya_ebpf::{bindings::bpf_sockopt, programs::SockoptContext};
 use interceptor_policy::{Destination, Protocol};
 
-use crate::{maps::PROXY_SOCKETS, pod::Pod, socket::Socket};
-
-/// The only answer that does not replace the call's result with `EPERM`: the context says what the result is.
-const DONE: i32 = 1;
+use crate::{
+    ctx::{SockaddrIn, SockaddrIn6, field, pointer_field, set_field},
+    maps::PROXY_SOCKETS,
+    outcome::{DONE, EINVAL, ENOENT},
+    pod::Pod,
+    socket::Socket,
+};
 
 /// `SO_ORIGINAL_DST` at level `SOL_IP`, and at `SOL_IPV6`, where it is also called `IP6T_SO_ORIGINAL_DST`: the call
 /// that connection tracking answers
@@ -13,57 +18,6 @@ const DONE: i32 = 1;
 const SO_ORIGINAL_DST: i32 = 80;
 const SOL_IP: i32 = 0;
 const SOL_IPV6: i32 = 41;
-
-const AF_INET: u16 = 2;
-const AF_INET6: u16 = 10;
-const ENOENT: i32 = 2;
-const EINVAL: i32 = 22;
-
-/// `struct sockaddr_in`.
-#[repr(C)]
-struct SockaddrIn {
-    family: u16,
-    port_be: u16,
-    address_be: u32,
-    zero: [u32; 2],
-}
-
-/// `struct sockaddr_in6`.
-#[repr(C)]
-struct SockaddrIn6 {
-    family: u16,
-    port_be: u16,
-    flow_info: u32,
-    address: [u32; 4],
-    scope_id: u32,
-}
-
-macro_rules! field {
-    ($sockopt:expr, $field:ident) => {
-        // SAFETY: the context is valid while the program runs, and the verifier checks offset and size.
-        unsafe { core::ptr::read_volatile(&raw const (*$sockopt).$field) }
-    };
-}
-
-/// A pointer that the context holds in a union with its padding.
-macro_rules! pointer {
-    ($sockopt:expr, $union:ident) => {{
-        // SAFETY: the context is valid while the program runs.
-        let pointer = unsafe { &raw const (*$sockopt).$union }.cast();
-        // SAFETY: the union holds a pointer.
-        unsafe { core::ptr::read_volatile(pointer) }
-    }};
-}
-
-/// Volatile, because the verifier refuses what the compiler makes of two neighboring fields: one store for both.
-macro_rules! set_field {
-    ($sockopt:expr, $field:ident, $value:expr) => {{
-        // SAFETY: the context is valid while the program runs.
-        let field = unsafe { &raw mut (*$sockopt).$field };
-        // SAFETY: programs of this type may write the field.
-        unsafe { core::ptr::write_volatile(field, $value) }
-    }};
-}
 
 /// Answers where a redirected connection was going. Everything else, the kernel has answered already.
 #[inline(always)]
@@ -73,7 +27,7 @@ pub(crate) fn answer(ctx: &SockoptContext) -> i32 {
     if name != SO_ORIGINAL_DST || !(level == SOL_IP || level == SOL_IPV6) {
         return DONE; // not ours to answer
     }
-    let Some(socket) = Socket::new(pointer!(sockopt, __bindgen_anon_1)) else {
+    let Some(socket) = Socket::new(pointer_field!(sockopt, __bindgen_anon_1)) else {
         return DONE; // the context of this program always has a socket
     };
     if Protocol::from_number(socket.protocol()) != Protocol::Tcp || socket.peer_port() == 0 {
@@ -83,26 +37,11 @@ pub(crate) fn answer(ctx: &SockoptContext) -> i32 {
         return DONE; // not enrolled
     };
     match original_destination(pod, socket) {
-        Known(Destination { address, port, .. }) if level == SOL_IP && address.is_v4() => {
-            respond(
-                sockopt,
-                SockaddrIn {
-                    family: AF_INET,
-                    port_be: port.to_be(),
-                    address_be: address.v4_be(),
-                    zero: [0; 2],
-                },
-            );
+        Known(Destination { address, port, padding: _ }) if level == SOL_IP && address.is_v4() => {
+            respond(sockopt, SockaddrIn::new(address, port));
         }
-        Known(Destination { address, port, .. }) if level == SOL_IPV6 && !address.is_v4() => {
-            let answer = SockaddrIn6 {
-                family: AF_INET6,
-                port_be: port.to_be(),
-                flow_info: 0,
-                address: address.0,
-                scope_id: 0,
-            };
-            respond(sockopt, answer);
+        Known(Destination { address, port, padding: _ }) if level == SOL_IPV6 && !address.is_v4() => {
+            respond(sockopt, SockaddrIn6::new(address, port));
         }
         Forgotten => set_result(sockopt, -ENOENT),
         // Not redirected, or asked at the level of the other family: the kernel's own answer stands.
@@ -125,8 +64,11 @@ enum OriginalDestination {
 fn original_destination(pod: Pod<'_>, socket: Socket) -> OriginalDestination {
     let local = Destination::new(socket.local_address(), socket.local_port());
     // The sidecar asks of what it accepted; the application may ask as well, on its own end.
-    let ends = [(local.address, local.port), (socket.peer_address(), socket.peer_port())];
-    let Some(slot_address) = ends.into_iter().find_map(|(address, port)| pod.slot_in(address, port)) else {
+    let local_and_peer = [(local.address, local.port), (socket.peer_address(), socket.peer_port())];
+    let Some(slot_address) = local_and_peer
+        .into_iter()
+        .find_map(|(address, port)| pod.slot_in(address, port))
+    else {
         // Steered here by `sk_lookup`, or dialed directly: the packet still says where it was going.
         let to_sidecar = pod.policy.is_proxy_port(local.port) || PROXY_SOCKETS.get(socket).is_some();
         return if to_sidecar { Known(local) } else { NotOurs };
@@ -141,19 +83,19 @@ fn original_destination(pod: Pod<'_>, socket: Socket) -> OriginalDestination {
     reason = "socket addresses are a few bytes long"
 )]
 fn respond<T>(sockopt: *mut bpf_sockopt, answer: T) {
-    let value: *mut T = pointer!(sockopt, __bindgen_anon_2);
-    let end: *mut T = pointer!(sockopt, __bindgen_anon_3);
+    let value: *mut T = pointer_field!(sockopt, __bindgen_anon_2);
+    let value_end: *mut T = pointer_field!(sockopt, __bindgen_anon_3);
     // The second comparison is the first one's consequence, spelled out for the verifier.
-    if field!(sockopt, optlen) < size_of::<T>() as i32 || value.wrapping_add(1) > end {
+    if field!(sockopt, optlen) < size_of::<T>() as i32 || value.wrapping_add(1) > value_end {
         return set_result(sockopt, -EINVAL);
     }
     // SAFETY: there is room for it, as was just checked.
     unsafe { value.write_unaligned(answer) };
-    set_field!(sockopt, optlen, size_of::<T>() as i32);
+    set_field!(sockopt, optlen = size_of::<T>() as i32);
     set_result(sockopt, 0);
 }
 
 #[inline(always)]
 fn set_result(sockopt: *mut bpf_sockopt, result: i32) {
-    set_field!(sockopt, retval, result);
+    set_field!(sockopt, retval = result);
 }

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Urgent data (`MSG_OOB`) on an accelerated socket.
+
 use core::ffi::c_void;
 
 use aya_ebpf::programs::FEntryContext;
 
-use crate::{maps::SOCKET_STATE, socket::Socket};
+use crate::{
+    kernel_memory::{constant, kernel_field},
+    maps::SOCKET_STATE,
+    socket::Socket,
+};
 
 const MSG_OOB: u32 = 0x1;
 
@@ -14,21 +20,17 @@ static MSGHDR_FLAGS: usize = 0;
 /// Before the send function of sockets in socket maps (`tcp_bpf_sendmsg`): notes that the data is urgent, which the
 /// program for messages cannot see.
 #[inline(always)]
-pub(crate) fn note(ctx: &FEntryContext) {
+pub(crate) fn mark(ctx: &FEntryContext) {
     let sk: *mut c_void = ctx.arg(0);
-    let message: *const u32 = ctx.arg(1);
-    // SAFETY: a read of a constant that the loader sets; volatile, because the compiler only knows its initial value.
-    let offset = unsafe { core::ptr::read_volatile(&raw const MSGHDR_FLAGS) };
-    let flags = message.wrapping_byte_add(offset);
-    // SAFETY: the verifier checks the offset against the kernel's type information.
-    if unsafe { flags.read_volatile() } & MSG_OOB == 0 {
+    let message: *const c_void = ctx.arg(1);
+    if kernel_field!(message, constant!(MSGHDR_FLAGS) => u32) & MSG_OOB == 0 {
         return; // ordinary data
     }
     if let Some(socket) = Socket::new(sk.cast())
-        && let Some(end) = SOCKET_STATE.get_ptr(socket)
+        && let Some(state) = SOCKET_STATE.get_ptr(socket)
     {
         // SAFETY: the value lives as long as the socket.
-        let urgent = unsafe { &raw mut (*end.as_ptr()).urgent };
+        let urgent = unsafe { &raw mut (*state.as_ptr()).urgent };
         // SAFETY: as above; this field is only ever set.
         unsafe { urgent.write_volatile(1) };
     }

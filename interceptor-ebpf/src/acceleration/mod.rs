@@ -10,6 +10,7 @@
 
 pub(crate) mod established;
 pub(crate) mod message;
+mod peer;
 mod tcp;
 pub(crate) mod ulp;
 pub(crate) mod urgent;

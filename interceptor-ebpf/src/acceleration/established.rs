@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A connection begins or ends in a pod with `--accelerate`.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::{
+        BPF_NOEXIST, BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_STATE_CB,
+        BPF_SOCK_OPS_STATE_CB_FLAG, BPF_SOCK_OPS_TCP_CONNECT_CB, BPF_TCP_CLOSE,
+    },
+    helpers::generated::{bpf_map_delete_elem, bpf_sock_hash_update},
+    programs::SockOpsContext,
+};
+use interceptor_policy::{
+    PolicyFlags, Reason,
+    acceleration::{Candidate, FlowKey, Handshake, Path, Peer, PeerLocation, SeqNumbers, SocketState, admit},
+};
+
+use super::{
+    peer::{handshake_of_peer, is_own, pod_at},
+    tcp::Tcp,
+};
+use crate::{
+    ctx::{field, pointer_field},
+    maps::{ACCELERATED, HANDSHAKES, SOCKET_STATE},
+    outcome::CALLBACK_DONE,
+    pod::Pod,
+    socket::Socket,
+};
+
+/// Follows a connection from its beginning to its state.
+#[inline(always)]
+pub(crate) fn follow(ctx: &SockOpsContext) -> u32 {
+    let op = field!(ctx.ops, op);
+    let Some(socket) = Socket::new(pointer_field!(ctx.ops, __bindgen_anon_2)) else {
+        return CALLBACK_DONE; // a request socket: not accelerated, as nothing is noted
+    };
+    match op {
+        BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB => established(ctx, socket, false),
+        BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB => established(ctx, socket, true),
+        BPF_SOCK_OPS_STATE_CB if state_entered(ctx) == BPF_TCP_CLOSE => closed(socket),
+        BPF_SOCK_OPS_TCP_CONNECT_CB => reconnecting(socket),
+        _ => {} // of no interest
+    }
+    CALLBACK_DONE
+}
+
+/// The connection is established: is its other end on this node, and may both be brought together?
+#[inline(always)]
+fn established(ctx: &SockOpsContext, socket: Socket, accepted: bool) {
+    let Some(pod) = Pod::of(ctx.as_ptr()) else {
+        return; // not enrolled: not accelerated
+    };
+    if !pod.policy.has(PolicyFlags::ACCELERATE) {
+        return; // switched off: as above
+    }
+    let Some(tcp) = Tcp::of(socket) else {
+        return; // only TCP gets here
+    };
+    match examine(ctx, pod, socket, tcp, accepted) {
+        Ok(state) => add_to_map(ctx, pod, socket, tcp, state),
+        Err(reason) => pod.count(reason),
+    }
+}
+
+#[inline(always)]
+fn examine(
+    ctx: &SockOpsContext,
+    pod: Pod<'_>,
+    socket: Socket,
+    tcp: Tcp,
+    accepted: bool,
+) -> Result<SocketState, Reason> {
+    let (local, remote) = (socket.local_address(), socket.peer_address());
+    let (local_port, remote_port) = (socket.local_port(), socket.peer_port());
+    let to_slot = pod.slot_in(remote, remote_port).is_some();
+    let (peer_location, peer_netns_cookie) = if to_slot || is_own(pod, remote) {
+        (PeerLocation::SamePod, pod.netns_cookie)
+    } else {
+        pod_at(remote).map_or((PeerLocation::Elsewhere, 0), |cookie| (PeerLocation::OtherPod, cookie))
+    };
+    let sequence = SeqNumbers { snd_nxt: field!(ctx.ops, snd_nxt), rcv_nxt: field!(ctx.ops, rcv_nxt) };
+    let queued = tcp.write_seq() != sequence.snd_nxt;
+    let early_data = queued
+        || field!(ctx.ops, snd_una) != sequence.snd_nxt
+        || (field!(ctx.ops, data_segs_out) | field!(ctx.ops, data_segs_in)) != 0;
+    let key = FlowKey {
+        netns_cookie: pod.netns_cookie,
+        local,
+        remote,
+        local_port,
+        remote_port,
+        padding: 0,
+    };
+    // Where nothing can be read, TCP has as good as no memory left.
+    let memory_low = tcp.memory_low().unwrap_or_default();
+    let state = SocketState::new(key, peer_netns_cookie, sequence, pod.policy.accelerate_budget, memory_low);
+    admit(&Candidate {
+        accepted,
+        peer_location,
+        sidecar: to_slot || Pod::owner(socket).is_proxy(),
+        mptcp: tcp.is_mptcp(),
+        early_data,
+        reused: SOCKET_STATE.get_ptr(socket).is_some(),
+        peer: if accepted {
+            Peer::of(sequence, handshake_of_peer(&state).map(|handshake| handshake.sequence))
+        } else {
+            Peer::Absent
+        },
+    })?;
+    Ok(state)
+}
+
+/// The storage first: with it, not a byte of the socket is sent that is not accounted for.
+#[inline(always)]
+fn add_to_map(ctx: &SockOpsContext, pod: Pod<'_>, socket: Socket, tcp: Tcp, mut state: SocketState) {
+    let Some(stored) = SOCKET_STATE.get_or_insert(socket, state) else {
+        return pod.count(Reason::AccelerationNoRoom); // never entered the table: TCP
+    };
+    let handshake = Handshake { sequence: state.sequence, socket: tcp.address() };
+    // SAFETY: the map takes keys of this type. An entry in use is never replaced.
+    let added = unsafe {
+        bpf_sock_hash_update(ctx.ops, accelerated_map(), (&raw mut state.key).cast(), u64::from(BPF_NOEXIST))
+    } == 0;
+    let callbacks = (field!(ctx.ops, bpf_sock_ops_cb_flags) | BPF_SOCK_OPS_STATE_CB_FLAG).cast_signed();
+    let followed = added && ctx.set_cb_flags(callbacks).is_ok();
+    if !(followed && HANDSHAKES.insert(state.key, handshake, 0).is_ok()) {
+        // In the table or not, nobody sends to it, and it sends by TCP.
+        // SAFETY: the value belongs to this socket, which is locked.
+        let path = unsafe { &raw mut (*stored.as_ptr()).path };
+        // SAFETY: as above.
+        unsafe { path.write(Path::TCP) };
+        pod.count(Reason::AccelerationNoRoom);
+    }
+}
+
+/// The connection is over: nobody needs to know how much was read. The socket stays in the table until it is closed,
+/// because its application may still have something to read.
+#[inline(always)]
+fn closed(socket: Socket) {
+    if let Some(state) = SOCKET_STATE.get(socket) {
+        // An error means that there is no entry.
+        HANDSHAKES.remove(state.key).unwrap_or_default();
+    }
+}
+
+/// A socket that had another connection begins a new one. Nothing of the old one may reach it, as `tcp_disconnect` has
+/// it.
+#[inline(always)]
+fn reconnecting(socket: Socket) {
+    if let Some(mut state) = SOCKET_STATE.get(socket) {
+        // SAFETY: the map takes keys of this type. That there may be no such entry is as well.
+        unsafe { bpf_map_delete_elem(accelerated_map(), (&raw mut state.key).cast()) };
+    }
+}
+
+#[inline(always)]
+fn state_entered(ctx: &SockOpsContext) -> u32 {
+    field!(ctx.ops, __bindgen_anon_1.args[1])
+}
+
+#[inline(always)]
+fn accelerated_map() -> *mut c_void {
+    (&raw const ACCELERATED).cast_mut().cast()
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `connect()`: decides where a connection goes, and sends it there.
+
+use interceptor_policy::{
+    Action, Address, AddressClass, Destination, Outbound, Owner, Protocol, Reason, SlotAddress, Tables as _,
+};
+
+use crate::{
+    dns_agent,
+    family::Family,
+    outcome::{ALLOW, refuse},
+    pod::Pod,
+    rules,
+    source::{chosen_source, source_under_iptables},
+    user_address::UserAddress,
+};
+
+/// Decides where a connection goes, and sends it there.
+#[inline(always)]
+pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
+    let Some(pod) = Pod::of(user.as_ptr()) else {
+        return ALLOW; // not enrolled
+    };
+    let (source, owner, mark, interface) =
+        user.socket()
+            .map_or((Address::UNSPECIFIED_V4, Owner::APPLICATION, 0, 0), |socket| {
+                (
+                    chosen_source(user, pod, socket),
+                    Pod::owner(socket),
+                    socket.mark(),
+                    socket.bound_interface(),
+                )
+            });
+    let dialed = Destination::new(user.address(), user.port());
+    let flow = Outbound {
+        protocol: Protocol::from_number(user.protocol()),
+        source,
+        destination: dialed.address.as_reached_from(source),
+        port: dialed.port,
+        owner,
+        mark,
+        interface,
+    };
+    if !bind_tproxy_to_lo(user, pod, &flow) {
+        return refuse(); // it would come back to the sidecar again and again
+    }
+    let Some(verdict) = rules::outbound(pod, &flow) else {
+        return refuse(); // the rules always say something
+    };
+    match verdict.action {
+        Action::Pass => {
+            if pod.slot_in(dialed.address, dialed.port).is_some() {
+                // Dialed by hand, the sidecar's port is reached without a destination, whichever loopback address was
+                // used. A slot is only ever entered through a verdict.
+                user.set_address(dialed.address.loopback());
+            }
+            ALLOW
+        }
+        Action::RedirectOutbound => redirect(user, pod, flow, verdict.reason, pod.policy.outbound_port),
+        Action::RedirectInbound => redirect(user, pod, flow, verdict.reason, pod.policy.inbound_port),
+        Action::RedirectDns if flow.protocol == Protocol::Udp => dns_agent::connect(user, pod, &flow),
+        Action::RedirectDns => redirect(user, pod, flow, verdict.reason, pod.policy.dns_port),
+        Action::Refuse => refuse(),
+    }
+}
+
+#[inline(always)]
+fn redirect<F: Family>(
+    user: &UserAddress<'_, F>,
+    pod: Pod<'_>,
+    flow: Outbound,
+    reason: Reason,
+    proxy_port: u16,
+) -> i32 {
+    let destination = Destination::new(flow.destination, flow.port);
+    let Some(slot) = pod.take_slot(destination) else {
+        pod.count(Reason::NoSlot);
+        return refuse();
+    };
+    let source = source_under_iptables(pod, &flow, reason);
+    // The source cannot be set on a socket with a port of its own: then both ends are told.
+    let source_is_pod = !source.is_unspecified() && !user.bind(source);
+    let transparent = matches!(reason, Reason::ProxyToOwnPodTransparently);
+    user.set_address(SlotAddress { slot, source_is_pod, transparent }.encode(destination.address));
+    user.set_port(proxy_port);
+    ALLOW
+}
+
+/// A marked connection from an address that is not the pod's, as a sidecar under TPROXY makes it in the name of its
+/// client, has to look to `sk_lookup` as what it is: one from inside. To an address of the pod the kernel would let it
+/// arrive at that address's interface, as the client's own connections do. Bound to `lo`, it takes the route that its
+/// mark leads to, and arrives there. False when that fails.
+#[inline(always)]
+fn bind_tproxy_to_lo<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: &Outbound) -> bool {
+    let by_the_sidecar =
+        pod.policy.is_marked(flow.mark) && flow.protocol == Protocol::Tcp && !flow.source.is_unspecified();
+    if !by_the_sidecar || !pod.policy.intercepts_family_of(flow.destination) {
+        return true;
+    }
+    pod.address(flow.source).has(AddressClass::LOCAL) || user.bind_to_loopback_device()
+}
