@@ -6,6 +6,7 @@ mod build;
 mod demo;
 mod differential;
 mod lint;
+mod programs;
 mod run;
 mod setup;
 mod suite;
@@ -13,6 +14,7 @@ mod test;
 #[path = "../../interceptor/build/toolchain.rs"]
 mod toolchain;
 mod transcripts;
+mod user;
 mod vm;
 mod workspace;
 

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 use super::envoy::Envoy;
 use super::linker::{self, Linker};
 use super::plan::{BPF_LINKER_LLVMS, ITEMS, Need};
-use crate::test::is_root;
 use crate::toolchain::{Compiler, kernel_compiler};
+use crate::user::is_root;
 use crate::workspace::Workspace;
 
 /// Everything a plan depends on.

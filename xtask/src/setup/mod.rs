@@ -126,7 +126,7 @@ fn install(item: &Item, ways: &[Way], facts: &mut Facts, ran: &mut Vec<String>) 
                 Ok(()) => {}
                 // One source of packages that does not answer says nothing about the others.
                 Err(error) if plan::is_preparation(line) => {
-                    say(&format!("{:<15} {error:#}; going on without", item.name))
+                    say(&format!("{:<15} {error:#}; going on without", item.name));
                 }
                 Err(error) => {
                     say(&format!("{:<15} {error:#}", item.name));
