@@ -11,8 +11,6 @@ mod run;
 mod setup;
 mod suite;
 mod test;
-#[path = "../../interceptor/build/toolchain.rs"]
-mod toolchain;
 mod transcripts;
 mod user;
 mod vm;
