@@ -4,9 +4,6 @@
 //! `aya_build::build_ebpf` does nearly this, but it needs a nightly compiler, or `RUSTC_BOOTSTRAP` for every crate of
 //! the build. Here only the nested build gets unstable features (`-Z build-std`), and the compiler is the one in use.
 
-#[path = "build/toolchain.rs"]
-mod toolchain;
-
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask bench`: builds with all optimizations, and hands over to `interceptor-bench`, which measures.
+//! `cargo xtask bench`: builds with all optimizations, and hands over to `interceptor-bench`. Measures nothing itself.
 
-use std::os::unix::process::CommandExt as _;
-use std::process::Command;
+use anyhow::Result;
 
-use anyhow::{Context as _, Result, bail};
-
-use crate::run::{cargo, exec, say};
-use crate::test::is_root;
+use crate::programs::hand_over;
+use crate::run::{cargo, exec};
+use crate::user::require_root;
 use crate::workspace::{Workspace, root};
 
 #[derive(clap::Args)]
@@ -18,25 +16,15 @@ pub(crate) struct Options {
     options: Vec<String>,
 }
 
-const NEEDS_ROOT: &str = "the benchmark makes network namespaces and loads kernel programs, so it needs root: run \
-                          `sudo -E env \"PATH=$PATH\" cargo xtask bench`";
-
 pub(crate) fn run(options: &Options) -> Result<()> {
-    if !is_root()? {
-        bail!(NEEDS_ROOT);
+    require_root("the benchmark", "bench")?;
+    // `interceptor` is built alone: together with the others it would get dependencies with more features than the
+    // program that users run.
+    let interceptor = ["--package", "interceptor"].as_slice();
+    let others = ["--package", "testkit", "--package", "interceptor-bench"].as_slice();
+    for packages in [interceptor, others] {
+        exec(cargo(["build", "--release", "--bins"]).args(packages).current_dir(root()))?;
     }
-    // Apart from each other: together, they would be built with other features than each has alone.
-    for package in ["interceptor", "interceptor-tests", "interceptor-bench"] {
-        exec(cargo(["build", "--release", "--bins", "--package", package]).current_dir(root()))?;
-    }
-
-    let programs = Workspace::load()?.target_dir.join("release");
-    let bench = programs.join("interceptor-bench");
-    say(&format!("$ {} {}", bench.display(), options.options.join(" ")));
-    // It takes the place of this program, so that Ctrl-C ends it alone and the shell waits until it has cleaned up.
-    let error = Command::new(&bench)
-        .args(&options.options)
-        .env("INTERCEPTOR_BIN", programs.join("interceptor"))
-        .exec();
-    Err(error).with_context(|| format!("cannot start {}", bench.display()))
+    let folder = Workspace::load()?.target_dir.join("release");
+    match hand_over(&folder, "interceptor-bench", &options.options)? {}
 }

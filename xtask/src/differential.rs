@@ -2,15 +2,12 @@
 //! `cargo xtask differential`: builds, and hands over to `interceptor-differential`, which compares with the rules of
 //! Istio.
 
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 
-use crate::run::{cargo, exec, say};
-use crate::test::is_root;
-use crate::workspace::{Workspace, root};
+use crate::programs::{build, hand_over};
+use crate::user::require_root;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -28,20 +25,9 @@ pub(crate) struct Options {
     list: Option<PathBuf>,
 }
 
-const NEEDS_ROOT: &str = "the differential test makes network namespaces and loads kernel programs, so it needs root: run \
-                          `sudo -E env \"PATH=$PATH\" cargo xtask differential`";
-
 pub(crate) fn run(options: &Options) -> Result<()> {
-    if !is_root()? {
-        bail!(NEEDS_ROOT);
-    }
-    // Apart from each other, as `test` builds them: together, they would be built with other features, and so once
-    // more.
-    exec(cargo(["build", "--package", "interceptor"]).current_dir(root()))?;
-    exec(cargo(["build", "--package", "interceptor-tests", "--bins"]).current_dir(root()))?;
-
-    let programs = Workspace::load()?.target_dir.join("debug");
-    let differential = programs.join("interceptor-differential");
+    require_root("the differential test", "differential")?;
+    let folder = build(&["interceptor-differential"])?;
     let Options { cases, seed, backend, list } = options;
     let mut arguments = vec!["--backend".to_owned(), backend.clone()];
     match list {
@@ -49,11 +35,5 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         None => arguments.extend(["--cases".to_owned(), cases.to_string()]),
     }
     arguments.extend(seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
-    say(&format!("$ {} {}", differential.display(), arguments.join(" ")));
-    // It takes the place of this program, so that what ends one ends both.
-    let error = Command::new(&differential)
-        .args(arguments)
-        .env("INTERCEPTOR_BIN", programs.join("interceptor"))
-        .exec();
-    Err(error).with_context(|| format!("cannot start {}", differential.display()))
+    match hand_over(&folder, "interceptor-differential", &arguments)? {}
 }

@@ -6,13 +6,13 @@ mod build;
 mod demo;
 mod differential;
 mod lint;
+mod programs;
 mod run;
 mod setup;
 mod suite;
 mod test;
-#[path = "../../interceptor/build/toolchain.rs"]
-mod toolchain;
 mod transcripts;
+mod user;
 mod vm;
 mod workspace;
 

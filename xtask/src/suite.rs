@@ -2,6 +2,9 @@
 //! The suites that need programs of others, beside those that every test needs. Each can be left out by name, and only
 //! so.
 
+/// The package whose test targets are the suites.
+pub(crate) const PACKAGE: &str = "interceptor-tests";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Suite {
     /// Real Envoys
@@ -26,7 +29,7 @@ impl Suite {
         }
     }
 
-    /// The test target of `interceptor-tests` that is this suite.
+    /// The test target of [`PACKAGE`] that is this suite.
     pub(crate) fn target(self) -> Option<&'static str> {
         match self {
             Self::Envoy | Self::Clients | Self::Resolvers => Some(self.name()),
@@ -48,7 +51,7 @@ mod tests {
     #[test]
     fn targets_are_there() {
         let workspace = Workspace::load().unwrap();
-        let tests = &workspace.member("interceptor-tests").unwrap().tests;
+        let tests = &workspace.member(PACKAGE).unwrap().tests;
         for target in Suite::ALL.into_iter().filter_map(Suite::target) {
             assert!(tests.iter().any(|test| test == target), "{target} is not one of {tests:?}");
         }

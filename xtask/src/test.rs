@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `cargo xtask test`: everything that has to pass, in the order in which failures are cheapest.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
-use crate::run::{cargo, exec, say};
-use crate::suite::Suite;
+use crate::programs::{self, INTERCEPTOR_BIN, host_cargo};
+use crate::run::{exec, say};
+use crate::suite::{self, Suite};
+use crate::user::{is_root, require_root};
 use crate::vm::{self, Extent, Version};
-use crate::workspace::{Workspace, root};
+use crate::workspace::Workspace;
 use crate::{lint, setup};
 
 #[derive(clap::Args)]
@@ -28,9 +29,6 @@ pub(crate) struct Options {
     /// Run only the tests whose name contains this text
     filter: Option<String>,
 }
-
-const NEEDS_ROOT: &str = "the root suite creates network namespaces and loads kernel programs, so it needs root: run \
-                          `sudo -E env \"PATH=$PATH\" cargo xtask test`";
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     if options.kernel.is_empty() { here(options) } else { elsewhere(options) }
@@ -64,16 +62,18 @@ fn here(options: &Options) -> Result<()> {
     })?;
     stages.run("lint", lint::run)?;
     stages.run("unit and property tests", || {
-        exec(tests(&["interceptor-policy", "interceptor", "xtask"]).args(filter))
+        exec(host_cargo("test").args(["--lib", "--bins"]).args(filter))?;
+        exec(host_cargo("test").arg("--doc").args(filter))
     })?;
     stages.run("root suite", || {
-        if !is_root()? {
-            bail!(NEEDS_ROOT);
-        }
-        // The suite runs the program itself: cargo does not build another package's program for it.
-        exec(cargo(["build", "--package", "interceptor"]).current_dir(root()))?;
-        exec(root_suite(&options.without)?.args(filter))?;
-        exec(tests(&["interceptor-bench"]).args(filter))
+        require_root("the root suite", "test")?;
+        // The suite starts these programs: cargo does not build another package's programs for it.
+        let folder = programs::build(&[])?;
+        exec(
+            root_suite(&options.without)?
+                .args(filter)
+                .env(INTERCEPTOR_BIN, folder.join("interceptor")),
+        )
     })?;
     if kernels && filter.is_none() {
         stages.run("other kernels", || vm::test(&Version::TESTED, Extent::Part, None))?;
@@ -87,34 +87,15 @@ fn here(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn tests(packages: &[&str]) -> Command {
-    let mut command = cargo(["test"]);
-    for package in packages {
-        command.args(["--package", package]);
-    }
-    command.current_dir(root());
-    command
-}
-
-/// cargo can only be told what to run, not what to leave out.
+/// All suites, or all but those `without`. cargo can only be told what to run, not what to leave out.
 fn root_suite(without: &[Suite]) -> Result<Command> {
-    let mut command = tests(&["interceptor-tests"]);
-    if !without.is_empty() {
-        let workspace = Workspace::load()?;
-        let wanted = workspace.member("interceptor-tests")?.tests.iter();
-        command.args(["--lib", "--bins"]);
-        for test in wanted.filter(|test| !without.iter().any(|suite| suite.target() == Some(test))) {
+    let mut command = host_cargo("test");
+    for test in &Workspace::load()?.member(suite::PACKAGE)?.tests {
+        if !without.iter().any(|suite| suite.target() == Some(test)) {
             command.args(["--test", test]);
         }
     }
     Ok(command)
-}
-
-pub(crate) fn is_root() -> Result<bool> {
-    let owner = std::fs::metadata("/proc/self")
-        .context("cannot read /proc/self to see who runs this")?
-        .uid();
-    Ok(owner == 0)
 }
 
 /// Names each stage, times it, and stops at the first that fails.
@@ -145,6 +126,8 @@ impl Stages {
 
 #[cfg(test)]
 mod tests {
+    use anyhow::bail;
+
     use super::*;
 
     #[test]
@@ -156,15 +139,13 @@ mod tests {
                 .map(|argument| argument.to_string_lossy().into_owned())
                 .collect()
         };
-        assert_eq!(arguments(&[]), ["test", "--package", "interceptor-tests"]);
-        let rest = arguments(&[Suite::Envoy]);
+        let (all, rest) = (arguments(&[]), arguments(&[Suite::Envoy]));
+        assert!(all.ends_with(&["--test".to_owned(), "stories".to_owned()]), "{all:?}");
+        assert_eq!(rest.len() + 2, all.len());
         assert!(
-            ["--lib", "--bins", "stories"]
-                .iter()
-                .all(|wanted| rest.contains(&(*wanted).to_owned())),
+            all.contains(&"envoy".to_owned()) && !rest.contains(&"envoy".to_owned()),
             "{rest:?}"
         );
-        assert!(!rest.contains(&"envoy".to_owned()), "{rest:?}");
     }
 
     #[test]

@@ -13,8 +13,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::run::{ask, cargo, exec, say};
-use crate::workspace::{Workspace, root};
+use crate::programs::host_cargo;
+use crate::run::{ask, exec, say};
+use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -25,7 +26,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let Options { directory } = options;
     let there = names(directory)?;
-    exec(cargo(["build", "--package", "interceptor"]).current_dir(root()))?;
+    exec(host_cargo("build").args(["--bin", "interceptor"]))?;
     let target = Workspace::load()?.target_dir;
     let mut differing = Vec::new();
     for configuration in CONFIGURATIONS {

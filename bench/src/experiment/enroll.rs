@@ -90,7 +90,7 @@ fn rules_time(variant: Variant, pod: &Pod<'_>) -> anyhow::Result<f64> {
     let flags = [DEFAULT_FLAGS, STACK.enroll_flags()].concat();
     let mut total = 0.0;
     for (family, program) in variant.restore_programs().into_iter().flatten() {
-        let rules = rules(pod, STACK, family, &flags).map_err(|why| anyhow::anyhow!("{why}"))?;
+        let rules = rules(pod, STACK, family, &flags).map_err(|failed| anyhow::anyhow!("{failed}"))?;
         total += time(restore_command(pod, program), &rules);
     }
     Ok(total)

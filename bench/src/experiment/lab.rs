@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What all experiments share: the pods, the rounds and how much is done. Knows no experiment.
+
 use std::path::PathBuf;
 
-use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
+use rand::RngExt as _;
 use testkit::{Interrupt, Node};
 
 use super::{
     outcome::Outcome,
     plan::{Contender, Plan},
+    rounds::Rounds,
 };
 use crate::{
     progress::Progress,
@@ -40,14 +43,6 @@ pub struct Lab<'a> {
     places: Vec<(Variant, Result<Place<'a>, Unavailable>)>,
 }
 
-/// What an experiment needs while it runs.
-pub(super) struct Rounds<'a> {
-    count: usize,
-    chance: SmallRng,
-    progress: &'a Progress,
-    interrupt: &'a Interrupt,
-}
-
 impl<'a> Lab<'a> {
     pub fn new(
         node: &'a Node,
@@ -57,7 +52,7 @@ impl<'a> Lab<'a> {
         progress: &'a Progress,
         interrupt: &'a Interrupt,
     ) -> Self {
-        let rounds = Rounds { count: effort.rounds, chance: SmallRng::seed_from_u64(seed), progress, interrupt };
+        let rounds = Rounds::new(effort.rounds, seed, progress, interrupt);
         Self { effort, cpus, envoy: None, rounds, node, places: Vec::new() }
     }
 
@@ -102,7 +97,7 @@ impl<'a> Lab<'a> {
     }
 
     pub(super) fn seed(&mut self) -> u64 {
-        self.rounds.chance.random()
+        self.rounds.chance().random()
     }
 
     fn make_places(&mut self) {
@@ -114,28 +109,6 @@ impl<'a> Lab<'a> {
                     .push((variant, Place::new(self.node, &name, variant, &[], self.cpus)));
             }
         }
-    }
-}
-
-impl Rounds<'_> {
-    pub(super) const fn count(&self) -> usize {
-        self.count
-    }
-
-    pub(super) const fn chance(&mut self) -> &mut SmallRng {
-        &mut self.chance
-    }
-
-    pub(super) fn begin(&self, what: &str) {
-        self.progress.begin(what);
-    }
-
-    pub(super) fn advance(&self) {
-        self.progress.advance();
-    }
-
-    pub(super) fn check(&self) -> anyhow::Result<()> {
-        self.interrupt.check()
     }
 }
 

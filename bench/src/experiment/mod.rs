@@ -8,6 +8,7 @@ mod lab;
 mod memory;
 mod outcome;
 mod plan;
+mod rounds;
 mod scale;
 mod traffic;
 mod unenrolled;

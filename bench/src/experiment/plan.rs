@@ -4,8 +4,8 @@ use hdrhistogram::Histogram;
 use rand::seq::SliceRandom as _;
 
 use super::{
-    lab::Rounds,
     outcome::{Better, Outcome, Percentiles, Round, Series, Unit},
+    rounds::Rounds,
 };
 use crate::{stage::Unavailable, stats::quantile};
 

@@ -4,11 +4,13 @@
 
 mod place;
 mod rules;
+mod unavailable;
 mod variant;
 
 pub use place::{Caller, Place};
 pub use rules::{Family, restore_command, rules};
-pub use variant::{Unavailable, Variant};
+pub use unavailable::Unavailable;
+pub use variant::Variant;
 
 use testkit::{Node, Run};
 

@@ -10,10 +10,7 @@ use testkit::{
     scene::{Scene, Stack},
 };
 
-use super::{
-    variant::{Unavailable, Variant},
-    worker,
-};
+use super::{unavailable::Unavailable, variant::Variant, worker};
 use crate::worker::{Cpus, Destinations, Task, Took, Work};
 
 /// The port of the sidecar that outbound connections are redirected to.

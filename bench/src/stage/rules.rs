@@ -6,8 +6,6 @@ use testkit::{
     scene::{POD, POD_V6, Stack},
 };
 
-use super::variant::Unavailable;
-
 /// Which family rules are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -25,8 +23,9 @@ impl Family {
     }
 }
 
-/// The rules that `istio-iptables` writes for `flags`, rendered by `interceptor render iptables`.
-pub fn rules(pod: &Pod<'_>, stack: Stack, family: Family, flags: &[&str]) -> Result<String, Unavailable> {
+/// The rules that `istio-iptables` writes for `flags`, rendered by `interceptor render iptables`. The error is the run
+/// that failed.
+pub fn rules(pod: &Pod<'_>, stack: Stack, family: Family, flags: &[&str]) -> Result<String, Box<Run>> {
     let mut command = Command::new(pod.node().interceptor());
     command
         .args(["render", "iptables", "--family", if family == Family::V4 { "4" } else { "6" }])
@@ -36,8 +35,11 @@ pub fn rules(pod: &Pod<'_>, stack: Stack, family: Family, flags: &[&str]) -> Res
         command.args(["--pod-ip", address]);
     }
     let run = Run::of(command);
-    Unavailable::unless(&run)?;
-    Ok(format!("{}\n", run.stdout))
+    if run.code == Some(0) {
+        Ok(format!("{}\n", run.stdout))
+    } else {
+        Err(Box::new(run))
+    }
 }
 
 /// Loads rules into the pod's namespace, as `istio-iptables` does.

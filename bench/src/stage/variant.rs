@@ -2,9 +2,12 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use testkit::{Pod, Run, istio_rules::DEFAULT_FLAGS, scene::Stack};
+use testkit::{Pod, istio_rules::DEFAULT_FLAGS, scene::Stack};
 
-use super::rules::{Family, restore, rules};
+use super::{
+    rules::{Family, restore, rules},
+    unavailable::Unavailable,
+};
 
 /// A way to bring a pod's connections to its sidecar, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +23,6 @@ pub enum Variant {
     /// This project with `--accelerate`.
     EbpfAccelerated,
 }
-
-/// Why a variant cannot be had here, found by trying.
-#[derive(Clone, Debug, Serialize)]
-pub struct Unavailable(pub String);
 
 impl Variant {
     pub const ALL: [Self; 5] =
@@ -61,7 +60,7 @@ impl Variant {
                 .iter()
                 .filter(|(family, _)| family.is_in(stack))
                 .try_for_each(|(family, program)| {
-                    let rules = rules(pod, stack, *family, &flags)?;
+                    let rules = rules(pod, stack, *family, &flags).map_err(|failed| Unavailable::because(&failed))?;
                     Unavailable::unless(&restore(pod, program, &rules))
                 });
         }
@@ -75,22 +74,6 @@ impl Variant {
     }
 }
 
-impl Unavailable {
-    /// If a program failed, what it said, in one line.
-    pub(crate) fn unless(run: &Run) -> Result<(), Self> {
-        if run.code == Some(0) {
-            return Ok(());
-        }
-        let said = run.output();
-        let reason = said
-            .lines()
-            .map(str::trim)
-            .find(|line| !line.is_empty())
-            .unwrap_or("it said nothing");
-        Err(Self(reason.to_owned()))
-    }
-}
-
 impl fmt::Display for Variant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self.name())
@@ -100,11 +83,5 @@ impl fmt::Display for Variant {
 impl Serialize for Variant {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
-    }
-}
-
-impl fmt::Display for Unavailable {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
     }
 }

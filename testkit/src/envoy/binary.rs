@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use super::versions::{DIRECTORY, VERSIONS};
+use super::versions::{DIRECTORY, versions};
 use crate::{interceptor::Run, node::profile_directory};
 
 /// Names the Envoy to use, in place of those that `cargo xtask setup --envoy` installs.
@@ -25,7 +25,7 @@ impl Binary {
     pub fn all() -> Vec<Self> {
         match env::var_os(VARIABLE) {
             Some(path) => vec![Self::at(path.into())],
-            None => VERSIONS.iter().map(|version| Self::installed(version)).collect(),
+            None => versions().map(Self::installed).collect(),
         }
     }
 

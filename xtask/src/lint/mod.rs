@@ -10,10 +10,10 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use toolchain::{Compiler, kernel_compiler};
 
 use crate::run::{cargo, exec};
 use crate::setup::{self, Purpose};
-use crate::toolchain::{Compiler, kernel_compiler};
 use crate::workspace::Workspace;
 
 pub(crate) fn run() -> Result<()> {

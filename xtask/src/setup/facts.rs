@@ -5,12 +5,12 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use toolchain::{Compiler, kernel_compiler};
 
 use super::envoy::Envoy;
-use super::linker::{self, Linker};
-use super::plan::{BPF_LINKER_LLVMS, ITEMS, Need};
-use crate::test::is_root;
-use crate::toolchain::{Compiler, kernel_compiler};
+use super::linker::{self, BPF_LINKER_LLVMS, Linker};
+use super::needed::{ITEMS, Need};
+use crate::user::is_root;
 use crate::workspace::Workspace;
 
 /// Everything a plan depends on.

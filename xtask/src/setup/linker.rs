@@ -9,10 +9,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use toolchain::{Compiler, find_bpf_linker, version};
 
-use super::plan::BPF_LINKER;
 use crate::run::ask;
-use crate::toolchain::{Compiler, find_bpf_linker, version};
+
+/// The version this project is tested with.
+pub(super) const BPF_LINKER: &str = "0.13.0";
+
+/// The LLVM versions that this bpf-linker can be built with.
+pub(super) const BPF_LINKER_LLVMS: [u32; 3] = [21, 22, 23];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Linker {

@@ -7,17 +7,18 @@
 mod envoy;
 mod facts;
 mod linker;
+mod method;
+mod needed;
 mod plan;
-#[path = "../../../testkit/src/envoy/versions.rs"]
-mod versions;
 
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 use facts::Facts;
-use plan::{ITEMS, Item, Way};
+use method::InstallMethod;
+use needed::{ITEMS, Item};
 
-pub(crate) use plan::Purpose;
+pub(crate) use needed::Purpose;
 
 use crate::run::{say, shell};
 use crate::suite::Suite;
@@ -91,12 +92,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             item.lack(&facts),
             item.why
         ));
-        let ways = item.ways(&facts);
-        if options.dry_run && ways.iter().any(|way| way.automatic) {
-            say("  would install it, trying these ways in turn:");
-            ways.iter().filter(|way| way.automatic).for_each(show);
-        } else if options.dry_run || options.no_install || !install(item, &ways, &mut facts, &mut ran)? {
-            missing.push((item, ways));
+        let methods = item.methods(&facts);
+        if options.dry_run && methods.iter().any(|method| method.automatic) {
+            say("  would install it, trying these methods in turn:");
+            methods.iter().filter(|method| method.automatic).for_each(show);
+        } else if options.dry_run || options.no_install || !install(item, &methods, &mut facts, &mut ran)? {
+            missing.push((item, methods));
         }
     }
     report(&missing, options.no_install)
@@ -113,11 +114,11 @@ pub(crate) fn check(purpose: Purpose) -> Result<()> {
     Ok(())
 }
 
-/// Tries one way after the other until the item is there. `ran` holds preparations that have succeeded: package lists
+/// Tries one method after the other until the item is there. `ran` holds preparations that have succeeded: package lists
 /// are updated once.
-fn install(item: &Item, ways: &[Way], facts: &mut Facts, ran: &mut Vec<String>) -> Result<bool> {
-    for way in ways.iter().filter(|way| way.automatic) {
-        for line in &way.commands {
+fn install(item: &Item, methods: &[InstallMethod], facts: &mut Facts, ran: &mut Vec<String>) -> Result<bool> {
+    for method in methods.iter().filter(|method| method.automatic) {
+        for line in &method.commands {
             if ran.contains(line) {
                 continue;
             }
@@ -126,7 +127,7 @@ fn install(item: &Item, ways: &[Way], facts: &mut Facts, ran: &mut Vec<String>) 
                 Ok(()) => {}
                 // One source of packages that does not answer says nothing about the others.
                 Err(error) if plan::is_preparation(line) => {
-                    say(&format!("{:<15} {error:#}; going on without", item.name))
+                    say(&format!("{:<15} {error:#}; going on without", item.name));
                 }
                 Err(error) => {
                     say(&format!("{:<15} {error:#}", item.name));
@@ -143,14 +144,14 @@ fn install(item: &Item, ways: &[Way], facts: &mut Facts, ran: &mut Vec<String>) 
     Ok(false)
 }
 
-fn report(missing: &[(&Item, Vec<Way>)], may_install: bool) -> Result<()> {
+fn report(missing: &[(&Item, Vec<InstallMethod>)], may_install: bool) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    for (item, ways) in missing {
+    for (item, methods) in missing {
         say(&format!("\nto get {}:", item.name));
-        ways.iter().for_each(show);
-        if ways.is_empty() {
+        methods.iter().for_each(show);
+        if methods.is_empty() {
             say(&format!("    {}", item.advice()));
         }
     }
@@ -167,14 +168,14 @@ fn report(missing: &[(&Item, Vec<Way>)], may_install: bool) -> Result<()> {
         ));
     }
     bail!(
-        "still missing: {}, {reason}. Use one of the ways above for each, then run this again",
+        "still missing: {}, {reason}. Use one of the methods above for each, then run this again",
         names(&items)
     );
 }
 
-fn show(way: &Way) {
-    say(&format!("  {}:", way.name));
-    for line in &way.commands {
+fn show(method: &InstallMethod) {
+    say(&format!("  {}:", method.name));
+    for line in &method.commands {
         say(&format!("    {line}"));
     }
 }

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::run::{ask, cargo, exec};
-use crate::workspace::root;
+use crate::programs::{self, host_cargo};
+use crate::run::{ask, exec};
 
 /// Executable files by the names of their targets.
 pub(super) struct Built {
@@ -16,15 +16,20 @@ pub(super) struct Built {
     pub(super) tests: BTreeMap<String, PathBuf>,
 }
 
-/// Builds `interceptor`, and all test programs with what they start.
+/// The programs of `interceptor-tests` that run in the machine: `interceptor-init` is its first process.
+const RUN_IN_THE_MACHINE: [&str; 3] = ["interceptor-demo", "interceptor-differential", "interceptor-init"];
+
+/// Builds all suites, and the programs that they start and that are run in the machine.
 pub(super) fn build() -> Result<Built> {
-    const INTERCEPTOR: &[&str] = &["build", "--package", "interceptor"];
-    const TESTS: &[&str] = &["test", "--package", "interceptor-tests", "--no-run"];
+    let mut programs = programs::build_command();
+    programs.args(RUN_IN_THE_MACHINE.iter().flat_map(|program| ["--bin", program]));
+    let mut suites = host_cargo("test");
+    suites.args(["--no-run", "--test", "*"]);
     let mut built = Built { programs: BTreeMap::new(), tests: BTreeMap::new() };
-    for command in [INTERCEPTOR, TESTS] {
-        // The first run shows how it goes, the second has nothing to do but to tell what came of it.
-        exec(cargo([]).args(command).current_dir(root()))?;
-        let told = ask(cargo([]).args(command).arg("--message-format=json").current_dir(root()))?;
+    for mut command in [programs, suites] {
+        // The first run shows its progress. The second has nothing left to build, and says where everything is.
+        exec(&mut command)?;
+        let told = ask(command.arg("--message-format=json"))?;
         told.lines().try_for_each(|line| built.note(line))?;
     }
     Ok(built)

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Plans for machines of several kinds. Looks at no real machine.
 
-use super::*;
+use toolchain::Compiler;
+
+use super::is_preparation;
 use crate::setup::envoy::Envoy;
-use crate::toolchain::Compiler;
+use crate::setup::facts::{Facts, System};
+use crate::setup::linker::Linker;
+use crate::setup::needed::{ITEMS, Item, Purpose};
+use crate::suite::Suite;
 
 fn compiler(llvm: u32) -> Compiler {
     Compiler {
@@ -35,11 +41,11 @@ fn item(name: &str) -> &'static Item {
 }
 
 fn commands(name: &str, facts: &Facts) -> Vec<Vec<String>> {
-    item(name).ways(facts).into_iter().map(|way| way.commands).collect()
+    item(name).methods(facts).into_iter().map(|method| method.commands).collect()
 }
 
 fn automatic(name: &str, facts: &Facts) -> Vec<bool> {
-    item(name).ways(facts).into_iter().map(|way| way.automatic).collect()
+    item(name).methods(facts).into_iter().map(|method| method.automatic).collect()
 }
 
 #[test]
@@ -85,19 +91,23 @@ fn a_fresh_machine_lacks_exactly_what_is_missing() {
 
 #[test]
 fn the_source_comes_from_rustup_first_and_from_packages_second() {
-    let ways = commands("source of core", &fresh());
-    assert_eq!(ways[0], ["rustup component add rust-src"]);
-    assert!(ways[1][1].ends_with(" rustc-web rust-web-src rust-web-clippy"), "{ways:?}");
-    let ways = commands("source of core", &Facts { rustup: false, ..fresh() });
-    assert_eq!(ways.len(), 1, "{ways:?}");
+    let methods = commands("source of core", &fresh());
+    assert_eq!(methods[0], ["rustup component add rust-src"]);
+    assert!(
+        methods[1][1].ends_with(" rustc-web rust-web-src rust-web-clippy"),
+        "{methods:?}"
+    );
+    let methods = commands("source of core", &Facts { rustup: false, ..fresh() });
+    assert_eq!(methods.len(), 1, "{methods:?}");
 }
 
 #[test]
 fn the_linker_is_never_built_with_an_llvm_older_than_the_compilers() {
     let features = |llvm: u32| -> Vec<String> {
-        let ways = commands("bpf-linker", &Facts { in_use: compiler(llvm), llvms: vec![21], ..fresh() });
-        ways.iter()
-            .map(|way| way.last().unwrap().rsplit(' ').next().unwrap().to_owned())
+        let methods = commands("bpf-linker", &Facts { in_use: compiler(llvm), llvms: vec![21], ..fresh() });
+        methods
+            .iter()
+            .map(|method| method.last().unwrap().rsplit(' ').next().unwrap().to_owned())
             .collect()
     };
     assert_eq!(features(21), ["llvm-21", "llvm-22", "llvm-23"]);
@@ -119,11 +129,11 @@ fn the_linkers_llvm_follows_the_compiler_of_the_kernel_object() {
 #[test]
 fn an_installed_llvm_is_preferred_and_needs_no_root() {
     let facts = Facts { root: false, llvms: vec![23], ..fresh() };
-    let ways = commands("bpf-linker", &facts);
-    assert_eq!(ways[0].len(), 1);
+    let methods = commands("bpf-linker", &facts);
+    assert_eq!(methods[0].len(), 1);
     assert!(
-        ways[0][0].starts_with("LLVM_PREFIX=/usr/lib/llvm-23 cargo install bpf-linker"),
-        "{ways:?}"
+        methods[0][0].starts_with("LLVM_PREFIX=/usr/lib/llvm-23 cargo install bpf-linker"),
+        "{methods:?}"
     );
     assert_eq!(automatic("bpf-linker", &facts), [true, false]);
 }
@@ -132,15 +142,15 @@ fn an_installed_llvm_is_preferred_and_needs_no_root() {
 fn without_root_packages_are_only_named() {
     let facts = Facts { root: false, ..fresh() };
     assert_eq!(automatic("curl", &facts), [false]);
-    let ways = commands("curl", &facts);
+    let methods = commands("curl", &facts);
     assert_eq!(
-        ways[0],
+        methods[0],
         [
             "sudo apt-get update",
             "sudo DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends curl"
         ]
     );
-    assert!(is_preparation(&ways[0][0]) && !is_preparation(&ways[0][1]));
+    assert!(is_preparation(&methods[0][0]) && !is_preparation(&methods[0][1]));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The table of what is needed, by purpose.
+//! The table of what is needed, sorted by purpose. Add a line here when a test starts a new program.
 
-use super::{Item, Need, Purpose};
+use super::item::{Item, Need, Purpose};
 use crate::suite::Suite;
 
 pub(crate) const ITEMS: &[Item] = &[
@@ -19,7 +19,7 @@ pub(crate) const ITEMS: &[Item] = &[
         why: "to link the kernel object",
         purpose: Purpose::Build,
         need: Need::Linker,
-        debian: "", // named after the version of LLVM
+        debian: "", // the name of the package contains the version of LLVM, which `plan` chooses
         fedora: "llvm-devel",
         arch: "llvm",
     },
@@ -123,7 +123,8 @@ pub(crate) const ITEMS: &[Item] = &[
             "dig", "host", "nslookup", "getent", "busybox", "python3", "node", "java", "javac", "jar", "go", "gcc",
             "musl-gcc",
         ]),
-        debian: "bind9-dnsutils bind9-host libc-bin busybox python3 nodejs openjdk-17-jdk-headless golang-go gcc libc6-dev musl-tools",
+        debian: "bind9-dnsutils bind9-host libc-bin busybox python3 nodejs openjdk-17-jdk-headless golang-go gcc \
+                 libc6-dev musl-tools",
         fedora: "bind-utils glibc-common busybox python3 nodejs java-17-openjdk-devel golang gcc glibc-devel musl-gcc",
         arch: "bind glibc busybox python nodejs jdk17-openjdk go gcc musl",
     },

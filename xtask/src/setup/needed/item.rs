@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One thing that building or testing needs. Never says whether this machine has it.
+
+use crate::suite::Suite;
+
+pub(crate) struct Item {
+    pub(crate) name: &'static str,
+    pub(crate) why: &'static str,
+    pub(crate) purpose: Purpose,
+    pub(crate) need: Need,
+    /// The packages of Debian and Ubuntu that hold it.
+    pub(crate) debian: &'static str,
+    /// The packages of Fedora that hold it.
+    pub(crate) fedora: &'static str,
+    /// The packages of Arch Linux that hold it.
+    pub(crate) arch: &'static str,
+}
+
+/// What an item is needed for. Each purpose includes those before it. The suites do not include each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Purpose {
+    Build,
+    Lint,
+    Test,
+    /// One suite only. It needs everything that `Test` needs, too.
+    Suite(Suite),
+}
+
+/// What has to be there.
+#[derive(Clone, Copy)]
+pub(crate) enum Need {
+    CoreSource,
+    Lints,
+    Linker,
+    Programs(&'static [&'static str]),
+    /// Programs in a place where every user finds them and may run them. A home directory is no such place.
+    SystemPrograms(&'static [&'static str]),
+    Envoy,
+}
+
+impl Item {
+    /// The suite that alone needs it.
+    pub(crate) fn suite(&self) -> Option<Suite> {
+        if let Purpose::Suite(suite) = self.purpose { Some(suite) } else { None }
+    }
+}
