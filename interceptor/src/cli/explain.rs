@@ -122,7 +122,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
         Format::Json => output::json(&explanation)?,
         Format::Text => {
             let Explanation { connection, verdict, reason, sentence } = explanation;
-            output::text(format_args!("{connection}\n  {verdict}\n  because {sentence} [{reason}]"));
+            output::text(format_args!("{connection}\n  {verdict}\n  because {sentence} [{reason}]"))?;
         }
     }
     Ok(ExitCode::SUCCESS)

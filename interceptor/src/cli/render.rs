@@ -76,20 +76,20 @@ fn iptables(args: &IptablesArgs) -> Result<ExitCode> {
     let (config, warnings) =
         IstioConfig::resolve(istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
     for warning in warnings {
-        output::warning(&warning);
+        output::warning(warning);
     }
     let Rendered { v4, v6 } = render::iptables(&config, ipv6_enabled(pod_ip, config.dual_stack)?);
 
     match (family, v6) {
         (None, v6) => {
-            output::text(format_args!("# IPv4, for iptables-restore --noflush\n{}", v4.trim_end()));
+            output::text(format_args!("# IPv4, for iptables-restore --noflush\n{}", v4.trim_end()))?;
             match v6 {
-                Some(v6) => output::text(format_args!("# IPv6, for ip6tables-restore --noflush\n{}", v6.trim_end())),
-                None => output::text(format_args!("# {NO_V6}")),
+                Some(v6) => output::text(format_args!("# IPv6, for ip6tables-restore --noflush\n{}", v6.trim_end()))?,
+                None => output::text(format_args!("# {NO_V6}"))?,
             }
         }
-        (Some(Family::V4), _) => output::text(v4.trim_end()),
-        (Some(Family::V6), Some(v6)) => output::text(v6.trim_end()),
+        (Some(Family::V4), _) => output::text(v4.trim_end())?,
+        (Some(Family::V6), Some(v6)) => output::text(v6.trim_end())?,
         (Some(Family::V6), None) => output::warning(NO_V6),
     }
     Ok(ExitCode::SUCCESS)
