@@ -7,7 +7,6 @@ use anyhow::Result;
 use clap::Args;
 
 use super::{bpffs::BpffsFlag, exit::FAILED, output};
-use crate::trace;
 
 /// Print every reason that the kernel programs count, as they count it, until interrupted
 ///
@@ -19,7 +18,7 @@ pub(super) struct TraceArgs {
 }
 
 pub(super) fn run(args: &TraceArgs) -> Result<ExitCode> {
-    let never = trace::follow(args.bpffs.path(), |cookie, reason| {
+    let never = args.bpffs.open()?.trace(|cookie, reason| {
         let line = format!("pod with cookie {cookie}: {}: {}", reason.label(), reason.sentence());
         match output::stream(line) {
             Ok(true) => {}

@@ -146,3 +146,88 @@ fn without_blank_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn feature(name: &'static str, kind: Kind, answer: Answer) -> Feature {
+        Feature { name, kind, needs: Needs::Linux("5.8"), answer }
+    }
+
+    fn machine(answers: [Answer; 5]) -> Vec<Feature> {
+        let [bpffs, first, second, end_to_end, urgent] = answers;
+        vec![
+            feature("bpffs", Kind::Bpffs, bpffs),
+            feature("on_connect4", Kind::Program, first),
+            Feature { needs: Needs::Linux("5.19"), ..feature("on_connect6", Kind::Program, second) },
+            feature("redirection", Kind::EndToEnd, end_to_end),
+            feature("on_urgent", Kind::UrgentProgram, urgent),
+        ]
+    }
+
+    fn no() -> Answer {
+        Answer::No("The kernel refused it\n\n: Invalid argument\n".to_owned())
+    }
+
+    fn forbidden() -> Answer {
+        Answer::Forbidden("Operation not permitted".to_owned())
+    }
+
+    const YES: Answer = Answer::Yes;
+
+    #[rstest]
+    #[case::everything_is_there(
+        [YES, YES, YES, YES, YES],
+        " feature          needs       this machine  if missing
+ bpffs            Linux 5.8   yes           pods cannot be enrolled
+ kernel programs  Linux 5.19  all 3 load    pods cannot be enrolled or accelerated
+End-to-end test: passed
+Usable: nothing is missing"
+    )]
+    #[case::a_program_is_refused(
+        [YES, YES, no(), no(), YES],
+        " feature          needs       this machine  if missing
+ bpffs            Linux 5.8   yes           pods cannot be enrolled
+ kernel programs  Linux 5.19  2 of 3 load
+   on_connect6    Linux 5.19  no            pods cannot be enrolled
+End-to-end test: failed: The kernel refused it
+: Invalid argument
+on_connect6: no: The kernel refused it
+: Invalid argument
+Not usable: this machine lacks on_connect6"
+    )]
+    #[case::only_an_optional_program_is_forbidden(
+        [YES, YES, YES, YES, forbidden()],
+        " feature          needs       this machine    if missing
+ bpffs            Linux 5.8   yes             pods cannot be enrolled
+ kernel programs  Linux 5.19  2 of 3 load
+   on_urgent      Linux 5.8   could not tell  MSG_OOB on accelerated connections is ordinary data
+End-to-end test: passed
+on_urgent: could not tell: Operation not permitted
+Usable, except for what is named above"
+    )]
+    #[case::privileges_are_missing(
+        [YES, forbidden(), forbidden(), forbidden(), forbidden()],
+        " feature          needs       this machine    if missing
+ bpffs            Linux 5.8   yes             pods cannot be enrolled
+ kernel programs  Linux 5.19  could not tell  pods cannot be enrolled or accelerated
+End-to-end test: not permitted
+Privileges are missing to test 4 of 5 features. Run this as root, or with CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN
+Could not tell whether this machine is usable"
+    )]
+    fn a_machine_is_reported(#[case] answers: [Answer; 5], #[case] expected: &str) {
+        assert_eq!(of(&machine(answers), false), expected);
+    }
+
+    #[test]
+    fn verbose_shows_each_program() {
+        let text = of(&machine([YES, YES, YES, YES, YES]), true);
+        for name in ["on_connect4", "on_connect6", "on_urgent"] {
+            assert!(text.contains(name), "{text}");
+        }
+        assert!(!text.contains("kernel programs"), "{text}");
+    }
+}
