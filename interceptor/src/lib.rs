@@ -16,8 +16,6 @@ mod pod;
 pub use accounts::SystemAccounts;
 pub use error::{EnrollError, LockHolder, Missing};
 pub use interceptor_config::Wanted;
-#[cfg(feature = "kernel-log")]
-pub use kernel::node::trace;
 pub use kernel::{
     check::features::{self, Answer, Feature},
     enroll::plan::{Change, Plan, Step},

@@ -86,6 +86,12 @@ impl Node {
         let policy = status::policy(&self.bpffs, netns.cookie())?;
         policy.ok_or_else(|| EnrollError::NotEnrolled { name: netns.name().to_owned() })
     }
+
+    /// Calls `each` with the cookie of the pod and the reason whenever a kernel program counts one, forever.
+    #[cfg(feature = "kernel-log")]
+    pub fn trace(&self, each: impl Fn(u64, Reason) + Send + Sync) -> Result<std::convert::Infallible, EnrollError> {
+        Ok(crate::kernel::node::trace::follow(&self.bpffs, each)?)
+    }
 }
 
 /// Reads what the policy depends on, compiles it, and runs something with it.

@@ -41,26 +41,3 @@ pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
         EnrollError::Gone { .. } => Some("name the pod's cgroup with --cgroup"),
     }
 }
-
-/// The exit status for an error, for the commands of our own names.
-pub(super) fn exit_status(error: &EnrollError) -> u8 {
-    match error {
-        EnrollError::Config(_) => 64,
-        EnrollError::KernelLacks { .. } | EnrollError::AccelerationUnfit(_) => 69,
-        EnrollError::Busy { .. } => 75,
-        EnrollError::HostNamespace { .. }
-        | EnrollError::NotANamespace { .. }
-        | EnrollError::NotACgroup { .. }
-        | EnrollError::RootCgroup { .. }
-        | EnrollError::UnknownCgroup { .. }
-        | EnrollError::OtherCgroup { .. }
-        | EnrollError::NotEnrolled { .. }
-        | EnrollError::NodeFull { .. }
-        | EnrollError::GenerationsUsedUp { .. }
-        | EnrollError::NoSuchDirectory { .. }
-        | EnrollError::NotBpffs { .. }
-        | EnrollError::NotPermitted(_)
-        | EnrollError::Gone { .. }
-        | EnrollError::Failed(_) => 1,
-    }
-}

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use interceptor_config::{AccelerationFlags, IstioConfig, IstioFlags, ResolvConf};
 
-use super::{log, output, validate};
+use super::{bpffs::BpffsFlag, log, output, validate};
 use crate::{Cgroup, Change, EnrollError, Enrolled, Netns, Node, Pod, SystemAccounts, Wanted};
 
 /// Enroll a pod: redirect its connections to its sidecar
@@ -71,9 +71,8 @@ struct PodArgs {
 /// Where pins are, and how long to wait for others that write them.
 #[derive(Args, Debug)]
 pub(super) struct NodeArgs {
-    /// A mounted BPF file system
-    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf")]
-    bpffs: PathBuf,
+    #[command(flatten)]
+    bpffs: BpffsFlag,
 
     /// How many seconds to wait for another run on this node to end
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
@@ -82,7 +81,7 @@ pub(super) struct NodeArgs {
 
 impl NodeArgs {
     pub(super) fn open(&self) -> Result<Node, EnrollError> {
-        Node::open(&self.bpffs)
+        self.bpffs.open()
     }
 
     pub(super) fn wait(&self) -> Duration {
@@ -133,7 +132,7 @@ fn enroll(args: &PodArgs, netns: Netns, wanted: &Wanted) -> Result<()> {
     let config = wanted.config();
     if config.dry_run {
         let plan = warn(node.plan(&pod, wanted)?).plan.to_string();
-        output::text(&plan);
+        output::text(&plan)?;
         return config
             .dry_run_file
             .as_deref()
@@ -151,7 +150,7 @@ fn enroll(args: &PodArgs, netns: Netns, wanted: &Wanted) -> Result<()> {
 fn unenroll(args: &NodeArgs, netns: &Netns, dry_run: bool) -> Result<()> {
     let (node, name) = (args.open()?, netns.name());
     if dry_run {
-        output::text(format_args!("Unenroll {name} and remove what belongs to it"));
+        output::text(format_args!("Unenroll {name} and remove what belongs to it"))?;
     } else if node.unenroll(netns, args.wait())? {
         tracing::info!(netns = name, "The pod is no longer enrolled");
     } else {

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `interceptor explain`: the verdict on one connection, and the rule that decides. It asks the function that the kernel
+//! programs ask, and changes nothing.
+#![expect(clippy::doc_markdown, reason = "clap prints these comments as they stand")]
+
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -12,16 +16,19 @@ use interceptor_policy::{
 };
 use serde::Serialize;
 
-use super::output::{self, Format};
-use crate::{Netns, Node, SystemAccounts};
+use super::{
+    bpffs::BpffsFlag,
+    output::{self, Format},
+};
+use crate::{Netns, SystemAccounts};
 use interceptor_config::{
     CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, IstioFlags, NumberRange, PodFacts, ResolvConf, compile,
 };
 
-/// Tell what happens to a connection, and which rule says so
+/// Show what happens to a connection, and which rule decides
 ///
-/// With --netns, by the policy that is in force there; without, by the flags of istio-iptables given here, for which no
-/// privilege is needed.
+/// With --netns, the policy that is in force in the pod decides. Without --netns, the flags of istio-iptables that are
+/// given here decide, and no privilege is needed.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -29,58 +36,57 @@ Examples:
   interceptor explain --netns /run/netns/web --inbound --source 10.1.2.3 10.1.0.5:8080
   interceptor explain -i '*' -x 10.96.0.0/12 --pod-ip 10.1.0.5 10.96.0.1:443")]
 pub(super) struct ExplainArgs {
-    /// Destination address and port
-    #[arg(value_name = "IP:PORT")]
+    /// Destination of the connection
+    #[arg(value_name = "ADDRESS:PORT", value_parser = destination)]
     destination: SocketAddr,
 
     /// Network namespace of an enrolled pod
     #[arg(long, value_name = "PATH")]
     netns: Option<PathBuf>,
 
-    /// User that makes the socket, as a number in the pod
+    /// User ID that makes the socket, as seen in the pod
     #[arg(long, default_value_t = 1000)]
     uid: u32,
 
-    /// Its group [default: the same number as the user]
+    /// Group ID that makes the socket, as seen in the pod [default: the number of the user]
     #[arg(long)]
     gid: Option<u32>,
 
-    /// Source address: what the socket is bound to, or where an inbound connection comes from
+    /// Source address: the address that the socket is bound to, or the client of an inbound connection
     #[arg(long, value_name = "IP")]
     source: Option<IpAddr>,
 
-    /// Mark of the socket (`SO_MARK`), which matters under TPROXY
+    /// Mark of the socket (SO_MARK); only TPROXY depends on it
     #[arg(long, value_name = "N", default_value_t = 0)]
     mark: u32,
 
-    /// Interface that the socket is bound to (`SO_BINDTODEVICE`), or that an inbound connection arrives at; without
-    /// --netns, `lo` or `eth0`
+    /// Interface that the socket is bound to (SO_BINDTODEVICE), or that an inbound connection arrives at; without
+    /// --netns, the pod has `lo` and `eth0`
     #[arg(long, value_name = "NAME")]
     interface: Option<String>,
 
-    /// The connection arrives at the pod, instead of being made by it
+    /// The connection arrives at the pod, instead of leaving the pod
     #[arg(long, requires = "source")]
     inbound: bool,
 
-    /// UDP instead of TCP
+    /// The protocol is UDP instead of TCP
     #[arg(long)]
     udp: bool,
 
-    /// An address of the pod, when there is no --netns to read them from; may be repeated
+    /// An address of the pod, without --netns; may be repeated
     #[arg(long, value_name = "IP", conflicts_with = "netns", action = clap::ArgAction::Append)]
     pod_ip: Vec<IpAddr>,
 
-    /// Where the DNS servers are listed, when there is no --netns
+    /// File that lists the pod's DNS servers, without --netns
     #[arg(long, value_name = "FILE", default_value = "/etc/resolv.conf")]
     resolv_conf: PathBuf,
 
-    /// How to print
-    #[arg(short = 'O', long, value_enum, default_value_t)]
+    /// Format of the output
+    #[arg(short = 'O', long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Format,
 
-    /// A mounted BPF file system
-    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf")]
-    bpffs: PathBuf,
+    #[command(flatten)]
+    bpffs: BpffsFlag,
 
     #[command(flatten)]
     istio: IstioFlags,
@@ -95,15 +101,28 @@ struct Explanation {
     sentence: &'static str,
 }
 
+fn destination(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_malformed| "write ADDRESS:PORT, such as 10.1.2.3:443 or [2001:db8::1]:443")
+}
+
 pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
+    explain(args).map_err(|error| match args.istio.istio_local_outbound_ports_exclude.as_deref() {
+        // Other commands have `-o json`.
+        Some(format @ ("json" | "text")) => error.context(format!(
+            "-o is a list of ports here, as in istio-iptables; for output use -O {format}"
+        )),
+        _ => error,
+    })
+}
+
+fn explain(args: &ExplainArgs) -> Result<ExitCode> {
     let (policy, ids, interfaces) = if let Some(path) = &args.netns {
         if args.istio != IstioFlags::default() {
-            bail!(
-                "The policy is read from the pod (--netns), so flags of istio-iptables have no place here; leave one or the other out"
-            );
+            bail!("--netns reads the policy from the pod; it cannot be combined with flags of istio-iptables");
         }
         let netns = Netns::open(path)?;
-        let policy = Node::open(&args.bpffs)?.policy(&netns)?;
+        let policy = args.bpffs.open()?.policy(&netns)?;
         (policy, netns.id_maps()?, netns.facts()?.interfaces)
     } else {
         let interfaces = assumed_interfaces(args);
@@ -122,7 +141,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
         Format::Json => output::json(&explanation)?,
         Format::Text => {
             let Explanation { connection, verdict, reason, sentence } = explanation;
-            output::text(format_args!("{connection}\n  {verdict}\n  because {sentence} [{reason}]"));
+            output::text(format_args!("{connection}\n  {verdict}\n  because {sentence} [{reason}]"))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -139,7 +158,8 @@ fn policy_from_flags(args: &ExplainArgs, interfaces: &[InterfaceFacts]) -> Resul
     )?)
 }
 
-/// Without addresses of its own, the pod gets one that nobody dials, so that only loopback is local.
+/// The interfaces of a pod that is described by --pod-ip. Without --pod-ip, the pod gets an address that nobody dials, so
+/// that only loopback addresses are local.
 fn assumed_interfaces(args: &ExplainArgs) -> Vec<InterfaceFacts> {
     let addresses = if args.pod_ip.is_empty() {
         vec![Ipv4Addr::new(192, 0, 2, 254).into()]
@@ -213,7 +233,7 @@ fn flow(args: &ExplainArgs, policy: &CompiledPolicy, ids: &IdMaps, interface: u3
 
 fn verdict(action: Action, policy: &Policy) -> String {
     match action {
-        Action::Pass => "passes: it goes where it is sent".to_owned(),
+        Action::Pass => "is not redirected".to_owned(),
         Action::RedirectOutbound => format!("is redirected to the sidecar's outbound port {}", policy.outbound_port),
         Action::RedirectInbound => format!("is redirected to the sidecar's inbound port {}", policy.inbound_port),
         Action::RedirectDns => format!("is redirected to the sidecar's DNS port {}", policy.dns_port),

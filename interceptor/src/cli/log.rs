@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-use std::io;
+//! The log of `interceptor enroll`, with the flags of `pilot-agent`. The log never decides how a command ends: an
+//! enrollment is completed although nobody can read about it.
+
+use std::{
+    io::{self, ErrorKind, Write},
+    sync::Once,
+};
 
 use tracing_subscriber::{EnvFilter, fmt::writer::BoxMakeWriter};
 
+use super::output;
 use interceptor_config::LogFlags;
 
-/// Starts logging as the flags of `pilot-agent` ask for: to standard output, from level info on, unless they say
-/// otherwise.
+/// Starts logging as the flags of `pilot-agent` ask for. The default is standard output, from level info on.
 pub(super) fn start(flags: &LogFlags) {
     let LogFlags { output_level, as_json, target, caller: _, stacktrace_level: _, vklog: _ } = flags;
     let writer = match target.as_deref() {
-        Some("stderr") => BoxMakeWriter::new(io::stderr),
-        _ => BoxMakeWriter::new(io::stdout),
+        Some("stderr") => BoxMakeWriter::new(|| Lossy(io::stderr())),
+        _ => BoxMakeWriter::new(|| Lossy(io::stdout())),
     };
     let builder = tracing_subscriber::fmt()
         .with_writer(writer)
@@ -26,8 +32,33 @@ pub(super) fn start(flags: &LogFlags) {
     };
 }
 
-/// Istio's `scope:level,…` knows many scopes; here there is one, which follows `default`, `all`, or a level without a
-/// scope.
+/// Writes what it can and drops the rest. Without it, tracing would report each lost line to standard error with a
+/// macro that panics if standard error is lost too.
+struct Lossy<W>(W);
+
+impl<W: Write> Write for Lossy<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Err(error) = self.0.write_all(bytes).and_then(|()| self.0.flush()) {
+            report_once(&error);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A reader that has ended needs no report.
+fn report_once(error: &io::Error) {
+    static REPORTED: Once = Once::new();
+    if error.kind() != ErrorKind::BrokenPipe {
+        REPORTED.call_once(|| output::warning(format_args!("Failed to write the log: {error}")));
+    }
+}
+
+/// Istio's `scope:level,…` knows many scopes. Here there is one scope. Its level is that of `default` or `all`, or a
+/// level without a scope; the last one counts.
 fn filter(levels: Option<&str>) -> EnvFilter {
     let level = levels
         .unwrap_or_default()

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The command line: one file per command. Nouns read, verbs write.
+//! The command line: one file per command. Commands that read never change anything. Texts for people are here and not
+//! in `kernel`.
 
 mod advice;
+mod bpffs;
 mod check;
 mod enroll;
+mod exit;
 mod explain;
 mod log;
 mod output;
@@ -12,20 +15,24 @@ mod status;
 #[cfg(feature = "kernel-log")]
 mod trace;
 mod unenroll;
+mod usage;
 mod validate;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-/// Brings an application's sockets to its sidecar by eBPF: a drop-in for istio-init.
+use self::exit::Statuses;
+
+/// Redirect pod traffic to a sidecar proxy with eBPF. Drop-in replacement for istio-init
 #[derive(Debug, Parser)]
 #[command(
     name = "interceptor",
     version,
     max_term_width = 120,
     args_override_self = true,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_help = exit::help()
 )]
 struct Cli {
     #[command(subcommand)]
@@ -47,17 +54,13 @@ enum Command {
     Trace(trace::TraceArgs),
 }
 
-/// What `pilot-agent istio-iptables` exits with after a mistake on its command line.
-const ISTIO_USAGE: u8 = 255;
-/// What everything else here exits with after one.
-const USAGE: u8 = 2;
-
-/// Runs one command, prints its errors, and says how it went: 0, or 1 for any error that has no number of its own.
-pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args: Vec<OsString> = args.into_iter().collect();
-    let cli = match Cli::try_parse_from(&args) {
+/// Runs one command, prints its errors, and returns its exit status.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let statuses = arguments.get(1).map_or(Statuses::Own, |command| Statuses::of(command));
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, &args),
+        Err(error) => return usage::print(error, &Cli::command(), &arguments, statuses),
     };
     let done = match cli.command {
         Command::Enroll(args) => enroll::run(&args),
@@ -71,32 +74,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         output::error(&error);
-        let typed = error.downcast_ref();
-        if let Some(advice) = typed.and_then(advice::advice) {
+        if let Some(advice) = error.downcast_ref().and_then(advice::advice) {
             output::advice(advice);
         }
-        typed.map_or(ExitCode::FAILURE, |error| ExitCode::from(advice::exit_status(error)))
+        ExitCode::from(statuses.failure(&error))
     })
-}
-
-/// Prints a mistake, or the help that was asked for.
-fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
-    // Where standard output is gone, there is nobody to tell.
-    let _printed = error.print();
-    if !error.use_stderr() {
-        return ExitCode::SUCCESS;
-    }
-    let drop_in = args
-        .get(1)
-        .is_some_and(|command| command == "istio-iptables" || command == "pod");
-    ExitCode::from(if drop_in { ISTIO_USAGE } else { USAGE })
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
-    use super::Cli;
+    use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {

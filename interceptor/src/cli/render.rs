@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `interceptor render`: a configuration in the words of another tool. It reads flags, and changes nothing.
+
 use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
@@ -11,7 +13,7 @@ use interceptor_config::{
     render::{self, Rendered},
 };
 
-/// Write a configuration as another tool would
+/// Print a configuration as the rules of another tool
 #[derive(Args, Debug)]
 pub(super) struct RenderArgs {
     #[command(subcommand)]
@@ -26,26 +28,25 @@ enum Tool {
 
 /// Print the rules that istio-iptables would write
 ///
-/// As text for iptables-restore --noflush and ip6tables-restore --noflush; nothing is changed, and no privilege is
-/// needed. Names come out as the numbers they have here. What istio-iptables does besides, routes for TPROXY and an
-/// address on lo, is not shown.
+/// The rules are text for iptables-restore --noflush and ip6tables-restore --noflush. Nothing is changed, and no
+/// privilege is needed. Names of users, groups and ports are replaced by the numbers that they have on this machine. The
+/// routes that istio-iptables adds for TPROXY, and the address that it adds to lo, are not shown.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   interceptor render iptables -p 15001 -z 15006 -u 1337 -i '*' -b '*' -d 15090,15021,15020
-  interceptor render iptables -m TPROXY -b '*' --redirect-dns --capture-all-dns --dual-stack --pod-ip 10.1.0.5 --pod-ip fd00::5
+  interceptor render iptables -m TPROXY -b '*' --redirect-dns --dual-stack --pod-ip 10.1.0.5 --pod-ip fd00::5
   interceptor render iptables -i 10.96.0.0/12 --family 4 | sudo ip netns exec web iptables-restore --noflush")]
 struct IptablesArgs {
-    /// An address of the pod, which decides whether there are rules for IPv6; without any there are none; may be
-    /// repeated
+    /// An address of the pod; may be repeated. There are rules for IPv6 only if an address here asks for them
     #[arg(long, value_name = "IP", action = clap::ArgAction::Append)]
     pod_ip: Vec<IpAddr>,
 
-    /// Print the rules of one family, and nothing else
+    /// Print only the rules of one address family, without comments
     #[arg(long, value_enum)]
     family: Option<Family>,
 
-    /// Where the DNS servers are listed
+    /// File that lists the pod's DNS servers
     #[arg(long, value_name = "FILE", default_value = "/etc/resolv.conf")]
     resolv_conf: PathBuf,
 
@@ -53,7 +54,7 @@ struct IptablesArgs {
     istio: IstioFlags,
 }
 
-/// Why there may be nothing to print.
+/// Printed in place of rules for IPv6.
 const NO_V6: &str = "no rules for IPv6: Istio writes none for these addresses (--pod-ip, --dual-stack)";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -76,20 +77,20 @@ fn iptables(args: &IptablesArgs) -> Result<ExitCode> {
     let (config, warnings) =
         IstioConfig::resolve(istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
     for warning in warnings {
-        output::warning(&warning);
+        output::warning(warning);
     }
     let Rendered { v4, v6 } = render::iptables(&config, ipv6_enabled(pod_ip, config.dual_stack)?);
 
     match (family, v6) {
         (None, v6) => {
-            output::text(format_args!("# IPv4, for iptables-restore --noflush\n{}", v4.trim_end()));
+            output::text(format_args!("# IPv4, for iptables-restore --noflush\n{}", v4.trim_end()))?;
             match v6 {
-                Some(v6) => output::text(format_args!("# IPv6, for ip6tables-restore --noflush\n{}", v6.trim_end())),
-                None => output::text(format_args!("# {NO_V6}")),
+                Some(v6) => output::text(format_args!("# IPv6, for ip6tables-restore --noflush\n{}", v6.trim_end()))?,
+                None => output::text(format_args!("# {NO_V6}"))?,
             }
         }
-        (Some(Family::V4), _) => output::text(v4.trim_end()),
-        (Some(Family::V6), Some(v6)) => output::text(v6.trim_end()),
+        (Some(Family::V4), _) => output::text(v4.trim_end())?,
+        (Some(Family::V6), Some(v6)) => output::text(v6.trim_end())?,
         (Some(Family::V6), None) => output::warning(NO_V6),
     }
     Ok(ExitCode::SUCCESS)

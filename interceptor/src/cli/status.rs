@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+//! `interceptor status`: the enrolled pods, what is attached to them, and what was counted in them. It changes nothing.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Result;
 use clap::Args;
@@ -7,32 +15,45 @@ use comfy_table::{ContentArrangement, Table, presets};
 use interceptor_policy::{Policy, PolicyFlags, Reason};
 use serde::Serialize;
 
-use super::output::{self, Format};
-use crate::Node;
+use super::{
+    bpffs::BpffsFlag,
+    output::{self, Format},
+};
 
-/// Show the pods that are enrolled, what is attached, and what was counted
+/// Where `ip netns` keeps names of network namespaces.
+const NAMED_NAMESPACES: &str = "/run/netns";
+
+/// Show the enrolled pods, what is attached to them, and what was counted in them
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   interceptor status
-  interceptor status -o json")]
+  interceptor status --output json")]
 pub(super) struct StatusArgs {
-    /// How to print
-    #[arg(short, long, value_enum, default_value_t)]
+    /// Format of the output
+    #[arg(
+        short,
+        visible_short_alias = 'O',
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t
+    )]
     output: Format,
 
-    /// A mounted BPF file system
-    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf")]
-    bpffs: PathBuf,
+    #[command(flatten)]
+    bpffs: BpffsFlag,
 }
 
-/// A pod, as `-o json` prints it.
+/// A pod, as `--output json` prints it.
 #[derive(Debug, Serialize)]
 struct PodStatus {
+    /// The path of its network namespace, if it has a name.
+    netns: Option<PathBuf>,
     netns_cookie: u64,
     netns_inode: u64,
     cgroup: Option<PathBuf>,
-    /// False when the network namespace is gone; the next run removes the pod.
+    /// False when the network namespace is gone. The next run of `interceptor enroll` removes such a pod.
     alive: bool,
     outbound_port: u16,
     inbound_port: u16,
@@ -48,11 +69,11 @@ struct PodStatus {
 }
 
 pub(super) fn run(args: &StatusArgs) -> Result<ExitCode> {
-    let pods: Vec<PodStatus> = Node::open(&args.bpffs)?.status()?.iter().map(PodStatus::of).collect();
+    let pods: Vec<PodStatus> = args.bpffs.open()?.status()?.iter().map(PodStatus::of).collect();
     match args.output {
         Format::Json => output::json(&pods)?,
-        Format::Text if pods.is_empty() => output::text("No pod is enrolled"),
-        Format::Text => pods.iter().for_each(print),
+        Format::Text if pods.is_empty() => output::text("No pod is enrolled")?,
+        Format::Text => pods.iter().try_for_each(|pod| output::text(text(pod)))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -62,6 +83,7 @@ impl PodStatus {
         let crate::PodStatus { netns_cookie, enrollment, cgroup, alive, attached, missing, counters } = pod;
         let policy = &enrollment.policy;
         Self {
+            netns: alive.then(|| path_of(enrollment.netns_inode)).flatten(),
             netns_cookie: *netns_cookie,
             netns_inode: enrollment.netns_inode,
             cgroup: cgroup.clone(),
@@ -92,9 +114,20 @@ fn inbound(policy: &Policy) -> &'static str {
     }
 }
 
-fn print(pod: &PodStatus) {
+/// The named network namespace with this inode number.
+fn path_of(inode: u64) -> Option<PathBuf> {
+    // Numbers of inodes are only unique within a file system, and all namespaces are in the same one.
+    let namespaces = fs::metadata("/proc/self/ns/net").ok()?.dev();
+    let is_it = |path: &Path| fs::metadata(path).is_ok_and(|file| (file.dev(), file.ino()) == (namespaces, inode));
+    let entries = fs::read_dir(NAMED_NAMESPACES).ok()?;
+    entries.filter_map(|entry| Some(entry.ok()?.path())).find(|path| is_it(path))
+}
+
+/// What `--output text` prints for a pod, without a line break at its end.
+fn text(pod: &PodStatus) -> String {
     let PodStatus {
-        netns_cookie,
+        netns,
+        netns_cookie: _,
         netns_inode,
         cgroup,
         alive,
@@ -109,31 +142,41 @@ fn print(pod: &PodStatus) {
         missing,
         counters,
     } = pod;
+    let name = match netns {
+        Some(path) => path.display().to_string(),
+        None => format!("net:[{netns_inode}]"),
+    };
     let gone = if *alive { "" } else { " (gone; the next run removes the pod)" };
-    output::text(format_args!("Pod net:[{netns_inode}], cookie {netns_cookie}{gone}"));
     let cgroup = cgroup.as_ref().map_or_else(
         || "gone, or not visible from here".to_owned(),
         |path| path.display().to_string(),
     );
-    output::text(format_args!("  cgroup    {cgroup}"));
-    output::text(format_args!("  outbound  {outbound} to port {outbound_port}"));
-    output::text(format_args!("  inbound   {inbound} to port {inbound_port}"));
-    output::text(format_args!(
-        "  lists     {address_ranges} address ranges, {number_ranges} ranges of ports and ids"
-    ));
+    let mut lines = vec![
+        format!("Pod {name}{gone}"),
+        format!("  cgroup       {cgroup}"),
+        format!("  outbound     {outbound} to port {outbound_port}"),
+        format!("  inbound      {inbound} to port {inbound_port}"),
+        format!("  lists        {address_ranges} address ranges, {number_ranges} ranges of ports and ids"),
+    ];
     if let Some(budget) = accelerate_budget {
-        output::text(format_args!(
-            "  accelerates, up to {budget} unread bytes in each direction of a connection"
+        lines.push(format!(
+            "  accelerates  up to {budget} unread bytes per direction of a connection"
         ));
     }
-    output::text(format_args!(
-        "  attached  {} of {} programs",
+    lines.push(format!(
+        "  attached     {} of {} programs",
         attached.len(),
         attached.len() + missing.len()
     ));
     if !missing.is_empty() {
-        output::text(format_args!("  MISSING   {}; run `interceptor pod` again", missing.join(", ")));
+        lines.push(format!("  MISSING      {}; run `interceptor enroll` again", missing.join(", ")));
     }
+    lines.extend(counted(counters));
+    lines.join("\n")
+}
+
+/// A table of what was counted.
+fn counted(counters: &BTreeMap<&'static str, u64>) -> Vec<String> {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -143,7 +186,5 @@ fn print(pod: &PodStatus) {
             table.add_row([format!("  {count}"), reason.label().to_owned(), reason.sentence().to_owned()]);
         }
     }
-    if table.row_iter().next().is_some() {
-        output::text(table);
-    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect()
 }

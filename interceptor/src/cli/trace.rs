@@ -1,30 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-use std::{path::PathBuf, process::ExitCode};
+//! `interceptor trace`: follows what the kernel programs count. It changes nothing.
+
+use std::process::{self, ExitCode};
 
 use anyhow::Result;
 use clap::Args;
 
-use super::output;
-use crate::trace;
+use super::{bpffs::BpffsFlag, exit::FAILED, output};
 
 /// Print every reason that the kernel programs count, as they count it, until interrupted
 ///
 /// Only in builds with the feature kernel-log, and for programs that such a build has loaded.
 #[derive(Args, Debug)]
 pub(super) struct TraceArgs {
-    /// A mounted BPF file system
-    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf")]
-    bpffs: PathBuf,
+    #[command(flatten)]
+    bpffs: BpffsFlag,
 }
 
 pub(super) fn run(args: &TraceArgs) -> Result<ExitCode> {
-    let bpffs = Bpffs::open(&args.bpffs)?;
-    let never = trace::follow(&bpffs, |cookie, reason| {
-        output::text(format_args!(
-            "pod with cookie {cookie}: {}: {}",
-            reason.label(),
-            reason.sentence()
-        ));
+    let never = args.bpffs.open()?.trace(|cookie, reason| {
+        let line = format!("pod with cookie {cookie}: {}: {}", reason.label(), reason.sentence());
+        match output::stream(line) {
+            Ok(true) => {}
+            // The command has no end of its own, so it ends with its reader.
+            Ok(false) => process::exit(0),
+            Err(error) => {
+                output::error(&error);
+                process::exit(FAILED.into())
+            }
+        }
     })?;
     match never {}
 }

@@ -54,6 +54,6 @@ pub(super) fn run(args: &UnenrollArgs) -> Result<ExitCode> {
         format!("Unenrolled {what}")
     } else {
         format!("Nothing to do: {what} was not enrolled")
-    });
+    })?;
     Ok(ExitCode::SUCCESS)
 }

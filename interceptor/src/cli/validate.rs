@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `--run-validation`: proves that a redirection is in force by being redirected, as `istio-iptables` does
+//! `--run-validation`: tests that connections are redirected by making one, as `istio-iptables` does
 //! ([`validation/validator.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/validation/validator.go)).
+//! It changes nothing in the pod.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
@@ -16,15 +17,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use super::exit::VALIDATION_FAILED;
 use interceptor_config::IstioConfig;
 
-/// What `istio-iptables` exits with; Istio's repair controller looks for it.
-const VALIDATION_FAILED: u8 = 126;
-
-/// How long one attempt may take, and how long to wait before the next.
+/// The time limit of one attempt, and the pause before the next.
 const ATTEMPT: Duration = Duration::from_secs(1);
 
-/// Tells whether a connection of the sidecar to its own pod comes back to the sidecar's inbound port.
+/// Tests whether a connection from the sidecar to its own pod is redirected to the sidecar's inbound port.
 pub(super) fn run(config: &IstioConfig) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -37,14 +36,15 @@ pub(super) fn run(config: &IstioConfig) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Ok(Err(error)) => error,
-        Err(elapsed) => anyhow!("nothing was redirected within {:?} ({elapsed})", config.probe_timeout),
+        Err(elapsed) => anyhow!("no connection was redirected within {:?} ({elapsed})", config.probe_timeout),
     };
     tracing::error!(
         "iptables validation failed; workload is not ready for Istio.\n\
          When using Istio CNI, this can occur if a pod is scheduled before the node is ready.\n\
          If installed with 'cni.repair.deletePods=true', this pod should automatically be deleted and retry.\n\
-         Otherwise, this pod will need to be manually removed so that it is scheduled on a node with the data path installed.\n\
-         Cause: {error:#}. The validation has to run in the pod, as the sidecar's user"
+         Otherwise, this pod will need to be manually removed so that it is scheduled on a node with the data path \
+         installed.\n\
+         Cause: {error:#}. Run the validation in the pod, as the sidecar's user"
     );
     Ok(ExitCode::from(VALIDATION_FAILED))
 }
@@ -64,7 +64,9 @@ async fn validate(config: &IstioConfig) -> Result<()> {
         loop {
             match timeout(ATTEMPT, ask(config.probe_port)).await {
                 Ok(Ok(port)) if port == config.probe_port => return Ok(()),
-                Ok(Ok(port)) => tracing::warn!("The original destination had port {port}, not {}", config.probe_port),
+                Ok(Ok(port)) => {
+                    tracing::warn!("The port of the original destination is {port}, not {}", config.probe_port);
+                }
                 Ok(Err(error)) => tracing::debug!("Not redirected yet: {error:#}"),
                 Err(_elapsed) => tracing::debug!("No answer yet"),
             }
@@ -85,7 +87,7 @@ fn listen(port: u16) -> Result<TcpListener> {
         .with_context(|| format!("Failed to listen on {address}"))
 }
 
-/// Says where the connection was going: its original destination's port, as text.
+/// Sends the port of the connection's original destination, as text.
 async fn answer(mut stream: TcpStream) -> Result<()> {
     let original = SockRef::from(&stream)
         .original_dst_v4()
@@ -98,7 +100,8 @@ async fn answer(mut stream: TcpStream) -> Result<()> {
     Ok(())
 }
 
-/// Makes the connection that has to be redirected: from the sidecar to an address of its own pod.
+/// Makes the connection that has to be redirected, from the sidecar to an address of its own pod. Returns the port that
+/// was answered.
 async fn ask(port: u16) -> Result<u16> {
     let socket = TcpSocket::new_v4().context("Failed to make a socket")?;
     socket

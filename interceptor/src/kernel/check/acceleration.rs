@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Whether this kernel accelerates without harm: by its version, as far as harm is known, and by trying.
+//! Whether this kernel accelerates connections without harm. Two things decide: its release, for known bugs in socket
+//! maps, and a test that accelerates connections and compares them with TCP. The test leaves nothing behind.
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
@@ -19,38 +20,36 @@ use crate::kernel::{
 };
 use interceptor_config::Acceleration;
 
-/// How long an answer of the kernel may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long one system call of the test may block.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// That says nothing of the kernel.
+/// The test could not be run, so it says nothing about the kernel.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "Acceleration cannot be tried now: TCP takes up so much of this machine's memory (the first number of net.ipv4.tcp_mem, or more) that \
-     nothing is accelerated. Try again later"
+    "Acceleration cannot be tested now: TCP uses at least the first number of net.ipv4.tcp_mem of this machine's \
+     memory, and then nothing is accelerated. Try again later"
 )]
 pub(crate) struct NoMemory;
 
-/// Refuses acceleration on a kernel that is not fit for it, unless that is what is wanted.
+/// Fails on a kernel that does not pass the check, unless `force` turns the failure into a warning.
 pub(crate) fn gate(force: bool) -> Result<()> {
-    let fit = not_known_to_be_unsafe().and_then(|()| try_it());
-    match fit {
-        Err(error) if force => tracing::warn!("accelerating nevertheless (--force-accelerate): {error:#}"),
-        fit => fit.context(
-            "This kernel is not known to be fit for acceleration (--accelerate). Without it, interception works as ever; \
-             --force-accelerate overrides this, at the risk named here",
-        )?,
+    match has_no_known_bug().and_then(|()| test()) {
+        Err(error) if force => {
+            tracing::warn!("Accelerating although this kernel failed the acceleration check: {error:#}");
+            Ok(())
+        }
+        checked => checked,
     }
-    Ok(())
 }
 
-/// Looks this kernel up in the table of known faults.
-pub(crate) fn not_known_to_be_unsafe() -> Result<()> {
+/// Looks this kernel up in the list of known bugs.
+pub(crate) fn has_no_known_bug() -> Result<()> {
     known_bad::judge(&Names::of_this_kernel()?)
 }
 
-/// Accelerates a connection in a network namespace that exists for this purpose, and compares it with what TCP does.
-pub(crate) fn try_it() -> Result<()> {
-    let trial = std::thread::spawn(|| {
+/// Accelerates connections in a network namespace that exists only for this test, and compares them with TCP.
+pub(crate) fn test() -> Result<()> {
+    let test = std::thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).context("Failed to make a network namespace")?;
         sys::bring_loopback_up().context("Failed to bring the loopback interface up")?;
         let interception = scratch::intercept_this_thread(Some(Acceleration { budget: MIN_BUDGET, force: false }))?;
@@ -59,49 +58,52 @@ pub(crate) fn try_it() -> Result<()> {
         end_of_stream(&listener)?;
         order(&listener, &interception)
     });
-    trial.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    test.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// The sidecar connects to its own pod, which is brought back to it.
+/// The sidecar connects to its own pod, and the connection is redirected back to the sidecar.
 fn pair(listener: &TcpListener) -> Result<(TcpStream, TcpStream)> {
     const DIALED: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 6), 15002);
-    let client = TcpStream::connect_timeout(&DIALED.into(), PATIENCE)
+    let client = TcpStream::connect_timeout(&DIALED.into(), TIMEOUT)
         .with_context(|| format!("Failed to connect to {DIALED}"))?;
     let (server, _peer) = listener.accept().context("Failed to accept the connection")?;
     for stream in [&client, &server] {
-        stream.set_read_timeout(Some(PATIENCE)).context("Failed to set a time limit")?;
+        stream.set_read_timeout(Some(TIMEOUT)).context("Failed to set a time limit")?;
         stream.set_nodelay(true).context("Failed to set TCP_NODELAY")?;
     }
     Ok((client, server))
 }
 
-/// Data arrives, and `FIONREAD`, `MSG_PEEK` and `poll` know of it.
+/// Data arrives, and `FIONREAD`, `MSG_PEEK` and `poll` report it.
 fn answers(listener: &TcpListener, interception: &Interception) -> Result<()> {
     let (mut client, mut server) = pair(listener)?;
     client.write_all(b"question").context("Failed to send")?;
     memory_suffices(interception)?;
     let accelerated = interception.count(Reason::Accelerated)?;
-    ensure!(accelerated == 1, "a connection inside the trial's pod was not accelerated");
-    ensure!(sys::is_readable(&server)?, "poll() does not say that data has arrived");
+    ensure!(accelerated == 1, "a connection inside the test's pod was not accelerated");
+    ensure!(sys::is_readable(&server)?, "poll() does not report data that has arrived");
     let waiting = sys::bytes_to_read(&server).context("Failed to ask how much has arrived (FIONREAD)")?;
     ensure!(
         waiting == 8,
-        "ioctl(FIONREAD) answers {waiting} with 8 bytes to read; servers that ask it wait for ever"
+        "ioctl(FIONREAD) returns {waiting} although 8 bytes have arrived; a server that uses it waits forever"
     );
     let mut buffer = [0; 16];
     let peeked = server
         .peek(&mut buffer)
         .context("Failed to look at what has arrived (MSG_PEEK)")?;
-    ensure!(&buffer[..peeked] == b"question", "MSG_PEEK shows something else than was sent");
+    ensure!(&buffer[..peeked] == b"question", "MSG_PEEK shows other data than was sent");
     let read = server.read(&mut buffer).context("Failed to read what has arrived")?;
-    ensure!(&buffer[..read] == b"question", "something else arrived than was sent");
+    ensure!(&buffer[..read] == b"question", "other data arrived than was sent");
     server.write_all(b"answer").context("Failed to answer")?;
     let read = client.read(&mut buffer).context("Failed to read the answer")?;
-    ensure!(&buffer[..read] == b"answer", "something else was answered than arrived");
+    ensure!(
+        &buffer[..read] == b"answer",
+        "the answer that arrived is not the one that was sent"
+    );
     Ok(())
 }
 
-/// What was sent before the end arrives before the end, also after this side has ended its own direction.
+/// Data that was sent before a FIN is read before the FIN. This also holds for an end that has sent its own FIN.
 fn end_of_stream(listener: &TcpListener) -> Result<()> {
     let (mut client, mut server) = pair(listener)?;
     client.write_all(b"last words").context("Failed to send")?;
@@ -109,7 +111,7 @@ fn end_of_stream(listener: &TcpListener) -> Result<()> {
     server
         .write_all(b"farewell")
         .context("Failed to send into the other direction")?;
-    drop(client_reads_later(&mut server, b"last words")?);
+    reads_all(&mut server, b"last words")?;
     drop(server);
     let mut rest = String::new();
     client
@@ -123,7 +125,7 @@ fn end_of_stream(listener: &TcpListener) -> Result<()> {
     Ok(())
 }
 
-fn client_reads_later(server: &mut TcpStream, wanted: &[u8]) -> Result<Vec<u8>> {
+fn reads_all(server: &mut TcpStream, wanted: &[u8]) -> Result<()> {
     let mut all = Vec::new();
     server
         .read_to_end(&mut all)
@@ -134,13 +136,13 @@ fn client_reads_later(server: &mut TcpStream, wanted: &[u8]) -> Result<Vec<u8>> 
         all.len(),
         wanted.len()
     );
-    Ok(all)
+    Ok(())
 }
 
-/// A writer whose reader sleeps is stopped, and what it wrote arrives in order: the first part directly, the rest by
-/// TCP.
+/// A writer whose reader does not read is stopped. What it wrote arrives in order: the first part through the socket
+/// map, the rest by TCP.
 fn order(listener: &TcpListener, interception: &Interception) -> Result<()> {
-    /// No queue of TCP is larger, as far as anybody knows.
+    /// More than TCP's queues hold with any usual limit.
     const TOO_MUCH: u64 = 64 << 20;
     let (mut client, mut server) = pair(listener)?;
     client.set_nonblocking(true).context("Failed to set O_NONBLOCK")?;
@@ -152,7 +154,10 @@ fn order(listener: &TcpListener, interception: &Interception) -> Result<()> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) => return Err(error).context("Failed to send to a reader that does not read"),
         }
-        ensure!(written < TOO_MUCH, "{written} bytes were taken for a reader that does not read");
+        ensure!(
+            written < TOO_MUCH,
+            "the kernel accepted {written} bytes for a reader that does not read"
+        );
     }
     memory_suffices(interception)?;
     ensure!(
@@ -182,7 +187,7 @@ fn memory_suffices(interception: &Interception) -> Result<()> {
     Ok(())
 }
 
-/// Differs between places that are near each other.
+/// A byte that differs between neighboring positions.
 const fn pattern(at: u64) -> u8 {
     (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What this machine can do, found out by trying.
+//! What this machine can do. Every feature is tested by using it, except known socket map bugs, which the kernel's
+//! release tells. Nothing that a test sets up outlives the test.
 
 use std::{
-    io::{self, Read as _},
+    io::Read as _,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
     path::Path,
     time::Duration,
@@ -10,44 +11,90 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sched::{CloneFlags, unshare};
-use serde::{Serialize, Serializer};
 use socket2::SockRef;
 
-use crate::Missing;
 use crate::kernel::{
-    check::acceleration::{self as acceleration_trial, NoMemory},
+    check::acceleration::{self, NoMemory},
     check::known_bad::CannotTell,
     check::scratch,
     node::bpffs::Bpffs,
     pod::cgroup,
     programs::{
         object,
-        table::{self, URGENT},
+        table::{self, ProgramInfo, URGENT},
     },
     sys,
 };
+use crate::{Missing, error::is_not_permitted};
 
-/// One thing that is needed.
-#[derive(Clone, Debug, Serialize)]
+/// Something that pods need, and whether this machine has it.
+#[derive(Clone, Debug)]
 pub struct Feature {
     pub name: &'static str,
-    /// The first Linux version that has it.
-    pub since: &'static str,
-    /// What happens without it.
-    pub without: &'static str,
-    /// Whether pods can be enrolled without it.
-    pub optional: bool,
+    pub kind: Kind,
+    pub needs: Needs,
     pub answer: Answer,
 }
 
-/// Whether it is there.
+/// What a feature is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Bpffs,
+    Cgroup2,
+    NetnsCookie,
+    Membarrier,
+    /// A program that every pod needs.
+    Program,
+    /// A connection that is redirected by everything above.
+    EndToEnd,
+    /// A program that acceleration needs.
+    AccelerationProgram,
+    /// The program that finds urgent data on accelerated connections.
+    UrgentProgram,
+    /// That this kernel's socket maps have no known bug.
+    KnownBugs,
+    /// Connections that are accelerated.
+    Acceleration,
+}
+
+impl Kind {
+    /// Whether pods can be enrolled without it.
+    pub const fn is_optional(self) -> bool {
+        match self {
+            Self::Bpffs | Self::Cgroup2 | Self::NetnsCookie | Self::Membarrier | Self::Program | Self::EndToEnd => {
+                false
+            }
+            Self::AccelerationProgram | Self::UrgentProgram | Self::KnownBugs | Self::Acceleration => true,
+        }
+    }
+
+    /// Whether it is a program that the kernel has to load.
+    pub const fn is_program(self) -> bool {
+        matches!(self, Self::Program | Self::AccelerationProgram | Self::UrgentProgram)
+    }
+}
+
+/// What a kernel has to be for a feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// The first Linux version that has it.
+    Linux(&'static str),
+    /// A release without a known bug.
+    Release,
+    /// No version tells, only a test.
+    Test,
+}
+
+/// Whether this machine has a feature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     Yes,
-    /// It was tried, and the kernel does not have it.
+    /// The feature was tested, and it does not work.
     No(String),
-    /// It could not be tried.
+    /// The feature could not be tested.
     Unknown(String),
+    /// The kernel did not permit the test (`EPERM`): privileges are missing, or a security policy forbids it.
+    Forbidden(String),
 }
 
 impl Answer {
@@ -55,129 +102,90 @@ impl Answer {
         match self {
             Self::Yes => "yes",
             Self::No(_) => "no",
-            Self::Unknown(_) => "could not tell",
+            Self::Unknown(_) | Self::Forbidden(_) => "could not tell",
         }
     }
 
-    /// What the trial ended with, unless it went well.
+    /// The error that ended the test, if one did.
     pub fn why(&self) -> Option<&str> {
         match self {
             Self::Yes => None,
-            Self::No(why) | Self::Unknown(why) => Some(why),
-        }
-    }
-}
-
-impl Serialize for Answer {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.why() {
-            None => serializer.serialize_str(self.word()),
-            Some(why) => serializer.collect_str(&format_args!("{}: {why}", self.word())),
+            Self::No(why) | Self::Unknown(why) | Self::Forbidden(why) => Some(why),
         }
     }
 }
 
 impl From<Result<()>> for Answer {
-    /// What a lack of privilege or of memory prevented was not tried.
-    fn from(tried: Result<()>) -> Self {
-        let Err(error) = tried else { return Self::Yes };
-        let untold = error.is::<CannotTell>() || error.is::<NoMemory>();
-        // The verifier refuses with EACCES, the kernel's gatekeepers with EPERM.
-        let forbidden = error.chain().any(|cause| {
-            cause
-                .downcast_ref::<io::Error>()
-                .is_some_and(|cause| cause.raw_os_error() == Some(nix::libc::EPERM))
-                || cause.downcast_ref() == Some(&nix::Error::EPERM)
-        });
+    fn from(tested: Result<()>) -> Self {
+        let Err(error) = tested else { return Self::Yes };
         let why = format!("{error:#}");
-        if forbidden || untold { Self::Unknown(why) } else { Self::No(why) }
+        if is_not_permitted(&error) {
+            Self::Forbidden(why)
+        } else if error.is::<CannotTell>() || error.is::<NoMemory>() {
+            Self::Unknown(why)
+        } else {
+            Self::No(why)
+        }
     }
 }
 
-const REFUSED: &str = "a pod cannot be enrolled";
-
-/// Tries everything that is needed.
+/// Tests everything.
 pub fn all(bpffs: &Path) -> Vec<Feature> {
-    let feature = |name, since, without, tried: Result<()>| Feature {
-        name,
-        since,
-        without,
-        optional: false,
-        answer: tried.into(),
-    };
     let mut features = vec![
         feature(
             "bpffs",
-            "4.4",
-            "nothing would outlive the command; refused",
+            Kind::Bpffs,
+            Needs::Linux("4.4"),
             Bpffs::open(bpffs).map(drop).map_err(Into::into),
         ),
-        feature("cgroup2", "4.10", REFUSED, cgroup2()),
-        feature("SO_NETNS_COOKIE", "5.14", "pods cannot be told apart; refused", netns_cookie()),
+        feature("cgroup2", Kind::Cgroup2, Needs::Linux("4.10"), cgroup2()),
+        feature("SO_NETNS_COOKIE", Kind::NetnsCookie, Needs::Linux("5.14"), netns_cookie()),
         feature(
             "membarrier",
-            "4.3",
-            "a pod cannot be switched or cleaned",
+            Kind::Membarrier,
+            Needs::Linux("4.3"),
             sys::wait_for_programs().map_err(Into::into),
         ),
     ];
-    features.extend(
-        table::programs().map(|info| feature(info.name, info.since, REFUSED, object::load_unpinned([info]).map(drop))),
-    );
-    features.push(feature(
-        "redirection",
-        "5.18",
-        "something above is there and does not work",
-        redirection(),
-    ));
-    features.extend(acceleration());
+    features.extend(table::programs().map(|info| program(Kind::Program, info)));
+    features.push(feature("redirection", Kind::EndToEnd, Needs::Linux("5.18"), redirection()));
+    features.extend(table::acceleration_programs().map(|info| program(Kind::AccelerationProgram, info)));
+    features.extend([
+        program(Kind::UrgentProgram, URGENT),
+        feature(
+            "no known socket map bugs",
+            Kind::KnownBugs,
+            Needs::Release,
+            acceleration::has_no_known_bug(),
+        ),
+        feature("acceleration", Kind::Acceleration, Needs::Test, acceleration::test()),
+    ]);
     features
 }
 
 /// What this kernel lacks of what every pod needs.
 pub(crate) fn missing(bpffs: &Path) -> Vec<Missing> {
-    let lacking = |feature: &Feature| !feature.optional && matches!(feature.answer, Answer::No(_));
-    let features = all(bpffs).into_iter().filter(lacking);
-    features
-        .map(|Feature { name, since, .. }| Missing { feature: name, since })
+    all(bpffs)
+        .into_iter()
+        .filter(|feature| !feature.kind.is_optional() && matches!(feature.answer, Answer::No(_)))
+        .filter_map(|feature| match feature.needs {
+            Needs::Linux(since) => Some(Missing { feature: feature.name, since }),
+            Needs::Release | Needs::Test => None,
+        })
         .collect()
 }
 
-/// What `--accelerate` needs: the programs, a kernel that is not known to be bad at it, and one that turns out not to
-/// be.
-fn acceleration() -> impl Iterator<Item = Feature> {
-    const REFUSED: &str = "--accelerate is refused";
-    let feature = |name, since, without, tried: Result<()>| Feature {
-        name,
-        since,
-        without,
-        optional: true,
-        answer: tried.into(),
-    };
-    let load = |info| object::load_unpinned([info]).map(drop);
-    let programs = table::acceleration_programs().map(move |info| feature(info.name, info.since, REFUSED, load(info)));
-    programs.chain([
-        feature(
-            URGENT.name,
-            URGENT.since,
-            "MSG_OOB on accelerated connections is ordinary data",
-            load(URGENT),
-        ),
-        feature(
-            "no known fault in socket maps",
-            "by release",
-            REFUSED,
-            acceleration_trial::not_known_to_be_unsafe(),
-        ),
-        feature("acceleration", "by trying", REFUSED, acceleration_trial::try_it()),
-    ])
+fn feature(name: &'static str, kind: Kind, needs: Needs, tested: Result<()>) -> Feature {
+    Feature { name, kind, needs, answer: tested.into() }
+}
+
+fn program(kind: Kind, info: ProgramInfo) -> Feature {
+    let loaded = object::load_unpinned([info]).map(drop);
+    feature(info.name, kind, Needs::Linux(info.since), loaded)
 }
 
 fn cgroup2() -> Result<()> {
-    ensure!(
-        !cgroup::mounts()?.is_empty(),
-        "no cgroup2 file system is mounted; `mount -t cgroup2 none DIR` mounts one"
-    );
+    ensure!(!cgroup::mounts()?.is_empty(), "no cgroup2 file system is mounted");
     Ok(())
 }
 
@@ -187,23 +195,23 @@ fn netns_cookie() -> Result<()> {
     Ok(())
 }
 
-/// Intercepts a network namespace that exists for this purpose, and connects in it as the sidecar's user to the
-/// sidecar's own pod, which must arrive at the inbound port with its destination known.
+/// Redirects in a network namespace that exists only for this test. There this process, as the sidecar's user, connects
+/// to its own pod. The connection has to arrive at the inbound port, and its original destination has to be known.
 fn redirection() -> Result<()> {
-    let trial = std::thread::spawn(|| {
+    let test = std::thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).context("Failed to make a network namespace")?;
         sys::bring_loopback_up().context("Failed to bring the loopback interface up")?;
         let _attached = scratch::intercept_this_thread(None)?;
         connect_to_own_pod()
     });
-    trial.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    test.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn connect_to_own_pod() -> Result<()> {
     const DIALED: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 6), 15002);
-    const PATIENCE: Duration = Duration::from_secs(2);
+    const TIMEOUT: Duration = Duration::from_secs(2);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 15006)).context("Failed to listen on port 15006")?;
-    let mut client = TcpStream::connect_timeout(&DIALED.into(), PATIENCE)
+    let mut client = TcpStream::connect_timeout(&DIALED.into(), TIMEOUT)
         .with_context(|| format!("Failed to connect to {DIALED}"))?;
     let peer = client.peer_addr().context("Failed to ask for the peer (getpeername)")?;
     ensure!(
@@ -218,7 +226,7 @@ fn connect_to_own_pod() -> Result<()> {
         bail!("SO_ORIGINAL_DST answered {original:?} instead of {DIALED}");
     }
     drop(accepted);
-    client.set_read_timeout(Some(PATIENCE)).context("Failed to set a time limit")?;
+    client.set_read_timeout(Some(TIMEOUT)).context("Failed to set a time limit")?;
     ensure!(
         client.read(&mut [0]).context("Failed to see the connection end")? == 0,
         "the connection carried data that nobody sent"

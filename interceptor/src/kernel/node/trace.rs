@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::kernel::node::bpffs::Bpffs;
 
 /// Calls `each` with the cookie of the pod and the reason whenever a kernel program counts one, for ever.
-pub fn follow(bpffs: &Bpffs, each: impl Fn(u64, Reason) + Send + Sync) -> Result<Infallible> {
+pub(crate) fn follow(bpffs: &Bpffs, each: impl Fn(u64, Reason) + Send + Sync) -> Result<Infallible> {
     let pin = bpffs.layout().programs().join("on_connect4");
     let program =
         ProgramInfo::from_pin(&pin).with_context(|| format!("Failed to open {}; is a pod enrolled?", pin.display()))?;
