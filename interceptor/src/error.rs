@@ -58,6 +58,10 @@ pub enum EnrollError {
     #[error("{} is not a BPF file system, so nothing that is set up would outlive this process", .path.display())]
     NotBpffs { path: PathBuf },
 
+    /// What is there was made by another user, or another user could exchange it. It is neither used nor removed.
+    #[error("{} cannot be trusted: {reason}", .path.display())]
+    Untrusted { path: PathBuf, reason: String },
+
     /// This kernel lacks something without which no pod can be enrolled. The cause is in `source`.
     #[error("This kernel lacks what is needed: {}", missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     KernelLacks { missing: Vec<Missing>, source: anyhow::Error },

@@ -27,7 +27,10 @@ pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
             Some("name a mounted BPF file system with --bpffs; the default is /sys/fs/bpf")
         }
         EnrollError::NotBpffs { .. } => {
-            Some("mount one there with `mount -t bpf bpf DIRECTORY`, or name another with --bpffs")
+            Some("mount one there with `mount -t bpf -o mode=0700 bpf DIRECTORY`, or name another with --bpffs")
+        }
+        EnrollError::Untrusted { .. } => {
+            Some("look at it, remove it as root, and mount the BPF file system with -o mode=0700")
         }
         EnrollError::KernelLacks { .. } => Some("`interceptor check` tries everything that is needed"),
         EnrollError::NotPermitted(_) => Some("run this as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"),

@@ -85,6 +85,7 @@ const fn of_enrollment(error: &EnrollError) -> u8 {
         | EnrollError::GenerationsUsedUp { .. }
         | EnrollError::NoSuchDirectory { .. }
         | EnrollError::NotBpffs { .. }
+        | EnrollError::Untrusted { .. }
         | EnrollError::NotPermitted(_)
         | EnrollError::Gone { .. }
         | EnrollError::Failed(_) => FAILED,

@@ -2,7 +2,7 @@
 //! Enrolling a pod: look at what is there, draw a plan, carry it out. It is all or nothing: a pod that was not enrolled
 //! before a run that failed is not enrolled after it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use interceptor_policy::{Enrollment, NodeState, Policy};
@@ -17,38 +17,97 @@ use crate::{
             plan::{Change, Plan, Request, Step, draw},
             unenroll::remove,
         },
-        node::{acceleration::PinnedAcceleration, bpffs::Bpffs, links, lock::Lock, pinned::PinnedNode},
+        node::{
+            acceleration::PinnedAcceleration, bpffs::Bpffs, links, lock::Lock, pinned::PinnedNode, removal,
+            staging::Staged,
+        },
         pod::ipv6,
         programs::fingerprint::fingerprint,
     },
 };
 
 /// Enrolls a pod, or switches it to another policy. Changes nothing if nothing would change.
+///
+/// What takes long is done before the lock is taken: checking the kernel, and having the verifier go through the
+/// programs. Two runs that load them at once both succeed, and the one that is slower throws its programs away.
 pub(crate) fn enroll(bpffs: &Bpffs, request: Request<'_>, wait: Duration) -> Result<Plan> {
-    let lock = Lock::take(bpffs.root(), wait)?;
-    bpffs.finish_removal(&lock)?;
+    let enrolled = prepare_and_enroll(bpffs, request, Instant::now() + wait);
+    if enrolled.is_err() {
+        // The first error is the one to report.
+        let _removed = bpffs.home().remove_if_empty();
+    }
+    enrolled
+}
+
+fn prepare_and_enroll(bpffs: &Bpffs, request: Request<'_>, deadline: Instant) -> Result<Plan> {
+    loop {
+        let prepared = prepare(bpffs, request)?;
+        let lock = Lock::take(&bpffs.home(), deadline.saturating_duration_since(Instant::now()))?;
+        // What was there a moment ago may be gone, because its last pod is gone. Then it has to be loaded after all.
+        if prepared.staged.is_some() || PinnedNode::open(bpffs)?.is_some() {
+            return enroll_locked(bpffs, &lock, prepared, request);
+        }
+    }
+}
+
+/// What was done before the lock was taken.
+struct Prepared {
+    staged: Option<Staged>,
+    /// Whether the kernel was found fit for acceleration.
+    fit_for_acceleration: bool,
+}
+
+/// Loads what is not there. Fails if the kernel is not fit for what is wanted.
+fn prepare(bpffs: &Bpffs, request: Request<'_>) -> Result<Prepared> {
+    let node = PinnedNode::open(bpffs)?;
+    let fit_for_acceleration = draw(bpffs, node.as_ref(), request)?.steps.contains(&Step::LoadAcceleration);
+    if fit_for_acceleration {
+        gate_acceleration(request)?;
+    }
+    let staged = match node {
+        Some(_) => None,
+        None => Some(Staged::load(bpffs).map_err(|error| what_is_lacking(bpffs, error))?),
+    };
+    Ok(Prepared { staged, fit_for_acceleration })
+}
+
+fn gate_acceleration(request: Request<'_>) -> Result<(), EnrollError> {
+    check::acceleration::gate(request.force_acceleration).map_err(EnrollError::AccelerationUnfit)
+}
+
+fn enroll_locked(bpffs: &Bpffs, lock: &Lock, prepared: Prepared, request: Request<'_>) -> Result<Plan> {
+    let Prepared { staged, fit_for_acceleration } = prepared;
+    removal::finish(bpffs, lock)?;
     let mut node = PinnedNode::open(bpffs)?;
     if let Some(node) = &mut node {
         node.collect_garbage().context("Failed to clean up after earlier runs")?;
     }
     let plan = draw(bpffs, node.as_ref(), request)?;
-    if plan.steps.contains(&Step::LoadAcceleration) {
-        check::acceleration::gate(request.force_acceleration).map_err(EnrollError::AccelerationUnfit)?;
+    if plan.steps.contains(&Step::LoadAcceleration) && !fit_for_acceleration {
+        gate_acceleration(request)?; // acceleration was removed from the node since
     }
-    let done = execute(bpffs, &lock, &mut node, &plan, request);
+    let done = execute(bpffs, lock, staged, &mut node, &plan, request);
     if done.is_err() && plan.change == Change::Enroll {
         // The pod is left as it was. The first error is the one to report.
-        let _undone = remove(bpffs, &lock, node.as_mut(), request.netns.cookie());
+        let _undone = remove(bpffs, lock, node.as_mut(), request.netns.cookie());
     }
     done.map(|()| plan)
 }
 
-fn execute(bpffs: &Bpffs, lock: &Lock, node: &mut Option<PinnedNode>, plan: &Plan, request: Request<'_>) -> Result<()> {
+fn execute(
+    bpffs: &Bpffs,
+    lock: &Lock,
+    mut staged: Option<Staged>,
+    node: &mut Option<PinnedNode>,
+    plan: &Plan,
+    request: Request<'_>,
+) -> Result<()> {
     let mut generation = 0;
     for step in &plan.steps {
         tracing::debug!("{step}");
         if *step == Step::LoadPrograms {
-            *node = Some(PinnedNode::load(bpffs, lock).map_err(|error| what_is_lacking(bpffs, error))?);
+            staged.take().context("The programs are not loaded")?.publish(bpffs, lock)?;
+            *node = PinnedNode::open(bpffs)?;
             continue;
         }
         let node = node.as_mut().context("The programs are not loaded")?;

@@ -5,26 +5,35 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::kernel::node::{bpffs::Bpffs, lock::Lock, pinned::PinnedNode};
+use crate::kernel::node::{bpffs::Bpffs, lock::Lock, pinned::PinnedNode, removal};
 
 /// Ends the enrollment of the pod with this cookie. Returns whether there was anything to end.
 pub(crate) fn unenroll(bpffs: &Bpffs, netns_cookie: u64, wait: Duration) -> Result<bool> {
-    let lock = Lock::take(bpffs.root(), wait)?;
-    bpffs.finish_removal(&lock)?;
+    let home = bpffs.home();
+    if !home.exists()? {
+        return Ok(false); // no pod of this node is enrolled
+    }
+    let lock = Lock::take(&home, wait)?;
+    removal::finish(bpffs, &lock)?;
     let mut node = PinnedNode::open(bpffs)?;
-    remove(bpffs, &lock, node.as_mut(), netns_cookie)
+    let existed = remove(bpffs, &lock, node.as_mut(), netns_cookie)?;
+    home.remove_if_empty()?;
+    Ok(existed)
 }
 
 /// Ends the enrollment of all pods of the node, and removes everything that any version has pinned.
 pub(crate) fn unenroll_all(bpffs: &Bpffs, wait: Duration) -> Result<bool> {
-    let lock = Lock::take(bpffs.root(), wait)?;
+    let home = bpffs.home();
+    let lock = Lock::take(&home, wait)?;
     if let Some(mut node) = PinnedNode::open(bpffs)? {
         // First the entries that put the programs in force, then the programs one by one.
         for (cookie, _) in node.maps.pods()? {
             node.maps.remove_pod(cookie)?;
         }
     }
-    bpffs.remove_everything(&lock)
+    let existed = removal::remove_everything(bpffs, &lock)?;
+    home.remove_if_empty()?;
+    Ok(existed)
 }
 
 /// Removes one pod and, with the last pod, everything else.
@@ -35,7 +44,7 @@ pub(crate) fn remove(bpffs: &Bpffs, lock: &Lock, node: Option<&mut PinnedNode>, 
         node.remove_pod(netns_cookie)?;
     }
     if node.maps.pods()?.is_empty() {
-        bpffs.remove_everything(lock)?;
+        removal::remove_everything(bpffs, lock)?;
     }
     Ok(existed)
 }

@@ -19,15 +19,17 @@ use interceptor_policy::{
 };
 
 use crate::kernel::{
-    node::{
-        bpffs::{create_directories, remove_tree},
-        layout::{AccelerationLayout, Layout},
-    },
+    node::layout::{AccelerationLayout, Layout},
     programs::{
         object::{self, LoadError},
         table::{ACCELERATION_CGROUP_PROGRAMS, MESSAGE, URGENT},
     },
-    sys::{self, map_error::absent_is_fine, pod_type::Raw},
+    sys::{
+        self,
+        map_error::absent_is_fine,
+        pod_type::Raw,
+        tree::{create_directory, remove_tree},
+    },
 };
 
 /// The pinned maps and programs of acceleration.
@@ -154,7 +156,10 @@ pub(crate) fn attach(object: &mut Ebpf) -> Result<Option<OwnedFd>> {
 }
 
 fn pin(shared_maps: &Path, staging: &AccelerationLayout) -> Result<()> {
-    create_directories(&staging.directories())?;
+    staging
+        .directories()
+        .iter()
+        .try_for_each(|directory| create_directory(directory))?;
     let mut object = object::load_acceleration(shared_maps, &staging.maps())?;
     for info in ACCELERATION_CGROUP_PROGRAMS {
         info.pin(&mut object, &staging.programs())?;

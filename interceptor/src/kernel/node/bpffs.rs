@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A mounted BPF file system: where the pins of each version are, and how they are removed. It opens no pin.
+//! A mounted BPF file system, and the one directory of ours in it. Others may be able to write to its root, so nothing
+//! there is followed, used or removed unless it is ours. This file opens no pin.
 
 use std::{
-    fs::{self, DirEntry},
+    fs::{self, DirEntry, Metadata},
     io,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -14,10 +16,15 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use crate::{
     EnrollError,
     kernel::{
-        node::{layout::Layout, lock::Lock},
-        programs::lookup_stub,
+        node::layout::Layout,
+        sys::tree::{create_directory, is_ours},
     },
 };
+
+/// Group and others may do nothing in a directory of ours.
+const PRIVATE: u32 = 0o700;
+const STICKY: u32 = 0o1000;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// A mounted BPF file system.
 #[derive(Clone, Debug)]
@@ -26,102 +33,126 @@ pub(crate) struct Bpffs {
 }
 
 impl Bpffs {
-    /// Checks that `root` is a BPF file system.
+    /// Checks that `root` is a BPF file system, and that nobody else can exchange what is ours in it.
     pub(crate) fn open(root: &Path) -> Result<Self, EnrollError> {
         match statfs(root) {
-            Ok(kind) if kind.filesystem_type() == BPF_FS_MAGIC => Ok(Self { root: root.to_path_buf() }),
-            Ok(_) => Err(EnrollError::NotBpffs { path: root.to_path_buf() }),
-            Err(nix::Error::ENOENT) => Err(EnrollError::NoSuchDirectory { path: root.to_path_buf() }),
+            Ok(kind) if kind.filesystem_type() == BPF_FS_MAGIC => {}
+            Ok(_) => return Err(EnrollError::NotBpffs { path: root.to_path_buf() }),
+            Err(nix::Error::ENOENT) => return Err(EnrollError::NoSuchDirectory { path: root.to_path_buf() }),
             Err(errno) => {
                 let error = anyhow::Error::new(errno);
-                Err(error
+                return Err(error
                     .context(format!("Failed to look at the BPF file system {}", root.display()))
-                    .into())
+                    .into());
             }
         }
+        let metadata = fs::metadata(root).with_context(|| format!("Failed to look at {}", root.display()))?;
+        let exchangeable = metadata.mode() & WRITABLE_BY_OTHERS != 0 && metadata.mode() & STICKY == 0;
+        if exchangeable || !is_ours(&metadata) {
+            let reason = format!(
+                "its owner is user {}, and its mode {:04o}",
+                metadata.uid(),
+                metadata.mode() & 0o7777
+            );
+            return Err(EnrollError::Untrusted { path: root.to_path_buf(), reason });
+        }
+        Ok(Self { root: root.to_path_buf() })
     }
 
-    /// The directory whose lock excludes other runs.
+    /// The mounted file system itself.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// Everything of ours, of all versions.
-    pub(crate) fn home(&self) -> PathBuf {
-        self.root.join("interceptor")
+    pub(crate) fn home(&self) -> Home {
+        Home { path: self.root.join("interceptor") }
     }
 
     /// The pins of this version.
     pub(crate) fn layout(&self) -> Layout {
-        Layout::new(self.home().join(format!("v{ABI_VERSION}")))
+        self.home().version(&format!("v{ABI_VERSION}"))
     }
 
-    /// Where the pins of this version are put together before they are renamed into place.
-    pub(crate) fn staging(&self) -> Layout {
-        Layout::new(self.home().join(format!("v{ABI_VERSION}-new")))
-    }
-
-    /// Where everything is moved before it is removed. A run that is killed leaves all of it in place, or nothing.
-    fn retired(&self) -> PathBuf {
+    /// Where versions up to ABI 9 moved everything before they removed it.
+    pub(crate) fn old_retired(&self) -> PathBuf {
         self.root.join("interceptor-retired")
     }
+}
 
-    /// Removes all pins, of all versions. Attachments end with their pins. Returns whether there were any.
-    pub(crate) fn remove_everything(&self, lock: &Lock) -> Result<bool> {
-        self.finish_removal(lock)?;
-        match fs::rename(self.home(), self.retired()) {
-            Ok(()) => self.finish_removal(lock),
+/// The directory of ours in a BPF file system. Its mode is 0700, and it belongs to this user or to root.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    path: PathBuf,
+}
+
+impl Home {
+    #[cfg(test)]
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_path_buf() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it is there. Fails if something of another user is in its place.
+    pub(crate) fn exists(&self) -> Result<bool> {
+        match fs::symlink_metadata(&self.path) {
+            Ok(metadata) => self.check(&metadata).map(|()| true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error).with_context(|| format!("Failed to move {}", self.home().display())),
+            Err(error) => Err(error).with_context(|| format!("Failed to look at {}", self.path.display())),
         }
     }
 
-    /// Removes what a run that was killed left to be removed. The pods' links go first, because the programs they are
-    /// links of need the rest.
-    pub(crate) fn finish_removal(&self, _lock: &Lock) -> Result<bool> {
-        for version in entries(&self.retired())? {
-            let layout = Layout::new(version.path());
-            remove_tree(&layout.pods())?;
-            lookup_stub::clear_tail_call_target(&layout.maps())?;
+    /// Creates it if it is not there, and makes it private if an earlier version made it public.
+    pub(crate) fn create(&self) -> Result<()> {
+        if !self.exists()? {
+            create_directory(&self.path)?;
         }
-        remove_tree(&self.retired())
+        let context = || format!("Failed to look at {}", self.path.display());
+        let metadata = fs::symlink_metadata(&self.path).with_context(context)?;
+        self.check(&metadata)?;
+        if metadata.mode() & 0o7777 != PRIVATE {
+            let made = fs::set_permissions(&self.path, fs::Permissions::from_mode(PRIVATE));
+            made.with_context(|| format!("Failed to make {} private", self.path.display()))?;
+        }
+        Ok(())
     }
-}
 
-/// Creates directories, and the ones above them.
-pub(crate) fn create_directories(directories: &[PathBuf]) -> Result<()> {
-    directories.iter().try_for_each(|directory| {
-        fs::create_dir_all(directory).with_context(|| format!("Failed to create {}", directory.display()))
-    })
-}
+    /// Removes it if it is empty. A directory that another run is about to use is not.
+    pub(crate) fn remove_if_empty(&self) -> Result<()> {
+        match fs::remove_dir(&self.path) {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
+                Err(error).with_context(|| format!("Failed to remove {}", self.path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
 
-/// Removes a directory of pins. Returns whether there was one. bpffs answers `EPERM` to the system calls that
-/// [`fs::remove_dir_all`] prefers.
-pub(crate) fn remove_tree(directory: &Path) -> Result<bool> {
-    for entry in entries(directory)? {
-        let path = entry.path();
-        if entry
-            .file_type()
-            .with_context(|| format!("Failed to look at {}", path.display()))?
-            .is_dir()
-        {
-            remove_tree(&path)?;
+    /// The pins in the directory of this name.
+    pub(crate) fn version(&self, name: &str) -> Layout {
+        Layout::new(self.path.join(name))
+    }
+
+    /// The names of all that is in it.
+    pub(crate) fn names(&self) -> Result<Vec<String>> {
+        let name = |entry: DirEntry| entry.file_name().to_string_lossy().into_owned();
+        let listed = match fs::read_dir(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            listed => listed.and_then(|entries| entries.map(|entry| entry.map(name)).collect()),
+        };
+        listed.with_context(|| format!("Failed to list {}", self.path.display()))
+    }
+
+    fn check(&self, metadata: &Metadata) -> Result<()> {
+        let reason = if !metadata.is_dir() {
+            "it is not a directory".to_owned()
+        } else if !is_ours(metadata) {
+            format!("it belongs to user {}", metadata.uid())
         } else {
-            fs::remove_file(&path).with_context(|| format!("Failed to remove {}", path.display()))?;
-        }
+            return Ok(());
+        };
+        Err(EnrollError::Untrusted { path: self.path.clone(), reason }.into())
     }
-    match fs::remove_dir(directory) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).with_context(|| format!("Failed to remove {}", directory.display())),
-    }
-}
-
-/// What is in a directory. A directory that is not there has nothing in it.
-fn entries(directory: &Path) -> Result<Vec<DirEntry>> {
-    let listed = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        listed => listed.and_then(Iterator::collect),
-    };
-    listed.with_context(|| format!("Failed to list {}", directory.display()))
 }

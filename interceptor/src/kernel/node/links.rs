@@ -19,13 +19,13 @@ use crate::kernel::{
         lookup_stub,
         table::{self, ACCELERATION_CGROUP_PROGRAMS, CGROUP_PROGRAMS, ProgramInfo, SK_LOOKUP},
     },
-    sys,
+    sys::{self, tree::create_directory},
 };
 
 /// Attaches and pins the programs that the pod needs and has no link of.
 pub(crate) fn attach_missing(layout: &Layout, policy: &Policy, cgroup: &Cgroup, netns: &Netns) -> Result<()> {
     let pod = layout.pod(netns.cookie());
-    fs::create_dir_all(&pod).with_context(|| format!("Failed to create {}", pod.display()))?;
+    create_directory(&pod)?;
     let shared = CGROUP_PROGRAMS.map(|info| (info, layout.programs()));
     let of_acceleration = ACCELERATION_CGROUP_PROGRAMS.map(|info| (info, layout.acceleration().programs()));
     for (info, directory) in shared.into_iter().chain(of_acceleration) {

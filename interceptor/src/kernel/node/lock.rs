@@ -2,7 +2,7 @@
 //! The lock that runs of this program exclude each other with. It is never waited for without a limit.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Metadata},
     os::unix::fs::MetadataExt as _,
     path::Path,
     time::{Duration, Instant},
@@ -15,9 +15,15 @@ use nix::{
     sys::stat::{major, minor},
 };
 
-use crate::{EnrollError, LockHolder};
+use crate::{
+    EnrollError, LockHolder,
+    kernel::{node::bpffs::Home, sys::tree::open_directory},
+};
 
 /// Held while pins or maps are written. The kernel releases it if the holder dies.
+///
+/// What is locked is the directory of ours in the BPF file system. Its mode is 0700, so no other user can open it, and
+/// so none can lock it.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: Flock<File>,
@@ -27,26 +33,40 @@ pub(crate) struct Lock {
 const PAUSE: u16 = 10;
 
 impl Lock {
-    /// Locks a directory. Fails with [`EnrollError::Busy`] if another process still holds the lock after `wait`.
-    pub(crate) fn take(directory: &Path, wait: Duration) -> Result<Self> {
+    /// Takes the lock. Fails with [`EnrollError::Busy`] if another process still holds it after `wait`.
+    pub(crate) fn take(home: &Home, wait: Duration) -> Result<Self> {
         let deadline = Instant::now() + wait;
-        let mut file = File::open(directory).with_context(|| format!("Failed to open {}", directory.display()))?;
+        let path = home.path();
         loop {
-            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(file) => return Ok(Self { _file: file }),
-                Err((unlocked, nix::Error::EWOULDBLOCK | nix::Error::EINTR)) => file = unlocked,
-                Err((_, errno)) => {
-                    return Err(errno).with_context(|| format!("Failed to lock {}", directory.display()));
-                }
-            }
+            home.create()?;
+            let file = match open_directory(path) {
+                Ok(directory) => File::from(directory),
+                Err(nix::Error::ENOENT) => continue, // another run has just removed it
+                Err(errno) => return Err(errno).with_context(|| format!("Failed to open {}", path.display())),
+            };
+            let holder = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(file) if is_still_at(&file, path) => return Ok(Self { _file: file }),
+                Ok(_removed) => continue,
+                Err((file, nix::Error::EWOULDBLOCK | nix::Error::EINTR)) => file,
+                Err((_, errno)) => return Err(errno).with_context(|| format!("Failed to lock {}", path.display())),
+            };
             if Instant::now() >= deadline {
-                let holder = holder_of(&file).unwrap_or_default();
-                return Err(EnrollError::Busy { path: directory.to_path_buf(), waited: wait, holder }.into());
+                let holder = holder_of(&holder).unwrap_or_default();
+                return Err(EnrollError::Busy { path: path.to_path_buf(), waited: wait, holder }.into());
             }
             // A signal only makes the next try come earlier.
             poll(&mut [], PollTimeout::from(PAUSE)).unwrap_or_default();
         }
     }
+}
+
+/// Whether a directory is still the one at `path`. A run that removed the last pod removes the directory as well.
+fn is_still_at(file: &File, path: &Path) -> bool {
+    let same = |open: Metadata, named: Metadata| (open.dev(), open.ino()) == (named.dev(), named.ino());
+    file.metadata()
+        .ok()
+        .zip(fs::symlink_metadata(path).ok())
+        .is_some_and(|(open, named)| same(open, named))
 }
 
 /// The process that holds the lock of a file, if it is visible from here.
@@ -96,9 +116,10 @@ mod tests {
 
     #[test]
     fn a_lock_that_is_held_is_waited_for_no_longer_than_asked() {
-        let directory = tempfile::tempdir().unwrap();
-        let _held = Lock::take(directory.path(), Duration::ZERO).unwrap();
-        let error = Lock::take(directory.path(), Duration::from_millis(20)).unwrap_err();
+        let work = tempfile::tempdir().unwrap();
+        let home = Home::at(&work.path().join("interceptor"));
+        let _held = Lock::take(&home, Duration::ZERO).unwrap();
+        let error = Lock::take(&home, Duration::from_millis(20)).unwrap_err();
         let Some(EnrollError::Busy { holder: Some(holder), .. }) = error.downcast_ref() else {
             panic!("{error:#}")
         };

@@ -10,6 +10,8 @@ pub(crate) mod links;
 pub(crate) mod lock;
 pub(crate) mod maps;
 pub(crate) mod pinned;
+pub(crate) mod removal;
+pub(crate) mod staging;
 pub(crate) mod status;
 #[cfg(feature = "kernel-log")]
 pub(crate) mod trace;

@@ -8,16 +8,9 @@ use aya::maps::MapError;
 use interceptor_policy::{Address, NodeState, PolicyFlags};
 
 use crate::kernel::{
-    node::{
-        acceleration::PinnedAcceleration,
-        bpffs::{Bpffs, create_directories, remove_tree},
-        layout::Layout,
-        links,
-        lock::Lock,
-        maps::Maps,
-    },
+    node::{acceleration::PinnedAcceleration, bpffs::Bpffs, layout::Layout, links, maps::Maps},
     programs::object,
-    sys,
+    sys::{self, tree::remove_tree},
 };
 
 /// The pinned maps and programs of the node.
@@ -29,32 +22,13 @@ pub(crate) struct PinnedNode {
 impl PinnedNode {
     /// Opens what is there, if anything is.
     pub(crate) fn open(bpffs: &Bpffs) -> Result<Option<Self>> {
+        bpffs.home().exists()?;
         let layout = bpffs.layout();
         match fs::metadata(layout.root()) {
             Ok(_) => Ok(Some(Self { maps: Maps::open(&layout)?, layout })),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("Failed to look at {}", layout.root().display())),
         }
-    }
-
-    /// Loads maps and programs. They are put together in a staging directory and renamed into place in one step.
-    pub(crate) fn load(bpffs: &Bpffs, _lock: &Lock) -> Result<Self> {
-        let staging = bpffs.staging();
-        remove_tree(staging.root())?;
-        create_directories(&staging.directories())?;
-        let loaded = object::load_node(&staging.maps(), &staging.programs()).and_then(|()| {
-            let mut maps = Maps::open(&staging)?;
-            maps.set_node(NodeState { object: object::fingerprint(), ..NodeState::default() })?;
-            let layout = bpffs.layout();
-            fs::rename(staging.root(), layout.root())
-                .with_context(|| format!("Failed to put {} in place", layout.root().display()))?;
-            Ok(Self { layout, maps })
-        });
-        if loaded.is_err() {
-            // The first error is the one to report. The next run cleans up as well.
-            let _cleaned = remove_tree(&bpffs.home());
-        }
-        loaded
     }
 
     /// Whether another build of the kernel programs is loaded. It works, because the ABI is the same.

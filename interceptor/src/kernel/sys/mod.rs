@@ -7,6 +7,7 @@ pub(crate) mod map_error;
 mod misc;
 pub(crate) mod pod_type;
 pub(crate) mod release;
+pub(crate) mod tree;
 
 pub(crate) use bpf::{
     Instruction, bpf_link_create, bpf_obj_get, bpf_obj_pin, bpf_prog_attach, bpf_prog_load_sk_lookup,

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Removing pins: those of this version when the last pod goes, those of all versions when that is asked for, and what a
+//! run left that was killed. Only what is ours is removed, and no symbolic link is followed.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+
+use crate::kernel::{
+    node::{bpffs::Bpffs, layout::Layout, lock::Lock, staging},
+    programs::lookup_stub,
+    sys::tree::{is_ours, remove_tree},
+};
+
+/// What is moved to a name that begins so is going to be removed. A run that is killed leaves all of it, or nothing.
+const RETIRED: &str = "retired-";
+
+/// Removes all pins, of all versions. Attachments end with their pins. Returns whether there were any.
+pub(crate) fn remove_everything(bpffs: &Bpffs, lock: &Lock) -> Result<bool> {
+    let home = bpffs.home();
+    for name in home.names()? {
+        if !name.starts_with(RETIRED) && !staging::is_staging(&name) {
+            let (from, to) = (home.path().join(&name), home.path().join(format!("{RETIRED}{name}")));
+            fs::rename(&from, &to).with_context(|| format!("Failed to move {}", from.display()))?;
+        }
+    }
+    finish(bpffs, lock)
+}
+
+/// Removes what a run that was killed left to be removed. Returns whether there was anything.
+pub(crate) fn finish(bpffs: &Bpffs, _lock: &Lock) -> Result<bool> {
+    let home = bpffs.home();
+    let mut removed = finish_old(bpffs)?;
+    for name in home.names()? {
+        if name.starts_with(RETIRED) {
+            remove_version(&home.version(&name))?;
+            removed = true;
+        } else if staging::is_staging(&name) {
+            staging::remove_if_abandoned(&home.path().join(&name))?;
+        }
+    }
+    Ok(removed)
+}
+
+/// Up to ABI version 9, the directory of all versions was moved beside itself.
+fn finish_old(bpffs: &Bpffs) -> Result<bool> {
+    let path = bpffs.old_retired();
+    let ours = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir() && is_ours(&metadata));
+    if !ours {
+        return Ok(false); // there is none, or somebody else's, which is none of our business
+    }
+    for entry in fs::read_dir(&path).with_context(|| format!("Failed to list {}", path.display()))? {
+        let entry = entry.with_context(|| format!("Failed to list {}", path.display()))?;
+        if entry
+            .file_type()
+            .with_context(|| format!("Failed to look at {}", entry.path().display()))?
+            .is_dir()
+        {
+            remove_version(&Layout::new(entry.path()))?;
+        }
+    }
+    remove_tree(&path)
+}
+
+/// The pods' links go first, because the programs that they attach need the rest.
+fn remove_version(layout: &Layout) -> Result<()> {
+    remove_tree(&layout.pods())?;
+    lookup_stub::clear_tail_call_target(&layout.maps())?;
+    remove_tree(layout.root()).map(drop)
+}
