@@ -14,6 +14,7 @@ mod action;
 mod address;
 mod decide;
 mod flow;
+pub mod maps;
 mod owner;
 mod reason;
 mod slot;

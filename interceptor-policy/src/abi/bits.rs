@@ -15,6 +15,10 @@ macro_rules! bits {
         impl $name {
             $($(#[$flag_meta])* pub const $flag: Self = Self(1 << $bit);)+
 
+            /// All flags, by name.
+            #[cfg(test)]
+            pub(crate) const FLAGS: &[(&'static str, u32)] = &[$((stringify!($flag), Self::$flag.0)),+];
+
             /// From the number in a map.
             #[inline(always)]
             pub const fn from_bits(bits: u32) -> Self {
