@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use crate::{
-    Action, Address, AddressClass, Decision, Flow, Inbound, LOOPBACK_INTERFACE, NumberClass, NumberSpace, Outbound,
-    Policy, PolicyFlags, Protocol, Verdict,
+    abi::{AddressClass, NumberClass, NumberSpace, Policy, PolicyFlags},
+    action::Action,
+    address::Address,
+    flow::{Flow, Inbound, LOOPBACK_INTERFACE, Outbound, Protocol},
+    reason::Decision,
+    tables::Tables,
+    verdict::Verdict,
 };
 
 /// Where DNS servers listen: the port of questions that may be captured.
 pub const DNS_SERVICE_PORT: u16 = 53;
-
-/// What the operator's lists say of an address or a number: maps in the kernel, a snapshot of them in `explain`, memory
-/// in tests.
-pub trait Tables {
-    /// The union of what is said of all ranges that hold `address`.
-    fn address(&self, address: Address) -> AddressClass;
-    /// The union of what is said of all ranges of `space` that hold `number`.
-    fn number(&self, space: NumberSpace, number: u32) -> NumberClass;
-}
 
 /// Decides on the first packet of a connection, in the order of the rules that `istio-iptables` writes
 /// ([`capture/run.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/capture/run.go)).

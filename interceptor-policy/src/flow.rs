@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use zerocopy::{Immutable, IntoBytes};
 
-use crate::{Address, Owner};
+use crate::{address::Address, owner::Owner};
 
 /// The index of `lo`, the same in every network namespace
 /// ([`loopback.c`](https://github.com/torvalds/linux/blob/v6.12/drivers/net/loopback.c#L230)).

@@ -14,9 +14,11 @@ mod action;
 mod address;
 mod decide;
 mod flow;
+pub mod maps;
 mod owner;
 mod reason;
 mod slot;
+mod tables;
 mod verdict;
 
 pub use abi::{
@@ -26,9 +28,10 @@ pub use abi::{
 };
 pub use action::Action;
 pub use address::Address;
-pub use decide::{DNS_SERVICE_PORT, Tables, decide};
+pub use decide::{DNS_SERVICE_PORT, decide};
 pub use flow::{Flow, Inbound, LOOPBACK_INTERFACE, Outbound, Protocol};
 pub use owner::Owner;
 pub use reason::{Decision, Reason, ReasonKind};
 pub use slot::{Slot, SlotAddress, SlotCandidates};
+pub use tables::Tables;
 pub use verdict::Verdict;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{NumberClass, NumberSpace, Policy, PolicyFlags, Tables};
+use crate::{
+    abi::{NumberClass, NumberSpace, Policy, PolicyFlags},
+    tables::Tables,
+};
 
 /// What the rules need to know of the credentials a socket was created with: which of Istio's owner matches they
 /// satisfy.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-use crate::{Address, SlotEntry};
+use crate::{abi::SlotEntry, address::Address};
 
 /// A number that stands for a destination of one pod while a redirected connection lasts. It travels in the low bits of
 /// the local address that the connection really goes to, so no state per connection is needed to find the destination
@@ -131,7 +131,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::Destination;
+    use crate::abi::Destination;
 
     fn entry(ip: u32, port: u16) -> SlotEntry {
         SlotEntry::new(4_001, Destination::new(Address::from(Ipv4Addr::from(ip)), port))

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The flat types that cross the kernel boundary: keys and values of maps. They have no padding, no `bool` and no enum
+//! with data: `zerocopy` refuses to compile those. They hold no rule.
+
+mod bits;
+mod class;
+mod counters;
+mod enrollment;
+mod keys;
+mod listeners;
+mod lookup;
+mod policy;
+mod slots;
+mod version;
+
+pub use class::{AddressClass, NumberClass};
+pub use counters::Counters;
+pub use enrollment::{Enrollment, MAX_PODS, NodeState};
+pub use keys::{AddressKey, NumberKey, NumberSpace};
+pub use listeners::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, ProxyListener};
+pub use lookup::Caller;
+pub use policy::{Policy, PolicyFlags};
+pub use slots::{AskedServer, Destination, SlotEntry};
+pub use version::ABI_VERSION;

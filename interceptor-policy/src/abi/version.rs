@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The version of everything that two builds of loader and programs would have to agree on.
+
+/// Raise it when a type in `abi` or `acceleration`, the list of reasons, or the meaning of a map changes. It is part of
+/// the path of all pins, so two versions never share a map.
+pub const ABI_VERSION: u32 = 10;
+
+#[cfg(test)]
+mod tests {
+    use core::mem::offset_of;
+
+    use super::ABI_VERSION;
+    use crate::{
+        abi::{
+            class::{AddressClass, NumberClass},
+            counters::Counters,
+            enrollment::{Enrollment, MAX_PODS, NodeState},
+            keys::{AddressKey, NumberKey, NumberSpace},
+            listeners::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, ProxyListener},
+            lookup::Caller,
+            policy::{Policy, PolicyFlags},
+            slots::{AskedServer, Destination, SlotEntry},
+        },
+        acceleration::{FlowKey, Handshake, Path, SeqNumbers, SocketState},
+        address::Address,
+        maps,
+        owner::Owner,
+        reason::Reason,
+    };
+
+    #[test]
+    fn the_version_changes_with_the_layout() {
+        let hash = layout();
+        assert!(
+            (ABI_VERSION, hash) == (10, 0x4892_27e2_9017_534a),
+            "the layout changed: raise ABI_VERSION and write {hash:#018x} here"
+        );
+    }
+
+    /// [FNV-1a](https://datatracker.ietf.org/doc/html/draft-eastlake-fnv), which gives the same hash everywhere.
+    struct Fnv(u64);
+
+    impl Fnv {
+        fn bytes(&mut self, bytes: &[u8]) {
+            for byte in bytes {
+                self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            }
+        }
+
+        fn number(&mut self, number: u64) {
+            self.bytes(&number.to_le_bytes());
+        }
+
+        fn text(&mut self, text: &str) {
+            self.number(text.len() as u64);
+            self.bytes(text.as_bytes());
+        }
+    }
+
+    /// Adds size, alignment and the offset of every field. A struct with a field that is not named does not compile.
+    macro_rules! structs {
+        ($hash:ident, $($type:ident { $($field:ident),+ })+) => {$(
+            let _all_fields = |value: $type| { let $type { $($field: _),+ } = value; };
+            sizes!($hash, $type);
+            $($hash.number(offset_of!($type, $field) as u64);)+
+        )+};
+    }
+
+    /// Adds size and alignment.
+    macro_rules! sizes {
+        ($hash:ident, $($type:ty),+) => {
+            $(for number in [size_of::<$type>(), align_of::<$type>()] { $hash.number(number as u64); })+
+        };
+    }
+
+    fn layout() -> u64 {
+        let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+        structs!(hash,
+            Policy {
+                generation, flags, outbound_port, inbound_port, tunnel_port, dns_port, tproxy_mark, tproxy_table,
+                pod_v4, pod_v6, accelerate_budget, padding
+            }
+            Enrollment { policy, fingerprint, netns_inode, cgroup_id, addresses, numbers }
+            NodeState { last_generation, unfinished, object }
+            Destination { address, port, padding }
+            SlotEntry { netns_cookie, destination, padding }
+            AskedServer { server, source_is_pod }
+            ListenerKey { netns_cookie, port, scope, index }
+            ProxyListener { port }
+            Caller { netns_cookie, context }
+            FlowKey { netns_cookie, local, remote, local_port, remote_port, padding }
+            SeqNumbers { snd_nxt, rcv_nxt }
+            Handshake { sequence, socket }
+            SocketState {
+                key, peer_netns_cookie, sequence, path, urgent, budget, credit, peer_socket, memory_low
+            }
+        );
+        sizes!(hash, Address, AddressKey, NumberKey, ListenerScope, Path, Owner, Counters);
+        for (flag, bits) in [PolicyFlags::FLAGS, AddressClass::FLAGS, NumberClass::FLAGS]
+            .into_iter()
+            .flatten()
+        {
+            hash.text(flag);
+            hash.number(u64::from(*bits));
+        }
+        for space in [NumberSpace::Port, NumberSpace::Uid, NumberSpace::Gid, NumberSpace::Interface] {
+            hash.number(space as u64);
+        }
+        hash.number(MAX_PODS as u64);
+        hash.number(u64::from(LISTENERS_PER_PORT));
+        for name in [maps::ALL, maps::ACCELERATION].into_iter().flatten() {
+            hash.text(name.as_str());
+        }
+        for reason in Reason::ALL {
+            hash.text(reason.label());
+        }
+        hash.0
+    }
+}
