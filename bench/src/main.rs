@@ -15,7 +15,7 @@ use clap::{Parser, ValueEnum as _};
 use interceptor_bench::{
     experiment::{Effort, Group, Lab, Outcome},
     progress::Progress,
-    report::{Machine, Report, outcome_table, targets_table},
+    report::{self, Machine, Report, outcome_table, targets_table},
     worker::{Cpus, pin},
 };
 use nix::unistd::geteuid;
@@ -84,7 +84,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     drop(node);
 
     let report = Report::new(machine, command_line(), effort.rounds, seed, outcomes);
-    report.write(&arguments.out)?;
+    report::write(&report, &arguments.out)?;
     if !report.targets.is_empty() {
         say(&format!("\n{}", targets_table(&report.targets)))?;
     }

@@ -9,6 +9,7 @@ mod lint;
 mod programs;
 mod run;
 mod setup;
+mod story;
 mod suite;
 mod test;
 mod transcripts;
@@ -44,6 +45,8 @@ enum Command {
     Lint,
     /// Set up, lint, and run every test; the root suite needs root
     Test(test::Options),
+    /// Run the stories with a name, once or many times; needs root
+    Story(story::Options),
     /// Compare the rules that are rendered with the transcripts of `istio-iptables`' own tests
     Transcripts(transcripts::Options),
     /// Run a command under another kernel, in a virtual machine
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Lint => lint::run(),
         Command::Test(options) => test::run(&options),
+        Command::Story(options) => story::run(&options),
         Command::Transcripts(options) => transcripts::run(&options),
         Command::Vm(options) => vm::run(&options),
     };

@@ -17,10 +17,27 @@ pub(crate) struct Workspace {
 pub(crate) struct Member {
     pub(crate) name: String,
     pub(crate) manifest: PathBuf,
-    /// Names of what it is built from; dependencies of its tests are left out.
-    pub(crate) dependencies: Vec<String>,
+    /// What it is built from. Dependencies of its tests are left out.
+    pub(crate) dependencies: Vec<Dependency>,
     /// Names of its integration tests.
     pub(crate) tests: Vec<String>,
+    /// The first file of each of its crates: its library, programs, tests and build script.
+    pub(crate) roots: Vec<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Always,
+    /// Behind a feature.
+    Optional,
+    /// In the build script.
+    Build,
 }
 
 impl Workspace {
@@ -40,17 +57,19 @@ impl Workspace {
     fn read(metadata: &Value) -> Option<Self> {
         let member = |package: &Value| {
             let dependencies = package["dependencies"].as_array()?.iter();
-            let targets = package["targets"].as_array()?.iter();
-            let tests = targets.filter(|target| target["kind"][0] == "test");
+            let targets = package["targets"].as_array()?;
+            let tests = targets.iter().filter(|target| target["kind"][0] == "test");
             let shipped = dependencies.filter(|dependency| dependency["kind"] != "dev");
             Some(Member {
                 name: package["name"].as_str()?.into(),
                 manifest: package["manifest_path"].as_str()?.into(),
-                dependencies: shipped
-                    .map(|dependency| Some(dependency["name"].as_str()?.to_owned()))
-                    .collect::<Option<_>>()?,
+                dependencies: shipped.map(Dependency::read).collect::<Option<_>>()?,
                 tests: tests
                     .map(|target| Some(target["name"].as_str()?.to_owned()))
+                    .collect::<Option<_>>()?,
+                roots: targets
+                    .iter()
+                    .map(|target| Some(target["src_path"].as_str()?.into()))
                     .collect::<Option<_>>()?,
             })
         };
@@ -59,6 +78,17 @@ impl Workspace {
             target_dir: metadata["target_directory"].as_str()?.into(),
             members: metadata["packages"].as_array()?.iter().map(member).collect::<Option<_>>()?,
         })
+    }
+}
+
+impl Dependency {
+    fn read(dependency: &Value) -> Option<Self> {
+        let kind = match (dependency["kind"].as_str(), dependency["optional"].as_bool()?) {
+            (Some("build"), _) => Kind::Build,
+            (_, true) => Kind::Optional,
+            (_, false) => Kind::Always,
+        };
+        Some(Self { name: dependency["name"].as_str()?.into(), kind })
     }
 }
 
@@ -75,14 +105,17 @@ mod tests {
     fn this_workspace_is_read() {
         let workspace = Workspace::load().unwrap();
         assert_eq!(workspace.root, root());
-        assert!(
-            workspace
-                .members
-                .iter()
-                .any(|member| member.name == "xtask" && member.dependencies.contains(&"clap".into()))
-        );
-        // Its own tests use proptest; the program that is shipped does not.
-        let interceptor = workspace.members.iter().find(|member| member.name == "interceptor").unwrap();
-        assert!(!interceptor.dependencies.contains(&"proptest".into()));
+        let xtask = workspace.member("xtask").unwrap();
+        assert!(xtask.roots.contains(&root().join("xtask/src/main.rs")));
+        let interceptor = workspace.member("interceptor").unwrap();
+        let kind = |name: &str| {
+            let found = interceptor.dependencies.iter().find(|dependency| dependency.name == name);
+            found.map(|dependency| dependency.kind)
+        };
+        assert_eq!(kind("aya"), Some(Kind::Always));
+        assert_eq!(kind("aya-log"), Some(Kind::Optional));
+        assert_eq!(kind("toolchain"), Some(Kind::Build));
+        // Its own tests use rstest; the program that is shipped does not.
+        assert_eq!(kind("rstest"), None);
     }
 }

@@ -19,8 +19,6 @@ pub use plan::{Contender, Plan};
 
 use clap::ValueEnum;
 
-use crate::stage::Variant;
-
 /// The names for `--only`, in the order in which they are carried out: the one of a process in no pod before any pod is
 /// there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -85,9 +83,4 @@ impl Group {
             Self::Envoy => envoy::run(lab),
         }
     }
-}
-
-/// The label of a contender that differs from others in a number.
-fn numbered(variant: Variant, number: usize, what: &str) -> String {
-    format!("{variant}, {number} {what}")
 }

@@ -5,7 +5,6 @@ use testkit::Node;
 
 use super::{
     lab::{Lab, durations},
-    numbered,
     outcome::{Better, Outcome, Unit},
     plan::{Contender, Plan},
 };
@@ -89,4 +88,9 @@ fn connects(
         better: Better::Less,
         contenders,
     })
+}
+
+/// The label of a contender that differs from others in a number.
+fn numbered(variant: Variant, number: usize, what: &str) -> String {
+    format!("{variant}, {number} {what}")
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 use std::fmt::Write as _;
 
-use super::{Report, show};
+use super::{results::Report, show};
 use crate::{
     experiment::{Outcome, Series},
     stage::Variant,

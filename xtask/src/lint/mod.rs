@@ -2,8 +2,15 @@
 //! `cargo xtask lint`: the format, the lints for the host and for the kernel, the documentation, and this project's own
 //! rules.
 
+mod circles;
+mod dependencies;
+mod files;
+mod floors;
+mod imports;
 mod rules;
 mod source;
+mod style;
+mod tokens;
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Just enough of Rust's syntax to find keywords and not be misled by comments and text.
+//! Tells code from comments and text in Rust source. Knows no more of the syntax than that.
 
 /// The line numbers, from 1, on which `keyword` stands as a word of code.
-pub(crate) fn lines_with_keyword(source: &str, keyword: &str) -> Vec<usize> {
+pub(super) fn lines_with_keyword(source: &str, keyword: &str) -> Vec<usize> {
     let code = blank_comments_and_text(source);
     let is_in = |line: &str| {
         line.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
@@ -16,7 +16,7 @@ pub(crate) fn lines_with_keyword(source: &str, keyword: &str) -> Vec<usize> {
 }
 
 /// The source with comments, strings and character literals replaced by spaces; line breaks stay.
-fn blank_comments_and_text(source: &str) -> String {
+pub(super) fn blank_comments_and_text(source: &str) -> String {
     let mut code = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(letter) = rest.chars().next() {
