@@ -61,7 +61,7 @@ impl Serialize for Cidr {
 mod tests {
     use rstest::rstest;
 
-    use super::{super::settings, *};
+    use super::*;
 
     #[rstest]
     #[case::v4("10.0.0.0/8")]
@@ -71,7 +71,7 @@ mod tests {
     #[case::v6("2001:db8::/32")]
     #[case::compatible_v6("::10.0.0.0/104")]
     fn good(#[case] text: &str) {
-        let cidr = Cidr::parse(settings::SERVICE_CIDR, text).unwrap();
+        let cidr = Cidr::parse(Setting::ServiceCidr, text).unwrap();
         let (address, length) = text.split_once('/').unwrap();
         assert_eq!(
             (cidr.address(), cidr.prefix_len()),
@@ -94,10 +94,10 @@ mod tests {
     #[case::short("10/8")]
     #[case::star("*")]
     fn malformed(#[case] text: &str) {
-        let error = Cidr::parse(settings::SERVICE_CIDR, text).unwrap_err();
+        let error = Cidr::parse(Setting::ServiceCidr, text).unwrap_err();
         assert_eq!(
             error,
-            ConfigError::NotACidr { setting: settings::SERVICE_CIDR, item: text.to_owned() }
+            ConfigError::NotACidr { setting: Setting::ServiceCidr, item: text.to_owned() }
         );
     }
 
@@ -106,7 +106,7 @@ mod tests {
     #[case::no_length_v6("2001:db8::1", "write 2001:db8::1/128")]
     #[case::mapped("::ffff:10.0.0.0/104", "10.0.0.0/8")]
     fn almost(#[case] text: &str, #[case] advice: &str) {
-        let error = Cidr::parse(settings::SERVICE_CIDR, text).unwrap_err().to_string();
+        let error = Cidr::parse(Setting::ServiceCidr, text).unwrap_err().to_string();
         assert!(error.contains(advice), "{error}");
         assert!(error.starts_with("--istio-service-cidr (ISTIO_SERVICE_CIDR)"), "{error}");
     }

@@ -12,7 +12,7 @@ use super::{
     compiled::number_bits,
     interfaces::Excluded,
     prefixes::{Prefix, flatten},
-    routes, settings,
+    routes,
 };
 
 /// How many address prefixes, and how many number prefixes, one pod may have. Far more than any list by hand; less than
@@ -63,6 +63,7 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
         run_validation: _,
         probe_port: _,
         probe_timeout: _,
+        acceleration,
     } = config;
     let PodFacts { interfaces, source_v4, source_v6, ids, routes: _, rules: _ } = facts;
     let ipv6 = facts.ipv6_enabled(*dual_stack)?;
@@ -97,7 +98,8 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
         )
         .with_if(*inbound_ports != Selection::Listed(Vec::new()), PolicyFlags::INBOUND)
         .with_if(*inbound_ports == Selection::All, PolicyFlags::INBOUND_ALL)
-        .with_if(*owner_groups != Selection::All, PolicyFlags::ONLY_LISTED_GROUPS);
+        .with_if(*owner_groups != Selection::All, PolicyFlags::ONLY_LISTED_GROUPS)
+        .with_if(acceleration.is_some(), PolicyFlags::ACCELERATE);
     let ranges: [(&[Cidr], AddressClass); 3] = [
         (std::slice::from_ref(loopback_range), AddressClass::LOOPBACK_EXEMPT),
         (outbound_ranges_excluded, AddressClass::OUTBOUND_EXCLUDED),
@@ -124,7 +126,7 @@ pub fn compile(config: &IstioConfig, facts: &PodFacts) -> Result<CompiledPolicy,
             tproxy_table: if tproxy { *tproxy_route_table } else { 0 },
             pod_v4,
             pod_v6,
-            accelerate_budget: 0,
+            accelerate_budget: acceleration.map_or(0, |acceleration| acceleration.budget),
             padding: 0,
         },
         addresses,
@@ -152,8 +154,8 @@ fn ports(
 }
 
 fn users(proxy_uids: &[NumberRange], ids: &IdMap) -> Result<Vec<NumberPrefix>, ConfigError> {
-    let proxy = outside(ids, settings::PROXY_UID, proxy_uids)?;
-    let first_proxy = outside(ids, settings::PROXY_UID, proxy_uids.get(..1).unwrap_or_default())?;
+    let proxy = outside(ids, Setting::ProxyUid, proxy_uids)?;
+    let first_proxy = outside(ids, Setting::ProxyUid, proxy_uids.get(..1).unwrap_or_default())?;
     let lists: [(&[NumberRange], NumberClass); 2] =
         [(&proxy, NumberClass::PROXY_ID), (&first_proxy, NumberClass::FIRST_PROXY_ID)];
     Ok(in_space(NumberSpace::Uid, &lists))
@@ -165,11 +167,11 @@ fn groups(
     owner_groups_excluded: &[NumberRange],
     ids: &IdMap,
 ) -> Result<Vec<NumberPrefix>, ConfigError> {
-    let proxy = outside(ids, settings::PROXY_GID, proxy_gids)?;
+    let proxy = outside(ids, Setting::ProxyGid, proxy_gids)?;
     // Only one of the two lists is in force, and `ONLY_LISTED_GROUPS` says which.
     let owners = match owner_groups {
-        Selection::All => outside(ids, settings::OWNER_GROUPS_EXCLUDE, owner_groups_excluded)?,
-        Selection::Listed(listed) => outside(ids, settings::OWNER_GROUPS, listed)?,
+        Selection::All => outside(ids, Setting::OwnerGroupsExclude, owner_groups_excluded)?,
+        Selection::Listed(listed) => outside(ids, Setting::OwnerGroups, listed)?,
     };
     let lists: [(&[NumberRange], NumberClass); 2] =
         [(&proxy, NumberClass::PROXY_ID), (&owners, NumberClass::OWNER_GROUP)];

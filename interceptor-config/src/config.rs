@@ -7,17 +7,16 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::{
-    Accounts, Cidr, ConfigError, DnsServers, Environment, IstioFlags, NumberRange, ResolvConf, Selection, Setting, go,
+    AccelerationConfig, Accounts, Cidr, ConfigError, DnsServers, NumberRange, ResolvConf, Selection, Setting, Sources,
+    go,
     list::{serialize_comma_separated, split},
-    numbers, settings,
-    sources::Sources,
+    numbers,
+    sources::Reader,
 };
 
 /// How many owner groups may be included; Istio's limit.
 const MAX_OWNER_GROUPS: usize = 64;
 const DEFAULT_PROXY_UID: u32 = 1337;
-const DEFAULT_PROBE_PORT: u16 = 15_002;
-const DEFAULT_PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A complete configuration. It serializes under the names that `istio-iptables` prints, lists as they are written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -137,6 +136,9 @@ pub struct IstioConfig {
     /// `--probe-timeout`.
     #[serde(rename = "PROBE_TIMEOUT", serialize_with = "serialize_duration")]
     pub probe_timeout: Duration,
+    /// `--accelerate`. Without acceleration, nothing is printed.
+    #[serde(flatten)]
+    pub acceleration: Option<AccelerationConfig>,
 }
 
 /// How inbound connections reach the sidecar.
@@ -158,129 +160,79 @@ pub enum IptablesBinary {
 }
 
 impl IstioConfig {
-    /// Reads every setting, the flag before the environment before the default, and judges whether it is well-formed,
-    /// even where it is without effect. The strings are warnings: values in the environment that Istio takes for
-    /// something else, and DNS servers that are none.
+    /// Reads every setting, and judges whether its value is well-formed, even where the value has no effect. The strings
+    /// are warnings: values in the environment that Istio takes for something else, and DNS servers that are no
+    /// addresses.
     ///
     /// What is put in force must also pass [`check_supported`](Self::check_supported).
     pub fn resolve(
-        flags: &IstioFlags,
-        environment: Environment<'_>,
+        sources: Sources<'_>,
         accounts: &dyn Accounts,
         resolv_conf: ResolvConf<'_>,
     ) -> Result<(Self, Vec<String>), ConfigError> {
-        let mut sources = Sources::new(environment);
-        let mut config = Self::read(flags, &mut sources, accounts)?;
-        let mut warnings = sources.into_warnings();
+        let mut reader = Reader::new(sources);
+        let mut config = Self::read(&mut reader, accounts)?;
+        let mut warnings = reader.into_warnings();
         if config.redirect_dns && !config.capture_all_dns {
             config.dns_servers = DnsServers::read(resolv_conf, &mut warnings)?;
         }
         Ok((config, warnings))
     }
 
-    fn read(flags: &IstioFlags, from: &mut Sources<'_>, accounts: &dyn Accounts) -> Result<Self, ConfigError> {
-        let IstioFlags {
-            envoy_port,
-            inbound_capture_port,
-            inbound_tunnel_port,
-            proxy_uid,
-            proxy_gid,
-            istio_inbound_interception_mode,
-            istio_inbound_ports,
-            istio_local_exclude_ports,
-            istio_exclude_interfaces,
-            istio_service_cidr,
-            istio_service_exclude_cidr,
-            istio_outbound_ports,
-            istio_local_outbound_ports_exclude,
-            kube_virt_interfaces,
-            istio_inbound_tproxy_mark,
-            istio_inbound_tproxy_route_table,
-            dry_run,
-            iptables_probe_port,
-            probe_timeout,
-            skip_rule_apply,
-            run_validation,
-            redirect_dns,
-            capture_all_dns,
-            drop_invalid,
-            dual_stack,
-            network_namespace,
-            cni_mode,
-            reconcile,
-            cleanup_only,
-            force_apply,
-            native_nftables,
-            force_iptables_binary,
-            log: _,
-        } = flags;
-        let text = |flag: &Option<String>, setting, default: &str| from.text(flag.as_ref(), setting, default);
-        let one_port = |flag, setting, default| numbers::one_port(setting, &text(flag, setting, default), accounts);
-        let ports = |flag, setting| numbers::ports(setting, &text(flag, setting, ""), accounts);
-        let ports_or_all = |flag, setting| numbers::ports_or_all(setting, &text(flag, setting, ""), accounts);
-        let names = |flag, setting| split(&text(flag, setting, "")).map(str::to_owned).collect();
+    fn read(from: &mut Reader<'_>, accounts: &dyn Accounts) -> Result<Self, ConfigError> {
+        let one_port = |setting| numbers::one_port(setting, &from.text(setting), accounts);
+        let ports = |setting| numbers::ports(setting, &from.text(setting), accounts);
+        let ports_or_all = |setting| numbers::ports_or_all(setting, &from.text(setting), accounts);
+        let names = |setting| split(&from.text(setting)).map(str::to_owned).collect();
+        let integer = |setting| integer(setting, &from.text(setting));
 
         let sidecar = Sidecar {
-            users: text(proxy_uid, settings::PROXY_UID, ""),
-            groups: text(proxy_gid, settings::PROXY_GID, ""),
-            envoy_user: text(&None, settings::ENVOY_USER, "istio-proxy"),
+            users: from.text(Setting::ProxyUid),
+            groups: from.text(Setting::ProxyGid),
+            envoy_user: from.text(Setting::EnvoyUser),
         };
         let (users, groups) = sidecar.resolve(accounts)?;
 
         Ok(Self {
-            envoy_port: one_port(envoy_port, settings::ENVOY_PORT, "15001")?,
-            inbound_capture_port: one_port(inbound_capture_port, settings::INBOUND_CAPTURE_PORT, "15006")?,
-            inbound_tunnel_port: one_port(inbound_tunnel_port, settings::INBOUND_TUNNEL_PORT, "15008")?,
+            envoy_port: one_port(Setting::EnvoyPort)?,
+            inbound_capture_port: one_port(Setting::InboundCapturePort)?,
+            inbound_tunnel_port: one_port(Setting::InboundTunnelPort)?,
             proxy_uids: users,
             proxy_gids: groups,
-            interception_mode: InterceptionMode::from(
-                text(istio_inbound_interception_mode, settings::INTERCEPTION_MODE, "").as_str(),
-            ),
-            tproxy_mark: integer(
-                settings::TPROXY_MARK,
-                &text(istio_inbound_tproxy_mark, settings::TPROXY_MARK, "1337"),
-            )?,
-            tproxy_route_table: integer(
-                settings::TPROXY_ROUTE_TABLE,
-                &text(istio_inbound_tproxy_route_table, settings::TPROXY_ROUTE_TABLE, "133"),
-            )?,
-            inbound_ports: ports_or_all(istio_inbound_ports, settings::INBOUND_PORTS)?,
-            inbound_ports_excluded: ports(istio_local_exclude_ports, settings::LOCAL_EXCLUDE_PORTS)?,
-            owner_groups: owner_groups(&text(&None, settings::OWNER_GROUPS, "*"), accounts)?,
-            owner_groups_excluded: owner_groups_excluded(&text(&None, settings::OWNER_GROUPS_EXCLUDE, ""), accounts)?,
-            outbound_ranges: ranges_or_all(
-                settings::SERVICE_CIDR,
-                &text(istio_service_cidr, settings::SERVICE_CIDR, ""),
-            )?,
-            outbound_ranges_excluded: ranges_excluded(&text(
-                istio_service_exclude_cidr,
-                settings::SERVICE_EXCLUDE_CIDR,
-                "",
-            ))?,
-            outbound_ports: ports(istio_outbound_ports, settings::OUTBOUND_PORTS)?,
-            outbound_ports_excluded: ports(istio_local_outbound_ports_exclude, settings::LOCAL_OUTBOUND_PORTS_EXCLUDE)?,
-            virtual_interfaces: names(kube_virt_interfaces, settings::KUBE_VIRT_INTERFACES),
-            network_namespace: text(network_namespace, settings::NETWORK_NAMESPACE, ""),
-            excluded_interfaces: names(istio_exclude_interfaces, settings::EXCLUDE_INTERFACES),
-            force_iptables_binary: iptables_binary(text(force_iptables_binary, settings::FORCE_IPTABLES_BINARY, ""))?,
-            loopback_range: loopback_range(&text(&None, settings::IPV4_LOOPBACK_CIDR, "127.0.0.1/32"))?,
-            dry_run_file: Some(text(&None, settings::DRY_RUN_FILE_PATH, "")).filter(|path| !path.is_empty()),
-            dual_stack: from.switch(*dual_stack, settings::DUAL_STACK),
-            redirect_dns: from.switch(*redirect_dns, settings::REDIRECT_DNS),
-            drop_invalid: from.switch(*drop_invalid, settings::DROP_INVALID),
-            capture_all_dns: from.switch(*capture_all_dns, settings::CAPTURE_ALL_DNS),
-            // They are in a file, which is read only if need be.
+            interception_mode: InterceptionMode::from(from.text(Setting::InterceptionMode).as_str()),
+            tproxy_mark: integer(Setting::TproxyMark)?,
+            tproxy_route_table: integer(Setting::TproxyRouteTable)?,
+            inbound_ports: ports_or_all(Setting::InboundPorts)?,
+            inbound_ports_excluded: ports(Setting::LocalExcludePorts)?,
+            owner_groups: owner_groups(&from.text(Setting::OwnerGroups), accounts)?,
+            owner_groups_excluded: owner_groups_excluded(&from.text(Setting::OwnerGroupsExclude), accounts)?,
+            outbound_ranges: ranges_or_all(Setting::ServiceCidr, &from.text(Setting::ServiceCidr))?,
+            outbound_ranges_excluded: ranges_excluded(&from.text(Setting::ServiceExcludeCidr))?,
+            outbound_ports: ports(Setting::OutboundPorts)?,
+            outbound_ports_excluded: ports(Setting::LocalOutboundPortsExclude)?,
+            virtual_interfaces: names(Setting::KubeVirtInterfaces),
+            network_namespace: from.text(Setting::NetworkNamespace),
+            excluded_interfaces: names(Setting::ExcludeInterfaces),
+            force_iptables_binary: iptables_binary(from.text(Setting::ForceIptablesBinary))?,
+            loopback_range: loopback_range(&from.text(Setting::Ipv4LoopbackCidr))?,
+            dry_run_file: Some(from.text(Setting::DryRunFilePath)).filter(|path| !path.is_empty()),
+            dual_stack: from.switch(Setting::DualStack)?,
+            redirect_dns: from.switch(Setting::RedirectDns)?,
+            drop_invalid: from.switch(Setting::DropInvalid)?,
+            capture_all_dns: from.switch(Setting::CaptureAllDns)?,
+            // They are in a file, which is read only if it matters.
             dns_servers: DnsServers::default(),
-            cni_mode: from.switch(*cni_mode, settings::CNI_MODE),
-            reconcile: from.switch(*reconcile, settings::RECONCILE),
-            cleanup_only: from.switch(*cleanup_only, settings::CLEANUP_ONLY),
-            force_apply: from.switch(*force_apply, settings::FORCE_APPLY),
-            native_nftables: from.switch(*native_nftables, settings::NATIVE_NFTABLES),
-            dry_run: from.switch(*dry_run, settings::DRY_RUN),
-            skip_rule_apply: from.switch(*skip_rule_apply, settings::SKIP_RULE_APPLY),
-            run_validation: from.switch(*run_validation, settings::RUN_VALIDATION),
-            probe_port: from.number(*iptables_probe_port, settings::PROBE_PORT, DEFAULT_PROBE_PORT),
-            probe_timeout: from.duration(*probe_timeout, settings::PROBE_TIMEOUT, DEFAULT_PROBE_TIMEOUT),
+            cni_mode: from.switch(Setting::CniMode)?,
+            reconcile: from.switch(Setting::Reconcile)?,
+            cleanup_only: from.switch(Setting::CleanupOnly)?,
+            force_apply: from.switch(Setting::ForceApply)?,
+            native_nftables: from.switch(Setting::NativeNftables)?,
+            dry_run: from.switch(Setting::DryRun)?,
+            skip_rule_apply: from.switch(Setting::SkipRuleApply)?,
+            run_validation: from.switch(Setting::RunValidation)?,
+            probe_port: from.number(Setting::ProbePort)?,
+            probe_timeout: from.duration(Setting::ProbeTimeout)?,
+            acceleration: AccelerationConfig::read(from)?,
         })
     }
 }
@@ -309,20 +261,20 @@ impl Sidecar {
             users
         };
         let (groups_from, groups) = if groups.is_empty() {
-            (settings::PROXY_UID, &users)
+            (Setting::ProxyUid, &users)
         } else {
-            (settings::PROXY_GID, &groups)
+            (Setting::ProxyGid, &groups)
         };
-        let proxy_users = numbers::users(settings::PROXY_UID, &users, accounts)?;
+        let proxy_users = numbers::users(Setting::ProxyUid, &users, accounts)?;
         if proxy_users.is_empty() {
-            return Err(ConfigError::NoProxyUser { setting: settings::PROXY_UID, value: users });
+            return Err(ConfigError::NoProxyUser { setting: Setting::ProxyUid, value: users });
         }
         Ok((proxy_users, numbers::groups(groups_from, groups, accounts)?))
     }
 }
 
 fn owner_groups(value: &str, accounts: &dyn Accounts) -> Result<Selection<NumberRange>, ConfigError> {
-    let setting = settings::OWNER_GROUPS;
+    let setting = Setting::OwnerGroups;
     let groups = numbers::groups_or_all(setting, value, accounts)?;
     let count = groups.listed().len();
     if count > MAX_OWNER_GROUPS {
@@ -332,7 +284,7 @@ fn owner_groups(value: &str, accounts: &dyn Accounts) -> Result<Selection<Number
 }
 
 fn owner_groups_excluded(value: &str, accounts: &dyn Accounts) -> Result<Vec<NumberRange>, ConfigError> {
-    numbers::groups(settings::OWNER_GROUPS_EXCLUDE, value, accounts)
+    numbers::groups(Setting::OwnerGroupsExclude, value, accounts)
 }
 
 fn ranges_or_all(setting: Setting, value: &str) -> Result<Selection<Cidr>, ConfigError> {
@@ -340,7 +292,7 @@ fn ranges_or_all(setting: Setting, value: &str) -> Result<Selection<Cidr>, Confi
 }
 
 fn ranges_excluded(value: &str) -> Result<Vec<Cidr>, ConfigError> {
-    let setting = settings::SERVICE_EXCLUDE_CIDR;
+    let setting = Setting::ServiceExcludeCidr;
     match ranges_or_all(setting, value)? {
         Selection::All => Err(ConfigError::EverythingExcluded { setting }),
         Selection::Listed(ranges) => Ok(ranges),
@@ -350,7 +302,7 @@ fn ranges_excluded(value: &str) -> Result<Vec<Cidr>, ConfigError> {
 /// The three checks of
 /// [`ValidateIPv4LoopbackCidr`](https://github.com/istio/istio/blob/master/tools/common/config/validation.go), in its words.
 fn loopback_range(value: &str) -> Result<Cidr, ConfigError> {
-    let setting = settings::IPV4_LOOPBACK_CIDR;
+    let setting = Setting::Ipv4LoopbackCidr;
     let cidr = Cidr::parse(setting, value)
         .map_err(|_any_reason| ConfigError::LoopbackCidr { setting, value: value.to_owned() })?;
     if !(cidr.address().is_ipv4() && cidr.address().is_loopback()) {
@@ -367,7 +319,7 @@ fn iptables_binary(value: String) -> Result<Option<IptablesBinary>, ConfigError>
         "" => Ok(None),
         "legacy" => Ok(Some(IptablesBinary::Legacy)),
         "nft" => Ok(Some(IptablesBinary::Nft)),
-        _ => Err(ConfigError::IptablesBinary { setting: settings::FORCE_IPTABLES_BINARY, value }),
+        _ => Err(ConfigError::IptablesBinary { setting: Setting::ForceIptablesBinary, value }),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Serialize, Serializer};
 
-use super::{ConfigError, settings};
+use super::{ConfigError, Setting};
 
 /// Where the DNS servers are listed. It is read only if the list matters.
 #[derive(Clone, Copy)]
@@ -75,7 +75,7 @@ impl DnsServers {
             }
         }
         if servers == Self::default() {
-            let setting = settings::REDIRECT_DNS;
+            let setting = Setting::RedirectDns;
             let path = path.display();
             warnings.push(format!(
                 "{setting}: `true` has no effect: {path} names no DNS server, so DNS is not captured"

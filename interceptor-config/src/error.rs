@@ -53,8 +53,8 @@ pub enum ConfigError {
     MappedCidr { setting: Setting, item: String },
 
     #[error(
-        "{setting}: invalid value for OUTBOUND_IP_RANGES_EXCLUDE: `*` cannot be excluded; \
-         to intercept nothing outbound, leave --istio-service-cidr and --istio-outbound-ports empty"
+        "{setting}: `*` cannot be excluded; to intercept nothing outbound, leave --istio-service-cidr and \
+         --istio-outbound-ports empty"
     )]
     EverythingExcluded { setting: Setting },
 
@@ -75,7 +75,7 @@ pub enum ConfigError {
     )]
     LoopbackMask { setting: Setting, cidr: Cidr },
 
-    #[error("{setting}: invalid FORCE_IPTABLES_BINARY value `{value}`; write legacy or nft, or leave it empty")]
+    #[error("{setting}: `{value}` is not a kind of iptables; write legacy or nft, or leave it empty")]
     IptablesBinary { setting: Setting, value: String },
 
     #[error("{setting}: `{value}` is not an integer; write one from 0 to 4294967295")]
@@ -107,8 +107,8 @@ pub enum ConfigError {
     )]
     UnmappedId { setting: Setting, ids: NumberRange },
 
-    #[error("{name}: `{value}` is not a value for it; write {wanted}")]
-    Acceleration { name: &'static str, value: String, wanted: &'static str },
+    #[error("{setting}: `{value}` is not a value for it; write {wanted}")]
+    NotAValue { setting: Setting, value: String, wanted: &'static str },
 
     #[error(
         "failed to load {}: {reason}; name the file that lists the DNS servers with --resolv-conf, or capture the queries to all of \

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{ConfigError, InterfaceFacts, PodFacts, RouteFacts, settings};
+use super::{ConfigError, InterfaceFacts, PodFacts, RouteFacts, Setting};
 
 /// The excluded interfaces that the pod has.
 pub(super) struct Excluded {
@@ -27,7 +27,7 @@ impl Excluded {
         if this.indices.is_empty() {
             return Ok(this);
         }
-        let setting = settings::EXCLUDE_INTERFACES;
+        let setting = Setting::ExcludeInterfaces;
         if let Some(rule) = facts.rules.first() {
             return Err(ConfigError::RoutedByMoreThanDestination { setting, rule: rule.clone() });
         }

@@ -2,7 +2,7 @@
 //! What the kernel programs of this version do not do. A setting that would change where a connection goes is refused,
 //! never ignored; a setting that has nothing to act on is accepted, with a note that says so.
 
-use super::{ConfigError, InterceptionMode, IptablesBinary, IstioConfig, NumberRange, Selection, Setting, settings};
+use super::{ConfigError, InterceptionMode, IptablesBinary, IstioConfig, NumberRange, Selection, Setting};
 
 /// `IFNAMSIZ`, without the zero at its end.
 const MAX_INTERFACE_NAME: usize = 15;
@@ -27,14 +27,14 @@ fn refuse(config: &IstioConfig) -> Result<(), ConfigError> {
     }
     let too_long = |name: &&String| name.len() > MAX_INTERFACE_NAME;
     if let Some(name) = config.excluded_interfaces.iter().find(too_long) {
-        return Err(ConfigError::InterfaceName { setting: settings::EXCLUDE_INTERFACES, name: name.clone() });
+        return Err(ConfigError::InterfaceName { setting: Setting::ExcludeInterfaces, name: name.clone() });
     }
     if !config.virtual_interfaces.is_empty() {
         return refusal(
-            settings::KUBE_VIRT_INTERFACES,
+            Setting::KubeVirtInterfaces,
             &config.virtual_interfaces.join(","),
-            "interception of virtual machines, whose packets are forwarded and belong to no socket of the pod,",
-            "leave it empty, or use istio-iptables for this pod",
+            "interception of virtual machines",
+            "their packets belong to no socket of the pod, so leave it empty, or use istio-iptables for this pod",
         );
     }
     Ok(())
@@ -47,7 +47,7 @@ fn marked_routing(mark: u32, table: u32) -> Result<(), ConfigError> {
     match mark {
         0 => {
             return unworkable(
-                settings::TPROXY_MARK,
+                Setting::TproxyMark,
                 mark,
                 "every packet without a mark would count as marked",
                 "write 1337",
@@ -55,14 +55,14 @@ fn marked_routing(mark: u32, table: u32) -> Result<(), ConfigError> {
         }
         ISTIO_OUTBOUND_MARK => {
             let reason = "Istio's rules know the sidecar's connections to its own pod by it";
-            return unworkable(settings::TPROXY_MARK, mark, reason, "write another one, such as 1337");
+            return unworkable(Setting::TproxyMark, mark, reason, "write another one, such as 1337");
         }
         _ => {}
     }
     match table {
         0 | 253..=255 => {
             let reason = "it is one of the tables that all packets are routed by";
-            unworkable(settings::TPROXY_ROUTE_TABLE, table, reason, "write another one, such as 133")
+            unworkable(Setting::TproxyRouteTable, table, reason, "write another one, such as 133")
         }
         _ => Ok(()),
     }
@@ -74,47 +74,47 @@ fn notes(config: &IstioConfig) -> Vec<String> {
         |setting: Setting, value: &str, note: &str| notes.push(format!("{setting}: `{value}` has no effect: {note}"));
     let no_rules = "no rules of iptables or nftables are written";
     if config.native_nftables {
-        note(settings::NATIVE_NFTABLES, "true", no_rules);
+        note(Setting::NativeNftables, "true", no_rules);
     }
     match config.force_iptables_binary {
         None => {}
-        Some(IptablesBinary::Legacy) => note(settings::FORCE_IPTABLES_BINARY, "legacy", no_rules),
-        Some(IptablesBinary::Nft) => note(settings::FORCE_IPTABLES_BINARY, "nft", no_rules),
+        Some(IptablesBinary::Legacy) => note(Setting::ForceIptablesBinary, "legacy", no_rules),
+        Some(IptablesBinary::Nft) => note(Setting::ForceIptablesBinary, "nft", no_rules),
     }
     if config.capture_all_dns && !config.redirect_dns {
-        note(settings::CAPTURE_ALL_DNS, "true", "DNS is not captured without --redirect-dns");
+        note(Setting::CaptureAllDns, "true", "DNS is not captured without --redirect-dns");
     }
     if config.drop_invalid {
         note(
-            settings::DROP_INVALID,
+            Setting::DropInvalid,
             "true",
             "sockets are redirected, not packets, so no address is translated and no packet is INVALID for want of it",
         );
     }
     if config.cni_mode {
         note(
-            settings::CNI_MODE,
+            Setting::CniMode,
             "true",
             "there is no lock file and no name service of the host to keep away from",
         );
     }
     if !config.network_namespace.is_empty() {
         note(
-            settings::NETWORK_NAMESPACE,
+            Setting::NetworkNamespace,
             &config.network_namespace,
             "as in Istio it does not choose the network namespace; --netns does",
         );
     }
     if !config.inbound_ports_excluded.is_empty() && config.inbound_ports != Selection::All {
         note(
-            settings::LOCAL_EXCLUDE_PORTS,
+            Setting::LocalExcludePorts,
             &joined(&config.inbound_ports_excluded),
             "inbound ports are excluded only where --istio-inbound-ports is `*`",
         );
     }
     if !config.owner_groups_excluded.is_empty() && config.owner_groups != Selection::All {
         note(
-            settings::OWNER_GROUPS_EXCLUDE,
+            Setting::OwnerGroupsExclude,
             &joined(&config.owner_groups_excluded),
             "groups are excluded only where ISTIO_OUTBOUND_OWNER_GROUPS is `*`",
         );

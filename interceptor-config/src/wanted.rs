@@ -1,29 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A configuration that may be put in force. Only a configuration that was checked becomes one.
 
-use super::{Acceleration, ConfigError, IstioConfig};
+use super::{ConfigError, IstioConfig};
 
 /// A configuration that this version can carry out in full.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     config: IstioConfig,
-    acceleration: Option<Acceleration>,
 }
 
 impl IstioConfig {
     /// Refuses what this version cannot carry out. The strings name the settings that have no effect.
-    pub fn supported(self, acceleration: Option<Acceleration>) -> Result<(Wanted, Vec<String>), ConfigError> {
+    pub fn supported(self) -> Result<(Wanted, Vec<String>), ConfigError> {
         let notes = self.check_supported()?;
-        Ok((Wanted { config: self, acceleration }, notes))
+        Ok((Wanted { config: self }, notes))
     }
 }
 
 impl Wanted {
     pub const fn config(&self) -> &IstioConfig {
         &self.config
-    }
-
-    pub const fn acceleration(&self) -> Option<Acceleration> {
-        self.acceleration
     }
 }

@@ -103,6 +103,7 @@ impl<'a> Plan<'a> {
             run_validation: _,
             probe_port: _,
             probe_timeout: _,
+            acceleration: _,
         } = config;
         let users = proxy_uids.iter().map(|ids| Owner { kind: OwnerKind::User, ids });
         let groups = proxy_gids.iter().map(|ids| Owner { kind: OwnerKind::Group, ids });

@@ -145,7 +145,7 @@ proptest! {
     fn the_tables_say_what_the_lists_say(lists in Lists::any(), ip in prop_oneof![select(IPS).prop_map(|ip| ip.parse().unwrap()), any::<u32>().prop_map(Ipv4Addr::from)]) {
         let said = lists.policy().address(Address::from(ip));
         let holds = |range: &&str| {
-            let cidr = Cidr::parse(super::super::settings::SERVICE_CIDR, range).unwrap();
+            let cidr = Cidr::parse(Setting::ServiceCidr, range).unwrap();
             ipnet::IpNet::new(cidr.address(), cidr.prefix_len()).unwrap().contains(&std::net::IpAddr::V4(ip))
         };
         prop_assert_eq!(said.has(AddressClass::OUTBOUND_INCLUDED), lists.included.iter().any(holds));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The whole way from a command line to a verdict.
 
+mod acceleration;
+mod arguments;
 mod bad_values;
 mod configuration;
 mod laws;
@@ -13,8 +15,9 @@ use clap::Parser;
 use interceptor_policy::{Address, Flow, Inbound, Outbound, Owner, Protocol, Reason, decide};
 
 use super::{
-    Accounts, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, RouteFacts,
-    compile,
+    Accounts, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, PodFacts, ResolvConf, RouteFacts, Setting,
+    Sources, compile,
+    settings::arguments::{AllFlags, FlagArgs},
 };
 
 /// What the injector passes.
@@ -40,7 +43,7 @@ const INJECTED: &[&str] = &[
 #[derive(Debug, Parser)]
 struct Cli {
     #[command(flatten)]
-    flags: IstioFlags,
+    args: FlagArgs<AllFlags>,
 }
 
 /// A container with a few names.
@@ -75,7 +78,7 @@ fn read(
     variables: &[(&str, &str)],
     resolv_conf: &str,
 ) -> Result<(IstioConfig, Vec<String>), ConfigError> {
-    let flags = Cli::try_parse_from([&["istio-iptables"], args].concat()).unwrap().flags;
+    let flags = Cli::try_parse_from([&["istio-iptables"], args].concat()).unwrap().args.flags;
     let environment = |name: &str| {
         variables
             .iter()
@@ -83,7 +86,7 @@ fn read(
             .map(|(_set, value)| (*value).to_owned())
     };
     let resolv_conf = ResolvConf { path: Path::new("/etc/resolv.conf"), read: &|_path| Ok(resolv_conf.into()) };
-    IstioConfig::resolve(&flags, &environment, &Names, resolv_conf)
+    IstioConfig::resolve(Sources { flags: &flags, environment: &environment }, &Names, resolv_conf)
 }
 
 /// What can be put in force.

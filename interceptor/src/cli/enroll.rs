@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use interceptor_config::{AccelerationFlags, IstioConfig, IstioFlags, ResolvConf};
+use interceptor_config::{
+    IstioConfig, ResolvConf, Sources,
+    settings::arguments::{AllFlags, FlagArgs},
+};
 
 use super::{log, output, validate};
 use crate::{Cgroup, Change, EnrollError, Enrolled, Netns, Node, Pod, SystemAccounts, Wanted};
@@ -34,10 +37,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 64 the configuration is refused, 6
 Under the name istio-iptables or pod, as in Istio: 0 done, 1 failed, 126 validation failed, 255 wrong usage.")]
 pub(super) struct EnrollArgs {
     #[command(flatten)]
-    istio: IstioFlags,
-
-    #[command(flatten)]
-    acceleration: AccelerationFlags,
+    settings: FlagArgs<AllFlags>,
 
     #[command(flatten)]
     pod: PodArgs,
@@ -91,12 +91,13 @@ impl NodeArgs {
 }
 
 pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {
-    log::start(&args.istio.log);
-    let environment = |name: &str| std::env::var(name).ok();
+    let flags = &args.settings.flags;
+    log::start(flags);
+    let sources = Sources { flags, environment: &|name| std::env::var(name).ok() };
     let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
-    let (config, mut warnings) = IstioConfig::resolve(&args.istio, &environment, &SystemAccounts, resolv_conf)?;
+    let (config, mut warnings) = IstioConfig::resolve(sources, &SystemAccounts, resolv_conf)?;
     let printed = print_config(&config)?;
-    let (wanted, notes) = config.supported(args.acceleration.resolve(&environment)?)?;
+    let (wanted, notes) = config.supported()?;
     warnings.extend(notes);
     for warning in warnings {
         tracing::warn!("{warning}");

@@ -15,7 +15,8 @@ use serde::Serialize;
 use super::output::{self, Format};
 use crate::{Netns, Node, SystemAccounts};
 use interceptor_config::{
-    CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, IstioFlags, NumberRange, PodFacts, ResolvConf, compile,
+    CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, NumberRange, PodFacts, ResolvConf, Sources, compile,
+    settings::arguments::{FlagArgs, VerdictFlags},
 };
 
 /// Tell what happens to a connection, and which rule says so
@@ -83,7 +84,7 @@ pub(super) struct ExplainArgs {
     bpffs: PathBuf,
 
     #[command(flatten)]
-    istio: IstioFlags,
+    settings: FlagArgs<VerdictFlags>,
 }
 
 /// As `--output json` prints it.
@@ -97,7 +98,7 @@ struct Explanation {
 
 pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
     let (policy, ids, interfaces) = if let Some(path) = &args.netns {
-        if args.istio != IstioFlags::default() {
+        if !args.settings.flags.is_empty() {
             bail!(
                 "The policy is read from the pod (--netns), so flags of istio-iptables have no place here; leave one or the other out"
             );
@@ -130,8 +131,8 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
 
 fn policy_from_flags(args: &ExplainArgs, interfaces: &[InterfaceFacts]) -> Result<CompiledPolicy> {
     let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
-    let (config, _warnings) =
-        IstioConfig::resolve(&args.istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
+    let sources = Sources { flags: &args.settings.flags, environment: &|name| std::env::var(name).ok() };
+    let (config, _warnings) = IstioConfig::resolve(sources, &SystemAccounts, resolv_conf)?;
     let _notes = config.check_supported()?;
     Ok(compile(
         &config,

@@ -7,8 +7,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::output;
 use crate::SystemAccounts;
 use interceptor_config::{
-    InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf,
+    InterfaceFacts, IstioConfig, PodFacts, ResolvConf, Sources,
     render::{self, Rendered},
+    settings::arguments::{FlagArgs, RuleFlags},
 };
 
 /// Write a configuration as another tool would
@@ -50,7 +51,7 @@ struct IptablesArgs {
     resolv_conf: PathBuf,
 
     #[command(flatten)]
-    istio: IstioFlags,
+    settings: FlagArgs<RuleFlags>,
 }
 
 /// Why there may be nothing to print.
@@ -71,10 +72,10 @@ pub(super) fn run(args: &RenderArgs) -> Result<ExitCode> {
 }
 
 fn iptables(args: &IptablesArgs) -> Result<ExitCode> {
-    let IptablesArgs { pod_ip, family, resolv_conf, istio } = args;
+    let IptablesArgs { pod_ip, family, resolv_conf, settings } = args;
     let resolv_conf = ResolvConf { path: resolv_conf, read: &|path| std::fs::read(path) };
-    let (config, warnings) =
-        IstioConfig::resolve(istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
+    let sources = Sources { flags: &settings.flags, environment: &|name| std::env::var(name).ok() };
+    let (config, warnings) = IstioConfig::resolve(sources, &SystemAccounts, resolv_conf)?;
     for warning in warnings {
         output::warning(&warning);
     }
