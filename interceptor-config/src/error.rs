@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::{Cidr, MAX_PREFIXES_PER_POD, NumberRange, Setting};
+use crate::{
+    settings::Setting,
+    values::{Cidr, NumberRange},
+};
 
 /// A configuration that Istio would refuse too, or that this version cannot carry out in full.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -120,7 +123,7 @@ pub enum ConfigError {
     NoLocalAddress,
 
     #[error(
-        "the lists of {what} make {count} prefixes, more than the {MAX_PREFIXES_PER_POD} a pod may have; write fewer or wider ranges"
+        "the lists of {what} make {count} prefixes, more than the {max} a pod may have; write fewer or wider ranges"
     )]
-    TooManyPrefixes { what: &'static str, count: usize },
+    TooManyPrefixes { what: &'static str, count: usize, max: usize },
 }

@@ -14,7 +14,7 @@ use super::{
     row::{Heading, Value},
     table::Setting,
 };
-use crate::go;
+use crate::values::go;
 
 /// Which flags a command takes, and which of them its help lists.
 pub trait Scope {

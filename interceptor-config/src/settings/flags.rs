@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::table::Setting;
-use crate::go;
+use crate::values::go;
 
 /// The text of each setting that has been given by its flag.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

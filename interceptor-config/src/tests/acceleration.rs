@@ -4,7 +4,8 @@
 use interceptor_policy::PolicyFlags;
 use rstest::rstest;
 
-use super::{super::AccelerationConfig, *};
+use super::*;
+use crate::AccelerationConfig;
 
 const DEFAULT_BUDGET: u32 = 1024 * 1024;
 const ON: Option<AccelerationConfig> = Some(AccelerationConfig { budget: DEFAULT_BUDGET, force: false });

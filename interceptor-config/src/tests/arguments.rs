@@ -4,8 +4,11 @@
 use clap::{Arg, Command, CommandFactory as _};
 use rstest::rstest;
 
-use super::{super::Flags, *};
-use crate::settings::arguments::{RuleFlags, Scope, VerdictFlags};
+use super::*;
+use crate::{
+    Flags,
+    settings::arguments::{RuleFlags, Scope, VerdictFlags},
+};
 
 fn parse(args: &[&str]) -> Flags {
     Cli::try_parse_from([&["istio-iptables"], args].concat()).unwrap().args.flags
@@ -171,7 +174,7 @@ fn a_value_may_be_empty_or_look_like_a_flag() {
 fn switches(#[case] args: &[&str], #[case] text: Option<&str>) {
     assert_eq!(parse(args).get(Setting::DryRun), text);
     let value = text.is_some_and(|text| ["true", "T"].contains(&text));
-    assert_eq!(read(args, &[], "").unwrap().0.dry_run, value);
+    assert_eq!(read(args, &[], "").unwrap().0.run.dry_run, value);
 }
 
 #[test]
@@ -192,7 +195,7 @@ fn flags_of_pilot_agent_are_accepted() {
 fn durations_and_numbers_are_read() {
     let (config, _warnings) = read(&["--probe-timeout=1m30s", "--iptables-probe-port", "15003"], &[], "").unwrap();
     assert_eq!(
-        (config.probe_timeout, config.probe_port),
+        (config.run.probe_timeout, config.run.probe_port),
         (std::time::Duration::from_secs(90), 15_003)
     );
 }

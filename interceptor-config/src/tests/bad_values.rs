@@ -128,7 +128,7 @@ fn look_in_the_environment(variable: &str, value: &str, judged: Judged) {
         assert!(
             message.contains(variable) && message.contains(value),
             "{variable}={value}: {message}"
-        )
+        );
     };
     match (judged, resolve(&[], &[(variable, value)])) {
         (Refused | OurUsage, Err(refused)) => named(&refused.to_string()),

@@ -6,6 +6,7 @@ mod arguments;
 mod bad_values;
 mod configuration;
 mod laws;
+mod printed;
 mod rendering;
 mod verdicts;
 
@@ -14,9 +15,9 @@ use std::path::Path;
 use clap::Parser;
 use interceptor_policy::{Address, Flow, Inbound, Outbound, Owner, Protocol, Reason, decide};
 
-use super::{
+use crate::{
     Accounts, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, PodFacts, ResolvConf, RouteFacts, Setting,
-    Sources, compile,
+    Sources, Wanted, compile,
     settings::arguments::{AllFlags, FlagArgs},
 };
 
@@ -90,10 +91,16 @@ fn read(
 }
 
 /// What can be put in force.
-fn resolve(args: &[&str], variables: &[(&str, &str)]) -> Result<(IstioConfig, Vec<String>), ConfigError> {
+fn wanted(args: &[&str], variables: &[(&str, &str)]) -> Result<(Wanted, Vec<String>), ConfigError> {
     let (config, mut warnings) = read(args, variables, "nameserver 10.96.0.10\n")?;
-    warnings.extend(config.check_supported()?);
-    Ok((config, warnings))
+    let wanted = config.supported()?;
+    warnings.extend(wanted.notes());
+    Ok((wanted, warnings))
+}
+
+/// The configuration that can be put in force.
+fn resolve(args: &[&str], variables: &[(&str, &str)]) -> Result<(IstioConfig, Vec<String>), ConfigError> {
+    wanted(args, variables).map(|(wanted, warnings)| (wanted.config().clone(), warnings))
 }
 
 /// `10.1.1.5` is the pod; it has a secondary address and a second interface.
@@ -128,7 +135,7 @@ fn route(prefix: &str, interface: u32, source: &str) -> RouteFacts {
 
 /// The injected flags, overridden by `args`.
 fn policy(args: &[&str], variables: &[(&str, &str)]) -> CompiledPolicy {
-    compile(&resolve(&[INJECTED, args].concat(), variables).unwrap().0, &pod()).unwrap()
+    compile(&wanted(&[INJECTED, args].concat(), variables).unwrap().0, &pod()).unwrap()
 }
 
 fn address(text: &str) -> Address {

@@ -97,8 +97,8 @@ pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {
     let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
     let (config, mut warnings) = IstioConfig::resolve(sources, &SystemAccounts, resolv_conf)?;
     let printed = print_config(&config)?;
-    let (wanted, notes) = config.supported()?;
-    warnings.extend(notes);
+    let wanted = config.supported()?;
+    warnings.extend(wanted.notes());
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -106,15 +106,15 @@ pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {
     let netns = Netns::open(&args.pod.netns)?;
     tracing::info!("Istio config:\n{printed}");
     let config = wanted.config();
-    if config.cleanup_only {
-        unenroll(&args.pod.node, &netns, config.dry_run)?;
-    } else if config.skip_rule_apply {
+    if config.run.cleanup_only {
+        unenroll(&args.pod.node, &netns, config.run.dry_run)?;
+    } else if config.run.skip_rule_apply {
         tracing::info!("Skipping: nothing is set up, as asked for (--skip-rule-apply)");
     } else {
         enroll(&args.pod, netns, &wanted)?;
     }
-    if wanted.config().run_validation {
-        validate::run(wanted.config())
+    if config.run.run_validation {
+        validate::run(config)
     } else {
         Ok(ExitCode::SUCCESS)
     }
@@ -131,14 +131,11 @@ fn enroll(args: &PodArgs, netns: Netns, wanted: &Wanted) -> Result<()> {
         ),
     };
     let pod = Pod::new(netns, cgroup);
-    let config = wanted.config();
-    if config.dry_run {
+    let run = &wanted.config().run;
+    if run.dry_run {
         let plan = warn(node.plan(&pod, wanted)?).plan.to_string();
         output::text(&plan);
-        return config
-            .dry_run_file
-            .as_deref()
-            .map_or(Ok(()), |file| write(Path::new(file), &plan));
+        return run.dry_run_file.as_deref().map_or(Ok(()), |file| write(Path::new(file), &plan));
     }
     let (netns, cgroup) = (pod.netns().name(), pod.cgroup().path().display());
     match warn(node.enroll(&pod, wanted, args.node.wait())?).plan.change {

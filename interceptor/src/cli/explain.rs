@@ -133,9 +133,8 @@ fn policy_from_flags(args: &ExplainArgs, interfaces: &[InterfaceFacts]) -> Resul
     let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
     let sources = Sources { flags: &args.settings.flags, environment: &|name| std::env::var(name).ok() };
     let (config, _warnings) = IstioConfig::resolve(sources, &SystemAccounts, resolv_conf)?;
-    let _notes = config.check_supported()?;
     Ok(compile(
-        &config,
+        &config.supported()?,
         &PodFacts { interfaces: interfaces.to_vec(), ..PodFacts::default() },
     )?)
 }

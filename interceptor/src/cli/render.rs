@@ -79,7 +79,7 @@ fn iptables(args: &IptablesArgs) -> Result<ExitCode> {
     for warning in warnings {
         output::warning(&warning);
     }
-    let Rendered { v4, v6 } = render::iptables(&config, ipv6_enabled(pod_ip, config.dual_stack)?);
+    let Rendered { v4, v6 } = render::iptables(&config, ipv6_enabled(pod_ip, config.interfaces.dual_stack)?);
 
     match (family, v6) {
         (None, v6) => {

@@ -105,5 +105,5 @@ fn sidecar_is_this_process(acceleration: Option<AccelerationConfig>) -> Result<C
         }],
         ..PodFacts::default()
     };
-    Ok(compile(&config, &facts)?)
+    Ok(compile(&config.supported()?, &facts)?)
 }

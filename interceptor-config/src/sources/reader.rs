@@ -3,7 +3,11 @@
 
 use std::{fmt::Debug, time::Duration};
 
-use super::{ConfigError, Flags, Setting, go};
+use crate::{
+    error::ConfigError,
+    settings::{Flags, Setting},
+    values::go,
+};
 
 /// Looks up an environment variable. A variable that is set to nothing is set.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -16,7 +20,7 @@ pub struct Sources<'a> {
 }
 
 /// Reads settings one by one, and collects warnings.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     sources: Sources<'a>,
     warnings: Vec<String>,
 }
@@ -29,32 +33,37 @@ enum Given {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(sources: Sources<'a>) -> Self {
+    pub(crate) const fn new(sources: Sources<'a>) -> Self {
         Self { sources, warnings: Vec::new() }
     }
 
-    pub(super) fn into_warnings(self) -> Vec<String> {
+    pub(crate) fn into_warnings(self) -> Vec<String> {
         self.warnings
     }
 
-    pub(super) fn text(&self, setting: Setting) -> String {
+    /// Adds a warning about what a setting refers to.
+    pub(crate) fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
+    pub(crate) fn text(&self, setting: Setting) -> String {
         match self.given(setting) {
             Given::Flag(text) | Given::Variable(text) => text,
             Given::Default(text) => text.to_owned(),
         }
     }
 
-    pub(super) fn switch(&mut self, setting: Setting) -> Result<bool, ConfigError> {
+    pub(crate) fn switch(&mut self, setting: Setting) -> Result<bool, ConfigError> {
         self.lenient(setting, "true or false", |text| go::parse_bool(text).ok_or(false))
     }
 
-    pub(super) fn duration(&mut self, setting: Setting) -> Result<Duration, ConfigError> {
+    pub(crate) fn duration(&mut self, setting: Setting) -> Result<Duration, ConfigError> {
         self.lenient(setting, "a duration, such as 5s", |text| {
             go::parse_duration(text).ok_or(Duration::ZERO)
         })
     }
 
-    pub(super) fn number(&mut self, setting: Setting) -> Result<u16, ConfigError> {
+    pub(crate) fn number(&mut self, setting: Setting) -> Result<u16, ConfigError> {
         self.lenient(setting, "a number from 0 to 65535", |text| {
             // strconv.ParseUint gives the nearest number along with its error.
             let too_large = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -63,7 +72,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A setting of ours, for which a variable that is set to nothing is not set.
-    pub(super) fn own_text(&self, setting: Setting) -> String {
+    pub(crate) fn own_text(&self, setting: Setting) -> String {
         match self.given(setting) {
             Given::Flag(text) => text,
             Given::Variable(text) if !text.is_empty() => text,
@@ -72,7 +81,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A setting of ours, of which a bad value is refused wherever it stands.
-    pub(super) fn own_switch(&self, setting: Setting) -> Result<bool, ConfigError> {
+    pub(crate) fn own_switch(&self, setting: Setting) -> Result<bool, ConfigError> {
         let value = self.own_text(setting);
         go::parse_bool(&value).ok_or(ConfigError::NotAValue { setting, value, wanted: "true or false" })
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Whose DNS queries are captured, and the servers that a pod asks.
+//! The DNS servers that a pod asks, as `resolv.conf` lists them. The caller reads the file.
 
 use std::{
     fmt, io,
@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Serialize, Serializer};
 
-use super::{ConfigError, Setting};
+use crate::{error::ConfigError, settings::Setting};
 
 /// Where the DNS servers are listed. It is read only if the list matters.
 #[derive(Clone, Copy)]
@@ -28,42 +28,19 @@ pub struct DnsServers {
     pub v6: Vec<Ipv6Addr>,
 }
 
-/// Which queries go to the sidecar's agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DnsCapture<'a> {
-    /// None.
-    Off,
-    /// Those to any server.
-    All,
-    /// Those to these servers, of which one family may have none.
-    Servers(&'a DnsServers),
-}
-
-impl<'a> DnsCapture<'a> {
-    /// Without a server to capture, and without `--capture-all-dns`, Istio takes `--redirect-dns` back.
-    pub fn of(redirect_dns: bool, capture_all_dns: bool, servers: &'a DnsServers) -> Self {
-        match (redirect_dns, capture_all_dns) {
-            (false, _) => Self::Off,
-            (true, true) => Self::All,
-            (true, false) if *servers == DnsServers::default() => Self::Off,
-            (true, false) => Self::Servers(servers),
-        }
-    }
-}
-
 impl DnsServers {
     /// Those that a packet can be sent to.
-    pub(super) fn askable(&self) -> impl Iterator<Item = IpAddr> {
+    pub(crate) fn askable(&self) -> impl Iterator<Item = IpAddr> {
         let v6 = self.v6.iter().filter(|server| server.to_ipv4_mapped().is_none()).copied();
         self.v4.iter().copied().map(IpAddr::V4).chain(v6.map(IpAddr::V6))
     }
 
-    /// Reads the list, and adds a warning for each entry that is skipped, and for a list without any other.
-    pub(super) fn read(resolv_conf: ResolvConf<'_>, warnings: &mut Vec<String>) -> Result<Self, ConfigError> {
+    /// Reads the list. There is a warning for each entry that is skipped, and one for a list that has no other entries.
+    pub(super) fn read(resolv_conf: ResolvConf<'_>) -> Result<(Self, Vec<String>), ConfigError> {
         let ResolvConf { path, read } = resolv_conf;
         let contents =
             read(path).map_err(|error| ConfigError::ResolvConf { path: path.to_owned(), reason: error.to_string() })?;
-        let mut servers = Self::default();
+        let (mut servers, mut warnings) = (Self::default(), Vec::new());
         for name in nameservers(&String::from_utf8_lossy(&contents)) {
             match name.parse() {
                 Ok(IpAddr::V4(v4)) => servers.v4.push(v4),
@@ -81,7 +58,7 @@ impl DnsServers {
                 "{setting}: `true` has no effect: {path} names no DNS server, so DNS is not captured"
             ));
         }
-        Ok(servers)
+        Ok((servers, warnings))
     }
 }
 
@@ -117,9 +94,8 @@ mod tests {
     use super::*;
 
     fn read(contents: &str) -> (String, Vec<String>) {
-        let mut warnings = Vec::new();
         let file = ResolvConf { path: Path::new("/etc/resolv.conf"), read: &|_path| Ok(contents.into()) };
-        let servers = DnsServers::read(file, &mut warnings).unwrap();
+        let (servers, warnings) = DnsServers::read(file).unwrap();
         (servers.to_string(), warnings)
     }
 
@@ -180,19 +156,7 @@ mod tests {
             path: Path::new("/no/such/file"),
             read: &|_path| Err(io::ErrorKind::NotFound.into()),
         };
-        let error = DnsServers::read(file, &mut Vec::new()).unwrap_err().to_string();
+        let error = DnsServers::read(file).unwrap_err().to_string();
         assert!(error.starts_with("failed to load /no/such/file: entity not found; "), "{error}");
-    }
-
-    #[test]
-    fn capture_needs_a_server_or_all_of_them() {
-        let (none, one) = (
-            DnsServers::default(),
-            DnsServers { v4: Vec::new(), v6: vec![Ipv6Addr::LOCALHOST] },
-        );
-        assert_eq!(DnsCapture::of(false, true, &one), DnsCapture::Off);
-        assert_eq!(DnsCapture::of(true, false, &none), DnsCapture::Off);
-        assert_eq!(DnsCapture::of(true, false, &one), DnsCapture::Servers(&one));
-        assert_eq!(DnsCapture::of(true, true, &none), DnsCapture::All);
     }
 }

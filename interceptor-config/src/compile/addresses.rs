@@ -1,28 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a policy says of addresses.
+//! What a policy says of addresses: the prefixes for the map `ADDRESSES`. Each prefix says all that is true of it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use interceptor_policy::{Address, AddressClass, SlotAddress};
 
 use super::{
-    AddressPrefix, Cidr, PodFacts,
-    compiled::address_bits,
+    compiled::{AddressPrefix, address_bits, bits_before},
     interfaces::Excluded,
     prefixes::{Prefix, flatten},
 };
+use crate::{
+    istio::{DnsCapture, OutboundConfig},
+    pod::PodFacts,
+    values::Cidr,
+};
 
-/// How far an IPv4 address stands from the front of its mapped form.
-pub(super) const MAPPED_BITS: u32 = 96;
-
-/// All that is to stand in the table of addresses.
+/// Everything that the policy says of addresses.
 pub(super) fn addresses(
     facts: &PodFacts,
-    ranges: &[(&[Cidr], AddressClass)],
-    dns_servers: &[IpAddr],
+    outbound: &OutboundConfig,
+    dns: DnsCapture<'_>,
     ipv6: bool,
     excluded: &Excluded,
 ) -> Vec<AddressPrefix> {
+    let OutboundConfig { ranges, ranges_excluded, ports: _, ports_excluded: _, loopback_range } = outbound;
     let own = facts.addresses().map(|address| Entry::host(address, AddressClass::LOCAL));
     let loopback = [
         Entry::new(Ipv4Addr::LOCALHOST.into(), 8, AddressClass::LOCAL),
@@ -31,16 +33,25 @@ pub(super) fn addresses(
             AddressClass::LOCAL.with(AddressClass::LOOPBACK_EXEMPT),
         ),
     ];
-    // The loader makes these local in a pod with IPv6.
+    // The loader makes these addresses local in a pod whose IPv6 is intercepted.
     let made_local = [
         Entry::host(Address::PASSTHROUGH_V6.into(), AddressClass::LOCAL),
         Entry::new(SlotAddress::NETWORK_V6.into(), 64, AddressClass::LOCAL),
     ];
-    let listed = ranges
-        .iter()
-        .flat_map(|(cidrs, class)| cidrs.iter().map(|cidr| Entry::new(cidr.address(), cidr.prefix_len(), *class)));
-    let servers = dns_servers.iter().map(|server| Entry::host(*server, AddressClass::DNS_SERVER));
-    // Of routes the longest alone says where connections leave, and `lo` takes all that go to an address of the pod.
+    let listed = |cidrs: &[Cidr], class| -> Vec<Entry> {
+        cidrs
+            .iter()
+            .map(|cidr| Entry::new(cidr.address(), cidr.prefix_len(), class))
+            .collect()
+    };
+    let servers: Vec<Entry> = match dns {
+        DnsCapture::Off | DnsCapture::All => Vec::new(),
+        DnsCapture::Servers(servers) => servers
+            .askable()
+            .map(|server| Entry::host(server, AddressClass::DNS_SERVER))
+            .collect(),
+    };
+    // Only the longest matching route decides the interface. Traffic to the pod's own addresses always uses `lo`.
     let local = own
         .chain(loopback)
         .chain(made_local.into_iter().filter(|_| ipv6))
@@ -51,8 +62,10 @@ pub(super) fn addresses(
     let entries = local
         .chain(routes.filter(|_| !excluded.is_empty()))
         .chain(servers)
-        .chain(listed);
-    // Each family is a table of its own: `::/0` does not hold the mapped IPv4 addresses.
+        .chain(listed(&[*loopback_range], AddressClass::LOOPBACK_EXEMPT))
+        .chain(listed(ranges_excluded, AddressClass::OUTBOUND_EXCLUDED))
+        .chain(listed(ranges.listed(), AddressClass::OUTBOUND_INCLUDED));
+    // Each family is a table of its own: `::/0` does not contain the mapped IPv4 addresses.
     let (v4, v6): (Vec<Entry>, Vec<Entry>) = entries.partition(|entry| entry.address.is_ipv4());
     let flat = |entries: Vec<Entry>| flatten(entries.into_iter().map(Prefix::from).collect(), RangeFacts::with);
     flat(v4)
@@ -66,12 +79,12 @@ pub(super) fn addresses(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct RangeFacts {
     class: AddressClass,
-    /// Whether connections to it leave through an excluded interface, if a route says so or otherwise.
+    /// Whether connections to it leave through an excluded interface; `None` if no route says so.
     leaves_by_excluded: Option<bool>,
 }
 
 impl RangeFacts {
-    /// All classes are true; of routes the inner one is.
+    /// All classes are true. Of the routes only the inner one counts.
     fn with(self, around: Self) -> Self {
         Self {
             class: self.class.with(around.class),
@@ -113,7 +126,10 @@ impl Entry {
 
 impl From<Entry> for Prefix<RangeFacts> {
     fn from(Entry { address, len, said }: Entry) -> Self {
-        let front = if address.is_ipv4() { MAPPED_BITS } else { 0 };
-        Self::new(address_bits(Address::from(address)), front + u32::from(len), said)
+        Self::new(
+            address_bits(Address::from(address)),
+            bits_before(address) + u32::from(len),
+            said,
+        )
     }
 }

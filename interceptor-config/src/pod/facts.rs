@@ -3,7 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{ConfigError, IdMaps};
+use super::id_maps::IdMaps;
+use crate::error::ConfigError;
 
 /// The addresses of a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub struct RouteFacts {
 
 impl RouteFacts {
     /// Whether it is a route to one address.
-    pub(super) const fn is_host(&self) -> bool {
+    pub(crate) const fn is_host(&self) -> bool {
         self.prefix_len == if self.address.is_ipv4() { 32 } else { 128 }
     }
 }
@@ -70,7 +71,7 @@ impl PodFacts {
     }
 
     /// All addresses of all interfaces; an IPv4-mapped one as IPv4.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.interfaces
             .iter()
             .flat_map(|interface| &interface.addresses)

@@ -4,7 +4,7 @@
 use std::{str::FromStr, time::Duration};
 
 /// [`strconv.ParseBool`](https://pkg.go.dev/strconv#ParseBool).
-pub(super) fn parse_bool(text: &str) -> Option<bool> {
+pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
@@ -13,7 +13,7 @@ pub(super) fn parse_bool(text: &str) -> Option<bool> {
 }
 
 /// [`time.ParseDuration`](https://pkg.go.dev/time#ParseDuration); a negative duration is no time at all.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(unsigned) => (true, unsigned),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -69,7 +69,7 @@ fn split_component(text: &str) -> Option<(i64, &str)> {
 }
 
 /// A decimal number without sign or leading zeros; with one, C and Go take it for octal.
-pub(super) fn parse_decimal<T: FromStr>(text: &str) -> Option<T> {
+pub(crate) fn parse_decimal<T: FromStr>(text: &str) -> Option<T> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     if digits && (text.len() == 1 || !text.starts_with('0')) {
         text.parse().ok()

@@ -4,7 +4,7 @@
 use interceptor_policy::acceleration::{MAX_BUDGET, MIN_BUDGET};
 use serde::Serialize;
 
-use super::{ConfigError, Setting, sources::Reader};
+use crate::{error::ConfigError, settings::Setting, sources::Reader};
 
 /// How connections are accelerated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

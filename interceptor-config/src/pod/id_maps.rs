@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! User and group ids as a pod's user namespace numbers them, and as the kernel does.
 
-use super::NumberRange;
+use crate::values::NumberRange;
 
 /// How a user namespace maps ids to those of the initial one, which the kernel programs see
 /// ([user_namespaces(7)](https://man7.org/linux/man-pages/man7/user_namespaces.7.html)).

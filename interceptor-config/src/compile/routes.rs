@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A pod's routes: which address stands for each when the kernel is asked about it, and which source they give to
-//! connections.
+//! connections. Nothing here asks the kernel.
 
 use std::net::IpAddr;
 
 use interceptor_policy::Address;
 
 use super::{
-    PodFacts, SourcePrefix,
-    addresses::MAPPED_BITS,
-    compiled::address_bits,
+    compiled::{SourcePrefix, address_bits, bits_before},
     prefixes::{Prefix, flatten},
 };
+use crate::pod::PodFacts;
 
-/// For each of `prefixes` an address that lies in it and in no narrower one; none where the narrower ones leave
-/// nothing.
+/// For each of `prefixes` an address that lies in it and in no narrower prefix. `None` if the narrower prefixes cover
+/// all of it.
 pub fn representatives(prefixes: &[(IpAddr, u8)]) -> Vec<Option<IpAddr>> {
     let mut sorted: Vec<Prefix<usize>> = prefixes
         .iter()
@@ -24,12 +23,12 @@ pub fn representatives(prefixes: &[(IpAddr, u8)]) -> Vec<Option<IpAddr>> {
     sorted.sort_unstable_by_key(|prefix| (prefix.bits, prefix.len));
     let mut found = vec![None; prefixes.len()];
     for (position, around) in sorted.iter().enumerate() {
-        // `0.0.0.0` and `::` mean something else.
+        // As a destination, `0.0.0.0` and `::` mean the pod itself.
         let unspecified = prefixes[around.class].0.is_unspecified();
         let mut free = if unspecified { around.bits.checked_add(1) } else { Some(around.bits) };
         for inner in sorted[position + 1..].iter().take_while(|inner| around.holds(inner.bits)) {
             match free {
-                // The same prefix in another table, or one that begins behind what is free.
+                // The same prefix in another routing table.
                 _ if inner.len == around.len => {}
                 Some(first) if inner.bits > first => break,
                 Some(first) if inner.last() >= first => free = inner.last().checked_add(1),
@@ -43,7 +42,7 @@ pub fn representatives(prefixes: &[(IpAddr, u8)]) -> Vec<Option<IpAddr>> {
     found
 }
 
-/// The source of connections by destination, where it is not always the pod's; empty where it is.
+/// The source of connections by destination; empty if it is always the pod's.
 pub(super) fn sources(facts: &PodFacts, pod_v4: Address, pod_v6: Address) -> Vec<SourcePrefix> {
     let known = facts.routes.iter().filter_map(|route| {
         let source = Address::from(route.source?);
@@ -64,8 +63,7 @@ pub(super) fn sources(facts: &PodFacts, pod_v4: Address, pod_v6: Address) -> Vec
 }
 
 fn prefix<C>(ip: IpAddr, len: u8, class: C) -> Prefix<C> {
-    let front = if ip.is_ipv4() { MAPPED_BITS } else { 0 };
-    Prefix::new(address_bits(Address::from(ip)), front + u32::from(len), class)
+    Prefix::new(address_bits(Address::from(ip)), bits_before(ip) + u32::from(len), class)
 }
 
 #[cfg(test)]

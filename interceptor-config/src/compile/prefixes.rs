@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Makes every prefix say all that is true of it: a longest-prefix trie shows only the most specific match, so what the
-//! wider prefixes around it say must be repeated there.
+//! Makes every prefix say all that is true of it. A longest-prefix trie returns only the most specific match, so each
+//! prefix must repeat what the wider prefixes around it say. Nothing here knows what a prefix is of.
 
 /// A prefix and what is said of everything in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ impl<C> Prefix<C> {
         Self { bits: bits & mask(len), len, class }
     }
 
-    /// The last of what it holds.
+    /// The last value that it contains.
     pub(super) const fn last(&self) -> u128 {
         self.bits | !mask(self.len)
     }
@@ -28,13 +28,14 @@ impl<C> Prefix<C> {
     }
 }
 
-/// Gives each prefix the union of its class and those of all prefixes that hold it, which `union` gets second. Prefixes
-/// that say no more than the one around them are left out. Sorted; *O*(*n* log *n*).
+/// Gives each prefix the union of its class and the classes of all prefixes that hold it. `union` gets the class of the
+/// wider prefix second. Prefixes that say no more than the prefix around them are left out. The result is sorted. The
+/// time is *O*(*n* log *n*).
 pub(super) fn flatten<C: Copy + PartialEq>(mut prefixes: Vec<Prefix<C>>, union: fn(C, C) -> C) -> Vec<Prefix<C>> {
     // A prefix directly precedes everything it holds.
     prefixes.sort_unstable_by_key(|prefix| (prefix.bits, prefix.len));
     let mut flat: Vec<Prefix<C>> = Vec::with_capacity(prefixes.len());
-    // Those of `flat` that hold the current prefix, widest first.
+    // The indices of those prefixes in `flat` that hold the current prefix, the widest first.
     let mut enclosing: Vec<usize> = Vec::new();
     for prefix in prefixes {
         while enclosing.pop_if(|&mut index| !flat[index].holds(prefix.bits)).is_some() {}

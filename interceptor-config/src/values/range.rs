@@ -21,7 +21,7 @@ impl NumberRange {
 
     /// The fewest blocks of aligned powers of two that hold exactly this range: its first number, and how many leading
     /// bits the numbers of the block share. At most 62.
-    pub(super) fn prefixes(self) -> impl Iterator<Item = (u32, u32)> {
+    pub(crate) fn prefixes(self) -> impl Iterator<Item = (u32, u32)> {
         let mut next = Some(self.first);
         std::iter::from_fn(move || {
             let first = next?;

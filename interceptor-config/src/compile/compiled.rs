@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The compiled policy: what stands in the kernel's maps for one pod, as plain data.
+//! The compiled policy: what stands in the kernel's maps for one pod, as plain data. Nothing here reads or writes a map.
+
+use std::net::IpAddr;
 
 use interceptor_policy::{Address, AddressClass, NumberClass, NumberSpace, Policy, Tables};
 
 use super::prefixes::Prefix;
 
-/// A pod's policy, complete. Among its prefixes the longest match says all: no shorter one adds to it.
+/// A pod's complete policy. The longest matching prefix says all: no shorter prefix adds to it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CompiledPolicy {
     /// Its generation is 0 until it is written to the kernel.
@@ -14,10 +16,10 @@ pub struct CompiledPolicy {
     pub addresses: Vec<AddressPrefix>,
     /// What the lists say of ports, users and groups.
     pub numbers: Vec<NumberPrefix>,
-    /// Where the source of connections is not always the pod's, what it is, by destination. The longest match says it.
+    /// The source of connections by destination, if it is not always the pod's. The longest match says it.
     pub sources: Vec<SourcePrefix>,
-    /// Each secondary address, with the first address of the same family on its interface: the one that REDIRECT would
-    /// have sent inbound connections to.
+    /// Each secondary address, with the first address of the same family on its interface: the address to which
+    /// REDIRECT would have sent inbound connections.
     pub primaries: Vec<(Address, Address)>,
 }
 
@@ -76,11 +78,7 @@ impl Tables for CompiledPolicy {
 
 impl From<Prefix<AddressClass>> for AddressPrefix {
     fn from(Prefix { bits, len, class }: Prefix<AddressClass>) -> Self {
-        Self {
-            address: Address::from(std::net::IpAddr::V6(bits.into())),
-            prefix_len: len,
-            class,
-        }
+        Self { address: Address::from(IpAddr::V6(bits.into())), prefix_len: len, class }
     }
 }
 
@@ -96,6 +94,11 @@ pub(super) fn address_bits(address: Address) -> u128 {
         .0
         .iter()
         .fold(0, |bits, word| (bits << u32::BITS) | u128::from(u32::from_be(*word)))
+}
+
+/// How many bits of the mapped form stand before those of the address.
+pub(super) const fn bits_before(address: IpAddr) -> u32 {
+    if address.is_ipv4() { 96 } else { 0 }
 }
 
 /// The number, moved to where prefixes begin.

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Interfaces that are left alone (`-c`): which they are, and which destinations are reached through them.
+//! Interfaces that are left alone (`-c`): which they are, and which destinations are reached through them. Nothing here
+//! judges the names.
 
 use std::net::IpAddr;
 
-use super::{ConfigError, InterfaceFacts, PodFacts, RouteFacts, Setting};
+use crate::{
+    error::ConfigError,
+    pod::{InterfaceFacts, PodFacts, RouteFacts},
+    settings::Setting,
+};
 
 /// The excluded interfaces that the pod has.
 pub(super) struct Excluded {
@@ -12,8 +17,8 @@ pub(super) struct Excluded {
 }
 
 impl Excluded {
-    /// Resolves names, of which one that ends in `+` stands for all that begin so, as in iptables. A pod in which the
-    /// destination alone does not decide on the interface is refused.
+    /// Resolves interface names. A trailing `+` is a prefix match, as in iptables. Fails if the pod's routing depends on
+    /// more than the destination.
     pub(super) fn of(names: &[String], facts: &PodFacts) -> Result<Self, ConfigError> {
         let excluded = facts
             .interfaces
@@ -52,8 +57,8 @@ impl Excluded {
         self.loopback
     }
 
-    /// The routes, and whether each leads through an excluded interface. Without those that an address of the pod
-    /// hides.
+    /// The routes, and whether each leads through an excluded interface. Routes that an address of the pod hides are
+    /// left out.
     pub(super) fn routes<'a>(&self, facts: &'a PodFacts) -> impl Iterator<Item = (&'a RouteFacts, bool)> {
         let own = |ip: IpAddr| ip.is_loopback() || facts.addresses().any(|own| own == ip);
         let visible =
@@ -65,7 +70,7 @@ impl Excluded {
             .map(|route| (route, self.leaves(route).unwrap_or(false)))
     }
 
-    /// None for a route with several next hops, of which some are excluded.
+    /// `None` for a route with several next hops, if only some of them are excluded.
     fn leaves(&self, route: &RouteFacts) -> Option<bool> {
         let excluded = route.interfaces.iter().filter(|index| self.indices.contains(index)).count();
         if excluded == 0 {
@@ -76,7 +81,8 @@ impl Excluded {
     }
 }
 
-/// Names in `names` that no interface of the pod has. Istio's rules would wait for it; ours have to be made anew.
+/// The names that no interface of the pod has. Istio's rules would match such an interface as soon as it appears. A
+/// compiled policy does not, and must be compiled again.
 pub fn unknown_interfaces<'a>(names: &'a [String], facts: &PodFacts) -> Vec<&'a str> {
     let unknown = |name: &&String| !facts.interfaces.iter().any(|interface| matches(name, &interface.name));
     names.iter().filter(unknown).map(String::as_str).collect()
