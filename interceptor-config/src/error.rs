@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::{Cidr, MAX_PREFIXES_PER_POD, NumberRange, Setting};
+use crate::{
+    settings::Setting,
+    values::{Cidr, NumberRange},
+};
 
 /// A configuration that Istio would refuse too, or that this version cannot carry out in full.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -53,8 +56,8 @@ pub enum ConfigError {
     MappedCidr { setting: Setting, item: String },
 
     #[error(
-        "{setting}: invalid value for OUTBOUND_IP_RANGES_EXCLUDE: `*` cannot be excluded; \
-         to intercept nothing outbound, leave --istio-service-cidr and --istio-outbound-ports empty"
+        "{setting}: `*` cannot be excluded; to intercept nothing outbound, leave --istio-service-cidr and \
+         --istio-outbound-ports empty"
     )]
     EverythingExcluded { setting: Setting },
 
@@ -75,7 +78,7 @@ pub enum ConfigError {
     )]
     LoopbackMask { setting: Setting, cidr: Cidr },
 
-    #[error("{setting}: invalid FORCE_IPTABLES_BINARY value `{value}`; write legacy or nft, or leave it empty")]
+    #[error("{setting}: `{value}` is not a kind of iptables; write legacy or nft, or leave it empty")]
     IptablesBinary { setting: Setting, value: String },
 
     #[error("{setting}: `{value}` is not an integer; write one from 0 to 4294967295")]
@@ -107,8 +110,8 @@ pub enum ConfigError {
     )]
     UnmappedId { setting: Setting, ids: NumberRange },
 
-    #[error("{name}: `{value}` is not a value for it; write {wanted}")]
-    Acceleration { name: &'static str, value: String, wanted: &'static str },
+    #[error("{setting}: `{value}` is not a value for it; write {wanted}")]
+    NotAValue { setting: Setting, value: String, wanted: &'static str },
 
     #[error(
         "failed to load {}: {reason}; name the file that lists the DNS servers with --resolv-conf, or capture the queries to all of \
@@ -120,7 +123,7 @@ pub enum ConfigError {
     NoLocalAddress,
 
     #[error(
-        "the lists of {what} make {count} prefixes, more than the {MAX_PREFIXES_PER_POD} a pod may have; write fewer or wider ranges"
+        "the lists of {what} make {count} prefixes, more than the {max} a pod may have; write fewer or wider ranges"
     )]
-    TooManyPrefixes { what: &'static str, count: usize },
+    TooManyPrefixes { what: &'static str, count: usize, max: usize },
 }

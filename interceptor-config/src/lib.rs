@@ -1,59 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! From the command line of `istio-iptables` to the tables that the kernel programs look up.
+//! From the settings of `istio-iptables` to the tables that the kernel programs look up.
 //!
 //! ```text
-//! IstioFlags, environment ──IstioConfig::resolve──▶ IstioConfig ──check_supported, compile (with PodFacts)──▶ CompiledPolicy
-//!                                                        └───────render::iptables───────▶ what istio-iptables would have written
+//! Sources ──IstioConfig::resolve──▶ IstioConfig ──supported──▶ Wanted ──compile (with PodFacts)──▶ CompiledPolicy
+//!                                        └──render::iptables──▶ what istio-iptables would have written
 //! ```
 //!
-//! Pure steps, and every refusal happens in them, before anything is touched. Nothing here talks to the kernel, prints
-//! or exits; the environment and the account database come in as arguments.
+//! These are pure steps. Every configuration that cannot be carried out is refused in them, before anything is touched.
+//! Nothing here talks to the kernel, prints or exits. The environment and the account database come in
+//! as arguments.
 
-mod acceleration;
 mod accounts;
-mod addresses;
-mod cidr;
 mod compile;
-mod compiled;
-mod config;
-mod dns;
 mod error;
-mod facts;
-mod flags;
-mod go;
-mod id_maps;
-mod interfaces;
-mod list;
-mod log_flags;
-mod numbers;
-mod prefixes;
-mod ranges;
+mod istio;
+mod parse;
+mod pod;
 pub mod render;
-mod routes;
-mod settings;
+pub mod settings;
 mod sources;
-mod unsupported;
-mod wanted;
+mod values;
 
 #[cfg(test)]
 mod tests;
 
-pub use acceleration::{Acceleration, AccelerationFlags};
 pub use accounts::Accounts;
-pub use cidr::Cidr;
-pub use compile::{MAX_PREFIXES_PER_POD, compile};
-pub use compiled::{AddressPrefix, CompiledPolicy, NumberPrefix, SourcePrefix};
-pub use config::{InterceptionMode, IptablesBinary, IstioConfig};
-pub use dns::{DnsCapture, DnsServers, ResolvConf};
+pub use compile::{
+    AddressPrefix, CompiledPolicy, MAX_PREFIXES_PER_POD, NumberPrefix, SourcePrefix, compile, representatives,
+    unknown_interfaces,
+};
 pub use error::ConfigError;
-pub use facts::{InterfaceFacts, PodFacts, RouteFacts};
-pub use flags::IstioFlags;
-pub use id_maps::{IdMap, IdMaps};
-pub use interfaces::unknown_interfaces;
-pub use list::Selection;
-pub use log_flags::LogFlags;
-pub use ranges::NumberRange;
-pub use routes::representatives;
-pub use settings::Setting;
-pub use sources::Environment;
-pub use wanted::Wanted;
+pub use istio::{
+    AccelerationConfig, DnsCapture, DnsConfig, DnsServers, InboundConfig, InterceptionMode, InterfacesConfig,
+    IptablesBinary, IstioConfig, OutboundConfig, OwnerGroupsConfig, ProxyConfig, ResolvConf, RunConfig, TproxyConfig,
+    Wanted,
+};
+pub use pod::{IdMap, IdMaps, InterfaceFacts, PodFacts, RouteFacts};
+pub use settings::{Flags, Setting};
+pub use sources::{Environment, Sources};
+pub use values::{Cidr, NumberRange, Selection};

@@ -102,15 +102,14 @@ fn with_request(
 ) -> Result<Enrolled, EnrollError> {
     let facts = facts::read(pod.netns())?;
     let config = wanted.config();
-    let acceleration = wanted.acceleration();
-    let policy = compile(config, &facts)?.accelerated(acceleration);
+    let policy = compile(wanted, &facts)?;
     let plan = run(Request {
         netns: pod.netns(),
         cgroup: pod.cgroup(),
         policy: &policy,
-        force: config.force_apply,
-        force_acceleration: acceleration.is_some_and(|wanted| wanted.force),
+        force: config.run.force_apply,
+        force_acceleration: config.acceleration.is_some_and(|acceleration| acceleration.force),
     })?;
-    let unknown = unknown_interfaces(&config.excluded_interfaces, &facts);
+    let unknown = unknown_interfaces(&config.interfaces.excluded, &facts);
     Ok(Enrolled { plan, unknown_interfaces: unknown.into_iter().map(ToString::to_string).collect() })
 }

@@ -2,10 +2,10 @@
 //! Table `mangle`: TPROXY's inbound connections, and packets that conntrack finds invalid.
 
 use super::{
-    super::Selection,
     plan::Plan,
     rules::{ISTIO_DIVERT, ISTIO_DROP, ISTIO_INBOUND, ISTIO_TPROXY, OUTPUT, PREROUTING, Table},
 };
+use crate::values::Selection;
 
 /// What the sidecar's packets to its own pod are marked with; Istio has no flag for it.
 const OUTBOUND_MARK: u32 = 1338;

@@ -3,7 +3,7 @@
 //! ([`capture/run.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/capture/run.go)).
 //!
 //! For comparison, on paper and on a kernel: what Interceptor puts in force is written by
-//! [`compile()`](super::compile()). Names of users, groups and services come out as numbers, and numbers in decimal;
+//! [`compile()`](crate::compile()). Names of users, groups and services come out as numbers, and numbers in decimal;
 //! iptables takes them for the same.
 //!
 //! What Istio sets up next to its rules is not here: the routing of marked packets under TPROXY, and the address `::6`
@@ -15,7 +15,7 @@ mod plan;
 mod raw;
 mod rules;
 
-use super::IstioConfig;
+use crate::istio::IstioConfig;
 use plan::{Family, Plan};
 
 /// What Istio hands to `iptables-restore --noflush`, and to `ip6tables-restore --noflush`.
@@ -27,7 +27,7 @@ pub struct Rendered {
     pub v6: Option<String>,
 }
 
-/// Renders a configuration; `ipv6` is what [`PodFacts::ipv6_enabled`](super::PodFacts::ipv6_enabled) says of the pod.
+/// Renders a configuration; `ipv6` is what [`PodFacts::ipv6_enabled`](crate::PodFacts::ipv6_enabled) says of the pod.
 pub fn iptables(config: &IstioConfig, ipv6: bool) -> Rendered {
     let render = |family| {
         let plan = Plan::of(config, family);

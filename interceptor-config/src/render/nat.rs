@@ -2,12 +2,12 @@
 //! Table `nat`: which connections are redirected.
 
 use super::{
-    super::Selection,
     plan::{Dns, Owner, Plan},
     rules::{
         ISTIO_IN_REDIRECT, ISTIO_INBOUND, ISTIO_OUTPUT, ISTIO_OUTPUT_DNS, ISTIO_REDIRECT, OUTPUT, PREROUTING, Table,
     },
 };
+use crate::values::Selection;
 
 /// Where the agent answers DNS; Istio has no flag for it.
 const DNS_PORT: u16 = 15_053;

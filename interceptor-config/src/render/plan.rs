@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the rules of one family are made from.
+//! What the rules of one family are made from. Nothing here writes a rule.
 
 use std::{fmt, net::IpAddr};
 
-use super::super::{Cidr, DnsCapture, DnsServers, InterceptionMode, IstioConfig, NumberRange, Selection};
+use crate::{
+    istio::{
+        DnsCapture, DnsServers, InboundConfig, InterceptionMode, InterfacesConfig, IstioConfig, OutboundConfig,
+        OwnerGroupsConfig, ProxyConfig, TproxyConfig,
+    },
+    values::{Cidr, NumberRange, Selection},
+};
 
 /// For whose packets the rules are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,77 +70,54 @@ pub(super) enum Dns {
 impl<'a> Plan<'a> {
     pub(super) fn of(config: &'a IstioConfig, family: Family) -> Self {
         let IstioConfig {
-            envoy_port,
-            inbound_capture_port,
-            inbound_tunnel_port,
-            proxy_uids,
-            proxy_gids,
-            interception_mode,
-            tproxy_mark,
-            inbound_ports,
-            inbound_ports_excluded,
+            proxy,
+            inbound,
+            outbound,
             owner_groups,
-            owner_groups_excluded,
-            outbound_ranges,
-            outbound_ranges_excluded,
-            outbound_ports,
-            outbound_ports_excluded,
-            virtual_interfaces,
-            redirect_dns,
-            drop_invalid,
-            capture_all_dns,
-            dns_servers,
-            excluded_interfaces,
-            loopback_range,
-            // In no rule: it decides whether there are any for IPv6, or is a matter of routing, or of how rules are
-            // applied.
-            dual_stack: _,
-            tproxy_route_table: _,
-            network_namespace: _,
-            cni_mode: _,
-            reconcile: _,
-            cleanup_only: _,
-            force_apply: _,
-            native_nftables: _,
-            force_iptables_binary: _,
-            dry_run: _,
-            dry_run_file: _,
-            skip_rule_apply: _,
-            run_validation: _,
-            probe_port: _,
-            probe_timeout: _,
+            dns,
+            // The routing table is in no rule.
+            tproxy: TproxyConfig { mark, route_table: _ },
+            // Whether there are rules for IPv6 at all is decided elsewhere.
+            interfaces: InterfacesConfig { excluded, of_virtual_machines, dual_stack: _ },
+            acceleration: _,
+            run: _,
         } = config;
-        let users = proxy_uids.iter().map(|ids| Owner { kind: OwnerKind::User, ids });
-        let groups = proxy_gids.iter().map(|ids| Owner { kind: OwnerKind::Group, ids });
+        let ProxyConfig { envoy_port, inbound_capture_port, inbound_tunnel_port, uids, gids } = proxy;
+        let InboundConfig { mode, ports: inbound_ports, ports_excluded: inbound_ports_excluded, drop_invalid } =
+            inbound;
+        let OutboundConfig { ranges, ranges_excluded, ports, ports_excluded, loopback_range } = outbound;
+        let OwnerGroupsConfig { included: owner_groups, excluded: owner_groups_excluded } = owner_groups;
+        let users = uids.iter().map(|ids| Owner { kind: OwnerKind::User, ids });
+        let groups = gids.iter().map(|ids| Owner { kind: OwnerKind::Group, ids });
         Self {
             envoy_port: *envoy_port,
             inbound_capture_port: *inbound_capture_port,
             inbound_tunnel_port: *inbound_tunnel_port,
             proxy: users.chain(groups).collect(),
-            tproxy_mark: match interception_mode {
+            tproxy_mark: match mode {
                 InterceptionMode::Redirect => None,
-                InterceptionMode::Tproxy => Some(*tproxy_mark),
+                InterceptionMode::Tproxy => Some(*mark),
             },
             inbound_ports,
             inbound_ports_excluded,
             owner_groups,
             owner_groups_excluded,
-            outbound_ranges: match outbound_ranges {
+            outbound_ranges: match ranges {
                 Selection::All => Selection::All,
                 Selection::Listed(ranges) => Selection::Listed(family.of(ranges)),
             },
-            outbound_ranges_excluded: family.of(outbound_ranges_excluded),
-            outbound_ports,
-            outbound_ports_excluded,
-            virtual_interfaces,
-            excluded_interfaces,
+            outbound_ranges_excluded: family.of(ranges_excluded),
+            outbound_ports: ports,
+            outbound_ports_excluded: ports_excluded,
+            virtual_interfaces: of_virtual_machines,
+            excluded_interfaces: excluded,
             drop_invalid: *drop_invalid,
-            dns: match DnsCapture::of(*redirect_dns, *capture_all_dns, dns_servers) {
+            dns: match dns.capture() {
                 DnsCapture::Off => Dns::Off,
                 DnsCapture::All => Dns::All,
                 DnsCapture::Servers(servers) => Dns::Servers(family.servers(servers)),
             },
-            loopback_included: outbound_ranges.listed().iter().any(|range| range.address().is_loopback()),
+            loopback_included: outbound.includes_loopback(),
             loopback: match family {
                 Family::V4 => loopback_range.to_string(),
                 Family::V6 => "::1/128".to_owned(),

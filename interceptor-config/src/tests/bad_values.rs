@@ -2,22 +2,26 @@
 //! A bad value for every flag and every variable of `istio-iptables`: who refuses it, and that the message says which
 //! it is.
 
+use std::collections::BTreeSet;
+
 use clap::Parser as _;
 
-use super::{super::settings, *};
+use super::*;
 
 /// What becomes of a bad value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Judged {
     /// Go's flag library refuses it, and in a variable puts another value in its place.
     Usage,
+    /// The command line refuses it as Go's flag library does. In a variable it is refused too.
+    OurUsage,
     /// Refused wherever it stands: Istio refuses it, or `iptables-restore` would.
     Refused,
     /// Istio takes any value.
     Taken,
 }
 
-use Judged::{Refused, Taken, Usage};
+use Judged::{OurUsage, Refused, Taken, Usage};
 
 const FLAGS: &[(&str, &str, Judged)] = &[
     ("envoy-port", "abc", Refused),
@@ -52,6 +56,15 @@ const FLAGS: &[(&str, &str, Judged)] = &[
     ("force-apply", "perhaps", Usage),
     ("native-nftables", "perhaps", Usage),
     ("force-iptables-binary", "nftables", Refused),
+    ("accelerate", "perhaps", OurUsage),
+    ("accelerate-budget", "131071", Refused),
+    ("force-accelerate", "perhaps", OurUsage),
+    ("log_output_level", "no such level", Taken),
+    ("log_as_json", "perhaps", Usage),
+    ("log_target", "/no/such/file", Taken),
+    ("log_caller", "no such scope", Taken),
+    ("log_stacktrace_level", "no such level", Taken),
+    ("vklog", "no number", Taken),
 ];
 
 /// Those without a flag.
@@ -64,9 +77,18 @@ const VARIABLES: &[(&str, &str, Judged)] = &[
 ];
 
 #[test]
-fn every_flag_has_a_bad_value() {
-    let flags: Vec<_> = settings::WITH_FLAG.iter().filter_map(|setting| setting.flag).collect();
-    assert_eq!(FLAGS.iter().map(|(flag, _value, _judged)| *flag).collect::<Vec<_>>(), flags);
+fn every_setting_has_a_bad_value() {
+    let flags: BTreeSet<_> = Setting::ALL.iter().filter_map(|setting| setting.flag()).collect();
+    assert_eq!(
+        FLAGS.iter().map(|(flag, _value, _judged)| *flag).collect::<BTreeSet<_>>(),
+        flags
+    );
+    let without_flag = Setting::ALL.iter().filter(|setting| setting.flag().is_none());
+    let variables: BTreeSet<_> = without_flag.flat_map(|setting| setting.variables()).copied().collect();
+    assert_eq!(
+        VARIABLES.iter().map(|(name, _value, _judged)| *name).collect::<BTreeSet<_>>(),
+        variables
+    );
 }
 
 #[test]
@@ -78,7 +100,8 @@ fn on_the_command_line() {
             Ok(_) => resolve(&[&argument], &[])
                 .map_or_else(|refused| (Refused, refused.to_string()), |_| (Taken, argument.clone())),
         };
-        assert_eq!(found, *judged, "{message}");
+        let expected = if *judged == OurUsage { Usage } else { *judged };
+        assert_eq!(found, expected, "{message}");
         assert!(
             message.contains(&format!("--{flag}")) && message.contains(value),
             "{argument}: {message}"
@@ -88,11 +111,11 @@ fn on_the_command_line() {
 
 #[test]
 fn in_the_environment() {
-    for setting in settings::WITH_FLAG {
-        let row = FLAGS.iter().find(|(flag, _value, _judged)| setting.flag == Some(flag));
-        let (_flag, value, judged) = row.expect("a row for every flag");
-        for variable in setting.variables {
-            look_in_the_environment(variable, value, *judged);
+    for setting in Setting::ALL {
+        for (_flag, value, judged) in FLAGS.iter().filter(|(flag, _value, _judged)| setting.flag() == Some(flag)) {
+            for variable in setting.variables() {
+                look_in_the_environment(variable, value, *judged);
+            }
         }
     }
     for (variable, value, judged) in VARIABLES {
@@ -105,10 +128,10 @@ fn look_in_the_environment(variable: &str, value: &str, judged: Judged) {
         assert!(
             message.contains(variable) && message.contains(value),
             "{variable}={value}: {message}"
-        )
+        );
     };
     match (judged, resolve(&[], &[(variable, value)])) {
-        (Refused, Err(refused)) => named(&refused.to_string()),
+        (Refused | OurUsage, Err(refused)) => named(&refused.to_string()),
         (Usage, Ok((_config, warnings))) => named(&warnings.join("\n")),
         (Taken, Ok(_)) => {}
         (judged, result) => panic!("{variable}={value} is not {judged:?}: {result:?}"),

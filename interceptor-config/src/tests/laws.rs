@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use interceptor_policy::{Action, AddressClass, Tables as _};
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::{super::Cidr, *};
+use super::*;
 
 /// So few numbers that lists and connections meet.
 const PORTS: &[u16] = &[53, 80, 443, 3306, 8080, 9000, 15001, 15006, 15008];
@@ -145,7 +145,7 @@ proptest! {
     fn the_tables_say_what_the_lists_say(lists in Lists::any(), ip in prop_oneof![select(IPS).prop_map(|ip| ip.parse().unwrap()), any::<u32>().prop_map(Ipv4Addr::from)]) {
         let said = lists.policy().address(Address::from(ip));
         let holds = |range: &&str| {
-            let cidr = Cidr::parse(super::super::settings::SERVICE_CIDR, range).unwrap();
+            let cidr = crate::parse::cidr(Setting::ServiceCidr, range).unwrap();
             ipnet::IpNet::new(cidr.address(), cidr.prefix_len()).unwrap().contains(&std::net::IpAddr::V4(ip))
         };
         prop_assert_eq!(said.has(AddressClass::OUTBOUND_INCLUDED), lists.included.iter().any(holds));

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The whole way from a command line to a verdict.
 
+mod acceleration;
+mod arguments;
 mod bad_values;
 mod configuration;
 mod laws;
+mod printed;
 mod rendering;
 mod verdicts;
 
@@ -12,9 +15,10 @@ use std::path::Path;
 use clap::Parser;
 use interceptor_policy::{Address, Flow, Inbound, Outbound, Owner, Protocol, Reason, decide};
 
-use super::{
-    Accounts, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, RouteFacts,
-    compile,
+use crate::{
+    Accounts, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, PodFacts, ResolvConf, RouteFacts, Setting,
+    Sources, Wanted, compile,
+    settings::arguments::{AllFlags, FlagArgs},
 };
 
 /// What the injector passes.
@@ -40,7 +44,7 @@ const INJECTED: &[&str] = &[
 #[derive(Debug, Parser)]
 struct Cli {
     #[command(flatten)]
-    flags: IstioFlags,
+    args: FlagArgs<AllFlags>,
 }
 
 /// A container with a few names.
@@ -75,7 +79,7 @@ fn read(
     variables: &[(&str, &str)],
     resolv_conf: &str,
 ) -> Result<(IstioConfig, Vec<String>), ConfigError> {
-    let flags = Cli::try_parse_from([&["istio-iptables"], args].concat()).unwrap().flags;
+    let flags = Cli::try_parse_from([&["istio-iptables"], args].concat()).unwrap().args.flags;
     let environment = |name: &str| {
         variables
             .iter()
@@ -83,14 +87,20 @@ fn read(
             .map(|(_set, value)| (*value).to_owned())
     };
     let resolv_conf = ResolvConf { path: Path::new("/etc/resolv.conf"), read: &|_path| Ok(resolv_conf.into()) };
-    IstioConfig::resolve(&flags, &environment, &Names, resolv_conf)
+    IstioConfig::resolve(Sources { flags: &flags, environment: &environment }, &Names, resolv_conf)
 }
 
 /// What can be put in force.
-fn resolve(args: &[&str], variables: &[(&str, &str)]) -> Result<(IstioConfig, Vec<String>), ConfigError> {
+fn wanted(args: &[&str], variables: &[(&str, &str)]) -> Result<(Wanted, Vec<String>), ConfigError> {
     let (config, mut warnings) = read(args, variables, "nameserver 10.96.0.10\n")?;
-    warnings.extend(config.check_supported()?);
-    Ok((config, warnings))
+    let wanted = config.supported()?;
+    warnings.extend(wanted.notes());
+    Ok((wanted, warnings))
+}
+
+/// The configuration that can be put in force.
+fn resolve(args: &[&str], variables: &[(&str, &str)]) -> Result<(IstioConfig, Vec<String>), ConfigError> {
+    wanted(args, variables).map(|(wanted, warnings)| (wanted.config().clone(), warnings))
 }
 
 /// `10.1.1.5` is the pod; it has a secondary address and a second interface.
@@ -125,7 +135,7 @@ fn route(prefix: &str, interface: u32, source: &str) -> RouteFacts {
 
 /// The injected flags, overridden by `args`.
 fn policy(args: &[&str], variables: &[(&str, &str)]) -> CompiledPolicy {
-    compile(&resolve(&[INJECTED, args].concat(), variables).unwrap().0, &pod()).unwrap()
+    compile(&wanted(&[INJECTED, args].concat(), variables).unwrap().0, &pod()).unwrap()
 }
 
 fn address(text: &str) -> Address {

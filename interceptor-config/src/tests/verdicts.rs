@@ -296,7 +296,7 @@ fn secondary_addresses_know_their_primary() {
 fn the_source_to_the_outside_is_known() {
     let policy = policy(&[], &[]).policy;
     assert_eq!((policy.pod_v4, policy.pod_v6), (address("10.1.1.5"), address("::")));
-    let nowhere = compile(&resolve(INJECTED, &[]).unwrap().0, &PodFacts { source_v4: None, ..pod() })
+    let nowhere = compile(&wanted(INJECTED, &[]).unwrap().0, &PodFacts { source_v4: None, ..pod() })
         .unwrap()
         .policy;
     assert_eq!(nowhere.pod_v4, Address::UNSPECIFIED_V4);
@@ -321,8 +321,8 @@ fn ipv6_only() -> PodFacts {
 #[case::slots_are_local("fd69:6e74:6572:6365::8000:1", 80, LocalDestination)]
 #[case::ipv4_has_rules_too("10.9.9.9", 80, OutboundCidrIncluded)]
 fn ipv6_is_intercepted_where_istio_would(#[case] destination: &str, #[case] port: u16, #[case] reason: Reason) {
-    let (config, _warnings) = resolve(&["-i", "*", "-x", "2001:db8:bad::/48", "-b", "*"], &[]).unwrap();
-    let policy = compile(&config, &ipv6_only()).unwrap();
+    let (wanted, _warnings) = wanted(&["-i", "*", "-x", "2001:db8:bad::/48", "-b", "*"], &[]).unwrap();
+    let policy = compile(&wanted, &ipv6_only()).unwrap();
     let flow = Outbound {
         protocol: Tcp,
         source: address("::"),
@@ -337,8 +337,8 @@ fn ipv6_is_intercepted_where_istio_would(#[case] destination: &str, #[case] port
 
 #[test]
 fn an_ipv6_range_says_nothing_of_ipv4() {
-    let (config, _warnings) = resolve(&["-x", "::/0"], &[]).unwrap();
-    let policy = compile(&config, &ipv6_only()).unwrap();
+    let (wanted, _warnings) = wanted(&["-x", "::/0"], &[]).unwrap();
+    let policy = compile(&wanted, &ipv6_only()).unwrap();
     assert!(policy.address(address("2001:db8::1")).has(AddressClass::OUTBOUND_EXCLUDED));
     assert!(!policy.address(address("10.1.2.3")).has(AddressClass::OUTBOUND_EXCLUDED));
 }
@@ -349,10 +349,10 @@ fn more_prefixes_than_a_pod_may_have_are_refused() {
     let ranges: Vec<_> = (0..70_000_u32)
         .map(|index| format!("{}/32", std::net::Ipv4Addr::from(0x0b00_0000 + 2 * index)))
         .collect();
-    let (config, _warnings) = resolve(&["-x", &ranges.join(",")], &[]).unwrap();
-    let error = compile(&config, &pod()).unwrap_err();
+    let (wanted, _warnings) = wanted(&["-x", &ranges.join(",")], &[]).unwrap();
+    let error = compile(&wanted, &pod()).unwrap_err();
     assert!(
-        matches!(error, ConfigError::TooManyPrefixes { what: "addresses", count } if count > 70_000),
+        matches!(error, ConfigError::TooManyPrefixes { what: "addresses", count, max: _ } if count > 70_000),
         "{error}"
     );
 }
@@ -537,7 +537,7 @@ fn inbound_on_an_excluded_interface(#[case] source: &str, #[case] interface: u32
 #[test]
 fn routes_that_do_not_say_where_connections_leave_are_refused() {
     let refused =
-        |facts: PodFacts| compile(&resolve(&[INJECTED, &["-c", "eth1"]].concat(), &[]).unwrap().0, &facts).unwrap_err();
+        |facts: PodFacts| compile(&wanted(&[INJECTED, &["-c", "eth1"]].concat(), &[]).unwrap().0, &facts).unwrap_err();
     let by_source = refused(PodFacts { rules: vec!["`ip rule` 100".to_owned()], ..pod() }).to_string();
     assert!(
         by_source.contains("`ip rule` 100") && by_source.contains("--istio-exclude-interfaces"),
@@ -552,7 +552,7 @@ fn routes_that_do_not_say_where_connections_leave_are_refused() {
 fn where_nothing_is_excluded_rules_and_routes_do_not_matter() {
     let facts = PodFacts { rules: vec!["`ip rule` 100".to_owned()], ..pod() };
     for args in [&[][..], &["-c", "nosuch0"]] {
-        let policy = compile(&resolve(&[INJECTED, args].concat(), &[]).unwrap().0, &facts).unwrap();
+        let policy = compile(&wanted(&[INJECTED, args].concat(), &[]).unwrap().0, &facts).unwrap();
         assert!(!policy.policy.has(interceptor_policy::PolicyFlags::INTERFACES));
     }
 }
@@ -572,5 +572,5 @@ fn sources_by_route_are_known_where_they_differ() {
         routes: vec![route("0.0.0.0/0", 2, "10.1.1.5"), route("10.1.1.0/24", 2, "10.1.1.5")],
         ..pod()
     };
-    assert_eq!(compile(&resolve(INJECTED, &[]).unwrap().0, &alike).unwrap().sources, []);
+    assert_eq!(compile(&wanted(INJECTED, &[]).unwrap().0, &alike).unwrap().sources, []);
 }

@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use interceptor_config::{AccelerationFlags, IstioConfig, IstioFlags, ResolvConf};
+use interceptor_config::{
+    IstioConfig, ResolvConf, Sources,
+    settings::arguments::{AllFlags, FlagArgs},
+};
 
 use super::{bpffs::BpffsFlag, log, output, validate};
 use crate::{Cgroup, Change, EnrollError, Enrolled, Netns, Node, Pod, SystemAccounts, Wanted};
@@ -34,10 +37,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 64 the configuration is refused, 6
 Under the name istio-iptables or pod, as in Istio: 0 done, 1 failed, 126 validation failed, 255 wrong usage.")]
 pub(super) struct EnrollArgs {
     #[command(flatten)]
-    istio: IstioFlags,
-
-    #[command(flatten)]
-    acceleration: AccelerationFlags,
+    settings: FlagArgs<AllFlags>,
 
     #[command(flatten)]
     pod: PodArgs,
@@ -90,13 +90,14 @@ impl NodeArgs {
 }
 
 pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {
-    log::start(&args.istio.log);
-    let environment = |name: &str| std::env::var(name).ok();
+    let flags = &args.settings.flags;
+    log::start(flags);
+    let sources = Sources { flags, environment: &|name| std::env::var(name).ok() };
     let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
-    let (config, mut warnings) = IstioConfig::resolve(&args.istio, &environment, &SystemAccounts, resolv_conf)?;
+    let (config, mut warnings) = IstioConfig::resolve(sources, &SystemAccounts, resolv_conf)?;
     let printed = print_config(&config)?;
-    let (wanted, notes) = config.supported(args.acceleration.resolve(&environment)?)?;
-    warnings.extend(notes);
+    let wanted = config.supported()?;
+    warnings.extend(wanted.notes());
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -104,15 +105,15 @@ pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {
     let netns = Netns::open(&args.pod.netns)?;
     tracing::info!("Istio config:\n{printed}");
     let config = wanted.config();
-    if config.cleanup_only {
-        unenroll(&args.pod.node, &netns, config.dry_run)?;
-    } else if config.skip_rule_apply {
+    if config.run.cleanup_only {
+        unenroll(&args.pod.node, &netns, config.run.dry_run)?;
+    } else if config.run.skip_rule_apply {
         tracing::info!("Skipping: nothing is set up, as asked for (--skip-rule-apply)");
     } else {
         enroll(&args.pod, netns, &wanted)?;
     }
-    if wanted.config().run_validation {
-        validate::run(wanted.config())
+    if config.run.run_validation {
+        validate::run(config)
     } else {
         Ok(ExitCode::SUCCESS)
     }
@@ -129,14 +130,11 @@ fn enroll(args: &PodArgs, netns: Netns, wanted: &Wanted) -> Result<()> {
         ),
     };
     let pod = Pod::new(netns, cgroup);
-    let config = wanted.config();
-    if config.dry_run {
+    let run = &wanted.config().run;
+    if run.dry_run {
         let plan = warn(node.plan(&pod, wanted)?).plan.to_string();
         output::text(&plan)?;
-        return config
-            .dry_run_file
-            .as_deref()
-            .map_or(Ok(()), |file| write(Path::new(file), &plan));
+        return run.dry_run_file.as_deref().map_or(Ok(()), |file| write(Path::new(file), &plan));
     }
     let (netns, cgroup) = (pod.netns().name(), pod.cgroup().path().display());
     match warn(node.enroll(&pod, wanted, args.node.wait())?).plan.change {

@@ -22,7 +22,9 @@ use super::{
 };
 use crate::{Netns, SystemAccounts};
 use interceptor_config::{
-    CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, IstioFlags, NumberRange, PodFacts, ResolvConf, compile,
+    CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, NumberRange, PodFacts, ResolvConf, Setting, Sources,
+    compile,
+    settings::arguments::{FlagArgs, VerdictFlags},
 };
 
 /// Show what happens to a connection, and which rule decides
@@ -89,7 +91,7 @@ pub(super) struct ExplainArgs {
     bpffs: BpffsFlag,
 
     #[command(flatten)]
-    istio: IstioFlags,
+    settings: FlagArgs<VerdictFlags>,
 }
 
 /// As `--output json` prints it.
@@ -107,7 +109,7 @@ fn destination(text: &str) -> Result<SocketAddr, &'static str> {
 }
 
 pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
-    explain(args).map_err(|error| match args.istio.istio_local_outbound_ports_exclude.as_deref() {
+    explain(args).map_err(|error| match args.settings.flags.get(Setting::LocalOutboundPortsExclude) {
         // Other commands have `-o json`.
         Some(format @ ("json" | "text")) => error.context(format!(
             "-o is a list of ports here, as in istio-iptables; for output use -O {format}"
@@ -118,7 +120,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
 
 fn explain(args: &ExplainArgs) -> Result<ExitCode> {
     let (policy, ids, interfaces) = if let Some(path) = &args.netns {
-        if args.istio != IstioFlags::default() {
+        if !args.settings.flags.is_empty() {
             bail!("--netns reads the policy from the pod; it cannot be combined with flags of istio-iptables");
         }
         let netns = Netns::open(path)?;
@@ -149,11 +151,10 @@ fn explain(args: &ExplainArgs) -> Result<ExitCode> {
 
 fn policy_from_flags(args: &ExplainArgs, interfaces: &[InterfaceFacts]) -> Result<CompiledPolicy> {
     let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
-    let (config, _warnings) =
-        IstioConfig::resolve(&args.istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
-    let _notes = config.check_supported()?;
+    let sources = Sources { flags: &args.settings.flags, environment: &|name| std::env::var(name).ok() };
+    let (config, _warnings) = IstioConfig::resolve(sources, &SystemAccounts, resolv_conf)?;
     Ok(compile(
-        &config,
+        &config.supported()?,
         &PodFacts { interfaces: interfaces.to_vec(), ..PodFacts::default() },
     )?)
 }

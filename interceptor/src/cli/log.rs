@@ -10,12 +10,11 @@ use std::{
 use tracing_subscriber::{EnvFilter, fmt::writer::BoxMakeWriter};
 
 use super::output;
-use interceptor_config::LogFlags;
+use interceptor_config::{Flags, Setting};
 
 /// Starts logging as the flags of `pilot-agent` ask for. The default is standard output, from level info on.
-pub(super) fn start(flags: &LogFlags) {
-    let LogFlags { output_level, as_json, target, caller: _, stacktrace_level: _, vklog: _ } = flags;
-    let writer = match target.as_deref() {
+pub(super) fn start(flags: &Flags) {
+    let writer = match flags.get(Setting::LogTarget) {
         Some("stderr") => BoxMakeWriter::new(|| Lossy(io::stderr())),
         _ => BoxMakeWriter::new(|| Lossy(io::stdout())),
     };
@@ -23,9 +22,9 @@ pub(super) fn start(flags: &LogFlags) {
         .with_writer(writer)
         .with_target(false)
         .with_ansi(false)
-        .with_env_filter(filter(output_level.as_deref()));
+        .with_env_filter(filter(flags.get(Setting::LogOutputLevel)));
     // A second start, as in tests that run several commands, keeps the first one's settings.
-    let _started = if *as_json == Some(true) {
+    let _started = if flags.is_on(Setting::LogAsJson) {
         builder.json().try_init()
     } else {
         builder.try_init()

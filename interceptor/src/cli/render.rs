@@ -9,8 +9,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::output;
 use crate::SystemAccounts;
 use interceptor_config::{
-    InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf,
+    InterfaceFacts, IstioConfig, PodFacts, ResolvConf, Sources,
     render::{self, Rendered},
+    settings::arguments::{FlagArgs, RuleFlags},
 };
 
 /// Print a configuration as the rules of another tool
@@ -51,7 +52,7 @@ struct IptablesArgs {
     resolv_conf: PathBuf,
 
     #[command(flatten)]
-    istio: IstioFlags,
+    settings: FlagArgs<RuleFlags>,
 }
 
 /// Printed in place of rules for IPv6.
@@ -72,14 +73,14 @@ pub(super) fn run(args: &RenderArgs) -> Result<ExitCode> {
 }
 
 fn iptables(args: &IptablesArgs) -> Result<ExitCode> {
-    let IptablesArgs { pod_ip, family, resolv_conf, istio } = args;
+    let IptablesArgs { pod_ip, family, resolv_conf, settings } = args;
     let resolv_conf = ResolvConf { path: resolv_conf, read: &|path| std::fs::read(path) };
-    let (config, warnings) =
-        IstioConfig::resolve(istio, &|name| std::env::var(name).ok(), &SystemAccounts, resolv_conf)?;
+    let sources = Sources { flags: &settings.flags, environment: &|name| std::env::var(name).ok() };
+    let (config, warnings) = IstioConfig::resolve(sources, &SystemAccounts, resolv_conf)?;
     for warning in warnings {
         output::warning(warning);
     }
-    let Rendered { v4, v6 } = render::iptables(&config, ipv6_enabled(pod_ip, config.dual_stack)?);
+    let Rendered { v4, v6 } = render::iptables(&config, ipv6_enabled(pod_ip, config.interfaces.dual_stack)?);
 
     match (family, v6) {
         (None, v6) => {

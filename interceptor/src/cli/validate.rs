@@ -29,14 +29,14 @@ pub(super) fn run(config: &IstioConfig) -> Result<ExitCode> {
         .enable_all()
         .build()
         .context("Failed to start the validation")?;
-    let validated = runtime.block_on(async { timeout(config.probe_timeout, validate(config)).await });
+    let validated = runtime.block_on(async { timeout(config.run.probe_timeout, validate(config)).await });
     let error = match validated {
         Ok(Ok(())) => {
             tracing::info!("Validation passed: connections are redirected");
             return Ok(ExitCode::SUCCESS);
         }
         Ok(Err(error)) => error,
-        Err(elapsed) => anyhow!("no connection was redirected within {:?} ({elapsed})", config.probe_timeout),
+        Err(elapsed) => anyhow!("no connection was redirected within {:?} ({elapsed})", config.run.probe_timeout),
     };
     tracing::error!(
         "iptables validation failed; workload is not ready for Istio.\n\
@@ -50,8 +50,8 @@ pub(super) fn run(config: &IstioConfig) -> Result<ExitCode> {
 }
 
 async fn validate(config: &IstioConfig) -> Result<()> {
-    let outbound = listen(config.envoy_port)?;
-    let inbound = listen(config.inbound_capture_port)?;
+    let outbound = listen(config.proxy.envoy_port)?;
+    let inbound = listen(config.proxy.inbound_capture_port)?;
     let answer_all = async {
         loop {
             let accepted =
@@ -62,10 +62,10 @@ async fn validate(config: &IstioConfig) -> Result<()> {
     };
     let ask_until_right = async {
         loop {
-            match timeout(ATTEMPT, ask(config.probe_port)).await {
-                Ok(Ok(port)) if port == config.probe_port => return Ok(()),
+            match timeout(ATTEMPT, ask(config.run.probe_port)).await {
+                Ok(Ok(port)) if port == config.run.probe_port => return Ok(()),
                 Ok(Ok(port)) => {
-                    tracing::warn!("The port of the original destination is {port}, not {}", config.probe_port);
+                    tracing::warn!("The port of the original destination is {port}, not {}", config.run.probe_port);
                 }
                 Ok(Err(error)) => tracing::debug!("Not redirected yet: {error:#}"),
                 Err(_elapsed) => tracing::debug!("No answer yet"),

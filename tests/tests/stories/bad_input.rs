@@ -14,7 +14,7 @@ use testkit::{
 #[case::inbound_port_is_too_large(&["-z", "70000"], 1, "70000")]
 #[case::excluded_port_is_a_word(&["-o", "80,abc"], 1, "abc")]
 #[case::range_without_mask(&["-i", "10.0.0.0"], 1, "10.0.0.0")]
-#[case::excluded_range_is_everything(&["-x", "*"], 1, "OUTBOUND_IP_RANGES_EXCLUDE")]
+#[case::excluded_range_is_everything(&["-x", "*"], 1, "--istio-service-exclude-cidr")]
 #[case::unknown_flag(&["--no-such-flag"], 255, "no-such-flag")]
 #[case::bad_boolean(&["--redirect-dns=perhaps"], 255, "perhaps")]
 #[case::netns_is_missing(&["--netns", "/nonexistent"], 1, "/nonexistent")]

@@ -7,10 +7,8 @@ mod raw;
 
 use rstest::rstest;
 
-use super::{
-    super::render::{Rendered, iptables},
-    read,
-};
+use super::read;
+use crate::render::{Rendered, iptables};
 
 /// Two servers of IPv4 and one of IPv6.
 const SERVERS: &str = "nameserver 10.96.0.10\nnameserver fd00::a\nnameserver 10.96.0.11\n";
@@ -69,8 +67,8 @@ fn without_ipv6_there_are_rules_for_ipv4_only() {
 fn what_cannot_be_put_in_force_yet_can_be_rendered(#[case] args: &[&str]) {
     let (config, warnings) = read(args, &[], SERVERS).unwrap();
     assert_eq!(warnings, Vec::<String>::new());
-    config.check_supported().unwrap_err();
     assert!(iptables(&config, true).v6.is_some());
+    config.supported().unwrap_err();
 }
 
 #[rstest]

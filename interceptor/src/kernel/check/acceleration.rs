@@ -18,7 +18,7 @@ use crate::kernel::{
     sys,
     sys::release::Names,
 };
-use interceptor_config::Acceleration;
+use interceptor_config::AccelerationConfig;
 
 /// How long one system call of the test may block.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -52,7 +52,8 @@ pub(crate) fn test() -> Result<()> {
     let test = std::thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).context("Failed to make a network namespace")?;
         sys::bring_loopback_up().context("Failed to bring the loopback interface up")?;
-        let interception = scratch::intercept_this_thread(Some(Acceleration { budget: MIN_BUDGET, force: false }))?;
+        let interception =
+            scratch::intercept_this_thread(Some(AccelerationConfig { budget: MIN_BUDGET, force: false }))?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 15006)).context("Failed to listen on port 15006")?;
         answers(&listener, &interception)?;
         end_of_stream(&listener)?;

@@ -24,7 +24,10 @@ use crate::kernel::{
     },
     sys,
 };
-use interceptor_config::{Acceleration, InterfaceFacts, IstioConfig, IstioFlags, PodFacts, ResolvConf, compile};
+use interceptor_config::{
+    AccelerationConfig, CompiledPolicy, Flags, InterfaceFacts, IstioConfig, PodFacts, ResolvConf, Setting, Sources,
+    compile,
+};
 
 /// Ends the interception when dropped.
 pub(crate) struct Interception {
@@ -44,14 +47,14 @@ impl Interception {
 /// Intercepts the network namespace of the calling thread, with this process in the part of the sidecar.
 ///
 /// The programs are attached to this process's own cgroup; in other namespaces they do nothing.
-pub(crate) fn intercept_this_thread(accelerate: Option<Acceleration>) -> Result<Interception> {
+pub(crate) fn intercept_this_thread(accelerate: Option<AccelerationConfig>) -> Result<Interception> {
     let namespace = File::open("/proc/thread-self/ns/net").context("Failed to open the trial's network namespace")?;
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("Failed to make a socket")?;
     let cookie = sys::netns_cookie(&socket).context("Failed to ask for the trial's cookie")?;
     let directory = cgroup::own_directory()?;
     let cgroup = File::open(&directory).with_context(|| format!("Failed to open {}", directory.display()))?;
 
-    let policy = sidecar_is_this_process()?.accelerated(accelerate);
+    let policy = sidecar_is_this_process(accelerate)?;
     let accelerating = table::acceleration_programs().filter(|_| accelerate.is_some());
     let mut object = object::load_unpinned(table::programs().chain(accelerating))?;
     object::set_tail_call_target(&mut object)?;
@@ -86,14 +89,14 @@ pub(crate) fn intercept_this_thread(accelerate: Option<Acceleration>) -> Result<
     Ok(Interception { cookie, maps, _links: links, _object: object })
 }
 
-fn sidecar_is_this_process() -> Result<interceptor_config::CompiledPolicy> {
-    let flags = IstioFlags {
-        proxy_uid: Some(getuid().to_string()),
-        proxy_gid: Some(getgid().to_string()),
-        ..IstioFlags::default()
-    };
+fn sidecar_is_this_process(acceleration: Option<AccelerationConfig>) -> Result<CompiledPolicy> {
+    let flags = Flags::default()
+        .with(Setting::ProxyUid, getuid().to_string())
+        .with(Setting::ProxyGid, getgid().to_string());
+    let sources = Sources { flags: &flags, environment: &|_name| None };
     let no_dns = ResolvConf { path: Path::new("/etc/resolv.conf"), read: &|_path| Ok(Vec::new()) };
-    let (config, _warnings) = IstioConfig::resolve(&flags, &|_name| None, &SystemAccounts, no_dns)?;
+    let (config, _warnings) = IstioConfig::resolve(sources, &SystemAccounts, no_dns)?;
+    let config = IstioConfig { acceleration, ..config };
     let facts = PodFacts {
         interfaces: vec![InterfaceFacts {
             name: "eth0".to_owned(),
@@ -102,5 +105,5 @@ fn sidecar_is_this_process() -> Result<interceptor_config::CompiledPolicy> {
         }],
         ..PodFacts::default()
     };
-    Ok(compile(&config, &facts)?)
+    Ok(compile(&config.supported()?, &facts)?)
 }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The configuration of `istio-iptables`, with every value read and judged, in groups. It never asks the kernel anything:
+//! what depends on the pod is in [`PodFacts`](crate::PodFacts).
+
+mod acceleration;
+mod config;
+mod dns;
+mod inbound;
+mod interfaces;
+mod notes;
+mod outbound;
+mod owner_groups;
+mod proxy;
+mod resolv_conf;
+mod run;
+mod tproxy;
+mod wanted;
+
+pub use acceleration::AccelerationConfig;
+pub use config::IstioConfig;
+pub use dns::{DnsCapture, DnsConfig};
+pub use inbound::{InboundConfig, InterceptionMode};
+pub use interfaces::InterfacesConfig;
+pub use outbound::OutboundConfig;
+pub use owner_groups::OwnerGroupsConfig;
+pub use proxy::ProxyConfig;
+pub use resolv_conf::{DnsServers, ResolvConf};
+pub use run::{IptablesBinary, RunConfig};
+pub use tproxy::TproxyConfig;
+pub use wanted::Wanted;
