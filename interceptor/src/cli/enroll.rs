@@ -100,19 +100,18 @@ pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    // A pod that does not exist is an error before anything is printed.
-    let netns = Netns::open(&args.pod.netns)?;
-    tracing::info!("Istio config:\n{printed}");
     let config = wanted.config();
-    if config.cleanup_only {
-        unenroll(&args.pod.node, &netns, config.dry_run)?;
-    } else if config.skip_rule_apply {
-        tracing::info!("Skipping: nothing is set up, as asked for (--skip-rule-apply)");
-    } else {
-        enroll(&args.pod, netns, &wanted)?;
+    // A pod that does not exist is an error before anything is printed. --skip-rule-apply needs no pod.
+    let needs_pod = config.cleanup_only || !config.skip_rule_apply;
+    let netns = needs_pod.then(|| Netns::open(&args.pod.netns)).transpose()?;
+    tracing::info!("Istio config:\n{printed}");
+    match netns {
+        None => tracing::info!("Skipping: nothing is set up, as asked for (--skip-rule-apply)"),
+        Some(netns) if config.cleanup_only => unenroll(&args.pod.node, &netns, config.dry_run)?,
+        Some(netns) => enroll(&args.pod, netns, &wanted)?,
     }
-    if wanted.config().run_validation {
-        validate::run(wanted.config())
+    if config.run_validation {
+        validate::run(config)
     } else {
         Ok(ExitCode::SUCCESS)
     }
