@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The command `interceptor`.
+//! The command `interceptor`: hands its arguments to the library's command line, and does nothing else.
 
 use std::process::ExitCode;
 

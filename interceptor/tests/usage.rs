@@ -20,7 +20,7 @@ use rstest::rstest;
 #[case::value_of_a_switch_of_istio(&["pod", "-n", "true"], 255, "tip: write `-n=true`")]
 #[case::value_of_no_switch(&["status", "--bpffs", "/", "false"], 2, "unexpected argument 'false' found")]
 #[case::no_bpffs(
-    &["status", "--bpffs", "/nonexistent"], 1, "No such directory: /nonexistent (--bpffs). The default is /sys/fs/bpf"
+    &["status", "--bpffs", "/nonexistent"], 1, "name a mounted BPF file system with --bpffs; the default is /sys/fs/bpf"
 )]
 #[case::output_as_ports(&["explain", "-o", "json", "10.1.2.3:443"], 64, "for output use -O json")]
 #[case::refused_configuration(&["render", "iptables", "-i", "10.0.0.0"], 64, "10.0.0.0/32")]

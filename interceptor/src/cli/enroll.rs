@@ -101,22 +101,18 @@ pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    // A pod that does not exist is an error before anything is printed.
-    let netns = Netns::open(&args.pod.netns)?;
-    tracing::info!("Istio config:\n{printed}");
     let config = wanted.config();
-    if config.run.cleanup_only {
-        unenroll(&args.pod.node, &netns, config.run.dry_run)?;
-    } else if config.run.skip_rule_apply {
-        tracing::info!("Skipping: nothing is set up, as asked for (--skip-rule-apply)");
-    } else {
-        enroll(&args.pod, netns, &wanted)?;
+    let run = &config.run;
+    // A pod that does not exist is an error before anything is printed. --skip-rule-apply needs no pod.
+    let needs_pod = run.cleanup_only || !run.skip_rule_apply;
+    let netns = needs_pod.then(|| Netns::open(&args.pod.netns)).transpose()?;
+    tracing::info!("Istio config:\n{printed}");
+    match netns {
+        None => tracing::info!("Skipping: nothing is set up, as asked for (--skip-rule-apply)"),
+        Some(netns) if run.cleanup_only => unenroll(&args.pod.node, &netns, run.dry_run)?,
+        Some(netns) => enroll(&args.pod, netns, &wanted)?,
     }
-    if config.run.run_validation {
-        validate::run(config)
-    } else {
-        Ok(ExitCode::SUCCESS)
-    }
+    if run.run_validation { validate::run(config) } else { Ok(ExitCode::SUCCESS) }
 }
 
 fn enroll(args: &PodArgs, netns: Netns, wanted: &Wanted) -> Result<()> {

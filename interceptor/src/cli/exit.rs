@@ -100,10 +100,10 @@ pub(super) fn help() -> String {
   {FAILED}    failed
   {USAGE}    wrong usage
   {CONFIGURATION}   the configuration is refused
-  {KERNEL_LACKS}   this machine lacks something that is needed; `interceptor check` shows what
+  {KERNEL_LACKS}   the kernel or this machine lacks something; `interceptor check` shows what
   {BUSY}   another run is at work; try again
-The commands `istio-iptables` and `pod` exit as in Istio: 0 done, {FAILED} failed, {VALIDATION_FAILED} validation failed,
-{ISTIO_USAGE} wrong usage."
+Called istio-iptables, pod or istio-clean-iptables, a command exits as in Istio: 0 done, {FAILED} failed,
+{VALIDATION_FAILED} validation failed, {ISTIO_USAGE} wrong usage."
     )
 }
 
@@ -117,6 +117,7 @@ mod tests {
     #[rstest]
     #[case::istio("istio-iptables", 255, 1)]
     #[case::short("pod", 255, 1)]
+    #[case::istio_clean("istio-clean-iptables", 255, 1)]
     #[case::own("enroll", 2, 64)]
     #[case::reading("explain", 2, 64)]
     fn a_name_decides_on_the_statuses(#[case] name: &str, #[case] usage: u8, #[case] configuration: u8) {

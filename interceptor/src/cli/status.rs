@@ -12,7 +12,7 @@ use std::{
 use anyhow::Result;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
-use interceptor_policy::{Policy, PolicyFlags, Reason};
+use interceptor_policy::{Policy, PolicyFlags, Reason, ReasonKind};
 use serde::Serialize;
 
 use super::{
@@ -175,16 +175,65 @@ fn text(pod: &PodStatus) -> String {
     lines.join("\n")
 }
 
-/// A table of what was counted.
+/// What was counted: a heading for each kind of reason, and a row for each reason. Columns are aligned across kinds.
 fn counted(counters: &BTreeMap<&'static str, u64>) -> Vec<String> {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    for reason in Reason::ALL {
-        if let Some(count) = counters.get(reason.label()) {
-            table.add_row([format!("  {count}"), reason.label().to_owned(), reason.sentence().to_owned()]);
+    let numbers = counters.values().map(|count| count.to_string().len()).max().unwrap_or_default();
+    let labels = counters.keys().map(|label| label.len()).max().unwrap_or_default();
+    let mut lines = Vec::new();
+    for kind in ReasonKind::ALL {
+        let reasons = Reason::ALL.iter().filter(|reason| reason.kind() == *kind);
+        let rows: Vec<[String; 3]> = reasons
+            .filter_map(|reason| Some((reason, counters.get(reason.label())?)))
+            .map(|(reason, count)| {
+                let (label, sentence) = (reason.label(), reason.sentence().to_owned());
+                [format!("   {count:>numbers$}"), format!("{label:labels$}"), sentence]
+            })
+            .collect();
+        if rows.is_empty() {
+            continue;
         }
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .add_rows(rows);
+        lines.push(format!("  {}", heading(*kind)));
+        lines.extend(table.lines().map(|line| line.trim_end().to_owned()));
     }
-    table.lines().map(|line| line.trim_end().to_owned()).collect()
+    lines
+}
+
+const fn heading(kind: ReasonKind) -> &'static str {
+    match kind {
+        ReasonKind::Decision => "decisions",
+        ReasonKind::Failure => "failures",
+        ReasonKind::Acceleration => "acceleration",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_grouped_by_kind() {
+        let counted = counted(&BTreeMap::from([
+            (Reason::NoListener.label(), 3),
+            (Reason::LocalDestination.label(), 12),
+            (Reason::ProxyOwner.label(), 1),
+        ]));
+        let starts: Vec<String> = counted
+            .iter()
+            .map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(
+            starts,
+            ["decisions", "12 local_destination", "1 proxy_owner", "failures", "3 no_listener"]
+        );
+    }
+
+    #[test]
+    fn a_pod_without_counters_has_no_headings() {
+        assert_eq!(counted(&BTreeMap::new()), Vec::<String>::new());
+    }
 }

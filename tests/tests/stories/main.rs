@@ -21,5 +21,6 @@ mod sidecar_first;
 mod sidecar_restart;
 mod tproxy;
 mod twins;
+mod unread_output;
 mod user_namespace;
 mod validation;

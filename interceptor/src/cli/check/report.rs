@@ -96,9 +96,21 @@ fn problems(features: &[Feature], unprivileged: bool) -> Vec<String> {
         .filter(|feature| !(unprivileged && matches!(feature.answer, Answer::Forbidden(_))))
         .filter_map(|feature| {
             let why = without_blank_lines(feature.answer.why()?);
-            Some(format!("{}: {}: {why}", feature.name, feature.answer.word()))
+            let remedy = remedy(feature).map_or_else(String::new, |remedy| format!("; {remedy}"));
+            Some(format!("{}: {}: {why}{remedy}", feature.name, feature.answer.word()))
         })
         .collect()
+}
+
+/// What to do about a feature that is missing, where that is in the user's hands.
+const fn remedy(feature: &Feature) -> Option<&'static str> {
+    match (feature.kind, &feature.answer) {
+        (Kind::Bpffs, Answer::No(_)) => {
+            Some("mount one with `mount -t bpf bpf DIRECTORY`, or name another with --bpffs")
+        }
+        (Kind::Cgroup2, Answer::No(_)) => Some("mount one with `mount -t cgroup2 none DIRECTORY`"),
+        _ => None,
+    }
 }
 
 fn missing_privileges(features: &[Feature]) -> String {
@@ -198,6 +210,15 @@ End-to-end test: failed: The kernel refused it
 on_connect6: no: The kernel refused it
 : Invalid argument
 Not usable: this machine lacks on_connect6"
+    )]
+    #[case::nothing_is_mounted(
+        [Answer::No("/tmp is not a BPF file system".to_owned()), YES, YES, YES, YES],
+        " feature          needs       this machine  if missing
+ bpffs            Linux 5.8   no            pods cannot be enrolled
+ kernel programs  Linux 5.19  all 3 load    pods cannot be enrolled or accelerated
+End-to-end test: passed
+bpffs: no: /tmp is not a BPF file system; mount one with `mount -t bpf bpf DIRECTORY`, or name another with --bpffs
+Not usable: this machine lacks bpffs"
     )]
     #[case::only_an_optional_program_is_forbidden(
         [YES, YES, YES, YES, forbidden()],
