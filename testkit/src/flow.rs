@@ -5,6 +5,7 @@ use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     str::FromStr,
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
@@ -68,8 +69,8 @@ impl Flow {
         Self { to, ..self.clone() }
     }
 
-    /// What an agent is asked for; `port` is the source port, if the flow has one.
-    pub fn request(&self, port: u16) -> Request {
+    /// What an agent is asked for. `port` is the source port, if the flow has one, and `limit` what each call may take.
+    pub fn request(&self, port: u16, limit: Duration) -> Request {
         let unspecified: IpAddr = if self.to.is_ipv4() {
             Ipv4Addr::UNSPECIFIED.into()
         } else {
@@ -90,6 +91,7 @@ impl Flow {
             first: self.first,
             to: self.to,
             also: self.also.clone(),
+            limit,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     pod::Namespace,
     process::Process,
     records::{Answer, Ready, Report, Tally},
+    wait::patience,
 };
 
 /// The application's user and group.
@@ -114,11 +115,12 @@ impl Launcher {
         Process::spawn("agent", &mut command)
     }
 
-    /// What `flow` comes to; `port` is its source port, if it has one. Its users need root to become them.
+    /// What `flow` comes to. `port` is its source port, if it has one. To become its users takes root.
     pub fn carry_out(&self, flow: &str, port: u16) -> Report {
         let flow: Flow = flow.parse().unwrap_or_else(|error| panic!("{flow}: {error:#}"));
         let mut agent = self.agent();
-        agent.say(&serde_json::to_string(&flow.request(port)).expect("a request"));
+        let limit = patience() / 10; // some flows are to end with it
+        agent.say(&serde_json::to_string(&flow.request(port, limit)).expect("a request"));
         agent.json()
     }
 

@@ -25,6 +25,7 @@ mod pod;
 mod process;
 pub mod programs;
 pub mod records;
+pub mod retry;
 pub mod scene;
 mod wait;
 

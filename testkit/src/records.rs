@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the sidecar and the probes write: one JSON object per line.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +104,8 @@ pub struct Request {
     pub to: SocketAddr,
     /// Whom a UDP socket asks as well, at once.
     pub also: Vec<SocketAddr>,
+    /// How long each call may take. A longer one fails with `ETIMEDOUT`.
+    pub limit: Duration,
 }
 
 /// The calls that a client makes.

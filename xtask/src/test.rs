@@ -66,7 +66,7 @@ fn here(options: &Options) -> Result<()> {
         say("\nnot run, because of the filter: lint; `cargo xtask lint` runs it");
     }
     stages.run("unit and property tests", || {
-        exec(host_cargo("test").args(["--lib", "--bins"]).args(filter))?;
+        exec(host_cargo("test").args(["--lib", "--bins", "--test", "interrupted"]).args(filter))?;
         exec(host_cargo("test").arg("--doc").args(filter))
     })?;
     stages.run("root suite", || {

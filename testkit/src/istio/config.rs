@@ -169,7 +169,7 @@ impl FromStr for Config {
                 {
                     ("stack", stack) => config.stack = stack.parse()?,
                     ("servers", servers) => {
-                        config.servers = items(servers).into_iter().map(str::parse).collect::<Result<_, _>>()?
+                        config.servers = items(servers).into_iter().map(str::parse).collect::<Result<_, _>>()?;
                     }
                     (name, value) if VARIABLES.contains(&name) => {
                         config.environment.insert(name.to_owned(), unquoted(value));

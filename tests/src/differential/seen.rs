@@ -76,6 +76,11 @@ impl Seen {
         }
     }
 
+    /// Whether a call took longer than it may.
+    pub(super) fn timed_out(&self) -> bool {
+        self.error.as_deref().is_some_and(|error| error.ends_with(":ETIMEDOUT"))
+    }
+
     /// Whether `self`, which iptables made, differs from `ours` in something that `docs/differences.md` does not list.
     pub(super) fn differs_from(&self, ours: &Self, flow: &Flow) -> bool {
         let refused = [Some("connect:ECONNREFUSED"), Some("send:ECONNREFUSED")].contains(&ours.error.as_deref());

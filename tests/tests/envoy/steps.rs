@@ -4,6 +4,7 @@
 use testkit::{
     Launcher, Run,
     envoy::without_port,
+    patience,
     records::{Greeting, Report, Tally},
 };
 
@@ -31,8 +32,10 @@ fn curl_run(client: &Launcher, flags: &[&str], url: &str) -> Run {
     let mut command = client.command("curl");
     // Only to be led astray by the way between.
     command.env_clear().env("PATH", "/usr/bin:/bin");
+    // Less than the test waits for curl.
+    let limit = (patience() / 2).as_secs().to_string();
     command
-        .args(["-q", "--silent", "--globoff", "--max-time", "30", "--write-out", WRITE_OUT])
+        .args(["-q", "--silent", "--globoff", "--max-time", &limit, "--write-out", WRITE_OUT])
         .args(flags)
         .arg(url);
     Run::of(command)

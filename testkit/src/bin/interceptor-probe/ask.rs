@@ -6,12 +6,12 @@ use std::{io, net::SocketAddr};
 use anyhow::Context as _;
 use clap::Args;
 use socket2::{SockAddr, Type};
-use testkit::records::Answer;
+use testkit::{records::Answer, retry::retry};
 
 use crate::{
     connect::write_line,
     launch::Launch,
-    socket::{SocketOptions, TIMEOUT},
+    socket::{SocketOptions, call_limit},
 };
 
 #[derive(Args)]
@@ -29,11 +29,10 @@ impl Ask {
             .socket
             .make(launch, Type::DGRAM)?
             .map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
-        socket.set_read_timeout(Some(TIMEOUT)).context("set a time limit")?;
+        socket.set_read_timeout(Some(call_limit())).context("set a time limit")?;
         for server in &self.servers {
-            socket
-                .send_to(b"who are you\n", &SockAddr::from(self.socket.in_family(*server)))
-                .with_context(|| format!("ask {server}"))?;
+            let to = SockAddr::from(self.socket.in_family(*server));
+            retry(|| socket.send_to(b"who are you\n", &to)).with_context(|| format!("ask {server}"))?;
         }
         let answers: io::Result<Vec<Answer>> =
             self.servers.iter().map(|_| receive(&socket.try_clone()?.into())).collect();
@@ -43,12 +42,6 @@ impl Ask {
 
 pub(crate) fn receive(socket: &std::net::UdpSocket) -> io::Result<Answer> {
     let mut answer = [0; 2048];
-    let (count, from) = loop {
-        match socket.recv_from(&mut answer) {
-            // Of no concern to the one who waits: an `io_uring` of this process had something to do, for example.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            received => break received?,
-        }
-    };
+    let (count, from) = retry(|| socket.recv_from(&mut answer))?;
     Ok(Answer { from, received: String::from_utf8_lossy(&answer[..count]).trim_end().to_owned() })
 }

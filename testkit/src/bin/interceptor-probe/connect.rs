@@ -4,22 +4,20 @@
 use std::{
     io::{self, BufRead as _, BufReader, Write as _},
     net::SocketAddr,
-    os::fd::AsFd as _,
     time::Duration,
 };
 
 use clap::Args;
-use nix::{
-    errno::Errno,
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-};
 use socket2::{Socket, Type};
-use testkit::records::{Failure, Report};
+use testkit::{
+    records::{Failure, Report},
+    retry,
+};
 
 use crate::{
     launch::Launch,
     mass::{self, Mass},
-    socket::{SocketOptions, Step, TIMEOUT, failure, look},
+    socket::{SocketOptions, Step, call_limit, failure, look},
 };
 
 #[derive(Args)]
@@ -76,12 +74,14 @@ impl Connect {
             socket.set_nonblocking(true).map_err(|error| failure("setsockopt", &error))?;
         }
         match self.socket.connect(&socket, to) {
-            Err(Failure { errno, .. }) if self.nonblocking && errno == "ETIMEDOUT" => wait_connected(&socket)?,
+            Err(Failure { errno, .. }) if self.nonblocking && errno == "ETIMEDOUT" => {
+                wait_connected(&socket, call_limit())?;
+            }
             other => other?,
         }
         *report = look(&socket);
         if let Some(text) = &self.send {
-            writeln!(&socket, "{text}").map_err(|error| failure("send", &error))?;
+            send_line(&socket, text)?;
         }
         let mut stream = BufReader::new(socket);
         if !self.no_receive {
@@ -91,23 +91,16 @@ impl Connect {
     }
 }
 
-/// Waits until a non-blocking connect is decided, and makes the socket block again.
-pub(crate) fn wait_connected(socket: &Socket) -> Step<()> {
-    wait_decided(socket, TIMEOUT)?;
-    if let Some(error) = socket.take_error().map_err(|error| failure("connect", &error))? {
-        return Err(failure("connect", &error));
-    }
+/// Waits until a non-blocking connect has succeeded or failed, and makes the socket block again.
+pub(crate) fn wait_connected(socket: &Socket, limit: Duration) -> Step<()> {
+    retry::wait_connected(socket, Some(limit)).map_err(|error| failure("connect", &error))?;
     socket.set_nonblocking(false).map_err(|error| failure("setsockopt", &error))
 }
 
-/// Waits until a non-blocking connect is decided.
-pub(crate) fn wait_decided(socket: &Socket, timeout: Duration) -> Step<()> {
-    let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-    match poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)], timeout) {
-        Ok(0) => Err(failure("connect", &io::Error::from(Errno::ETIMEDOUT))),
-        Ok(_) => Ok(()),
-        Err(error) => Err(failure("connect", &error.into())),
-    }
+/// Sends a line in one piece. In two pieces, it would depend on timing which of them meets a reset.
+fn send_line(mut socket: &Socket, line: &str) -> Step<()> {
+    let line = format!("{line}\n");
+    socket.write_all(line.as_bytes()).map_err(|error| failure("send", &error))
 }
 
 pub(crate) fn receive(stream: &mut BufReader<Socket>) -> Step<String> {
@@ -123,8 +116,7 @@ pub(crate) fn receive(stream: &mut BufReader<Socket>) -> Step<String> {
 fn echo(mut stream: BufReader<Socket>) -> anyhow::Result<()> {
     for line in io::stdin().lines() {
         let line = line?;
-        let sent = writeln!(stream.get_ref(), "{line}").map_err(|error| failure("send", &error));
-        let (received, error) = match sent.and_then(|()| receive(&mut stream)) {
+        let (received, error) = match send_line(stream.get_ref(), &line).and_then(|()| receive(&mut stream)) {
             Ok(received) => (Some(received), None),
             Err(error) => (None, Some(error)),
         };

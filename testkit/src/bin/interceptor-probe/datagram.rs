@@ -5,7 +5,7 @@ use std::{io, io::Read as _, net::SocketAddr};
 
 use clap::Args;
 use socket2::{Socket, Type};
-use testkit::records::Report;
+use testkit::{records::Report, retry::retry};
 
 use crate::{
     connect::write_line,
@@ -32,11 +32,9 @@ impl Datagram {
     fn exchange(&self, mut socket: &Socket) -> Step<Report> {
         self.socket.connect(socket, self.to)?;
         let mut report = look(socket);
-        socket
-            .send(b"who are you\n")
-            .map_err(|error: io::Error| failure("send", &error))?;
+        retry(|| socket.send(b"who are you\n")).map_err(|error: io::Error| failure("send", &error))?;
         let mut answer = [0; 2048];
-        let count = socket.read(&mut answer).map_err(|error| failure("receive", &error))?;
+        let count = retry(|| socket.read(&mut answer)).map_err(|error| failure("receive", &error))?;
         report.received = Some(String::from_utf8_lossy(&answer[..count]).trim_end().to_owned());
         Ok(report)
     }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Many TCP connections, counted by outcome.
 
-use std::{io, os::fd::AsFd as _};
+use std::{io, os::fd::AsFd as _, time::Duration};
 
 use clap::Args;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use socket2::Type;
-use testkit::records::{Failure, Report, Tally};
+use testkit::{
+    records::{Failure, Report, Tally},
+    retry::poll,
+};
 
 use crate::connect::Connect;
 
@@ -60,5 +63,5 @@ pub(crate) fn run(mass: &Mass, connect: &Connect) -> anyhow::Result<Tally> {
 fn stdin_ended() -> bool {
     let stdin = io::stdin();
     let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    poll(&mut fds, Some(Duration::ZERO)).is_ok_and(|ready| ready > 0)
 }

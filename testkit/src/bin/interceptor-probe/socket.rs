@@ -10,12 +10,19 @@ use std::{
 use clap::{Args, ValueEnum};
 use nix::errno::Errno;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use testkit::records::{Failure, Report};
+use testkit::{
+    patience,
+    records::{Failure, Report},
+    retry,
+};
 
 use crate::launch::{Launch, as_user};
 
-/// A system call that takes longer has failed; the probe says so instead of hanging.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a system call may take. The test waits three times as long for the probe, so the probe can still tell which
+/// call it was.
+pub(crate) fn call_limit() -> Duration {
+    patience() / 3
+}
 
 #[derive(Args)]
 pub(crate) struct SocketOptions {
@@ -77,8 +84,8 @@ impl SocketOptions {
     /// Sets the options, binds and connects.
     pub(crate) fn connect(&self, socket: &Socket, to: SocketAddr) -> Step<()> {
         let set = |result: io::Result<()>| result.map_err(|error| failure("setsockopt", &error));
-        set(socket.set_write_timeout(Some(TIMEOUT)))?;
-        set(socket.set_read_timeout(Some(TIMEOUT)))?;
+        set(socket.set_write_timeout(Some(call_limit())))?;
+        set(socket.set_read_timeout(Some(call_limit())))?;
         set(socket.set_reuse_address(self.reuse_address))?;
         set(self
             .device
@@ -89,9 +96,7 @@ impl SocketOptions {
                 .bind(&SockAddr::from(self.in_family(bind)))
                 .map_err(|error| failure("bind", &error))?;
         }
-        socket
-            .connect(&SockAddr::from(self.in_family(to)))
-            .map_err(|error| failure("connect", &error))
+        retry::connect(socket, &SockAddr::from(self.in_family(to))).map_err(|error| failure("connect", &error))
     }
 
     pub(crate) fn in_family(&self, address: SocketAddr) -> SocketAddr {

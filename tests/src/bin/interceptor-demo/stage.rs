@@ -27,7 +27,7 @@ pub(crate) const WEB_USER: u32 = 1000;
 /// A shell would have these from whoever called it; curl is to ask the web application and nobody else.
 const NOT_FOR_CURL: [&str; 5] = ["http_proxy", "all_proxy", "ALL_PROXY", "HOME", "CURL_HOME"];
 /// Seconds after which curl gives up, where it should have had its answer at once.
-const CURL: [&str; 5] = ["curl", "-sS", "--max-time", "10", URL];
+const CURL: [&str; 5] = ["curl", "-sS", "--max-time", "30", URL];
 
 pub(crate) struct Stage<'node> {
     pub(crate) node: &'node Node,

@@ -9,7 +9,6 @@ mod uring;
 use std::{
     io,
     net::{SocketAddr, SocketAddrV6},
-    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -19,8 +18,8 @@ use nix::{
 };
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use testkit::{
-    patience,
     records::{Credentials, How, Report, Request},
+    retry,
 };
 
 use crate::{
@@ -30,12 +29,6 @@ use crate::{
 };
 
 use self::uring::Ring;
-
-/// A second, where tests wait a minute for anything else. Both ends are on this machine: what takes longer gets no
-/// answer at all.
-fn timeout() -> Duration {
-    patience() / 60
-}
 
 const QUESTION: &[u8] = b"who are you\n";
 
@@ -83,8 +76,8 @@ fn set_as_root(request: &Request, socket: &Socket) -> Step<()> {
 }
 
 fn converse(request: &Request, ring: &mut Ring, socket: Socket, report: &mut Report) -> Step<()> {
-    set(socket.set_write_timeout(Some(timeout())))?;
-    set(socket.set_read_timeout(Some(timeout())))?;
+    set(socket.set_write_timeout(Some(request.limit)))?;
+    set(socket.set_read_timeout(Some(request.limit)))?;
     if request.late_port {
         set(setsockopt(&socket, IpBindAddressNoPort, &true).map_err(Into::into))?;
     }
@@ -95,7 +88,7 @@ fn converse(request: &Request, ring: &mut Ring, socket: Socket, report: &mut Rep
     }
     if let Some(before) = request.before {
         // Whether it succeeds is not asked here: the next connection is the one that is looked at.
-        socket.connect(&in_family(request, before)).unwrap_or_default();
+        retry::connect(&socket, &in_family(request, before)).unwrap_or_default();
         rustix::net::connect_unspec(&socket).map_err(|error| failure("disconnect", &error.into()))?;
     }
     if request.how.is_udp() {

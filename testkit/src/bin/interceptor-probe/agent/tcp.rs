@@ -3,19 +3,25 @@
 
 use std::{
     io::{BufReader, Write as _},
+    os::fd::AsFd as _,
     time::Duration,
 };
 
 use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags},
     sys::socket::{setsockopt, sockopt::TcpFastOpenConnect},
     unistd::geteuid,
 };
 use socket2::Socket;
-use testkit::records::{Failure, Greeting, How, Report, Request};
+use testkit::{
+    records::{Failure, Greeting, How, Report, Request},
+    retry::{self, SystemError as _, retry},
+};
 
-use super::{QUESTION, Ring, in_family, set, timeout};
+use super::{QUESTION, Ring, in_family, set};
 use crate::{
-    connect::{receive, wait_connected, wait_decided},
+    connect::{receive, wait_connected},
     socket::{Step, failure, look},
 };
 
@@ -51,44 +57,56 @@ fn greet_itself(mut socket: &Socket, report: &Report) -> Step<()> {
 
 fn connect(request: &Request, ring: &mut Ring, socket: &Socket) -> Step<()> {
     let to = in_family(request, request.to);
-    let connected = || socket.connect(&to).map_err(|error| failure("connect", &error));
+    let connected = || retry::connect(socket, &to).map_err(|error| failure("connect", &error));
     match request.how {
         How::Nonblocking => {
             set(socket.set_nonblocking(true))?;
             match connected() {
-                Err(Failure { errno, .. }) if errno == "ETIMEDOUT" => wait_connected(socket)?,
+                Err(Failure { errno, .. }) if errno == "ETIMEDOUT" => wait_connected(socket, request.limit)?,
                 other => other?,
             }
             set(socket.set_nonblocking(false))
         }
         How::Polled => {
             set(socket.set_nonblocking(true))?;
-            poll_connected(socket, connected)?;
+            poll_connected(request, socket, connected)?;
             set(socket.set_nonblocking(false))
         }
-        How::Uring => ring.connect(socket, to),
+        How::Uring => ring.connect(socket, to, request.limit),
         How::FastOpen => {
-            let sent = socket.send_to_with_flags(QUESTION, &to, nix::libc::MSG_FASTOPEN);
-            sent.map(drop).map_err(|error| failure("connect", &error))
+            match socket.send_to_with_flags(QUESTION, &to, nix::libc::MSG_FASTOPEN) {
+                // Whether the question has been sent does not matter: the server speaks first.
+                Err(error) if error.is_interruption() => retry::wait_connected(socket, Some(request.limit)),
+                sent => sent.map(drop),
+            }
+            .map_err(|error| failure("connect", &error))
         }
         How::FastOpenConnect => {
             set(setsockopt(socket, TcpFastOpenConnect, &true).map_err(Into::into))?;
             connected()?;
             // Where the server's cookie is known, only this connects.
-            socket.send(QUESTION).map(drop).map_err(|error| failure("connect", &error))
+            retry(|| socket.send(QUESTION))
+                .map(drop)
+                .map_err(|error| failure("connect", &error))
         }
         How::Tcp | How::Mptcp | How::Udp | How::Sendto => connected(),
     }
 }
 
 /// Calls `connect` until it has succeeded, and once more.
-fn poll_connected(socket: &Socket, connect: impl Fn() -> Step<()>) -> Step<()> {
+fn poll_connected(request: &Request, socket: &Socket, connect: impl Fn() -> Step<()>) -> Step<()> {
     loop {
         match connect() {
             Ok(()) => break,
             // It has just begun.
             Err(Failure { errno, .. }) if errno == "ETIMEDOUT" => {}
-            Err(Failure { errno, .. }) if errno == "EALREADY" => wait_decided(socket, timeout())?,
+            Err(Failure { errno, .. }) if errno == "EALREADY" => {
+                let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+                let ready = retry::poll(&mut fds, Some(request.limit));
+                if ready.map_err(|error| failure("connect", &error.into()))? == 0 {
+                    return Err(failure("connect", &Errno::ETIMEDOUT.into()));
+                }
+            }
             Err(failure) => return Err(failure),
         }
     }

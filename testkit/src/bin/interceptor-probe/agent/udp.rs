@@ -4,7 +4,10 @@
 use std::net::UdpSocket;
 
 use socket2::Socket;
-use testkit::records::{Answer, How, Report, Request};
+use testkit::{
+    records::{Answer, How, Report, Request},
+    retry::retry,
+};
 
 use super::{QUESTION, in_family};
 use crate::{
@@ -21,7 +24,7 @@ pub(super) fn converse(request: &Request, socket: &Socket, report: &mut Report) 
         socket
             .connect(&in_family(request, request.to))
             .map_err(|error| failure("connect", &error))?;
-        socket.send(QUESTION).map_err(|error| failure("send", &error))?;
+        retry(|| socket.send(QUESTION)).map_err(|error| failure("send", &error))?;
     } else {
         send_to(request, socket, request.to)?;
     }
@@ -37,8 +40,7 @@ pub(super) fn converse(request: &Request, socket: &Socket, report: &mut Report) 
 }
 
 fn send_to(request: &Request, socket: &Socket, server: std::net::SocketAddr) -> Step<()> {
-    socket
-        .send_to(QUESTION, &in_family(request, server))
+    retry(|| socket.send_to(QUESTION, &in_family(request, server)))
         .map(drop)
         .map_err(|error| failure("send", &error))
 }

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Connections by `io_uring`: the kernel makes them without a system call for each.
 
-use std::io;
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use compio_driver::{DriverType, Proactor, PushEntry, op::Connect};
 use nix::errno::Errno;
 use socket2::{SockAddr, Socket};
 
-use super::timeout;
+use testkit::retry::{SystemError as _, wait_connected};
+
 use crate::socket::{Step, failure};
 
 pub(super) struct Ring(Proactor);
@@ -27,7 +31,7 @@ impl Ring {
     }
 
     /// `IORING_OP_CONNECT`
-    pub(super) fn connect(&mut self, socket: &Socket, to: SockAddr) -> Step<()> {
+    pub(super) fn connect(&mut self, socket: &Socket, to: SockAddr, limit: Duration) -> Step<()> {
         let Self(ring) = self;
         let fail = |error: io::Error| {
             let error = if error.kind() == io::ErrorKind::TimedOut {
@@ -37,18 +41,32 @@ impl Ring {
             };
             failure("connect", &error)
         };
+        let deadline = Instant::now() + limit;
+        let left = || deadline.saturating_duration_since(Instant::now());
         let mut entry = ring.push(Connect::new(socket.try_clone().map_err(fail)?, to));
         loop {
             match entry {
-                PushEntry::Ready(done) => return done.0.map(drop).map_err(fail),
-                PushEntry::Pending(key) => {
-                    if let Err(error) = ring.poll(Some(timeout())) {
+                PushEntry::Ready(done) => {
+                    return match done.0 {
+                        Err(error) if error.is_interruption() => wait_connected(socket, Some(left())),
+                        connected => connected.map(drop),
+                    }
+                    .map_err(fail);
+                }
+                PushEntry::Pending(key) => match ring.poll(Some(left())) {
+                    Err(error) if !(error.is_interruption() || is_early(&error, left())) => {
                         ring.cancel(key);
                         return Err(fail(error));
                     }
-                    entry = ring.pop(key);
-                }
+                    _ => entry = ring.pop(key),
+                },
             }
         }
     }
+}
+
+/// Whether an interruption was taken for the end of the time: the call that submits a request and is then interrupted
+/// says that it has submitted one.
+fn is_early(error: &io::Error, left: Duration) -> bool {
+    error.kind() == io::ErrorKind::TimedOut && !left.is_zero()
 }

@@ -29,11 +29,15 @@ use nix::{
     unistd::{gettid, pipe},
 };
 use socket2::SockRef;
-use testkit::{records::Behaviors, wait_until};
+use testkit::{
+    records::Behaviors,
+    retry::{retry, retry_within},
+    wait_until,
+};
 
 use super::{
     Maker,
-    step::{Log, linger_zero},
+    step::{Log, linger_zero, wait_until_arrived},
 };
 
 type Behavior = fn(&mut Log, TcpStream, TcpStream) -> anyhow::Result<()>;
@@ -217,6 +221,7 @@ fn epoll(log: &mut Log, a: &TcpStream, b: &TcpStream, mode: EpollFlags) -> anyho
     log.epoll(&epoll, false);
     log.send(a, b"last", NONE);
     log.shutdown(a, Shutdown::Write);
+    wait_until_arrived(a);
     log.epoll(&epoll, true);
     log.recv_rest(b);
     Ok(())
@@ -226,6 +231,7 @@ fn timeout(log: &mut Log, a: TcpStream, b: TcpStream) -> anyhow::Result<()> {
     b.set_read_timeout(Some(Duration::from_millis(20)))?;
     log.recv(&b, 10, NONE);
     log.send(&a, b"here", NONE);
+    wait_until_arrived(&a);
     log.recv(&b, 10, NONE);
     log.recv(&b, 10, NONE);
     Ok(())
@@ -252,7 +258,7 @@ fn send_file(log: &mut Log, a: TcpStream, b: TcpStream) -> anyhow::Result<()> {
     });
     let mut left = SIZE;
     while left > 0 {
-        left -= sendfile(&a, &file, None, left).context("sendfile")?;
+        left -= retry(|| sendfile(&a, &file, None, left)).context("sendfile")?;
     }
     drop(a);
     log.0.extend(reader.join().expect("a thread that does not panic").0);
@@ -318,7 +324,10 @@ fn splice_from(log: &mut Log, a: TcpStream, b: TcpStream) -> anyhow::Result<()> 
     let (_read, write) = pipe()?;
     // Where nothing is found it waits this long, whatever the flag says: that is for the pipe.
     b.set_read_timeout(Some(Duration::from_millis(20)))?;
-    log.tell("splice", splice(&b, None, &write, None, 100, SpliceFFlags::SPLICE_F_NONBLOCK));
+    let spliced = retry_within(b.read_timeout()?, || {
+        splice(&b, None, &write, None, 100, SpliceFFlags::SPLICE_F_NONBLOCK)
+    });
+    log.tell("splice", spliced);
     log.recv(&b, 100, MsgFlags::MSG_DONTWAIT);
     Ok(())
 }
@@ -327,6 +336,7 @@ fn urgent(log: &mut Log, a: TcpStream, b: TcpStream) -> anyhow::Result<()> {
     log.send(&a, b"before", NONE);
     log.send(&a, b"!", MsgFlags::MSG_OOB);
     log.send(&a, b"after", NONE);
+    wait_until_arrived(&a);
     log.recv(&b, 6, NONE);
     log.poll(&b);
     log.recv(&b, 10, MsgFlags::MSG_OOB | MsgFlags::MSG_DONTWAIT);

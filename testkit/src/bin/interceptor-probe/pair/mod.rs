@@ -14,7 +14,7 @@ use std::{
     path::PathBuf,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use nix::{
     sys::{
@@ -26,7 +26,9 @@ use nix::{
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::{connect::write_line, launch::Launch, socket::TIMEOUT};
+use testkit::retry::{self, retry};
+
+use crate::{connect::write_line, launch::Launch, socket::call_limit};
 
 /// The clients are in the place that the flags before the command name; the process stays root.
 #[derive(Args)]
@@ -126,10 +128,10 @@ impl Maker<'_> {
             socket.bind(&source.into()).with_context(|| format!("bind to {source}"))?;
         }
         self.connect(&socket)?;
-        let (accepted, _peer) = self.listener.accept().context("accept")?;
+        let accepted = self.accept_socket()?;
         for end in [&socket, &accepted] {
-            end.set_read_timeout(Some(TIMEOUT))?;
-            end.set_write_timeout(Some(TIMEOUT))?;
+            end.set_read_timeout(Some(call_limit()))?;
+            end.set_write_timeout(Some(call_limit()))?;
         }
         Ok((socket.into(), accepted.into()))
     }
@@ -138,22 +140,30 @@ impl Maker<'_> {
     pub(super) fn make_fast_open(&self, first: &[u8]) -> anyhow::Result<(TcpStream, TcpStream)> {
         const MSG_FASTOPEN: MsgFlags = MsgFlags::from_bits_retain(0x2000_0000);
         let socket = self.pair.client_socket()?;
-        sendto(socket.as_raw_fd(), first, &SockaddrStorage::from(self.pair.to), MSG_FASTOPEN)
+        // A call that waits may be interrupted, and then nobody knows what it has sent.
+        socket.set_nonblocking(true)?;
+        let sent = sendto(socket.as_raw_fd(), first, &SockaddrStorage::from(self.pair.to), MSG_FASTOPEN)
             .context("send with the SYN")?;
+        ensure!(sent == first.len(), "{sent} of {} bytes fit into the SYN", first.len());
+        retry::wait_connected(&socket, Some(call_limit())).context("connect")?;
+        socket.set_nonblocking(false)?;
         Ok((socket.into(), self.accept()?))
     }
 
     /// Connects, or connects again.
     pub(super) fn connect(&self, socket: &Socket) -> anyhow::Result<()> {
-        socket
-            .connect(&self.pair.to.into())
-            .with_context(|| format!("connect to {}", self.pair.to))
+        retry::connect(socket, &self.pair.to.into()).with_context(|| format!("connect to {}", self.pair.to))
     }
 
     pub(super) fn accept(&self) -> anyhow::Result<TcpStream> {
-        let (accepted, _peer) = self.listener.accept().context("accept")?;
-        accepted.set_read_timeout(Some(TIMEOUT))?;
+        let accepted = self.accept_socket()?;
+        accepted.set_read_timeout(Some(call_limit()))?;
         Ok(accepted.into())
+    }
+
+    fn accept_socket(&self) -> anyhow::Result<Socket> {
+        let (accepted, _peer) = retry(|| self.listener.accept()).context("accept")?;
+        Ok(accepted)
     }
 }
 

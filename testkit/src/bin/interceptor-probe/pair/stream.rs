@@ -12,10 +12,11 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use nix::poll::{PollFd, PollFlags, poll};
-
-/// How long a stream may take to become ready, in milliseconds.
-const PATIENCE_MS: u16 = 30_000;
+use nix::poll::{PollFd, PollFlags};
+use testkit::{
+    patience,
+    retry::{poll, retry},
+};
 
 /// A prime, so that no power of two and no common size of a buffer is a multiple of it.
 const PERIOD: usize = 4_194_301;
@@ -88,7 +89,7 @@ impl Stream {
             let end = at + size as u64;
             while at < end {
                 let left = usize::try_from(end - at).unwrap_or(usize::MAX);
-                at += patiently(to, PollFlags::POLLOUT, || to.write(self.piece(at, left)))
+                at += when_ready(to, PollFlags::POLLOUT, || to.write(self.piece(at, left)))
                     .with_context(|| format!("write after {at} bytes"))?;
             }
         }
@@ -98,7 +99,7 @@ impl Stream {
     pub(super) fn write_what_is_taken(self, mut to: &TcpStream, at_most: u64) -> anyhow::Result<u64> {
         let mut at = 0;
         while at < at_most {
-            match to.write(self.piece(at, 16 * 1024)) {
+            match retry(|| to.write(self.piece(at, 16 * 1024))) {
                 Ok(written) => at += written as u64,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error).with_context(|| format!("write after {at} bytes")),
@@ -115,7 +116,7 @@ impl Stream {
         let mut at = 0;
         loop {
             let size = random.size().min(buffer.len());
-            let read = patiently(from, PollFlags::POLLIN, || from.read(&mut buffer[..size]));
+            let read = when_ready(from, PollFlags::POLLIN, || from.read(&mut buffer[..size]));
             let read = read.with_context(|| format!("read after {at} bytes"))?;
             if read == 0 {
                 return Ok(at);
@@ -131,18 +132,18 @@ impl Stream {
     }
 }
 
-/// Waits while the stream is not ready, as long as that does not take unreasonably long.
-fn patiently(
+/// Waits while the stream is not ready. That the other end has nothing to do for half of [`patience`] is an error.
+fn when_ready(
     stream: &TcpStream,
     event: PollFlags,
     mut attempt: impl FnMut() -> io::Result<usize>,
 ) -> anyhow::Result<u64> {
     loop {
-        match attempt() {
+        match retry(&mut attempt) {
             Ok(bytes) => return Ok(bytes as u64),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let ready = poll(&mut [PollFd::new(stream.as_fd(), event)], PATIENCE_MS).context("poll")?;
-                ensure!(ready > 0, "not ready for {event:?} within {PATIENCE_MS} ms");
+                let ready = poll(&mut [PollFd::new(stream.as_fd(), event)], Some(patience() / 2)).context("poll")?;
+                ensure!(ready > 0, "not ready for {event:?} within {:?}", patience() / 2);
             }
             Err(error) => return Err(error.into()),
         }
