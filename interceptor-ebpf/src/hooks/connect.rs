@@ -48,21 +48,22 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let Some(verdict) = rules::outbound(pod, &flow) else {
         return refuse(); // fail closed; the rules always return a verdict
     };
-    match verdict.action {
+    let proxy_port = match verdict.action {
         Action::Pass => {
             if pod.slot_in(dialed.address, dialed.port).is_some() {
                 // The application dialed a slot address itself. Send it to plain loopback instead, so that only a
                 // redirect can use a slot.
                 user.set_address(dialed.address.loopback());
             }
-            ALLOW
+            return ALLOW;
         }
-        Action::RedirectOutbound => redirect(user, pod, flow, verdict.reason, pod.policy.outbound_port),
-        Action::RedirectInbound => redirect(user, pod, flow, verdict.reason, pod.policy.inbound_port),
-        Action::RedirectDns if flow.protocol == Protocol::Udp => dns_agent::connect(user, pod, &flow),
-        Action::RedirectDns => redirect(user, pod, flow, verdict.reason, pod.policy.dns_port),
-        Action::Refuse => refuse(),
-    }
+        Action::RedirectOutbound => pod.policy.outbound_port,
+        Action::RedirectInbound => pod.policy.inbound_port,
+        Action::RedirectDns if flow.protocol == Protocol::Udp => return dns_agent::connect(user, pod, &flow),
+        Action::RedirectDns => pod.policy.dns_port,
+        Action::Refuse => return refuse(),
+    };
+    redirect(user, pod, flow, verdict.reason, proxy_port)
 }
 
 /// Sends the connection to the sidecar, by way of a slot that remembers its destination.
