@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Tells the kernel programs which processor they will run on, and rebuilds them when bpf-linker changes.
+//! Tells the kernel programs for which processor they are built, and rebuilds them when bpf-linker changes. It builds
+//! nothing itself.
 
 use std::path::PathBuf;
 
 fn main() {
-    // rustc does not know that its output depends on this program.
+    // Cargo does not know that the object depends on the linker.
     if let Some(linker) = find_linker() {
         println!("cargo:rerun-if-changed={}", linker.display());
     }

@@ -6,8 +6,8 @@ use interceptor_policy::Address;
 
 /// Reads a field of a kernel context: `field!(context, name)`.
 ///
-/// Each field is read on its own and at once. The verifier refuses pointer arithmetic on a context, which the compiler
-/// might choose for two reads that it may merge or delay.
+/// Each field is read on its own and at once. If the compiler could merge or delay reads, it might compute a pointer
+/// into the context, and the verifier refuses that.
 macro_rules! field {
     ($ctx:expr, $($field:tt)+) => {{
         let ctx = $ctx;

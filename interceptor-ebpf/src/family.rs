@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The two address families: which fields of `struct bpf_sock_addr` a family's programs may use.
+//! The two address families: which fields of `struct bpf_sock_addr` the programs of a family may use. The verifier
+//! refuses the fields of the other family.
 
 use aya_ebpf::{bindings::bpf_sock_addr, helpers::generated::bpf_bind};
 use interceptor_policy::Address;
@@ -11,13 +12,13 @@ pub(crate) struct V4;
 /// The programs of `AF_INET6` sockets.
 pub(crate) struct V6;
 
-/// How a family's programs reach the address; the verifier lets each see its own fields only.
+/// How the programs of a family read, write and bind the address.
 pub(crate) trait Family {
     fn read(sock_addr: *mut bpf_sock_addr) -> Address;
     fn write(sock_addr: *mut bpf_sock_addr, address: Address);
     fn write_message_source(sock_addr: *mut bpf_sock_addr, address: Address);
     fn bind(sock_addr: *mut bpf_sock_addr, address: Address) -> bool;
-    /// What a socket of the family is bound to before anybody bound it.
+    /// The local address of a socket that is not bound.
     const UNBOUND: Address;
 }
 
@@ -89,6 +90,6 @@ impl Family for V6 {
     reason = "socket addresses are a few bytes long"
 )]
 fn bind_to<T>(sock_addr: *mut bpf_sock_addr, mut to: T) -> bool {
-    // SAFETY: `to` is a socket address of the family that the program is for, and the length is its own.
+    // SAFETY: `to` is a socket address of the program's family, and its length is passed with it.
     unsafe { bpf_bind(sock_addr, (&raw mut to).cast(), size_of::<T>() as i32) == 0 }
 }

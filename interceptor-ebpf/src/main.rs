@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The kernel programs. Each turns its context into a [`interceptor_policy::Flow`], asks
-//! [`interceptor_policy::decide`], carries the verdict out and counts its reason. None of them knows a rule.
+//! The kernel programs. Each turns its context into an [`interceptor_policy::Flow`], asks
+//! [`interceptor_policy::decide`], carries the verdict out and counts its reason. No program knows a rule.
 //!
-//! They are loaded once per node and attached to the cgroup (or the network namespace) of every enrolled pod. In a
-//! network namespace that is not enrolled they do nothing: the entry in [`maps::PODS`] is what puts a pod's
-//! interception in force.
+//! They are loaded once per node and attached to the cgroup, or to the network namespace, of every enrolled pod. In a
+//! network namespace that is not enrolled they do nothing: only an entry in [`maps::PODS`] puts a pod's interception in
+//! force.
 #![no_std]
 #![no_main]
 #![expect(
@@ -44,7 +44,7 @@ use crate::{
     user_address::UserAddress,
 };
 
-/// `socket()`: whose socket is this?
+/// `socket()`: keeps who made it.
 #[cgroup_sock(sock_create)]
 fn on_sock_create(ctx: SockContext) -> i32 {
     sock_create::keep_owner(&ctx)
@@ -62,7 +62,7 @@ fn on_connect6(ctx: SockAddrContext) -> i32 {
     connect::connect(&UserAddress::<V6>::of(&ctx))
 }
 
-/// `sendto()` of an `AF_INET` socket, or of an `AF_INET6` one to an IPv4-mapped address.
+/// `sendto()` of an `AF_INET` socket, or of an `AF_INET6` socket to an IPv4-mapped address.
 #[cgroup_sock_addr(sendmsg4)]
 fn on_sendmsg4(ctx: SockAddrContext) -> i32 {
     dns::send(&UserAddress::<V4>::of(&ctx))
@@ -80,7 +80,7 @@ fn on_recvmsg4(ctx: SockAddrContext) -> i32 {
     dns::receive(&UserAddress::<V4>::of(&ctx))
 }
 
-/// `recvfrom()` of an `AF_INET6` socket, from an IPv4-mapped address too.
+/// `recvfrom()` of an `AF_INET6` socket, also from an IPv4-mapped address.
 #[cgroup_sock_addr(recvmsg6)]
 fn on_recvmsg6(ctx: SockAddrContext) -> i32 {
     dns::receive(&UserAddress::<V6>::of(&ctx))
@@ -92,7 +92,7 @@ fn on_getpeername4(ctx: SockAddrContext) -> i32 {
     sockname::peer_name(&UserAddress::<V4>::of(&ctx))
 }
 
-/// As [`on_getpeername4`], for an `AF_INET6` socket.
+/// The same as [`on_getpeername4`], for an `AF_INET6` socket.
 #[cgroup_sock_addr(getpeername6)]
 fn on_getpeername6(ctx: SockAddrContext) -> i32 {
     sockname::peer_name(&UserAddress::<V6>::of(&ctx))
@@ -104,7 +104,7 @@ fn on_getsockname4(ctx: SockAddrContext) -> i32 {
     sockname::local_name(&UserAddress::<V4>::of(&ctx))
 }
 
-/// As [`on_getsockname4`], for an `AF_INET6` socket.
+/// The same as [`on_getsockname4`], for an `AF_INET6` socket.
 #[cgroup_sock_addr(getsockname6)]
 fn on_getsockname6(ctx: SockAddrContext) -> i32 {
     sockname::local_name(&UserAddress::<V6>::of(&ctx))
@@ -116,32 +116,32 @@ fn on_getsockopt(ctx: SockoptContext) -> i32 {
     original_dst::answer(&ctx)
 }
 
-/// `listen()`: remembers the sidecar's listening sockets.
+/// `listen()`: records the sidecar's listening sockets.
 #[sock_ops]
 fn on_sockops(ctx: SockOpsContext) -> u32 {
     listen::record(&ctx)
 }
 
-/// A connection request that arrives at the pod, or was redirected inside it. Called by the program that the loader
-/// attaches to the pod's network namespace, see `kernel/lookup_stub.rs`.
+/// A connection request that arrives at the pod, or was redirected inside the pod. The target of the tail call of each
+/// pod's lookup stub, see `kernel/programs/lookup_stub.rs` of the loader.
 #[sk_lookup]
 fn on_sk_lookup(ctx: SkLookupContext) -> u32 {
     sk_lookup::select_socket(&ctx)
 }
 
-/// A connection begins or ends, in a pod with `--accelerate`.
+/// A connection is established, closed, or made again, in a pod with `--accelerate`.
 #[sock_ops]
 fn on_established(ctx: SockOpsContext) -> u32 {
     acceleration::established::follow(&ctx)
 }
 
-/// `send()` on a socket that data can be moved from.
+/// `send()` on an accelerated socket.
 #[sk_msg]
 fn on_message(ctx: SkMsgContext) -> u32 {
     acceleration::message::send(&ctx)
 }
 
-/// Before `send()` on a socket in a socket map.
+/// Runs before `send()` on a socket in a socket map.
 #[fentry]
 fn on_urgent(ctx: FEntryContext) {
     acceleration::urgent::mark(&ctx);
@@ -153,12 +153,12 @@ fn on_setsockopt(ctx: SockoptContext) -> i32 {
     acceleration::ulp::refuse(&ctx)
 }
 
-/// The helpers used are for GPL-compatible programs only.
+/// The kernel offers some of the helpers to GPL-compatible programs only.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
 
-/// The verifier proves that nothing panics; the language still asks for this.
+/// The verifier proves that no program panics. The compiler still needs a handler.
 #[cfg(not(test))]
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

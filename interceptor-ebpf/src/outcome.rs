@@ -3,7 +3,7 @@
 
 use aya_ebpf::helpers::generated::bpf_set_retval;
 
-/// The system call continues, with what stands in the context.
+/// The system call continues, with the values in the context.
 pub(crate) const ALLOW: i32 = 1;
 /// The system call fails: with `EPERM`, unless the program has set another error.
 pub(crate) const DENY: i32 = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An enrolled pod: its policy, its entries in the tables, and its counters.
+//! An enrolled pod: its policy, its entries in the maps, and its counters. Programs change only the counters.
 
 use core::ffi::c_void;
 
@@ -14,7 +14,7 @@ use crate::{
     trace,
 };
 
-/// An enrolled pod: its policy, and its entries in the tables.
+/// An enrolled pod.
 #[derive(Clone, Copy)]
 pub(crate) struct Pod<'a> {
     pub(crate) netns_cookie: u64,
@@ -22,14 +22,15 @@ pub(crate) struct Pod<'a> {
 }
 
 impl Pod<'_> {
-    /// The pod in whose network namespace the program runs. None means that interception is not in force there: the
-    /// namespace is not enrolled (another one on the same cgroup, or an enrollment that was not completed), or it is
-    /// the host's own, which never is.
+    /// The pod in whose network namespace the program runs.
+    ///
+    /// `None` means that nothing is intercepted there. Either the namespace is not enrolled: it is another one on the
+    /// same cgroup, or its enrollment was not completed. Or it is the host's own namespace, which is never enrolled.
     #[inline(always)]
     pub(crate) fn of(ctx: *mut c_void) -> Option<Self> {
         // SAFETY: the helper accepts the context of every program that calls this.
         let netns_cookie = unsafe { bpf_get_netns_cookie(ctx) };
-        // SAFETY: with null the helper answers for the host's initial network namespace.
+        // SAFETY: for null, the helper returns the cookie of the host's initial network namespace.
         let host_cookie = unsafe { bpf_get_netns_cookie(core::ptr::null_mut()) };
         if netns_cookie == host_cookie {
             return None;
@@ -51,14 +52,14 @@ impl Pod<'_> {
     #[inline(always)]
     pub(crate) fn count(self, reason: Reason) {
         trace::reason(self.netns_cookie, reason);
-        // No counters means that the pod is being removed; nobody will read them.
+        // A pod without counters is being removed. Nobody will read them.
         if let Some(counters) = COUNTERS.get_ptr_mut(self.netns_cookie) {
             // SAFETY: the value belongs to this CPU, and lives as long as any program that can see it.
             let counters = unsafe { &mut (*counters).0 };
-            const { assert!(Reason::COUNT <= 256, "their numbers fit into a byte") };
-            // (There is a counter for each reason.)
+            const { assert!(Reason::COUNT <= 256, "the number of a reason fits into a byte") };
+            // There is a counter for each reason, so this never fails. The verifier needs the check.
             if let Some(counter) = counters.get_mut(hide_range_from_verifier(reason as u8)) {
-                // A cgroup program may be preempted by another on the same CPU, which can lose one count, never more.
+                // Another program may preempt a cgroup program on the same CPU. That can lose one count, never more.
                 *counter += 1;
             }
         }
@@ -68,7 +69,7 @@ impl Pod<'_> {
     #[inline(always)]
     pub(crate) fn owner(socket: Socket) -> Owner {
         let owner = OWNERS.get(socket).or_else(|| OWNERS.get_of(socket.whole()?));
-        // Without a note: an application's socket, or one made before the pod was enrolled. Both are captured.
+        // A socket without an owner was made by an application, or before the pod was enrolled. Both are intercepted.
         owner.unwrap_or(Owner::APPLICATION)
     }
 }
@@ -87,15 +88,14 @@ impl Tables for Pod<'_> {
     }
 }
 
-/// The same number, of which the verifier knows nothing any more. On branches that are never taken, but that Linux 6.1
-/// follows, it concludes that a number is at least eleven and at most three, and then refuses it as an index even after
-/// a comparison.
+/// Hides the value's range from the verifier. On dead branches Linux 6.1 derives contradictory bounds (at least 11 and
+/// at most 3), and then rejects the index despite the check.
 #[inline(always)]
 fn hide_range_from_verifier(number: u8) -> usize {
     #[repr(align(8))]
     struct Stack([u8; 8]);
-    // What is stored at the beginning of a word of the stack is followed, beside it is not. The compiler is not to tidy
-    // that up.
+    // The verifier tracks a value at the beginning of a stack word, but not a value beside that. `black_box` keeps the
+    // compiler from simplifying this.
     let mut stack = Stack([0; 8]);
     stack.0[1] = number;
     usize::from(core::hint::black_box(&mut stack).0[1])

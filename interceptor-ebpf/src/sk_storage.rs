@@ -10,8 +10,8 @@ use aya_ebpf::{
 
 use crate::socket::Socket;
 
-/// Socket storage with flags of our choice and for every kind of program; aya-ebpf's own fixes the flags and serves
-/// only `bpf_sock_addr` programs. Fields and order are those of libbpf's BTF map definitions.
+/// Socket storage with any flags, for any kind of program. (The type of aya-ebpf has fixed flags, and serves
+/// `bpf_sock_addr` programs only.) The fields and their order are those of libbpf's BTF map definitions.
 #[repr(C)]
 pub(crate) struct SkStorage<T, const FLAGS: usize> {
     r#type: *const [i32; BPF_MAP_TYPE_SK_STORAGE as usize],
@@ -21,7 +21,7 @@ pub(crate) struct SkStorage<T, const FLAGS: usize> {
     map_flags: *const [i32; FLAGS],
 }
 
-// SAFETY: the fields describe the map to the loader; nobody reads or writes them.
+// SAFETY: the fields only describe the map to the loader. Nobody reads or writes them.
 unsafe impl<T, const FLAGS: usize> Sync for SkStorage<T, FLAGS> {}
 
 impl<T: Copy, const FLAGS: usize> SkStorage<T, FLAGS> {
@@ -35,20 +35,21 @@ impl<T: Copy, const FLAGS: usize> SkStorage<T, FLAGS> {
         }
     }
 
-    /// What is kept with the socket, if anything.
+    /// A copy of the value that is kept with the socket, if there is one.
     #[inline(always)]
     pub(crate) fn get(&self, socket: Socket) -> Option<T> {
         self.get_of(socket.as_non_null())
     }
 
-    /// The same for a socket of another type than `struct bpf_sock`.
+    /// The same, for a socket of another type than `struct bpf_sock`.
     #[inline(always)]
     pub(crate) fn get_of(&self, socket: NonNull<c_void>) -> Option<T> {
-        // SAFETY: the value is alive as long as the socket.
+        // SAFETY: the value lives as long as the socket.
         self.pointer(socket).map(|value| unsafe { value.read() })
     }
 
-    /// As [`Self::get`], in place: it is alive as long as the socket, and others may be looking at it.
+    /// The value that is kept with the socket, in place, if there is one. It lives as long as the socket, and other
+    /// programs may read it at the same time.
     #[inline(always)]
     pub(crate) fn get_ptr(&self, socket: Socket) -> Option<NonNull<T>> {
         self.pointer(socket.as_non_null())
@@ -56,33 +57,35 @@ impl<T: Copy, const FLAGS: usize> SkStorage<T, FLAGS> {
 
     #[inline(always)]
     fn pointer(&self, socket: NonNull<c_void>) -> Option<NonNull<T>> {
-        // SAFETY: the map outlives the program, the socket is not null, and a null value creates nothing.
+        // SAFETY: the map outlives the program, and the socket is not null. With a null value, the helper creates
+        // nothing.
         let value = unsafe { bpf_sk_storage_get(self.map(), socket.as_ptr(), core::ptr::null_mut(), 0) };
         NonNull::new(value.cast())
     }
 
-    /// Keeps `value` with the socket, unless something is kept already; false when there is no memory for it.
+    /// Keeps `value` with the socket, unless a value is kept already. False if there is no memory for it.
     #[inline(always)]
     pub(crate) fn set(&self, socket: Socket, value: T) -> bool {
         self.get_or_insert(socket, value).is_some()
     }
 
-    /// Keeps `value` with the socket, instead of what may be kept; false when there is no memory for it.
+    /// Keeps `value` with the socket, and replaces a value that is kept already. False if there is no memory for it.
     #[inline(always)]
     pub(crate) fn replace(&self, socket: Socket, value: T) -> bool {
         let Some(kept) = self.get_or_insert(socket, value) else {
             return false;
         };
-        // SAFETY: the value belongs to this socket, whose owner is in a system call on it.
+        // SAFETY: the value lives as long as the socket, and a system call is using the socket.
         unsafe { kept.write(value) };
         true
     }
 
-    /// What is kept with the socket, which is `value` if nothing was before.
+    /// The value that is kept with the socket, in place. If there was none, `value` is kept. `None` if there is no
+    /// memory for it.
     #[inline(always)]
     pub(crate) fn get_or_insert(&self, socket: Socket, mut value: T) -> Option<NonNull<T>> {
         let initial = (&raw mut value).cast::<c_void>();
-        // SAFETY: as in `get`; `initial` points to a `T` on the stack, which the helper copies.
+        // SAFETY: as in `pointer`. `initial` points to a `T` on the stack, which the helper copies.
         let kept =
             unsafe { bpf_sk_storage_get(self.map(), socket.as_ptr(), initial, u64::from(BPF_SK_STORAGE_GET_F_CREATE)) };
         NonNull::new(kept.cast())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A socket, as programs see it. Nothing here changes it.
+//! A socket, as the kernel shows it to programs. Nothing here changes the socket.
 
 use core::{ffi::c_void, ptr::NonNull};
 
@@ -11,17 +11,16 @@ use crate::{
     kernel_memory::constant,
 };
 
-/// Whether the kernel knows MPTCP: without it, the verifier refuses the helper for it.
+/// Not zero if the kernel has MPTCP, which the loader finds out. On other kernels the verifier refuses MPTCP's helper.
 #[unsafe(no_mangle)]
 static HAS_MPTCP: u64 = 0;
 
-/// A full socket, as `struct bpf_sock` shows it. Every field is read on its own and at once: the verifier refuses
-/// pointer arithmetic that the compiler might choose instead.
+/// A full socket, as `struct bpf_sock` shows it.
 #[derive(Clone, Copy)]
 pub(crate) struct Socket(NonNull<bpf_sock>);
 
 impl Socket {
-    /// None when the context has no full socket.
+    /// `None` if the context has no full socket.
     #[inline(always)]
     pub(crate) const fn new(sock: *mut bpf_sock) -> Option<Self> {
         match NonNull::new(sock) {
@@ -30,6 +29,7 @@ impl Socket {
         }
     }
 
+    /// For helpers.
     #[inline(always)]
     pub(crate) const fn as_ptr(self) -> *mut c_void {
         self.0.as_ptr().cast()
@@ -47,19 +47,20 @@ impl Socket {
         field!(self.0.as_ptr(), mark)
     }
 
+    /// For helpers, and for maps that keep something with a socket.
     #[inline(always)]
     pub(crate) const fn as_non_null(self) -> NonNull<c_void> {
         self.0.cast()
     }
 
-    /// The MPTCP socket whose subflow this is: the one that a process made, and that everything about its maker is kept
-    /// with. The kernel makes subflows itself, and connects and listens with them (Linux 5.19).
+    /// The MPTCP socket whose subflow this is (Linux 5.19). A process makes the MPTCP socket, so that socket has the
+    /// [`Owner`](interceptor_policy::Owner). The kernel makes the subflows, and connects and listens with them.
     #[inline(always)]
     pub(crate) fn whole(self) -> Option<NonNull<c_void>> {
         if constant!(HAS_MPTCP) == 0 {
             return None;
         }
-        // SAFETY: takes any socket, and answers null for all but subflows.
+        // SAFETY: the helper takes any socket, and returns null if the socket is not a subflow.
         NonNull::new(unsafe { bpf_skc_to_mptcp_sock(self.as_ptr()) }.cast())
     }
 
@@ -69,7 +70,7 @@ impl Socket {
         field!(self.0.as_ptr(), protocol)
     }
 
-    /// What the socket is bound to, or was accepted on.
+    /// The address that the socket is bound to, or was accepted on.
     #[inline(always)]
     pub(crate) fn local_address(self) -> Address {
         let v4 = field!(self.0.as_ptr(), src_ip4);
@@ -94,7 +95,7 @@ impl Socket {
         field!(self.0.as_ptr(), state)
     }
 
-    /// What the socket is connected to.
+    /// The address that the socket is connected to.
     #[inline(always)]
     pub(crate) fn peer_address(self) -> Address {
         let v4 = field!(self.0.as_ptr(), dst_ip4);
@@ -114,8 +115,8 @@ impl Socket {
     }
 }
 
-/// The address of a family. Contexts have fields for both; the caller reads all of them, because of reads in two
-/// branches the compiler would make one at a computed offset, which the verifier refuses.
+/// The address of the given family. A context has fields for both families. The caller reads all of them, because the
+/// compiler would turn reads in two branches into one read at a computed offset, which the verifier refuses.
 #[inline(always)]
 pub(crate) fn address(family: u32, v4_be: u32, v6: [u32; 4]) -> Address {
     if family == u32::from(AF_INET6) {
@@ -125,7 +126,7 @@ pub(crate) fn address(family: u32, v4_be: u32, v6: [u32; 4]) -> Address {
     }
 }
 
-/// Ports come in the low half of a word.
+/// A port, which contexts show in the low half of a word.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the upper half is always zero")]
 pub(crate) const fn low_half(word: u32) -> u16 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Debug output of the kernel programs, in builds with the feature `log` only: otherwise nothing of it is compiled in.
+//! Debug output of the kernel programs, in builds with the feature `log` only. Other builds contain no part of it.
 
 use interceptor_policy::Reason;
 
-/// Says which reason was counted for which pod.
+/// Writes which reason was counted for which pod.
 #[cfg(feature = "log")]
 #[inline(always)]
 pub(crate) fn reason(netns_cookie: u64, reason: Reason) {

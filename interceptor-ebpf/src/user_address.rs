@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The address that an application passes to a system call, or that a system call is about to return.
+//! The context of system calls that take or return an address. It knows no rule.
 
 use core::marker::PhantomData;
 
@@ -15,8 +15,8 @@ use crate::{
 const SOL_SOCKET: i32 = 1;
 const SO_BINDTODEVICE: i32 = 25;
 
-/// The address in a `struct bpf_sock_addr`: what the application passed to `connect()`, or what a name call is about to
-/// return.
+/// The address in a `struct bpf_sock_addr`: the address that the application has passed to a system call such as
+/// `connect()`, or that a system call such as `getsockname()` is about to return.
 pub(crate) struct UserAddress<'a, F> {
     ctx: &'a SockAddrContext,
     _family: PhantomData<F>,
@@ -28,11 +28,13 @@ impl<'a, F: Family> UserAddress<'a, F> {
         Self { ctx, _family: PhantomData }
     }
 
+    /// The socket of the system call. `None` never happens; the verifier needs the check.
     #[inline(always)]
     pub(crate) fn socket(&self) -> Option<Socket> {
         Socket::new(pointer_field!(self.ctx.sock_addr, __bindgen_anon_1))
     }
 
+    /// `IPPROTO_…`.
     #[inline(always)]
     pub(crate) fn protocol(&self) -> u32 {
         field!(self.ctx.sock_addr, protocol)
@@ -60,20 +62,20 @@ impl<'a, F: Family> UserAddress<'a, F> {
         set_field!(self.ctx.sock_addr, user_port = u32::from(port.to_be()));
     }
 
-    /// Gives the message that is sent a source address.
+    /// Sets the source address of the message that is being sent.
     #[inline(always)]
     pub(crate) fn set_message_source(&self, address: Address) {
         F::write_message_source(self.ctx.sock_addr, address);
     }
 
-    /// Binds the socket to `address` and leaves the port to `connect()`, so that a port only has to be unique per
-    /// destination. False when the socket has a port already, or the address is not the pod's (any more).
+    /// Binds the socket to `address`. `connect()` chooses the port later, so a port only has to be unique per
+    /// destination. False if the socket has a port already, or the pod does not have the address.
     #[inline(always)]
     pub(crate) fn bind(&self, address: Address) -> bool {
         F::bind(self.ctx.sock_addr, address)
     }
 
-    /// `SO_BINDTODEVICE`; false when that fails.
+    /// Binds the socket to `lo` (`SO_BINDTODEVICE`). False if that fails.
     #[inline(always)]
     #[expect(
         clippy::cast_possible_truncation,
@@ -82,7 +84,7 @@ impl<'a, F: Family> UserAddress<'a, F> {
     )]
     pub(crate) fn bind_to_loopback_device(&self) -> bool {
         let mut name = *b"lo\0";
-        // SAFETY: the helper reads as many bytes as it is told from `name`.
+        // SAFETY: the helper reads the whole of `name`, and no more.
         unsafe {
             bpf_setsockopt(
                 self.as_ptr(),
@@ -94,7 +96,7 @@ impl<'a, F: Family> UserAddress<'a, F> {
         }
     }
 
-    /// Takes a [`Self::bind`] back. False when the socket has a port, as it has while it is connected.
+    /// Undoes [`Self::bind`]. False if the socket has a port, as every connected socket has.
     #[inline(always)]
     pub(crate) fn unbind(&self) -> bool {
         F::bind(self.ctx.sock_addr, F::UNBOUND)

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! An IP address in the form that crosses the kernel boundary. It knows no rule, and no range of a rule.
+
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// An IP address of either family as it crosses the kernel boundary: four 32-bit words in network byte order, IPv4 in
-/// its IPv4-mapped form `::ffff:a.b.c.d` ([RFC 4291 §2.5.5.2](https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2)).
+/// An IP address of either family: four 32-bit words in network byte order. IPv4 has its IPv4-mapped form
+/// `::ffff:a.b.c.d` ([RFC 4291 §2.5.5.2](https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2)).
 ///
-/// Words, not bytes, because the verifier tracks them one load at a time; equality is spelled out because `==` on an
-/// array may become a call to `memcmp`, which kernel programs do not have. Words are combined before they are compared:
-/// each branch less halves what the verifier has to walk.
+/// The address has words and not bytes, because the verifier tracks one load at a time. Equality is spelled out,
+/// because the compiler may turn `==` on an array into a call to `memcmp`, which kernel programs do not have. Words are
+/// combined before they are compared, because each branch can double what the verifier has to walk.
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Address(pub [u32; 4]);
@@ -23,9 +25,9 @@ impl Address {
     pub const LOOPBACK_V4: Self = Self::from_v4_be(0x7f00_0001_u32.to_be());
     /// `::1`.
     pub const LOOPBACK_V6: Self = Self([0, 0, 0, 1_u32.to_be()]);
-    /// `127.0.0.6`: the source of connections that Envoy makes to its application, never redirected again.
+    /// `127.0.0.6`: the source of the connections that Envoy makes to its application. They are never redirected again.
     pub const PASSTHROUGH_V4: Self = Self::from_v4_be(0x7f00_0006_u32.to_be());
-    /// `::6`: the same for IPv6.
+    /// `::6`: the same over IPv6.
     pub const PASSTHROUGH_V6: Self = Self([0, 0, 0, 6_u32.to_be()]);
 
     /// From an IPv4 address in network byte order, as in `struct sockaddr_in`.
@@ -34,13 +36,14 @@ impl Address {
         Self([0, 0, MAPPED, addr_be])
     }
 
-    /// The IPv4 address in network byte order; only meaningful when [`Self::is_v4`].
+    /// The IPv4 address in network byte order. It has a meaning only if [`Self::is_v4`].
     #[inline(always)]
     pub const fn v4_be(self) -> u32 {
         self.0[3]
     }
 
-    /// Whether this is an IPv4(-mapped) address: such connections are IPv4 on the wire, whatever the socket's family.
+    /// Whether this is an IPv4 or IPv4-mapped address. A connection to it is IPv4 on the wire, whatever the family of
+    /// its socket is.
     #[inline(always)]
     pub const fn is_v4(self) -> bool {
         self.0[0] | self.0[1] | (self.0[2] ^ MAPPED) == 0
@@ -77,8 +80,8 @@ impl Address {
         (self.0[0] ^ other.0[0]) | (self.0[1] ^ other.0[1]) | (self.0[2] ^ other.0[2]) | (self.0[3] ^ other.0[3]) == 0
     }
 
-    /// What a connection to this address reaches: connecting to the unspecified address means the socket's own source
-    /// address, or loopback when it has none ([`ip_route_output_key_hash_rcu`]).
+    /// The address that a connection to this address reaches. A connection to the unspecified address reaches the
+    /// socket's own source address, or loopback if the socket has none ([`ip_route_output_key_hash_rcu`]).
     ///
     /// [`ip_route_output_key_hash_rcu`]: https://github.com/torvalds/linux/blob/v6.12/net/ipv4/route.c#L2640
     #[inline(always)]
@@ -123,7 +126,7 @@ impl From<Ipv4Addr> for Address {
 }
 
 impl From<Address> for IpAddr {
-    /// IPv4-mapped addresses come back as IPv4.
+    /// IPv4-mapped addresses become IPv4.
     fn from(address: Address) -> Self {
         let bits = address
             .0

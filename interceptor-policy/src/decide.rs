@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The rules: the order in which Istio decides on a connection. They look up lists through [`Tables`], and change
+//! nothing.
+
 use crate::{
     abi::{AddressClass, NumberClass, NumberSpace, Policy, PolicyFlags},
     action::Action,
@@ -9,13 +12,13 @@ use crate::{
     verdict::Verdict,
 };
 
-/// Where DNS servers listen: the port of questions that may be captured.
+/// The port of DNS servers. Only questions to this port are captured.
 pub const DNS_SERVICE_PORT: u16 = 53;
 
 /// Decides on the first packet of a connection, in the order of the rules that `istio-iptables` writes
 /// ([`capture/run.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/capture/run.go)).
 ///
-/// Total: no error, no panic, no loop.
+/// It always returns a verdict. It has no error, no panic and no loop.
 #[inline(always)]
 pub fn decide(flow: &Flow, policy: &Policy, tables: &impl Tables) -> Verdict {
     match flow {
@@ -24,8 +27,8 @@ pub fn decide(flow: &Flow, policy: &Policy, tables: &impl Tables) -> Verdict {
     }
 }
 
-/// The sidecar is reached by `lo`. From a socket that is bound to an interface, the kernel has no route there but from
-/// `lo`, for connections that were on it anyway.
+/// Refuses a redirect that cannot work. A socket bound to another interface cannot reach the sidecar on `lo`. Only
+/// loopback connections bound to `lo` itself can.
 #[inline(always)]
 fn refuse_if_bound_to_device(flow: &Outbound, decision: Decision) -> Decision {
     let on_loopback = flow.interface == LOOPBACK_INTERFACE && flow.destination.is_loopback();
@@ -36,8 +39,8 @@ fn refuse_if_bound_to_device(flow: &Outbound, decision: Decision) -> Decision {
     }
 }
 
-/// Chain `ISTIO_OUTPUT` of table `nat`; under TPROXY then `OUTPUT` and `PREROUTING` of `mangle`, for connections on
-/// `lo` that `nat` lets pass.
+/// Chain `ISTIO_OUTPUT` of table `nat`. Under TPROXY also `OUTPUT` and `PREROUTING` of table `mangle`, for connections
+/// on `lo` that table `nat` lets pass.
 #[inline(always)]
 fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Decision {
     let Outbound { protocol, source, destination, port, owner, mark, interface } = *flow;
@@ -53,12 +56,12 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Decision 
         NumberClass::default()
     };
     let by_address = tables.address(destination);
-    // Marked packets are routed to `lo` wherever they are going.
+    // Packets with TPROXY's mark are routed to `lo`, whatever their destination is.
     let local = by_address.has(AddressClass::LOCAL) || marked;
     let exempt = by_address.has(AddressClass::LOOPBACK_EXEMPT);
     let passthrough = local && (source.same(Address::PASSTHROUGH_V4) || source.same(Address::PASSTHROUGH_V6));
     if policy.has(PolicyFlags::INTERFACES) {
-        // What a socket is bound to says nothing of connections to an address of the pod: they take `lo`.
+        // Connections to an address of the pod use `lo`, whatever interface their socket is bound to.
         let bound = match (marked, local) {
             (true, _) => LOOPBACK_INTERFACE,
             (false, true) => 0,
@@ -68,7 +71,7 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Decision 
             return Decision::InterfaceExcluded;
         }
     }
-    // What is done with a connection that nat lets pass: mangle delivers those of the proxy to its own pod.
+    // Table `mangle` may still redirect a connection that table `nat` lets pass, if the proxy makes it to its own pod.
     let passed = |decision| {
         let to_own_pod =
             policy.has(PolicyFlags::TPROXY) && tcp && local && owner.is_proxy() && !(marked || exempt || passthrough);
@@ -83,9 +86,10 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Decision 
         return Decision::PassthroughSource;
     }
 
-    // The rules for one proxy identity are: to itself (a), not from it to a local address (b), from it (c). Where (b)
-    // applies, the first identity settles every local connection; the others are looked at only where it does not.
-    // Users come before groups.
+    // Istio writes three rules for each identity (user or group) of the proxy: (a) from the identity to its own pod,
+    // (b) not from the identity to a local address, (c) from the identity. Users come before groups. Where rule (b)
+    // exists, that of the first identity ends every local connection which is not its own. So the rules of the other
+    // identities matter for local connections only where (b) does not exist.
     let dns = policy.has(PolicyFlags::DNS);
     let to_port_53 = ported && port == DNS_SERVICE_PORT;
     let settles_local = local && !policy.has(PolicyFlags::LOOPBACK_INCLUDED) && (!dns || (tcp && !to_port_53));
@@ -122,7 +126,7 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Decision 
     Decision::OutboundNotIncluded
 }
 
-/// Chains `PREROUTING` and `ISTIO_INBOUND`, of table `nat` or, under TPROXY, of `mangle`.
+/// Chains `PREROUTING` and `ISTIO_INBOUND`, of table `nat` or, under TPROXY, of table `mangle`.
 #[inline(always)]
 fn inbound(flow: &Inbound, policy: &Policy, tables: &impl Tables) -> Decision {
     let Inbound { protocol, source, destination, port, interface } = *flow;
@@ -132,8 +136,8 @@ fn inbound(flow: &Inbound, policy: &Policy, tables: &impl Tables) -> Decision {
     if !matches!(protocol, Protocol::Tcp) {
         return Decision::NotTcp;
     }
-    // What is on `lo` was decided when it left its socket. It has an address of the pod as its source or, if it keeps
-    // that of a client, was routed to `lo` by its mark.
+    // A connection inside the pod was decided when it left its socket. Its source is an address of the pod, or, if the
+    // sidecar uses the address of its client, its mark has routed it to `lo`.
     let by_source = tables.address(source);
     if interface == LOOPBACK_INTERFACE || by_source.has(AddressClass::LOCAL) {
         return Decision::FromInsidePod;
@@ -141,15 +145,15 @@ fn inbound(flow: &Inbound, policy: &Policy, tables: &impl Tables) -> Decision {
     if policy.has(PolicyFlags::INTERFACES) && passes_excluded(interface, by_source, tables) {
         return Decision::InterfaceExcluded;
     }
-    // TPROXY makes no exception for it.
+    // Under TPROXY Istio writes no exception for the tunnel port.
     if port == policy.tunnel_port && policy.has(PolicyFlags::INBOUND) && !policy.has(PolicyFlags::TPROXY) {
         return Decision::InboundTunnelPort;
     }
     inbound_port(port, policy, tables)
 }
 
-/// Whether packets to or from the other side pass through an excluded interface: a known one, or the one of the route
-/// to it.
+/// Whether the packets of a connection use an excluded interface: `interface` if it is known, or else the interface of
+/// the route to the other side.
 #[inline(always)]
 fn passes_excluded(interface: u32, other_side: AddressClass, tables: &impl Tables) -> bool {
     if interface == 0 {
@@ -161,7 +165,7 @@ fn passes_excluded(interface: u32, other_side: AddressClass, tables: &impl Table
     }
 }
 
-/// What the inbound lists say of a port.
+/// What the inbound lists say about a port.
 #[inline(always)]
 fn inbound_port(port: u16, policy: &Policy, tables: &impl Tables) -> Decision {
     if !policy.has(PolicyFlags::INBOUND) {

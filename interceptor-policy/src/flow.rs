@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The input of the rules: the first packet of a connection, as far as a rule can look at it.
+
 use zerocopy::{Immutable, IntoBytes};
 
 use crate::{address::Address, owner::Owner};
@@ -7,32 +9,31 @@ use crate::{address::Address, owner::Owner};
 /// ([`loopback.c`](https://github.com/torvalds/linux/blob/v6.12/drivers/net/loopback.c#L230)).
 pub const LOOPBACK_INTERFACE: u32 = 1;
 
-/// The first packet of a connection, as far as the rules look at it.
+/// The first packet of a connection.
 #[derive(Clone, Copy, Debug)]
 pub enum Flow {
-    /// Made by a socket of the pod.
+    /// A socket of the pod makes the connection.
     Outbound(Outbound),
-    /// Arriving at the pod.
+    /// The connection arrives at the pod.
     Inbound(Inbound),
 }
 
 /// A connection that a socket of the pod makes.
 ///
-/// No padding, which `zerocopy` sees to: kernel programs pass it to a function, and older verifiers let only what was
-/// written be passed.
+/// It has no padding, which `zerocopy` checks: kernel programs pass it to a function, and older verifiers refuse to
+/// pass memory that was not written.
 #[derive(Clone, Copy, Debug, Immutable, IntoBytes)]
 #[repr(C)]
 pub struct Outbound {
-    /// What the socket is bound to; unspecified when it is not.
+    /// The address that the socket is bound to, or unspecified.
     pub source: Address,
-    /// What the connection reaches (see [`Address::as_reached_from`]).
+    /// The address that the connection reaches (see [`Address::as_reached_from`]).
     pub destination: Address,
-    /// Who made the socket.
+    /// What the rules ask about the maker of the socket.
     pub owner: Owner,
     /// `SO_MARK`.
     pub mark: u32,
-    /// The interface that the socket is bound to (`SO_BINDTODEVICE`), by its index; 0 when the destination's route
-    /// decides.
+    /// Index of the interface that the socket is bound to (`SO_BINDTODEVICE`), or 0 if the route decides.
     pub interface: u32,
     /// Destination port, host byte order.
     pub port: u16,
@@ -47,11 +48,12 @@ pub struct Inbound {
     pub destination: Address,
     /// Destination port, host byte order.
     pub port: u16,
-    /// Where it arrives, by its index; 0 when that is not known: then the interface toward the source counts.
+    /// Index of the interface at which the connection arrives. If it is 0, it is not known, and the interface of the
+    /// route to the source counts.
     pub interface: u32,
 }
 
-/// The transport protocol, as IP numbers it: MPTCP is TCP on the wire.
+/// The transport protocol. MPTCP counts as TCP, because it is TCP on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Immutable, IntoBytes)]
 #[repr(u16)]
 pub enum Protocol {
@@ -61,7 +63,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// From the number in a socket (`IPPROTO_MPTCP`, 262, included).
+    /// From the protocol number of a socket, which is 262 for MPTCP (`IPPROTO_MPTCP`).
     #[inline(always)]
     pub const fn from_number(number: u32) -> Self {
         match number {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which connection goes to the sidecar, and why.
 //!
-//! [`decide`] is the only place where the order of Istio's rules is written down. The kernel programs, `interceptor explain`, the
-//! property tests and the differential test all call it; they differ only in where their [`Tables`] come from.
+//! [`decide`] is the only place that knows the order of Istio's rules. The kernel programs, `interceptor explain`, the
+//! property tests and the differential test all call it. They differ only in where their [`Tables`] come from.
 //!
-//! The crate knows nothing of eBPF, of an allocator or of the standard library, and all of it is safe code.
+//! The crate uses neither eBPF nor the standard library, allocates nothing, and has no `unsafe`.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -35,15 +35,15 @@ macro_rules! lists {
 lists! {
     /// The maps that every pod needs. All pods of the node share them, pinned in `maps/` of the version's directory.
     ALL {
-        /// Hash: cookie of a network namespace → [`Enrollment`](crate::Enrollment). The entry enrolls the pod: the loader
-        /// writes it last and removes it first.
+        /// Hash: cookie of a network namespace → [`Enrollment`](crate::Enrollment). The entry enrolls the pod: the
+        /// loader writes it last and removes it first.
         PODS;
         /// Array of one [`NodeState`](crate::NodeState), the loader's own notes. No program reads it.
         NODE;
         /// Hash, per CPU: cookie → [`Counters`](crate::Counters).
         COUNTERS;
-        /// Trie: [`AddressKey`](crate::AddressKey) → [`AddressClass`](crate::AddressClass). A prefix carries the bits of
-        /// all prefixes that cover it.
+        /// Trie: [`AddressKey`](crate::AddressKey) → [`AddressClass`](crate::AddressClass). A prefix carries the bits
+        /// of all prefixes that cover it.
         ADDRESSES;
         /// Trie: [`NumberKey`](crate::NumberKey) → [`NumberClass`](crate::NumberClass) of a port, a user, a group or an
         /// interface.

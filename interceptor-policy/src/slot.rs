@@ -1,47 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Slots, and how a slot is written into an address. The slots' contents are in the map of slots, not here.
+
 use crate::{abi::SlotEntry, address::Address};
 
-/// A number that stands for a destination of one pod while a redirected connection lasts. It travels in the low bits of
-/// the local address that the connection really goes to, so no state per connection is needed to find the destination
-/// again, and every destination has the whole range of ephemeral ports.
+/// A number that stands for a destination of one pod while a redirected connection lasts.
+///
+/// It is in the low bits of the local address that the connection really goes to. So the programs find the destination
+/// again without any state per connection, and every destination has the whole range of ephemeral ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(u32);
 
 const SLOT_BITS: u32 = 21;
 const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
-/// Set when the kernel chose the source although the application left it open: both ends are shown the pod's address
-/// instead, which is what they see under iptables.
+/// Set when the connection has a loopback source although the application left the source open. Both ends are shown the
+/// pod's address instead, which is what they see under iptables.
 const SOURCE_IS_POD: u32 = 1 << SLOT_BITS;
-/// Set when the sidecar is to see the destination as its own address, as TPROXY delivers it.
+/// Set when the sidecar must see the destination as its own address, as TPROXY delivers it.
 const TRANSPARENT: u32 = 1 << (SLOT_BITS + 1);
 /// `127.128.0.0/9`.
 const RANGE_V4: u32 = 0x7f80_0000;
-/// `fd69:6e74:6572:6365::/64`, a unique local prefix that the loader makes local in pods with IPv6.
+/// `fd69:6e74:6572:6365::/64`: a unique local prefix, which the loader makes local in pods with IPv6.
 const PREFIX_V6: [u32; 2] = [0xfd69_6e74_u32.to_be(), 0x6572_6365_u32.to_be()];
-/// Keeps slot 0 from being the prefix's anycast address.
+/// Without this bit, the address of slot 0 would be the prefix's anycast address.
 const RANGE_V6: u32 = 0x8000_0000;
 
 impl Slot {
-    /// The key in the slot table.
+    /// The key in the map of slots.
     #[inline(always)]
     pub const fn key(self) -> u32 {
         self.0
     }
 }
 
-/// A slot as it stands in a packet: `127.128.0.0/9` or `fd69:6e74:6572:6365::8000:0/105`, and
-/// `transparent << 22 | source is pod << 21 | slot`.
+/// A slot as it is in the address of a packet: in `127.128.0.0/9` or `fd69:6e74:6572:6365::8000:0/105`, the low bits
+/// are `transparent << 22 | source_is_pod << 21 | slot`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotAddress {
     pub slot: Slot,
-    /// Both ends are to be shown the pod's address as the source.
+    /// Both ends must be shown the pod's address as the source.
     pub source_is_pod: bool,
-    /// The sidecar is to be shown the destination as its own address.
+    /// The sidecar must be shown the destination as its own address.
     pub transparent: bool,
 }
 
 impl SlotAddress {
-    /// The /64 that has to be local in a pod with IPv6.
+    /// The /64 that must be local in a pod with IPv6.
     pub const NETWORK_V6: Address = Address([PREFIX_V6[0], PREFIX_V6[1], 0, 0]);
 
     /// The local address of the slot, of the family of its destination.
@@ -57,7 +60,8 @@ impl SlotAddress {
         }
     }
 
-    /// Whether the address lies in [`Self::NETWORK_V6`]. Unlike `127.0.0.0/8`, the kernel lets it in from outside.
+    /// Whether the address is in [`Self::NETWORK_V6`]. Unlike packets to `127.0.0.0/8`, the kernel accepts packets to
+    /// that network from outside.
     #[inline(always)]
     pub const fn is_in_network_v6(address: Address) -> bool {
         (address.0[0] ^ PREFIX_V6[0]) | (address.0[1] ^ PREFIX_V6[1]) == 0
@@ -79,7 +83,7 @@ impl SlotAddress {
     }
 }
 
-/// The slots in which a destination of a pod may stand, in the order to try them.
+/// The slots that may hold a destination of a pod, in the order in which they are tried.
 #[derive(Clone, Copy, Debug)]
 pub struct SlotCandidates(u32);
 
@@ -87,8 +91,8 @@ impl SlotCandidates {
     /// How many there are.
     pub const COUNT: u32 = 8;
 
-    /// `seed` is chosen whenever the programs are loaded, so that nobody can prepare destinations that fill another's
-    /// candidates.
+    /// The loader chooses a new `seed` whenever it loads the programs. Without that, somebody could prepare
+    /// destinations that fill the candidates of another pod.
     #[inline(always)]
     #[expect(
         clippy::cast_possible_truncation,
@@ -96,7 +100,7 @@ impl SlotCandidates {
     )]
     pub const fn of(entry: &SlotEntry, seed: u32) -> Self {
         let [a, b, c, d] = entry.destination.address.0;
-        // IPv4 differs in the last word only; the others are mixed in together.
+        // IPv4 addresses differ in the last word only, so the other words share one round of mixing.
         let hash = mix(seed ^ a ^ b.rotate_left(11) ^ c.rotate_left(22));
         Self(mix(
             mix(mix(hash ^ d) ^ entry.destination.port as u32) ^ entry.netns_cookie as u32
@@ -107,7 +111,7 @@ impl SlotCandidates {
     #[inline(always)]
     pub const fn nth(self, n: u32) -> Slot {
         let slot = mix(self.0 ^ n.wrapping_mul(0x9e37_79b9)) & SLOT_MASK;
-        // 127.255.255.255 is a broadcast address; nobody can connect to it.
+        // Nobody can connect to 127.255.255.255, which is a broadcast address.
         Slot(if slot == SLOT_MASK { 0 } else { slot })
     }
 }
@@ -139,8 +143,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_slot_survives_its_address(words: [u32; 4], port: u16, seed: u32, n in 0..SlotCandidates::COUNT, source_is_pod: bool, transparent: bool) {
-            for entry in [entry(words[3], port), SlotEntry::new(u64::from(seed), Destination::new(Address(words), port))] {
+        fn a_slot_survives_its_address(
+            words: [u32; 4],
+            port: u16,
+            seed: u32,
+            n in 0..SlotCandidates::COUNT,
+            source_is_pod: bool,
+            transparent: bool,
+        ) {
+            let any_family = SlotEntry::new(u64::from(seed), Destination::new(Address(words), port));
+            for entry in [entry(words[3], port), any_family] {
                 let slot = SlotCandidates::of(&entry, seed).nth(n);
                 let slot_address = SlotAddress { slot, source_is_pod, transparent };
                 let address = slot_address.encode(entry.destination.address);
@@ -159,11 +171,12 @@ mod tests {
         #[test]
         fn other_ipv6_addresses_hold_none(words: [u32; 4]) {
             prop_assume!(words[..2] != PREFIX_V6);
-            prop_assert_eq!(SlotAddress::decode(Address(words)), SlotAddress::decode(Address(words)).filter(|_| Address(words).is_v4()));
+            let address = Address(words);
+            prop_assert!(address.is_v4() || SlotAddress::decode(address).is_none());
         }
     }
 
-    /// Neighboring destinations, and one destination in many pods.
+    /// Similar keys must not get the same slots: neighboring destinations, and one destination in many pods.
     #[rstest]
     #[case::destinations(|index| entry(0x0a00_0000 + index, 80))]
     #[case::pods(|index| SlotEntry { netns_cookie: u64::from(index), ..entry(0x0a00_0000, 80) })]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A connection begins or ends in a pod with `--accelerate`.
+//! A connection is established, closed, or made again, in a pod with `--accelerate`. Adds the socket to the maps of
+//! acceleration. Every failure here leaves the connection with TCP.
 
 use core::ffi::c_void;
 
@@ -29,34 +30,34 @@ use crate::{
     socket::Socket,
 };
 
-/// Follows a connection from its beginning to its state.
+/// Handles the kernel's callbacks for one socket.
 #[inline(always)]
 pub(crate) fn follow(ctx: &SockOpsContext) -> u32 {
     let op = field!(ctx.ops, op);
     let Some(socket) = Socket::new(pointer_field!(ctx.ops, __bindgen_anon_2)) else {
-        return CALLBACK_DONE; // a request socket: not accelerated, as nothing is noted
+        return CALLBACK_DONE; // a request socket: it has no state, so it is not accelerated
     };
     match op {
         BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB => established(ctx, socket, false),
         BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB => established(ctx, socket, true),
         BPF_SOCK_OPS_STATE_CB if state_entered(ctx) == BPF_TCP_CLOSE => closed(socket),
         BPF_SOCK_OPS_TCP_CONNECT_CB => reconnecting(socket),
-        _ => {} // of no interest
+        _ => {} // no other callback matters
     }
     CALLBACK_DONE
 }
 
-/// The connection is established: is its other end on this node, and may both be brought together?
+/// The connection is established: accelerates the socket if the rules admit it.
 #[inline(always)]
 fn established(ctx: &SockOpsContext, socket: Socket, accepted: bool) {
     let Some(pod) = Pod::of(ctx.as_ptr()) else {
-        return; // not enrolled: not accelerated
+        return; // the pod is not enrolled: TCP
     };
     if !pod.policy.has(PolicyFlags::ACCELERATE) {
-        return; // switched off: as above
+        return; // the pod is not accelerated: TCP
     }
     let Some(tcp) = Tcp::of(socket) else {
-        return; // only TCP gets here
+        return; // not a TCP socket; the callbacks never have one
     };
     match examine(ctx, pod, socket, tcp, accepted) {
         Ok(state) => add_to_map(ctx, pod, socket, tcp, state),
@@ -64,6 +65,7 @@ fn established(ctx: &SockOpsContext, socket: Socket, accepted: bool) {
     }
 }
 
+/// The state for a socket that the rules admit, or why they do not.
 #[inline(always)]
 fn examine(
     ctx: &SockOpsContext,
@@ -93,7 +95,7 @@ fn examine(
         remote_port,
         padding: 0,
     };
-    // Where nothing can be read, TCP has as good as no memory left.
+    // If the limit cannot be read, it counts as zero. Then no message takes the direct path.
     let memory_low = tcp.memory_low().unwrap_or_default();
     let state = SocketState::new(key, peer_netns_cookie, sequence, pod.policy.accelerate_budget, memory_low);
     admit(&Candidate {
@@ -112,21 +114,22 @@ fn examine(
     Ok(state)
 }
 
-/// The storage first: with it, not a byte of the socket is sent that is not accounted for.
+/// Creates the socket storage before it adds the socket to the map, so that every byte sent through the map is
+/// accounted for.
 #[inline(always)]
 fn add_to_map(ctx: &SockOpsContext, pod: Pod<'_>, socket: Socket, tcp: Tcp, mut state: SocketState) {
     let Some(stored) = SOCKET_STATE.get_or_insert(socket, state) else {
-        return pod.count(Reason::AccelerationNoRoom); // never entered the table: TCP
+        return pod.count(Reason::AccelerationNoRoom); // not added to the map: TCP
     };
     let handshake = Handshake { sequence: state.sequence, socket: tcp.address() };
-    // SAFETY: the map takes keys of this type. An entry in use is never replaced.
+    // SAFETY: the map takes keys of this type. `BPF_NOEXIST` never replaces the entry of another socket.
     let added = unsafe {
         bpf_sock_hash_update(ctx.ops, accelerated_map(), (&raw mut state.key).cast(), u64::from(BPF_NOEXIST))
     } == 0;
     let callbacks = (field!(ctx.ops, bpf_sock_ops_cb_flags) | BPF_SOCK_OPS_STATE_CB_FLAG).cast_signed();
     let followed = added && ctx.set_cb_flags(callbacks).is_ok();
     if !(followed && HANDSHAKES.insert(state.key, handshake, 0).is_ok()) {
-        // In the table or not, nobody sends to it, and it sends by TCP.
+        // The socket may be in the map already. No peer sends to it, because it has no handshake, and it sends by TCP.
         // SAFETY: the value belongs to this socket, which is locked.
         let path = unsafe { &raw mut (*stored.as_ptr()).path };
         // SAFETY: as above.
@@ -135,8 +138,8 @@ fn add_to_map(ctx: &SockOpsContext, pod: Pod<'_>, socket: Socket, tcp: Tcp, mut 
     }
 }
 
-/// The connection is over: nobody needs to know how much was read. The socket stays in the table until it is closed,
-/// because its application may still have something to read.
+/// The connection is closed: withdraws the handshake, which no peer needs any longer. The socket stays in the map until
+/// its application closes it, because data may still wait to be read.
 #[inline(always)]
 fn closed(socket: Socket) {
     if let Some(state) = SOCKET_STATE.get(socket) {
@@ -145,16 +148,17 @@ fn closed(socket: Socket) {
     }
 }
 
-/// A socket that had another connection begins a new one. Nothing of the old one may reach it, as `tcp_disconnect` has
-/// it.
+/// A socket that had another connection makes a new one: removes it from the map. No data of the old connection may
+/// reach it, and `tcp_disconnect` drops such data as well.
 #[inline(always)]
 fn reconnecting(socket: Socket) {
     if let Some(mut state) = SOCKET_STATE.get(socket) {
-        // SAFETY: the map takes keys of this type. That there may be no such entry is as well.
+        // SAFETY: the map takes keys of this type. An error means that there is no such entry.
         unsafe { bpf_map_delete_elem(accelerated_map(), (&raw mut state.key).cast()) };
     }
 }
 
+/// The TCP state that the socket changes to.
 #[inline(always)]
 fn state_entered(ctx: &SockOpsContext) -> u32 {
     field!(ctx.ops, __bindgen_anon_1.args[1])

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `send()` on a socket in the table of accelerated sockets.
+//! `send()` on an accelerated socket: puts the message into the peer's queue, or leaves it to TCP. It never drops a
+//! message.
 
 use aya_ebpf::{
     bindings::{BPF_F_INGRESS, BPF_TCP_CLOSE_WAIT, BPF_TCP_ESTABLISHED, sk_action::SK_PASS},
@@ -22,52 +23,50 @@ use crate::{
     socket::Socket,
 };
 
-/// Sends a message into the other end's queue, or has TCP send it. The socket is locked.
+/// Sends a message on the path of its direction. The kernel holds the socket's lock.
 ///
-/// The answer is always the same: after a redirection that failed the message goes by TCP, and not nowhere.
+/// The answer is always `SK_PASS`. The kernel sends the message by TCP unless the program has redirected it.
 #[inline(always)]
 pub(crate) fn send(ctx: &SkMsgContext) -> u32 {
     let Some(socket) = Socket::new(pointer_field!(ctx.msg, __bindgen_anon_3)) else {
-        return SK_PASS; // never without a socket
+        return SK_PASS; // TCP; the context always has a socket
     };
     let Some(mut stored) = SOCKET_STATE.get_ptr(socket) else {
-        return SK_PASS; // never without an end; what nothing is known of goes by TCP
+        return SK_PASS; // TCP; a socket in the map always has a state
     };
     // SAFETY: the value lives as long as the socket, whose lock is held.
     let state = unsafe { stored.as_mut() };
     if state.path.is(Path::TCP) {
-        return SK_PASS; // decided
+        return SK_PASS; // this direction uses TCP for good
     }
-    match send_directly(ctx, state, socket) {
-        Ok(()) => {}
-        Err(Stop { pod, reason }) => {
-            state.path = Path::TCP;
-            if let (Some(pod), Some(reason)) = (pod, reason) {
-                pod.count(reason);
-            }
+    if let Err(Stop { pod, reason }) = send_directly(ctx, state, socket) {
+        state.path = Path::TCP;
+        if let (Some(pod), Some(reason)) = (pod, reason) {
+            pod.count(reason);
         }
     }
     SK_PASS
 }
 
-/// Why a direction goes by TCP from now on, and whom to tell.
+/// A direction uses TCP from now on: what to count, and for which pod.
 struct Stop<'a> {
     pod: Option<Pod<'a>>,
     reason: Option<Reason>,
 }
 
+/// Redirects the message to the peer's queue, if the rules allow it.
 #[inline(always)]
 fn send_directly(ctx: &SkMsgContext, state: &mut SocketState, socket: Socket) -> Result<(), Stop<'static>> {
     let Some(pod) = Pod::enrolled(state.key.netns_cookie) else {
-        return Err(Stop { pod: None, reason: None }); // cleaned: as if no program were attached
+        return Err(Stop { pod: None, reason: None }); // the pod is not enrolled any longer
     };
     let stop = |reason| Stop { pod: Some(pod), reason };
     let first = state.path.is(Path::UNDECIDED);
     if first && !pod.policy.has(PolicyFlags::ACCELERATE) {
-        return Err(stop(None)); // switched off before anything was sent
+        return Err(stop(None)); // acceleration was switched off before the first message
     }
     if !matches!(socket.state(), BPF_TCP_ESTABLISHED | BPF_TCP_CLOSE_WAIT) {
-        return Err(stop(None)); // shut down for writing, or closed: TCP has the error for it
+        return Err(stop(None)); // shut down for writing, or closed: TCP returns the error
     }
     let urgent = state.urgent != 0;
     if first {
@@ -92,6 +91,7 @@ fn send_directly(ctx: &SkMsgContext, state: &mut SocketState, socket: Socket) ->
     Ok(())
 }
 
+/// Puts the message into the peer's queue. False if the peer is not in the map any longer.
 #[inline(always)]
 fn redirect(ctx: &SkMsgContext, state: &SocketState) -> bool {
     let mut key = state.key.reversed(state.peer_netns_cookie);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Acceleration: the data of a connection whose two ends are on this node goes from socket to socket. The rules are in
+//! Acceleration: moves the data of a connection whose two ends are on this node from socket to socket. The rules are in
 //! [`interceptor_policy::acceleration`].
 //!
-//! Loaded with the first pod that asks for it, attached where it is asked for. A socket in [`crate::maps::ACCELERATED`]
-//! has an [`SocketState`] in its storage from before it was put there; the kernel takes it out when it is closed, and
-//! nothing else ever does.
+//! The loader loads these programs with the first pod that asks for acceleration, and attaches them to such pods only.
+//! Every socket in [`crate::maps::ACCELERATED`] got its [`SocketState`] before it was added to that map. The kernel
+//! removes the socket when it is closed. Nobody else does, except before the socket connects again.
 //!
 //! [`SocketState`]: interceptor_policy::acceleration::SocketState
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `setsockopt(TCP_ULP)` on an accelerated socket.
+//! `setsockopt(TCP_ULP)` in a pod with `--accelerate`: keeps kTLS away from accelerated sockets. No other option is
+//! touched.
 
 use aya_ebpf::programs::SockoptContext;
 use interceptor_policy::Reason;
@@ -15,20 +16,20 @@ use crate::{
 const SOL_TCP: i32 = 6;
 const TCP_ULP: i32 = 31;
 
-/// Refuses an upper-layer protocol to sockets in the table: kTLS on sockets in socket maps has crashed kernels
-/// ([CVE-2025-38166](https://www.cve.org/CVERecord?id=CVE-2025-38166)). The answer is that of a kernel without it, at
-/// which TLS libraries do the work themselves.
+/// Refuses an upper-layer protocol to accelerated sockets: kTLS on a socket in a socket map has crashed kernels
+/// ([CVE-2025-38166](https://www.cve.org/CVERecord?id=CVE-2025-38166)). The error is that of a kernel without kTLS. TLS
+/// libraries then encrypt by themselves.
 #[inline(always)]
 pub(crate) fn refuse(ctx: &SockoptContext) -> i32 {
     let sockopt = ctx.sockopt;
     if field!(sockopt, level) != SOL_TCP || field!(sockopt, optname) != TCP_ULP {
-        return ALLOW; // something else
+        return ALLOW; // another option
     }
     let Some(socket) = Socket::new(pointer_field!(sockopt, __bindgen_anon_1)) else {
         return ALLOW; // the context of this program always has a socket
     };
     let Some(state) = SOCKET_STATE.get(socket) else {
-        return ALLOW; // not in the table
+        return ALLOW; // the socket is not accelerated
     };
     if let Some(pod) = Pod::enrolled(state.key.netns_cookie) {
         pod.count(Reason::AccelerationUlpRefused);

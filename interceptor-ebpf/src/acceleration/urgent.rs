@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Urgent data (`MSG_OOB`) on an accelerated socket.
+//! Urgent data (`MSG_OOB`) on an accelerated socket: makes its direction fall back to TCP. It sends nothing itself.
 
 use core::ffi::c_void;
 
@@ -13,12 +13,13 @@ use crate::{
 
 const MSG_OOB: u32 = 0x1;
 
-/// Where the running kernel keeps `msg_flags` in `struct msghdr`; set by the loader from the kernel's type information.
+/// Offset of `msg_flags` in `struct msghdr`, in bytes, which the loader takes from the type information of the running
+/// kernel.
 #[unsafe(no_mangle)]
 static MSGHDR_FLAGS: usize = 0;
 
-/// Before the send function of sockets in socket maps (`tcp_bpf_sendmsg`): notes that the data is urgent, which the
-/// program for messages cannot see.
+/// Runs before the send function of sockets in socket maps (`tcp_bpf_sendmsg`). Marks the socket if the data is urgent,
+/// because the program for messages cannot see that flag.
 #[inline(always)]
 pub(crate) fn mark(ctx: &FEntryContext) {
     let sk: *mut c_void = ctx.arg(0);
@@ -31,7 +32,7 @@ pub(crate) fn mark(ctx: &FEntryContext) {
     {
         // SAFETY: the value lives as long as the socket.
         let urgent = unsafe { &raw mut (*state.as_ptr()).urgent };
-        // SAFETY: as above; this field is only ever set.
+        // SAFETY: as above. Programs only ever set this field.
         unsafe { urgent.write_volatile(1) };
     }
 }

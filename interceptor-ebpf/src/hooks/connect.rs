@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `connect()`: decides where a connection goes, and sends it there.
+//! `connect()`: decides where a connection goes, and sends it there. Fails closed: a connection that must be redirected
+//! and cannot be is refused.
 
 use interceptor_policy::{
     Action, Address, AddressClass, Destination, Outbound, Owner, Protocol, Reason, SlotAddress, Tables as _,
@@ -19,7 +20,7 @@ use crate::{
 #[inline(always)]
 pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let Some(pod) = Pod::of(user.as_ptr()) else {
-        return ALLOW; // not enrolled
+        return ALLOW; // the pod is not enrolled, so nothing is intercepted
     };
     let (source, owner, mark, interface) =
         user.socket()
@@ -42,28 +43,30 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         interface,
     };
     if !bind_tproxy_to_lo(user, pod, &flow) {
-        return refuse(); // it would come back to the sidecar again and again
+        return refuse(); // fail closed: the connection would come back to the sidecar again and again
     }
     let Some(verdict) = rules::outbound(pod, &flow) else {
-        return refuse(); // the rules always say something
+        return refuse(); // fail closed; the rules always return a verdict
     };
-    match verdict.action {
+    let proxy_port = match verdict.action {
         Action::Pass => {
             if pod.slot_in(dialed.address, dialed.port).is_some() {
-                // Dialed by hand, the sidecar's port is reached without a destination, whichever loopback address was
-                // used. A slot is only ever entered through a verdict.
+                // The application dialed a slot address itself. Send it to plain loopback instead, so that only a
+                // redirect can use a slot.
                 user.set_address(dialed.address.loopback());
             }
-            ALLOW
+            return ALLOW;
         }
-        Action::RedirectOutbound => redirect(user, pod, flow, verdict.reason, pod.policy.outbound_port),
-        Action::RedirectInbound => redirect(user, pod, flow, verdict.reason, pod.policy.inbound_port),
-        Action::RedirectDns if flow.protocol == Protocol::Udp => dns_agent::connect(user, pod, &flow),
-        Action::RedirectDns => redirect(user, pod, flow, verdict.reason, pod.policy.dns_port),
-        Action::Refuse => refuse(),
-    }
+        Action::RedirectOutbound => pod.policy.outbound_port,
+        Action::RedirectInbound => pod.policy.inbound_port,
+        Action::RedirectDns if flow.protocol == Protocol::Udp => return dns_agent::connect(user, pod, &flow),
+        Action::RedirectDns => pod.policy.dns_port,
+        Action::Refuse => return refuse(),
+    };
+    redirect(user, pod, flow, verdict.reason, proxy_port)
 }
 
+/// Sends the connection to the sidecar, by way of a slot that remembers its destination.
 #[inline(always)]
 fn redirect<F: Family>(
     user: &UserAddress<'_, F>,
@@ -75,10 +78,11 @@ fn redirect<F: Family>(
     let destination = Destination::new(flow.destination, flow.port);
     let Some(slot) = pod.take_slot(destination) else {
         pod.count(Reason::NoSlot);
-        return refuse();
+        return refuse(); // fail closed: nothing would remember the destination
     };
     let source = source_under_iptables(pod, &flow, reason);
-    // The source cannot be set on a socket with a port of its own: then both ends are told.
+    // A socket with a port of its own cannot be bound to the source. Then the slot address says so, and both ends are
+    // shown that source.
     let source_is_pod = !source.is_unspecified() && !user.bind(source);
     let transparent = matches!(reason, Reason::ProxyToOwnPodTransparently);
     user.set_address(SlotAddress { slot, source_is_pod, transparent }.encode(destination.address));
@@ -86,10 +90,11 @@ fn redirect<F: Family>(
     ALLOW
 }
 
-/// A marked connection from an address that is not the pod's, as a sidecar under TPROXY makes it in the name of its
-/// client, has to look to `sk_lookup` as what it is: one from inside. To an address of the pod the kernel would let it
-/// arrive at that address's interface, as the client's own connections do. Bound to `lo`, it takes the route that its
-/// mark leads to, and arrives there. False when that fails.
+/// Binds a socket to `lo` that the sidecar connects with the address of its client, under TPROXY. False if that fails.
+///
+/// Such a connection is marked, and its source is not an address of the pod. If it is to an address of the pod, the
+/// kernel would let it arrive at the interface of that address, as the client's own connections do, and `sk_lookup`
+/// could not tell the two apart. Bound to `lo`, the connection takes the route of its mark, and arrives at `lo`.
 #[inline(always)]
 fn bind_tproxy_to_lo<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: &Outbound) -> bool {
     let by_the_sidecar =

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `listen()`: remembers the listening sockets of the sidecar, so that connections can be given to them.
+//! `listen()`: records the listening sockets of the sidecar, so that `sk_lookup` can choose them. The kernel removes
+//! them when they are closed.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -17,22 +18,23 @@ use crate::{
     socket::{Socket, low_half},
 };
 
-/// Remembers a socket that the sidecar starts to listen on, so that connections can be steered to it. Sockets of
-/// anybody else on the same port are not remembered, and so get none.
+/// Records a socket on which the sidecar starts to listen. A socket of anybody else on the same port is not recorded,
+/// so it gets no redirected connection.
 #[inline(always)]
 pub(crate) fn record(ctx: &SockOpsContext) -> u32 {
     if ctx.op() != BPF_SOCK_OPS_TCP_LISTEN_CB {
-        return CALLBACK_DONE; // of no interest
+        return CALLBACK_DONE; // another event
     }
     let Some(pod) = Pod::of(ctx.as_ptr()) else {
-        return CALLBACK_DONE; // not enrolled; should the pod be enrolled later, the loader adopts the sockets that already listen
+        // The pod is not enrolled. When it is, the loader adopts the sockets that listen by then.
+        return CALLBACK_DONE;
     };
     let port = low_half(ctx.local_port());
     if !pod.policy.is_proxy_port(port) {
-        return CALLBACK_DONE; // not a port that connections are redirected to
+        return CALLBACK_DONE; // no connection is redirected to this port
     }
     let Some(socket) = Socket::new(pointer_field!(ctx.ops, __bindgen_anon_2)) else {
-        return CALLBACK_DONE; // not recorded means that nothing is redirected to it
+        return CALLBACK_DONE; // fail closed: a socket that is not recorded gets no redirected connection
     };
     if !Pod::owner(socket).is_proxy() {
         pod.count(Reason::ForeignListener);
@@ -46,14 +48,14 @@ pub(crate) fn record(ctx: &SockOpsContext) -> u32 {
     CALLBACK_DONE
 }
 
-/// Puts the socket into the first free place of its port and scope.
+/// Adds the socket to the map, at the first free index of its port and scope. False if there is none.
 #[inline(always)]
 fn insert(ctx: &SockOpsContext, pod: Pod<'_>, port: u16, scope: ListenerScope) -> bool {
     for index in 0..LISTENERS_PER_PORT {
         let mut key = ListenerKey::new(pod.netns_cookie, port, scope, index);
         let map = (&raw const LISTENERS).cast_mut().cast();
-        // SAFETY: the map takes keys of this type, and the callback's socket listens. An entry in use is never
-        // replaced.
+        // SAFETY: the map takes keys of this type, and the callback's socket listens. `BPF_NOEXIST` never replaces the
+        // entry of another socket.
         if unsafe { bpf_sock_hash_update(ctx.ops, map, (&raw mut key).cast(), u64::from(BPF_NOEXIST)) } == 0 {
             return true;
         }

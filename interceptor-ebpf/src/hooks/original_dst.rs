@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `getsockopt(SO_ORIGINAL_DST)`: answers where a redirected connection was going.
+//! `getsockopt(SO_ORIGINAL_DST)`: answers where a redirected connection was going. Every other option and every other
+//! connection keeps the kernel's own answer.
 
 use aya_ebpf::{bindings::bpf_sockopt, programs::SockoptContext};
 use interceptor_policy::{Destination, Protocol};
@@ -12,29 +13,29 @@ use crate::{
     socket::Socket,
 };
 
-/// `SO_ORIGINAL_DST` at level `SOL_IP`, and at `SOL_IPV6`, where it is also called `IP6T_SO_ORIGINAL_DST`: the call
-/// that connection tracking answers
+/// The option of level `SOL_IP`, and of level `SOL_IPV6`, where it is also called `IP6T_SO_ORIGINAL_DST`. Under
+/// iptables, connection tracking answers it
 /// ([`nf_conntrack_proto.c`](https://github.com/torvalds/linux/blob/v6.12/net/netfilter/nf_conntrack_proto.c#L255)).
 const SO_ORIGINAL_DST: i32 = 80;
 const SOL_IP: i32 = 0;
 const SOL_IPV6: i32 = 41;
 
-/// Answers where a redirected connection was going. Everything else, the kernel has answered already.
+/// Replaces the kernel's answer for a redirected connection.
 #[inline(always)]
 pub(crate) fn answer(ctx: &SockoptContext) -> i32 {
     let sockopt = ctx.sockopt;
     let (level, name) = (field!(sockopt, level), field!(sockopt, optname));
     if name != SO_ORIGINAL_DST || !(level == SOL_IP || level == SOL_IPV6) {
-        return DONE; // not ours to answer
+        return DONE; // another option
     }
     let Some(socket) = Socket::new(pointer_field!(sockopt, __bindgen_anon_1)) else {
         return DONE; // the context of this program always has a socket
     };
     if Protocol::from_number(socket.protocol()) != Protocol::Tcp || socket.peer_port() == 0 {
-        return DONE; // not a connection
+        return DONE; // not a TCP connection
     }
     let Some(pod) = Pod::of(sockopt.cast()) else {
-        return DONE; // not enrolled
+        return DONE; // the pod is not enrolled, so nothing was redirected
     };
     match original_destination(pod, socket) {
         Known(Destination { address, port, padding: _ }) if level == SOL_IP && address.is_v4() => {
@@ -44,7 +45,7 @@ pub(crate) fn answer(ctx: &SockoptContext) -> i32 {
             respond(sockopt, SockaddrIn6::new(address, port));
         }
         Forgotten => set_result(sockopt, -ENOENT),
-        // Not redirected, or asked at the level of the other family: the kernel's own answer stands.
+        // The connection was not redirected, or the option is that of the other family. The kernel's answer stands.
         NotOurs | Known(_) => {}
     }
     DONE
@@ -52,30 +53,35 @@ pub(crate) fn answer(ctx: &SockoptContext) -> i32 {
 
 use OriginalDestination::{Forgotten, Known, NotOurs};
 
+/// What is known about where a connection was going.
 enum OriginalDestination {
+    /// The connection is to the sidecar, and was going there.
     Known(Destination),
-    /// Its slot was recycled. The sidecar must not take the address it sees for the destination.
+    /// The slot was recycled. The sidecar must not take the address that it sees for the destination.
     Forgotten,
-    /// The connection was not redirected, and is not to the sidecar.
+    /// The connection was not redirected, and it is not to the sidecar.
     NotOurs,
 }
 
+/// Where the connection of a socket was going.
 #[inline(always)]
 fn original_destination(pod: Pod<'_>, socket: Socket) -> OriginalDestination {
     let local = Destination::new(socket.local_address(), socket.local_port());
-    // The sidecar asks of what it accepted; the application may ask as well, on its own end.
+    // The sidecar asks about a socket that it accepted. The application may ask as well, about its own end.
     let local_and_peer = [(local.address, local.port), (socket.peer_address(), socket.peer_port())];
     let Some(slot_address) = local_and_peer
         .into_iter()
         .find_map(|(address, port)| pod.slot_in(address, port))
     else {
-        // Steered here by `sk_lookup`, or dialed directly: the packet still says where it was going.
+        // `sk_lookup` chose this socket, or the client dialed it directly. Then the packet was not changed, and the
+        // local address is the destination.
         let to_sidecar = pod.policy.is_proxy_port(local.port) || PROXY_SOCKETS.get(socket).is_some();
         return if to_sidecar { Known(local) } else { NotOurs };
     };
     pod.destination(slot_address.slot).map_or(Forgotten, Known)
 }
 
+/// Copies the answer to the application's buffer.
 #[inline(always)]
 #[expect(
     clippy::cast_possible_truncation,
@@ -85,16 +91,17 @@ fn original_destination(pod: Pod<'_>, socket: Socket) -> OriginalDestination {
 fn respond<T>(sockopt: *mut bpf_sockopt, answer: T) {
     let value: *mut T = pointer_field!(sockopt, __bindgen_anon_2);
     let value_end: *mut T = pointer_field!(sockopt, __bindgen_anon_3);
-    // The second comparison is the first one's consequence, spelled out for the verifier.
+    // The verifier needs the second comparison. The first one implies it.
     if field!(sockopt, optlen) < size_of::<T>() as i32 || value.wrapping_add(1) > value_end {
         return set_result(sockopt, -EINVAL);
     }
-    // SAFETY: there is room for it, as was just checked.
+    // SAFETY: the buffer is large enough, as was just checked.
     unsafe { value.write_unaligned(answer) };
     set_field!(sockopt, optlen = size_of::<T>() as i32);
     set_result(sockopt, 0);
 }
 
+/// Sets what the system call returns.
 #[inline(always)]
 fn set_result(sockopt: *mut bpf_sockopt, result: i32) {
     set_field!(sockopt, retval = result);

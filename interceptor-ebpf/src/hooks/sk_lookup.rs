@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `sk_lookup`: which socket gets a connection that arrives at the pod, or was redirected inside it.
+//! `sk_lookup`: chooses the socket for a connection that arrives at the pod, or was redirected inside the pod. It never
+//! changes the packet.
 
 use aya_ebpf::{
     bindings::{
@@ -22,23 +23,23 @@ use crate::{
     socket::{address, low_half},
 };
 
-/// Chooses the socket for a new connection: the sidecar's, for those it intercepts.
+/// Chooses the socket for a new connection: a socket of the sidecar if the connection is intercepted.
 #[inline(always)]
 pub(crate) fn select_socket(ctx: &SkLookupContext) -> u32 {
     let Some(netns_cookie) = caller(ctx.lookup) else {
-        return SK_DROP; // nobody can tell whose connection this is, so it does not pass
+        return SK_DROP; // fail closed: the pod of this connection is not known
     };
     let Some(pod) = Pod::enrolled(netns_cookie) else {
-        return SK_PASS; // not enrolled: neither are the programs on the cgroup in force
+        return SK_PASS; // the pod is not enrolled, so nothing is intercepted
     };
     let (source, destination) = addresses(ctx.lookup);
     let port = low_half(field!(ctx.lookup, local_port));
     if SlotAddress::is_in_network_v6(destination) && !pod.address(source).has(AddressClass::LOCAL) {
         pod.count(Reason::SlotFromOutside);
-        return SK_DROP; // a slot is only ever entered through a verdict on a connection of the pod
+        return SK_DROP; // fail closed: only a redirected connection of the pod itself may use a slot
     }
     if pod.slot_in(destination, port).is_some() {
-        return to_sidecar(ctx, pod, port, ListenerScope::INSIDE); // decided in connect()
+        return to_sidecar(ctx, pod, port, ListenerScope::INSIDE); // connect() has decided
     }
     let protocol = Protocol::from_number(field!(ctx.lookup, protocol));
     let interface = field!(ctx.lookup, ingress_ifindex);
@@ -53,8 +54,9 @@ pub(crate) fn select_socket(ctx: &SkLookupContext) -> u32 {
     }
 }
 
-/// The pod whose program called this one, on this CPU and a moment ago. Should another lookup have come between, which
-/// takes one that was not made by a packet, then the context is another, and the answer is none.
+/// The pod whose lookup stub called this program: its stub has just written that on this CPU. If another lookup ran on
+/// this CPU in between, its context address differs, and we return `None`. (Only a lookup without a packet can do
+/// that.)
 #[inline(always)]
 fn caller(lookup: *mut bpf_sk_lookup) -> Option<u64> {
     let caller = LOOKUP_CALLER.get_ptr(0)?;
@@ -84,20 +86,20 @@ fn addresses(lookup: *mut bpf_sk_lookup) -> (Address, Address) {
     (address(family, remote_v4, remote_v6), address(family, local_v4, local_v6))
 }
 
-/// Gives the connection to a socket of the sidecar that listens on `port`, on all addresses or on those of `scope`; the
-/// kernel spreads it over the socket's `SO_REUSEPORT` group.
+/// Gives the connection to a socket of the sidecar that listens on `port`, on all addresses or on those of `scope`. The
+/// kernel spreads connections over the `SO_REUSEPORT` group of that socket.
 #[inline(always)]
 fn to_sidecar(ctx: &SkLookupContext, pod: Pod<'_>, port: u16, scope: ListenerScope) -> u32 {
     let search = ListenerSearch { lookup: ctx.lookup, netns_cookie: pod.netns_cookie, port, scope };
     if find_first(2 * LISTENERS_PER_PORT, search).is_some() {
         return SK_PASS;
     }
-    // Nobody listens: refused, never passed on to the application.
     pod.count(Reason::NoListener);
-    SK_DROP
+    SK_DROP // fail closed: the sidecar does not listen, and the application must not get the connection
 }
 
-/// The sockets that may take a connection: those on all addresses first, then those on the addresses of `scope`.
+/// Looks for a socket that takes the connection: first among those that listen on all addresses, then among those that
+/// listen on the addresses of `scope`.
 struct ListenerSearch {
     lookup: *mut bpf_sk_lookup,
     netns_cookie: u64,
@@ -106,6 +108,7 @@ struct ListenerSearch {
 }
 
 impl Search for ListenerSearch {
+    /// Accepts a socket of the connection's family. It gets the connection at once.
     #[inline(always)]
     fn accepts(&self, candidate: u32) -> bool {
         let (scope, index) = if candidate < LISTENERS_PER_PORT {
@@ -114,7 +117,7 @@ impl Search for ListenerSearch {
             (self.scope, candidate - LISTENERS_PER_PORT)
         };
         let key = ListenerKey::new(self.netns_cookie, self.port, scope, index);
-        // An error means that no socket is there, or that it serves the other family only.
+        // An error means that there is no such socket, or that it serves the other family only.
         LISTENERS.redirect_sk_lookup(SkLookupContext::new(self.lookup), key, 0).is_ok()
     }
 }

@@ -11,16 +11,17 @@ use crate::{
     source::source_toward, user_address::UserAddress,
 };
 
-/// `getpeername()` and `accept()`: the application is shown what it dialed, the sidecar who dialed.
+/// `getpeername()` and `accept()`: shows the application the address that it dialed, and the sidecar the address of the
+/// application.
 #[inline(always)]
 pub(crate) fn peer_name<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let (peer, port) = (user.address(), user.port());
     if SlotAddress::decode(peer).is_some() {
         let Some(pod) = Pod::of(user.as_ptr()) else {
-            return DONE; // not enrolled (any more)
+            return DONE; // the pod is not enrolled, or not any longer
         };
-        // A forgotten slot is counted; the name then shows the slot's own address, which misleads nobody into trusting
-        // it.
+        // If the slot was recycled, that is counted, and the application sees the slot's own address. Nobody takes that
+        // for a real destination.
         if let Some(remote) = pod.slot_in(peer, port)
             && let Some(dialed) = pod.destination(remote.slot)
         {
@@ -45,8 +46,8 @@ pub(crate) fn peer_name<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     DONE
 }
 
-/// `getsockname()`: both sides are shown what REDIRECT would have made of the local address, or what TPROXY leaves as
-/// it is.
+/// `getsockname()`: shows both ends the local address that REDIRECT would give them, or that TPROXY would leave as it
+/// is.
 #[inline(always)]
 pub(crate) fn local_name<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let Some(socket) = user.socket() else {
@@ -54,12 +55,12 @@ pub(crate) fn local_name<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     };
     let peer_port = socket.peer_port();
     if peer_port == 0 {
-        return DONE; // not connected: nothing was redirected
+        return DONE; // the socket is not connected, so nothing was redirected
     }
     let local = user.address();
     if let Some(peer) = SlotAddress::decode(socket.peer_address()) {
-        // The application's end. Only a socket that was bound to a port, and not to an address, has a source of its
-        // own.
+        // This is the application's end. Its address is wrong only if the application has bound the socket to a port
+        // and not to an address.
         if peer.source_is_pod
             && let Some(pod) = Pod::of(user.as_ptr())
             && pod.policy.is_proxy_port(peer_port)
@@ -77,8 +78,8 @@ pub(crate) fn local_name<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         return DONE;
     }
     let Some(listener) = PROXY_SOCKETS.get(socket) else {
-        // Not accepted on the sidecar's inbound port. One that asks the agent, and was bound to a port and not to an
-        // address, is shown the source that it would have had.
+        // The sidecar did not accept this socket on its inbound port. If it is a UDP socket that asks the agent, and
+        // the application has bound it to a port and not to an address, show the source that it would have had.
         if local.is_loopback()
             && let Some(pod) = Pod::of(user.as_ptr())
             && let Some(AskedServer { server, source_is_pod: 1 }) =
@@ -89,20 +90,21 @@ pub(crate) fn local_name<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         return DONE;
     };
     let Some(pod) = Pod::of(user.as_ptr()) else {
-        return DONE; // not enrolled (any more)
+        return DONE; // the pod is not enrolled, or not any longer
     };
     if !pod.policy.has(PolicyFlags::TPROXY)
         && !pod.address(socket.peer_address()).has(AddressClass::LOCAL)
         && (user.port() != low_half(listener.port) || is_intercepted(pod, socket.peer_address(), local, user.port()))
     {
-        // It came from outside: REDIRECT picks the first address of the interface, and the sidecar's port.
+        // The connection came from outside and was redirected. REDIRECT picks the first address of the interface, and
+        // the sidecar's port.
         user.set_address(pod.primary_of(local));
         user.set_port(low_half(listener.port));
     }
     DONE
 }
 
-/// The local address of what was accepted on a slot; only the sidecar accepts there.
+/// Shows the sidecar the local address of a connection that it accepted on a slot. Only the sidecar accepts there.
 #[inline(always)]
 fn show_accepted_slot<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, accepted: SlotAddress) {
     if !accepted.transparent {
@@ -111,7 +113,7 @@ fn show_accepted_slot<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, accept
         user.set_address(destination.address);
         user.set_port(destination.port);
     }
-    // A forgotten slot is counted; the name then shows the slot's own address, as to getpeername().
+    // If the slot was recycled, that is counted, and the sidecar sees the slot's own address, as with getpeername().
 }
 
 /// The source that a connection to the slot's destination would have had.
@@ -121,8 +123,8 @@ fn source_of_slot(pod: Pod<'_>, slot_address: SlotAddress, like: Address) -> Add
         .map_or_else(|| pod.policy.pod_address(like), |to| source_toward(pod, to.address))
 }
 
-/// Whether a connection from outside to the very port that the sidecar listens on was redirected there; else it was let
-/// through.
+/// Whether the rules redirect a connection from outside. A connection to the very port on which the sidecar listens may
+/// also have passed.
 #[inline(always)]
 fn is_intercepted(pod: Pod<'_>, source: Address, destination: Address, port: u16) -> bool {
     let flow = Inbound { protocol: Protocol::Tcp, source, destination, port, interface: 0 };

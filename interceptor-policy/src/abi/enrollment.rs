@@ -8,8 +8,8 @@ use super::policy::Policy;
 /// How many pods can be enrolled on a node.
 pub const MAX_PODS: usize = 4096;
 
-/// A pod's entry in the map of pods: the policy, which the programs act on, and what the loader needs later. Both are in
-/// one entry, so that both change at the same instant.
+/// A pod's entry in the map of pods: the policy, which the programs act on, and what the loader needs later. Both are
+/// in one entry, so that both change at the same instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Enrollment {

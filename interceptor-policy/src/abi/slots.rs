@@ -30,8 +30,8 @@ impl Destination {
 
 /// What a slot holds: a destination, and the pod that took the slot for it.
 ///
-/// A pod that reads a slot of another pod finds nothing. So the connections of one pod can push a destination of another out
-/// of the map, but never put their own in its place.
+/// A pod that reads a slot of another pod finds nothing. So the connections of one pod can push a destination of
+/// another out of the map, but never put their own in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct SlotEntry {

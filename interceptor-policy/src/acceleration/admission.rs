@@ -77,7 +77,10 @@ mod tests {
 
     #[rstest]
     #[case::to_the_sidecar(CONNECTED, Ok(()))]
-    #[case::to_another_accelerated_pod(Candidate { peer_location: PeerLocation::OtherPod, sidecar: false, ..CONNECTED }, Ok(()))]
+    #[case::to_another_accelerated_pod(
+        Candidate { peer_location: PeerLocation::OtherPod, sidecar: false, ..CONNECTED },
+        Ok(())
+    )]
     #[case::to_another_node(
         Candidate { peer_location: PeerLocation::Elsewhere, ..CONNECTED },
         Err(Reason::AccelerationPeerElsewhere)
