@@ -8,7 +8,6 @@ use crate::run::{ask, exec, say};
 use crate::setup::{self, Purpose};
 use crate::suite;
 use crate::user::require_root;
-use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -86,8 +85,8 @@ fn listed(list: &str) -> impl Iterator<Item = &str> {
 /// Which other suite has tests whose names contain `text`.
 fn elsewhere(text: &str) -> Result<String> {
     let mut found = Vec::new();
-    for suite in &Workspace::load()?.member(suite::PACKAGE)?.tests {
-        let tests = if suite == STORIES { Vec::new() } else { tests_with(suite, text)? };
+    for suite in suite::targets()? {
+        let tests = if suite == STORIES { Vec::new() } else { tests_with(&suite, text)? };
         if let Some(first) = tests.first() {
             found.push(format!("the suite {suite} has {}, such as {first}", tests.len()));
         }

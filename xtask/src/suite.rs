@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The suites that need programs of others, beside those that every test needs. Each can be left out by name, and only
-//! so.
+//! The suites that need more programs than every test needs. Each can be left out, but only by name.
+
+use anyhow::Result;
+
+use crate::workspace::Workspace;
 
 /// The package whose test targets are the suites.
 pub(crate) const PACKAGE: &str = "interceptor-tests";
@@ -15,6 +18,11 @@ pub(crate) enum Suite {
     Resolvers,
     /// Other kernels, in virtual machines
     Kernels,
+}
+
+/// The names of all suites: the test targets of [`PACKAGE`].
+pub(crate) fn targets() -> Result<Vec<String>> {
+    Ok(Workspace::load()?.member(PACKAGE)?.tests.clone())
 }
 
 impl Suite {
@@ -46,12 +54,10 @@ impl Suite {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workspace::Workspace;
 
     #[test]
     fn targets_are_there() {
-        let workspace = Workspace::load().unwrap();
-        let tests = &workspace.member(PACKAGE).unwrap().tests;
+        let tests = targets().unwrap();
         for target in Suite::ALL.into_iter().filter_map(Suite::target) {
             assert!(tests.iter().any(|test| test == target), "{target} is not one of {tests:?}");
         }

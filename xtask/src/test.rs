@@ -66,7 +66,7 @@ fn here(options: &Options) -> Result<()> {
         say("\nnot run, because of the filter: lint; `cargo xtask lint` runs it");
     }
     stages.run("unit and property tests", || {
-        exec(host_cargo("test").args(["--lib", "--bins", "--test", "interrupted"]).args(filter))?;
+        exec(unit_tests()?.args(filter))?;
         exec(host_cargo("test").arg("--doc").args(filter))
     })?;
     stages.run("root suite", || {
@@ -91,12 +91,22 @@ fn here(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Tests inside the packages, and those beside them that are no suite. None of them needs root.
+fn unit_tests() -> Result<Command> {
+    let mut command = host_cargo("test");
+    command.args(["--lib", "--bins"]);
+    for member in Workspace::load()?.members.iter().filter(|member| member.name != suite::PACKAGE) {
+        command.args(member.tests.iter().flat_map(|test| ["--test", test]));
+    }
+    Ok(command)
+}
+
 /// All suites, or all but those `without`. cargo can only be told what to run, not what to leave out.
 fn root_suite(without: &[Suite]) -> Result<Command> {
     let mut command = host_cargo("test");
-    for test in &Workspace::load()?.member(suite::PACKAGE)?.tests {
-        if !without.iter().any(|suite| suite.target() == Some(test)) {
-            command.args(["--test", test]);
+    for test in suite::targets()? {
+        if !without.iter().any(|suite| suite.target() == Some(&test)) {
+            command.args(["--test", &test]);
         }
     }
     Ok(command)

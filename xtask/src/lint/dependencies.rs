@@ -38,11 +38,10 @@ const TABLE: &[Row] = &[
         member: "interceptor",
         uses: &[
             "interceptor-config", "interceptor-policy",
-            "anyhow", "aya", "clap", "comfy-table", "futures-util", "netlink-packet-core", "netlink-packet-sock-diag",
-            "netlink-sys", "nix", "rtnetlink", "serde", "serde_json", "socket2", "thiserror", "tokio", "tracing",
-            "tracing-subscriber", "zerocopy",
+            "anyhow", "aya", "aya-obj", "futures-util", "netlink-packet-core", "netlink-packet-sock-diag", "netlink-sys", "nix",
+            "rtnetlink", "serde", "socket2", "thiserror", "tokio", "tracing", "zerocopy",
         ],
-        optional: &["aya-log", "log"],
+        optional: &["aya-log", "clap", "comfy-table", "log", "serde_json", "tracing-subscriber"],
         build: &["toolchain"],
     },
     Row {
@@ -60,7 +59,7 @@ const TABLE: &[Row] = &[
         uses: &[
             "interceptor", "interceptor-config", "interceptor-policy", "testkit",
             "anyhow", "bytes", "clap", "compio-driver", "http-body-util", "hyper", "hyper-util", "indicatif", "nix",
-            "proptest", "rustix", "serde", "serde_json", "socket2", "tempfile", "tokio",
+            "proptest", "rstest", "rustix", "serde", "serde_json", "socket2", "tempfile", "tokio",
         ],
         optional: &[],
         build: &[],

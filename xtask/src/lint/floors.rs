@@ -7,12 +7,21 @@ use super::imports::Imports;
 
 const KERNEL: &str = "interceptor/src/kernel";
 
-/// From the ground up. A file may import from its own folder and from lower floors.
+/// From the lowest up. A file may import from its own folder, from lower floors, and from the ground.
 const FLOORS: [(&str, u8); 6] = [("sys", 1), ("programs", 2), ("pod", 2), ("node", 3), ("check", 4), ("enroll", 5)];
+
+/// The ground: files of the crate that every floor may import. They import nothing of the kernel side.
+const GROUND: [&str; 2] = ["interceptor/src/accounts.rs", "interceptor/src/error.rs"];
 
 pub(super) fn floors(imports: &Imports) -> Vec<String> {
     let mut problems = Vec::new();
     for (from, targets) in &imports.0 {
+        if GROUND.iter().any(|ground| from == Path::new(ground)) {
+            let above = targets.keys().filter(|to| to.starts_with(KERNEL));
+            problems.extend(
+                above.map(|to| format!("{}: imports {}, but stands below {KERNEL}", from.display(), to.display())),
+            );
+        }
         let Some(folder) = folder(from) else { continue };
         let Some(floor) = floor(folder) else {
             problems.push(format!(
@@ -26,13 +35,13 @@ pub(super) fn floors(imports: &Imports) -> Vec<String> {
                 Some(other) if other == folder => false,
                 Some(other) => self::floor(other).is_none_or(|other| other >= floor),
                 // `kernel/mod.rs` and the rest of the crate stand above.
-                None => true,
+                None => GROUND.iter().all(|ground| to != Path::new(ground)),
             };
             if above {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 problems.push(format!(
                     "{}: imports {} from {}, which is not below it: {folder} stands on floor {floor}, and may import \
-                     from itself and from {}",
+                     from itself{} and from the ground",
                     from.display(),
                     names.join(", "),
                     to.display(),
@@ -61,7 +70,11 @@ fn below(floor: u8) -> String {
         .filter(|(_, other)| *other < floor)
         .map(|(name, _)| *name)
         .collect();
-    if lower.is_empty() { "no other folder".into() } else { lower.join(", ") }
+    if lower.is_empty() {
+        String::new()
+    } else {
+        format!(", from {}", lower.join(", "))
+    }
 }
 
 #[cfg(test)]
@@ -89,19 +102,22 @@ mod tests {
 
     #[test]
     fn an_import_that_points_up_or_aside_is_reported() {
-        assert_eq!(
-            in_kernel("pod/netns.rs", "node/maps.rs"),
-            [
-                "interceptor/src/kernel/pod/netns.rs: imports Name from interceptor/src/kernel/node/maps.rs, which is not \
-              below it: pod stands on floor 2, and may import from itself and from sys"
-            ]
-        );
+        let problem = "interceptor/src/kernel/pod/netns.rs: imports Name from interceptor/src/kernel/node/maps.rs, which \
+                       is not below it: pod stands on floor 2, and may import from itself, from sys and from the ground";
+        assert_eq!(in_kernel("pod/netns.rs", "node/maps.rs"), [problem]);
         assert_eq!(in_kernel("pod/netns.rs", "programs/object.rs").len(), 1);
         assert_eq!(in_kernel("sys/bpf.rs", "mod.rs").len(), 1);
-        assert_eq!(
-            problems(&format!("{KERNEL}/sys/bpf.rs"), "interceptor/src/accounts.rs").len(),
-            1
-        );
+        let node = "interceptor/src/node.rs";
+        assert_eq!(problems(&format!("{KERNEL}/sys/bpf.rs"), node).len(), 1);
+    }
+
+    #[test]
+    fn the_ground_is_below_every_floor() {
+        let [error, bpf] = ["interceptor/src/error.rs", "interceptor/src/kernel/sys/bpf.rs"];
+        assert!(problems(bpf, error).is_empty());
+        let problem = "interceptor/src/error.rs: imports interceptor/src/kernel/sys/bpf.rs, but stands below \
+                       interceptor/src/kernel";
+        assert_eq!(problems(error, bpf), [problem]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::programs::{self, host_cargo};
 use crate::run::{ask, exec};
+use crate::suite;
 
 /// Executable files by the names of their targets.
 pub(super) struct Built {
@@ -24,7 +25,10 @@ pub(super) fn build() -> Result<Built> {
     let mut programs = programs::build_command();
     programs.args(RUN_IN_THE_MACHINE.iter().flat_map(|program| ["--bin", program]));
     let mut suites = host_cargo("test");
-    suites.args(["--no-run", "--test", "*"]);
+    suites.arg("--no-run");
+    for suite in suite::targets()? {
+        suites.args(["--test", &suite]);
+    }
     let mut built = Built { programs: BTreeMap::new(), tests: BTreeMap::new() };
     for mut command in [programs, suites] {
         // The first run shows its progress. The second has nothing left to build, and says where everything is.
