@@ -65,7 +65,7 @@ async fn validate(config: &IstioConfig) -> Result<()> {
             match timeout(ATTEMPT, ask(config.run.probe_port)).await {
                 Ok(Ok(port)) if port == config.run.probe_port => return Ok(()),
                 Ok(Ok(port)) => {
-                    tracing::warn!("The original destination had port {port}, not {}", config.run.probe_port)
+                    tracing::warn!("The original destination had port {port}, not {}", config.run.probe_port);
                 }
                 Ok(Err(error)) => tracing::debug!("Not redirected yet: {error:#}"),
                 Err(_elapsed) => tracing::debug!("No answer yet"),
