@@ -113,6 +113,9 @@ pub enum ConfigError {
     #[error("{setting}: `{value}` is not a value for it; write {wanted}")]
     NotAValue { setting: Setting, value: String, wanted: &'static str },
 
+    #[error("{}", .faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(". "))]
+    Annotations { faults: Vec<AnnotationFault> },
+
     #[error(
         "failed to load {}: {reason}; name the file that lists the DNS servers with --resolv-conf, or capture the queries to all of \
          them (--capture-all-dns)", .path.display()
@@ -126,4 +129,13 @@ pub enum ConfigError {
         "the lists of {what} make {count} prefixes, more than the {max} a pod may have; write fewer or wider ranges"
     )]
     TooManyPrefixes { what: &'static str, count: usize, max: usize },
+}
+
+/// A pod's annotation that has no valid value.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{annotation}: `{value}` is not a value for it; write {wanted}")]
+pub struct AnnotationFault {
+    pub annotation: &'static str,
+    pub value: String,
+    pub wanted: &'static str,
 }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! These are pure steps. Every configuration that cannot be carried out is refused in them, before anything is touched.
-//! Nothing here talks to the kernel, prints or exits. The environment and the account database come in
+//! Nothing here talks to the kernel, prints or exits. The environment, the annotations and the account database come in
 //! as arguments.
 
 mod accounts;
@@ -29,7 +29,7 @@ pub use compile::{
     AddressPrefix, CompiledPolicy, MAX_PREFIXES_PER_POD, NumberPrefix, SourcePrefix, compile, representatives,
     unknown_interfaces,
 };
-pub use error::ConfigError;
+pub use error::{AnnotationFault, ConfigError};
 pub use istio::{
     AccelerationConfig, DnsCapture, DnsConfig, DnsServers, InboundConfig, InterceptionMode, InterfacesConfig,
     IptablesBinary, IstioConfig, OutboundConfig, OwnerGroupsConfig, ProxyConfig, ResolvConf, RunConfig, TproxyConfig,
@@ -37,5 +37,5 @@ pub use istio::{
 };
 pub use pod::{IdMap, IdMaps, InterfaceFacts, PodFacts, RouteFacts};
 pub use settings::{Flags, Setting};
-pub use sources::{Environment, Sources};
+pub use sources::{Annotations, Environment, Sources};
 pub use values::{Cidr, NumberRange, Selection};

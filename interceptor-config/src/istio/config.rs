@@ -58,7 +58,7 @@ impl IstioConfig {
         accounts: &dyn Accounts,
         resolv_conf: ResolvConf<'_>,
     ) -> Result<(Self, Vec<String>), ConfigError> {
-        let mut from = Reader::new(sources);
+        let mut from = Reader::new(sources)?;
         let config = Self {
             proxy: ProxyConfig::read(&from, accounts)?,
             inbound: InboundConfig::read(&mut from, accounts)?,

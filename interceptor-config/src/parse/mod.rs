@@ -5,12 +5,14 @@
 //! There are two differences, and both refuse more: numbers with leading zeros or `0x`, which iptables takes for octal
 //! and hexadecimal, and IDs whose range runs backwards, which iptables takes for a range without members.
 
+mod budget;
 mod cidr;
 mod ids;
 mod list;
 mod ports;
 mod range;
 
+pub(crate) use budget::{BUDGET, budget};
 pub(crate) use cidr::{cidr, cidrs, cidrs_or_all};
 pub(crate) use ids::{groups, groups_or_all, users};
 pub(crate) use list::split;

@@ -9,5 +9,6 @@ mod row;
 mod table;
 
 pub use flags::Flags;
+pub(crate) use row::{Annotation, Form};
 pub use row::{Heading, Value};
 pub use table::Setting;

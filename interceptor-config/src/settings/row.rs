@@ -9,6 +9,7 @@ pub(crate) struct Row {
     pub(crate) flag: Option<Flag>,
     /// The environment variables, the strongest last.
     pub(crate) variables: &'static [&'static str],
+    pub(crate) annotation: Option<Annotation>,
     /// The text of the setting if nobody gives one.
     pub(crate) default: &'static str,
     /// What help says instead, where the default depends on something else.
@@ -24,6 +25,39 @@ pub(crate) struct Flag {
     /// Without its dashes.
     pub(crate) long: &'static str,
     pub(crate) short: Option<char>,
+}
+
+/// The annotations of a pod that set a setting. Other names of Istio's annotations are not read.
+#[derive(Debug)]
+pub(crate) struct Annotation {
+    /// Of those that the pod has, the first counts.
+    pub(crate) names: &'static [&'static str],
+    pub(crate) form: Form,
+    /// The text of the setting if the pod has no such annotation. Without it, the default of the setting counts.
+    pub(crate) absent: Option<&'static str>,
+}
+
+/// How an annotation is written. Istio takes less in an annotation than in a flag or a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `REDIRECT` or `TPROXY`.
+    Mode,
+    /// A list of IP ranges.
+    Cidrs,
+    /// A list of IP ranges, or `*`.
+    CidrsOrAll,
+    /// A list of port numbers, without ranges and names.
+    Ports,
+    /// A list of port numbers, or `*`.
+    PortsOrAll,
+    /// A list of port numbers, to which the sidecar's own ports are added.
+    PortsAndOwn,
+    /// A list of names of interfaces, without wildcards.
+    Interfaces,
+    /// A boolean.
+    Switch,
+    /// A budget of acceleration.
+    Budget,
 }
 
 /// What Go's flag library takes for a value.

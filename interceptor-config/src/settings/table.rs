@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The table of settings: one row for each. Names and defaults of Istio's settings are those of
 //! [`constants.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/constants/constants.go) and
-//! [`root.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/cmd/root.go).
+//! [`root.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/cmd/root.go), and its annotations
+//! those of
+//! [`sidecar_redirect.go`](https://github.com/istio/istio/blob/master/cni/pkg/plugin/sidecar_redirect.go). It holds no
+//! value that anybody gave.
 
 use std::fmt;
 
 use super::row::{
-    Flag, Heading, Row,
+    Annotation, Flag, Form, Heading, Row,
     Value::{self, Duration, Number, Switch, Text},
 };
 
@@ -23,6 +26,7 @@ macro_rules! settings {
     ($($heading:ident {
         $($name:ident:
             [$($long:literal $(, $short:literal)?)?], [$($variable:literal),*],
+            $(annotated($form:ident, [$($annotation:literal),+] $(, $absent:literal)?),)?
             $default:literal $(shown $shown:literal)?, $value:expr, $help:literal;)+
     })+) => {
         /// A setting of `istio-iptables` or of Interceptor, whichever way it is given.
@@ -33,12 +37,17 @@ macro_rules! settings {
             /// All settings, in the order in which help lists them.
             pub const ALL: &[Self] = &[$($(Self::$name),+),+];
 
-            pub(crate) const fn row(self) -> &'static Row {
+            const fn row(self) -> &'static Row {
                 match self {
                     $($(Self::$name => const { &Row {
                         heading: Heading::$heading,
                         flag: optional!($(Flag { long: $long, short: optional!($($short)?) })?),
                         variables: &[$($variable),*],
+                        annotation: optional!($(Annotation {
+                            names: &[$($annotation),+],
+                            form: Form::$form,
+                            absent: optional!($($absent)?),
+                        })?),
                         default: $default,
                         shown_default: optional!($($shown)?),
                         value: $value,
@@ -50,7 +59,7 @@ macro_rules! settings {
     };
 }
 
-// [flag, short], [variables, the strongest last], default, value, help
+// [flag, short], [variables, the strongest last], annotated(form, [annotations], text if absent), default, value, help
 settings! {
     Interception {
         EnvoyPort: ["envoy-port", 'p'], [], "15001", Text("PORT"),
@@ -67,22 +76,29 @@ settings! {
         EnvoyUser: [], ["ENVOY_USER"], "istio-proxy", Text("USER"),
             "User of the sidecar's image";
         InterceptionMode: ["istio-inbound-interception-mode", 'm'], ["ISTIO_INBOUND_INTERCEPTION_MODE"],
+            annotated(Mode, ["sidecar.istio.io/interceptionMode"], "REDIRECT"),
             "REDIRECT", Text("MODE"),
             "How inbound connections are intercepted: TPROXY, or REDIRECT for any other value";
-        InboundPorts: ["istio-inbound-ports", 'b'], ["ISTIO_INBOUND_PORTS"], "", Text("PORTS"),
+        InboundPorts: ["istio-inbound-ports", 'b'], ["ISTIO_INBOUND_PORTS"],
+            annotated(PortsOrAll, ["traffic.sidecar.istio.io/includeInboundPorts"], "*"), "", Text("PORTS"),
             "Inbound ports to intercept, or `*` for all";
-        LocalExcludePorts: ["istio-local-exclude-ports", 'd'], ["ISTIO_LOCAL_EXCLUDE_PORTS"], "", Text("PORTS"),
+        LocalExcludePorts: ["istio-local-exclude-ports", 'd'], ["ISTIO_LOCAL_EXCLUDE_PORTS"],
+            annotated(PortsAndOwn, ["traffic.sidecar.istio.io/excludeInboundPorts"], "15020"), "", Text("PORTS"),
             "Inbound ports to leave alone, if --istio-inbound-ports is `*`";
-        ExcludeInterfaces: ["istio-exclude-interfaces", 'c'], ["ISTIO_EXCLUDE_INTERFACES"], "", Text("INTERFACES"),
+        ExcludeInterfaces: ["istio-exclude-interfaces", 'c'], ["ISTIO_EXCLUDE_INTERFACES"],
+            annotated(Interfaces, ["traffic.sidecar.istio.io/excludeInterfaces"], ""), "", Text("INTERFACES"),
             "Interfaces to leave alone, inbound and outbound";
-        ServiceCidr: ["istio-service-cidr", 'i'], ["ISTIO_SERVICE_CIDR"], "", Text("CIDRS"),
+        ServiceCidr: ["istio-service-cidr", 'i'], ["ISTIO_SERVICE_CIDR"],
+            annotated(CidrsOrAll, ["traffic.sidecar.istio.io/includeOutboundIPRanges"], "*"), "", Text("CIDRS"),
             "Destinations to intercept, or `*` for all";
-        ServiceExcludeCidr: ["istio-service-exclude-cidr", 'x'], ["ISTIO_SERVICE_EXCLUDE_CIDR"], "", Text("CIDRS"),
+        ServiceExcludeCidr: ["istio-service-exclude-cidr", 'x'], ["ISTIO_SERVICE_EXCLUDE_CIDR"],
+            annotated(Cidrs, ["traffic.sidecar.istio.io/excludeOutboundIPRanges"], ""), "", Text("CIDRS"),
             "Destinations to leave alone";
-        OutboundPorts: ["istio-outbound-ports", 'q'], ["ISTIO_OUTBOUND_PORTS"], "", Text("PORTS"),
+        OutboundPorts: ["istio-outbound-ports", 'q'], ["ISTIO_OUTBOUND_PORTS"],
+            annotated(Ports, ["traffic.sidecar.istio.io/includeOutboundPorts"], ""), "", Text("PORTS"),
             "Outbound ports to intercept for every destination that is not left alone";
         LocalOutboundPortsExclude: ["istio-local-outbound-ports-exclude", 'o'], ["ISTIO_LOCAL_OUTBOUND_PORTS_EXCLUDE"],
-            "", Text("PORTS"),
+            annotated(Ports, ["traffic.sidecar.istio.io/excludeOutboundPorts"], "15020"), "", Text("PORTS"),
             "Outbound ports to leave alone, before every other rule";
         OwnerGroups: [], ["ISTIO_OUTBOUND_OWNER_GROUPS"], "*", Text("GROUPS"),
             "Groups whose outbound connections are intercepted, or `*` for all";
@@ -90,7 +106,13 @@ settings! {
             "Groups whose outbound connections are left alone, if `ISTIO_OUTBOUND_OWNER_GROUPS` is `*`";
         Ipv4LoopbackCidr: [], ["ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR"], "127.0.0.1/32", Text("CIDR"),
             "Part of 127.0.0.0/8 that is never intercepted";
-        KubeVirtInterfaces: ["kube-virt-interfaces", 'k'], ["KUBE_VIRT_INTERFACES"], "", Text("INTERFACES"),
+        KubeVirtInterfaces: ["kube-virt-interfaces", 'k'], ["KUBE_VIRT_INTERFACES"],
+            annotated(
+                Interfaces,
+                ["istio.io/reroute-virtual-interfaces", "traffic.sidecar.istio.io/kubevirtInterfaces"],
+                ""
+            ),
+            "", Text("INTERFACES"),
             "Interfaces of virtual machines; only `interceptor render` accepts any";
         TproxyMark: ["istio-inbound-tproxy-mark", 't'], ["ISTIO_INBOUND_TPROXY_MARK"], "1337", Text("MARK"),
             "Packet mark, which only TPROXY uses";
@@ -123,10 +145,12 @@ settings! {
             "Set up the interception again even if nothing would change";
     }
     Acceleration {
-        Accelerate: ["accelerate"], ["INTERCEPTOR_ACCELERATE"], "false", Switch,
+        Accelerate: ["accelerate"], ["INTERCEPTOR_ACCELERATE"],
+            annotated(Switch, ["interceptor.dev/accelerate"]), "false", Switch,
             "Bypass TCP between application and sidecar, and between accelerated pods on this node (see \
              docs/acceleration.md before you use it)";
-        AccelerateBudget: ["accelerate-budget"], ["INTERCEPTOR_ACCELERATE_BUDGET"], "1048576", Text("BYTES"),
+        AccelerateBudget: ["accelerate-budget"], ["INTERCEPTOR_ACCELERATE_BUDGET"],
+            annotated(Budget, ["interceptor.dev/accelerate-budget"]), "1048576", Text("BYTES"),
             "How many bytes of one direction may wait for the reader before that direction falls back to TCP for \
              good, 131072 to 1073741824";
         ForceAccelerate: ["force-accelerate"], [], "false", Switch,
@@ -176,6 +200,19 @@ impl Setting {
     /// The environment variables, the strongest last.
     pub const fn variables(self) -> &'static [&'static str] {
         self.row().variables
+    }
+
+    /// The annotations of a pod, the strongest first. Most settings have none.
+    pub fn annotations(self) -> &'static [&'static str] {
+        self.annotation().map_or(&[], |annotation| annotation.names)
+    }
+
+    pub(crate) const fn annotation(self) -> Option<&'static Annotation> {
+        self.row().annotation.as_ref()
+    }
+
+    pub(crate) const fn default(self) -> &'static str {
+        self.row().default
     }
 
     /// What the flag takes for a value.

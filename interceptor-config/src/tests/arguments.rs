@@ -226,5 +226,6 @@ fn a_bad_switch_that_no_command_line_has_seen_is_refused() {
 
 fn resolve_flags(flags: &Flags) -> Result<(IstioConfig, Vec<String>), ConfigError> {
     let resolv_conf = ResolvConf { path: Path::new("/etc/resolv.conf"), read: &|_path| Ok(Vec::new()) };
-    IstioConfig::resolve(Sources { flags, environment: &|_name| None }, &Names, resolv_conf)
+    let sources = Sources { flags, environment: &|_name| None, annotations: None };
+    IstioConfig::resolve(sources, &Names, resolv_conf)
 }

@@ -2,6 +2,7 @@
 //! The whole way from a command line to a verdict.
 
 mod acceleration;
+mod annotations;
 mod arguments;
 mod bad_values;
 mod configuration;
@@ -79,15 +80,31 @@ fn read(
     variables: &[(&str, &str)],
     resolv_conf: &str,
 ) -> Result<(IstioConfig, Vec<String>), ConfigError> {
+    from_sources(args, variables, None, resolv_conf)
+}
+
+fn from_sources(
+    args: &[&str],
+    variables: &[(&str, &str)],
+    annotations: Option<&[(&str, &str)]>,
+    resolv_conf: &str,
+) -> Result<(IstioConfig, Vec<String>), ConfigError> {
     let flags = Cli::try_parse_from([&["istio-iptables"], args].concat()).unwrap().args.flags;
-    let environment = |name: &str| {
-        variables
-            .iter()
-            .find(|(set, _value)| *set == name)
-            .map(|(_set, value)| (*value).to_owned())
+    let annotated = |name: &str| lookup(annotations.unwrap_or_default(), name);
+    let sources = Sources {
+        flags: &flags,
+        environment: &|name| lookup(variables, name),
+        annotations: if annotations.is_some() { Some(&annotated) } else { None },
     };
     let resolv_conf = ResolvConf { path: Path::new("/etc/resolv.conf"), read: &|_path| Ok(resolv_conf.into()) };
-    IstioConfig::resolve(Sources { flags: &flags, environment: &environment }, &Names, resolv_conf)
+    IstioConfig::resolve(sources, &Names, resolv_conf)
+}
+
+fn lookup(pairs: &[(&str, &str)], name: &str) -> Option<String> {
+    pairs
+        .iter()
+        .find(|(known, _value)| *known == name)
+        .map(|(_known, value)| (*value).to_owned())
 }
 
 /// What can be put in force.

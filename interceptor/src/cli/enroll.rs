@@ -92,7 +92,7 @@ impl NodeArgs {
 pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {
     let flags = &args.settings.flags;
     log::start(flags);
-    let sources = Sources { flags, environment: &|name| std::env::var(name).ok() };
+    let sources = Sources { flags, environment: &|name| std::env::var(name).ok(), annotations: None };
     let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
     let (config, mut warnings) = IstioConfig::resolve(sources, &SystemAccounts, resolv_conf)?;
     let printed = print_config(&config)?;

@@ -151,7 +151,11 @@ fn explain(args: &ExplainArgs) -> Result<ExitCode> {
 
 fn policy_from_flags(args: &ExplainArgs, interfaces: &[InterfaceFacts]) -> Result<CompiledPolicy> {
     let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
-    let sources = Sources { flags: &args.settings.flags, environment: &|name| std::env::var(name).ok() };
+    let sources = Sources {
+        flags: &args.settings.flags,
+        environment: &|name| std::env::var(name).ok(),
+        annotations: None,
+    };
     let (config, _warnings) = IstioConfig::resolve(sources, &SystemAccounts, resolv_conf)?;
     Ok(compile(
         &config.supported()?,

@@ -75,7 +75,11 @@ pub(super) fn run(args: &RenderArgs) -> Result<ExitCode> {
 fn iptables(args: &IptablesArgs) -> Result<ExitCode> {
     let IptablesArgs { pod_ip, family, resolv_conf, settings } = args;
     let resolv_conf = ResolvConf { path: resolv_conf, read: &|path| std::fs::read(path) };
-    let sources = Sources { flags: &settings.flags, environment: &|name| std::env::var(name).ok() };
+    let sources = Sources {
+        flags: &settings.flags,
+        environment: &|name| std::env::var(name).ok(),
+        annotations: None,
+    };
     let (config, warnings) = IstioConfig::resolve(sources, &SystemAccounts, resolv_conf)?;
     for warning in warnings {
         output::warning(warning);

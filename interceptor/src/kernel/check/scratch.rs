@@ -93,7 +93,7 @@ fn sidecar_is_this_process(acceleration: Option<AccelerationConfig>) -> Result<C
     let flags = Flags::default()
         .with(Setting::ProxyUid, getuid().to_string())
         .with(Setting::ProxyGid, getgid().to_string());
-    let sources = Sources { flags: &flags, environment: &|_name| None };
+    let sources = Sources { flags: &flags, environment: &|_name| None, annotations: None };
     let no_dns = ResolvConf { path: Path::new("/etc/resolv.conf"), read: &|_path| Ok(Vec::new()) };
     let (config, _warnings) = IstioConfig::resolve(sources, &SystemAccounts, no_dns)?;
     let config = IstioConfig { acceleration, ..config };
