@@ -37,10 +37,13 @@ fn the_help_is_the_one_that_was_reviewed(#[case] name: &str, #[case] command: &[
         return;
     }
     let reviewed = fs::read_to_string(&file).expect("read the reviewed help");
-    assert_eq!(
-        help,
-        reviewed,
-        "if this is intended: INTERCEPTOR_UPDATE_HELP=1 cargo test -p interceptor --test help, and review {}",
+    let changed = (1..)
+        .zip(help.lines().zip(reviewed.lines()))
+        .find(|(_, (now, then))| now != then);
+    assert!(
+        help == reviewed,
+        "the first line that changed is {changed:?}; if this is intended, run `INTERCEPTOR_UPDATE_HELP=1 cargo test \
+         -p interceptor --test help`, and review {}",
         file.display()
     );
 }

@@ -32,9 +32,11 @@ Examples:
 
 istio-iptables and pod are other names of this command.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 64 the configuration is refused, 69 the kernel lacks what is needed,
-75 another run holds the lock, 126 validation failed.
-Under the name istio-iptables or pod, as in Istio: 0 done, 1 failed, 126 validation failed, 255 wrong usage.")]
+Exit status:
+  0 done, 1 failed, 2 wrong usage, 64 the configuration is refused,
+  69 the kernel lacks what is needed, 75 another run holds the lock, 126 validation failed.
+  Under the name istio-iptables or pod, as in Istio:
+  0 done, 1 failed, 126 validation failed, 255 wrong usage.")]
 pub(super) struct EnrollArgs {
     #[command(flatten)]
     settings: FlagArgs<AllFlags>,

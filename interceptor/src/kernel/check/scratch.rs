@@ -61,7 +61,7 @@ pub(crate) fn intercept_this_thread(accelerate: Option<AccelerationConfig>) -> R
     let lookup_stub = object::load_lookup_stub(&object, cookie)?;
     let mut maps = Maps::take(|name| {
         object
-            .take_map(name)
+            .take_map(name.as_str())
             .with_context(|| format!("The kernel object has no map {name}"))
     })?;
     let mut links = vec![SK_LOOKUP.attach(&lookup_stub, &namespace)?];

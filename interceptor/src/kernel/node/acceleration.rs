@@ -16,6 +16,7 @@ use aya::{
 use interceptor_policy::{
     Address,
     acceleration::{FlowKey, Handshake},
+    maps::{self, MapName},
 };
 
 use crate::kernel::{
@@ -118,16 +119,16 @@ impl PinnedAcceleration {
     }
 
     fn open_maps(layout: AccelerationLayout) -> Result<Self> {
-        let map = |name: &str| {
-            let path = layout.maps().join(name);
+        let map = |name: MapName| {
+            let path = layout.maps().join(name.as_str());
             let data = MapData::from_pin(&path);
             let data = data.with_context(|| format!("Failed to open the map {}", path.display()))?;
             Map::from_map_data(data).with_context(|| format!("{} is a map of a kind that is not known", path.display()))
         };
         Ok(Self {
-            accelerated: map("ACCELERATED")?.try_into()?,
-            handshakes: map("HANDSHAKES")?.try_into()?,
-            local_pods: map("LOCAL_PODS")?.try_into()?,
+            accelerated: map(maps::ACCELERATED)?.try_into()?,
+            handshakes: map(maps::HANDSHAKES)?.try_into()?,
+            local_pods: map(maps::LOCAL_PODS)?.try_into()?,
             layout,
         })
     }
@@ -138,7 +139,7 @@ impl PinnedAcceleration {
 /// arrives as ordinary data.
 pub(crate) fn attach(object: &mut Ebpf) -> Result<Option<OwnedFd>> {
     let program = MESSAGE.fd_in(object)?;
-    let Some(Map::SockHash(sockets)) = object.map("ACCELERATED") else {
+    let Some(Map::SockHash(sockets)) = object.map(maps::ACCELERATED.as_str()) else {
         bail!("The kernel object has no socket map ACCELERATED")
     };
     sys::bpf_prog_attach(&program.as_fd(), &sockets.fd().as_fd(), MESSAGE.attach_type as u32)

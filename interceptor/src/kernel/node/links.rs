@@ -10,7 +10,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use interceptor_policy::Policy;
+use interceptor_policy::{
+    Policy,
+    maps::{LOOKUP_CALLER, LOOKUP_PROGS, MapName},
+};
 
 use crate::kernel::{
     node::layout::Layout,
@@ -34,8 +37,8 @@ pub(crate) fn attach_missing(layout: &Layout, policy: &Policy, cgroup: &Cgroup, 
         }
     }
     if !pod.join(SK_LOOKUP.name).exists() {
-        let map = |name| open(&layout.maps().join(name));
-        let stub = lookup_stub::load(netns.cookie(), map("LOOKUP_CALLER")?.as_fd(), map("LOOKUP_PROGS")?.as_fd());
+        let map = |name: MapName| open(&layout.maps().join(name.as_str()));
+        let stub = lookup_stub::load(netns.cookie(), map(LOOKUP_CALLER)?.as_fd(), map(LOOKUP_PROGS)?.as_fd());
         attach(
             SK_LOOKUP,
             &stub.context("Failed to load the pod's stub of on_sk_lookup")?,

@@ -7,7 +7,10 @@
 use anyhow::{Context as _, Result};
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuHashMap, PerCpuValues, SkStorage, SockHash};
 use interceptor_config::{AddressPrefix, CompiledPolicy, NumberPrefix, SourcePrefix};
-use interceptor_policy::{Address, AddressClass, Counters, Enrollment, ListenerKey, NodeState, ProxyListener, Reason};
+use interceptor_policy::{
+    Address, AddressClass, Counters, Enrollment, ListenerKey, NodeState, ProxyListener, Reason,
+    maps::{self, MapName},
+};
 
 use crate::kernel::{
     node::{
@@ -42,7 +45,7 @@ impl Maps {
     /// Opens the pinned maps.
     pub(crate) fn open(layout: &Layout) -> Result<Self> {
         Self::take(|name| {
-            let path = layout.maps().join(name);
+            let path = layout.maps().join(name.as_str());
             let data = MapData::from_pin(&path);
             let data = data.with_context(|| format!("Failed to open the map {}", path.display()))?;
             Map::from_map_data(data).with_context(|| format!("{} is a map of a kind that is not known", path.display()))
@@ -50,17 +53,17 @@ impl Maps {
     }
 
     /// Takes each map by its name.
-    pub(crate) fn take(mut map: impl FnMut(&str) -> Result<Map>) -> Result<Self> {
+    pub(crate) fn take(mut map: impl FnMut(MapName) -> Result<Map>) -> Result<Self> {
         Ok(Self {
-            pods: map("PODS")?.try_into()?,
-            node: map("NODE")?.try_into()?,
-            counters: map("COUNTERS")?.try_into()?,
-            addresses: map("ADDRESSES")?.try_into()?,
-            ports_and_ids: map("PORTS_AND_IDS")?.try_into()?,
-            source_addrs: map("SOURCE_ADDRS")?.try_into()?,
-            primary_addrs: map("PRIMARY_ADDRS")?.try_into()?,
-            listeners: map("LISTENERS")?.try_into()?,
-            proxy_sockets: map("PROXY_SOCKETS")?.try_into()?,
+            pods: map(maps::PODS)?.try_into()?,
+            node: map(maps::NODE)?.try_into()?,
+            counters: map(maps::COUNTERS)?.try_into()?,
+            addresses: map(maps::ADDRESSES)?.try_into()?,
+            ports_and_ids: map(maps::PORTS_AND_IDS)?.try_into()?,
+            source_addrs: map(maps::SOURCE_ADDRS)?.try_into()?,
+            primary_addrs: map(maps::PRIMARY_ADDRS)?.try_into()?,
+            listeners: map(maps::LISTENERS)?.try_into()?,
+            proxy_sockets: map(maps::PROXY_SOCKETS)?.try_into()?,
         })
     }
 

@@ -13,11 +13,12 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use aya::maps::{Map, MapData, ProgramArray};
+use interceptor_policy::maps;
 
 use crate::kernel::sys::{self, Instruction, map_error::absent_is_fine};
 
 /// The map of the tail call, and its name up to ABI version 9.
-const TAIL_CALL_MAPS: [&str; 2] = ["LOOKUP_PROGS", "STEERING"];
+const TAIL_CALL_MAPS: [&str; 2] = [maps::LOOKUP_PROGS.as_str(), "STEERING"];
 
 /// Loads the stub of the pod with this cookie, given the maps `LOOKUP_CALLER` and `LOOKUP_PROGS`. Linux 5.9. Needs
 /// `CAP_PERFMON`, because the stub stores the address of its context.

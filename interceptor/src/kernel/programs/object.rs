@@ -14,6 +14,8 @@ use aya::{
     programs::{Program, ProgramError},
 };
 
+use interceptor_policy::maps::{self, LOOKUP_CALLER, LOOKUP_PROGS};
+
 use crate::kernel::{
     programs::{
         fingerprint::fingerprint_of,
@@ -25,27 +27,6 @@ use crate::kernel::{
 
 /// The kernel programs, built by `build.rs`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/interceptor-ebpf"));
-
-/// All maps that pods share.
-const MAPS: [&str; 14] = [
-    "PODS",
-    "NODE",
-    "COUNTERS",
-    "ADDRESSES",
-    "PORTS_AND_IDS",
-    "SOURCE_ADDRS",
-    "PRIMARY_ADDRS",
-    "SLOTS",
-    "LISTENERS",
-    "LOOKUP_CALLER",
-    "LOOKUP_PROGS",
-    "OWNERS",
-    "PROXY_SOCKETS",
-    "DNS_SERVERS",
-];
-
-/// The maps that only acceleration needs.
-const ACCELERATION_MAPS: [&str; 4] = ["ACCELERATED", "HANDSHAKES", "SOCKET_STATE", "LOCAL_PODS"];
 
 /// The kernel refused a program.
 #[derive(Debug, thiserror::Error)]
@@ -110,18 +91,20 @@ pub(crate) fn load(object: &mut Ebpf, info: ProgramInfo) -> Result<(), LoadError
 pub(crate) fn set_tail_call_target(object: &mut Ebpf) -> Result<()> {
     let program = SK_LOOKUP.fd_in(object)?;
     let map = object
-        .map_mut("LOOKUP_PROGS")
-        .context("The kernel object has no map LOOKUP_PROGS")?;
+        .map_mut(LOOKUP_PROGS.as_str())
+        .with_context(|| format!("The kernel object has no map {LOOKUP_PROGS}"))?;
     let mut programs: ProgramArray<_> = map.try_into()?;
-    programs.set(0, &program, 0).context("Failed to write the map LOOKUP_PROGS")
+    programs
+        .set(0, &program, 0)
+        .with_context(|| format!("Failed to write the map {LOOKUP_PROGS}"))
 }
 
 /// Loads the stub of one network namespace.
 pub(crate) fn load_lookup_stub(object: &Ebpf, netns_cookie: u64) -> Result<OwnedFd> {
     let (Some(Map::PerCpuArray(caller)), Some(Map::ProgramArray(programs))) =
-        (object.map("LOOKUP_CALLER"), object.map("LOOKUP_PROGS"))
+        (object.map(LOOKUP_CALLER.as_str()), object.map(LOOKUP_PROGS.as_str()))
     else {
-        bail!("The kernel object lacks the maps LOOKUP_CALLER and LOOKUP_PROGS");
+        bail!("The kernel object lacks the maps {LOOKUP_CALLER} and {LOOKUP_PROGS}");
     };
     let stub = lookup_stub::load(netns_cookie, caller.fd().as_fd(), programs.fd().as_fd());
     stub.context("Failed to load a stub of on_sk_lookup")
@@ -138,8 +121,8 @@ enum AccelerationMaps<'a> {
     Pinned(&'a Path),
 }
 
-/// Creates the maps, or opens those pinned in `maps`, and gives the programs their constants.
-fn open(maps: Option<&Path>, acceleration: AccelerationMaps<'_>) -> Result<Ebpf> {
+/// Creates the maps, or opens those pinned in `shared`, and gives the programs their constants.
+fn open(shared: Option<&Path>, acceleration: AccelerationMaps<'_>) -> Result<Ebpf> {
     let seed = seed();
     let constants = btf::constants()?;
     let mut loader = EbpfLoader::new();
@@ -147,15 +130,16 @@ fn open(maps: Option<&Path>, acceleration: AccelerationMaps<'_>) -> Result<Ebpf>
     for (name, value) in &constants {
         loader.override_global(name, value, true);
     }
-    for name in MAPS.into_iter().chain(cfg!(feature = "kernel-log").then_some("AYA_LOGS")) {
-        if let Some(maps) = maps {
-            loader.map_pin_path(name, maps.join(name));
+    let debug = if cfg!(feature = "kernel-log") { maps::DEBUG } else { &[] };
+    for name in maps::ALL.iter().chain(debug).map(|name| name.as_str()) {
+        if let Some(directory) = shared {
+            loader.map_pin_path(name, directory.join(name));
         }
     }
-    for name in ACCELERATION_MAPS {
+    for name in maps::ACCELERATION.iter().map(|name| name.as_str()) {
         match acceleration {
             // The verifier wants socket storage to have its true size.
-            AccelerationMaps::Unused if name != "SOCKET_STATE" => drop(loader.map_max_entries(name, 1)),
+            AccelerationMaps::Unused if name != maps::SOCKET_STATE.as_str() => drop(loader.map_max_entries(name, 1)),
             AccelerationMaps::Unused | AccelerationMaps::InMemory => {}
             AccelerationMaps::Pinned(directory) => drop(loader.map_pin_path(name, directory.join(name))),
         }
@@ -182,5 +166,58 @@ impl LoadError {
             error => (None, Box::new(error)),
         };
         Self { program, verifier_log, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aya_obj::Object;
+
+    use super::*;
+
+    /// A map that is in no list would not be pinned: each run would have its own.
+    #[test]
+    fn every_map_of_the_object_is_listed() {
+        let object = Object::parse(OBJECT).unwrap();
+        let unknown: Vec<&String> = object.maps.keys().filter(|name| !maps::is_known(name)).collect();
+        assert!(unknown.is_empty(), "in no list of interceptor_policy::maps: {unknown:?}");
+        for name in maps::ALL.iter().chain(maps::ACCELERATION) {
+            assert!(
+                object.maps.contains_key(name.as_str()),
+                "{name} is listed, and the object has no such map"
+            );
+        }
+    }
+
+    /// A program that has no row would never be loaded.
+    #[test]
+    fn every_program_of_the_object_has_a_row() {
+        let rows: Vec<&str> = (table::linked_programs().chain([table::MESSAGE, table::URGENT]))
+            .map(|row| row.name)
+            .collect();
+        let object = Object::parse(OBJECT).unwrap();
+        for name in object.programs.keys() {
+            assert!(rows.contains(&name.as_str()), "{name} has no row in table.rs");
+        }
+        assert_eq!(
+            object.programs.len(),
+            rows.len(),
+            "a row names a program that the object does not have"
+        );
+    }
+
+    /// The document's list is what people read in `bpftool map`.
+    #[test]
+    fn the_list_of_maps_in_the_architecture_is_this_one() {
+        let document = include_str!("../../../../ARCHITECTURE.md");
+        let section = document.split("\n## Maps\n").nth(1).expect("a section Maps");
+        let block = section.split("```").nth(1).expect("a list of maps");
+        let listed: Vec<&str> = block
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_whitespace().next())
+            .collect();
+        let maps: Vec<&str> = maps::ALL.iter().chain(maps::ACCELERATION).map(|name| name.as_str()).collect();
+        assert_eq!(listed, maps);
     }
 }
