@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Names of users, groups and services, which iptables takes wherever it takes a number. This crate never reads the
-//! databases itself: the caller passes them in.
+//! Names of users, groups and services. iptables takes such a name wherever it takes a number. This crate never reads
+//! the databases itself: the caller passes them in.
 
-/// Looks names up; a database that cannot be read knows no names, as for iptables.
+/// Looks names up. A database that cannot be read knows no names, as for iptables.
 pub trait Accounts {
     /// The ID of a user.
     fn uid(&self, name: &str) -> Option<u32>;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Why a configuration is refused: which setting, what was wrong with it, and what to write instead.
+//! Why a configuration is refused: which setting, what is wrong with it, and what to write instead. A setting has one
+//! name in all messages, its [`Display`](std::fmt::Display).
 
 use std::path::PathBuf;
 
@@ -14,7 +15,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConfigError {
     #[error(
-        "{setting}: `{item}` is not a port; write a number from 0 to 65535, a range such as 8000:8080 or a name from /etc/services"
+        "{setting}: `{item}` is not a port; write a number from 0 to 65535, a range such as 8000:8080 or a name from \
+         /etc/services"
     )]
     NotAPort { setting: Setting, item: String },
 
@@ -22,12 +24,14 @@ pub enum ConfigError {
     NotOnePort { setting: Setting, value: String },
 
     #[error(
-        "{setting}: `{item}` is not a user; write a number up to 4294967294, a range such as 1000-2000 or the name of a user here"
+        "{setting}: `{item}` is not a user; write a number up to 4294967294, a range such as 1000-2000 or the name of \
+         a user here"
     )]
     NotAUser { setting: Setting, item: String },
 
     #[error(
-        "{setting}: `{item}` is not a group; write a number up to 4294967294, a range such as 1000-2000 or the name of a group here"
+        "{setting}: `{item}` is not a group; write a number up to 4294967294, a range such as 1000-2000 or the name of \
+         a group here"
     )]
     NotAGroup { setting: Setting, item: String },
 
@@ -43,15 +47,17 @@ pub enum ConfigError {
     NoProxyUser { setting: Setting, value: String },
 
     #[error(
-        "{setting}: `{item}` is not an IP range; write an address and a prefix length without blanks, such as 10.0.0.0/8"
+        "{setting}: `{item}` is not an IP range; write an address and a prefix length without blanks, such as \
+         10.0.0.0/8"
     )]
     NotACidr { setting: Setting, item: String },
 
-    #[error("{setting}: `{}` has no prefix length; write {host} for the one address", .host.address())]
+    #[error("{setting}: `{}` has no prefix length; write {host} for this one address", .host.address())]
     CidrWithoutLength { setting: Setting, host: Cidr },
 
     #[error(
-        "{setting}: `{item}` is an IPv4 range in IPv6 form, in which no packet falls; write it as IPv4, such as 10.0.0.0/8"
+        "{setting}: `{item}` is an IPv4 range in IPv6 form, which no packet matches; write it as IPv4, such as \
+         10.0.0.0/8"
     )]
     MappedCidr { setting: Setting, item: String },
 
@@ -62,26 +68,30 @@ pub enum ConfigError {
     EverythingExcluded { setting: Setting },
 
     #[error(
-        "{setting}: number of owner groups whose outgoing traffic should be redirected to Envoy cannot exceed {max}, got {count}; \
-         list fewer groups, or list those to leave out in ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE"
+        "{setting}: number of owner groups whose outgoing traffic should be redirected to Envoy cannot exceed {max}, \
+         got {count}; list fewer groups, or list the groups to leave out in ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE"
     )]
     TooManyOwnerGroups { setting: Setting, max: usize, count: usize },
 
     #[error("{setting}: failed to parse CIDR `{value}`; write an IPv4 loopback range, such as 127.0.0.1/32")]
     LoopbackCidr { setting: Setting, value: String },
 
-    #[error("{setting}: expected valid IPv4 loopback address in CIDR {cidr}; found {}; write one such as 127.0.0.1/32", .cidr.address())]
+    #[error(
+        "{setting}: expected valid IPv4 loopback address in CIDR {cidr}; found {}; write a range such as 127.0.0.1/32",
+        .cidr.address()
+    )]
     NotLoopback { setting: Setting, cidr: Cidr },
 
     #[error(
-        "{setting}: expected CIDR {cidr} to have mask in range [8, 32]; found {}; write one such as 127.0.0.1/32", .cidr.prefix_len()
+        "{setting}: expected CIDR {cidr} to have mask in range [8, 32]; found {}; write a range such as 127.0.0.1/32",
+        .cidr.prefix_len()
     )]
     LoopbackMask { setting: Setting, cidr: Cidr },
 
     #[error("{setting}: `{value}` is not a kind of iptables; write legacy or nft, or leave it empty")]
     IptablesBinary { setting: Setting, value: String },
 
-    #[error("{setting}: `{value}` is not an integer; write one from 0 to 4294967295")]
+    #[error("{setting}: `{value}` is not an integer; write a number from 0 to 4294967295")]
     NotAnInteger { setting: Setting, value: String },
 
     #[error("{setting}: `{value}` asks for {feature}, which this version does not have; {advice}")]
@@ -90,23 +100,24 @@ pub enum ConfigError {
     #[error("{setting}: {value} does not work under TPROXY: {reason}; {advice}")]
     Unworkable { setting: Setting, value: u32, reason: &'static str, advice: &'static str },
 
-    #[error("{setting}: `{name}` is longer than the name of an interface can be; write at most 15 bytes")]
+    #[error("{setting}: `{name}` is too long for the name of an interface; write at most 15 bytes")]
     InterfaceName { setting: Setting, name: String },
 
     #[error(
-        "{setting}: the pod has a routing rule ({rule}) that chooses by more than the destination, so that it cannot be said which \
-         connections leave by an excluded interface; exclude the ranges behind it with --istio-service-exclude-cidr instead"
+        "{setting}: the pod has a routing rule ({rule}) that looks at more than the destination, so it is not known \
+         which connections leave by an excluded interface; exclude the IP ranges behind the interface with \
+         --istio-service-exclude-cidr instead"
     )]
     RoutedByMoreThanDestination { setting: Setting, rule: String },
 
     #[error(
-        "{setting}: the route {route} leads through excluded interfaces and others; exclude all of them, or the ranges behind them with \
-         --istio-service-exclude-cidr"
+        "{setting}: the route {route} leads through excluded interfaces and others; exclude all of these interfaces, \
+         or exclude the IP ranges behind them with --istio-service-exclude-cidr"
     )]
     RoutedBothWays { setting: Setting, route: String },
 
     #[error(
-        "{setting}: {ids} is not mapped in the pod's user namespace; write an ID that its uid_map and gid_map have"
+        "{setting}: {ids} is not mapped in the pod's user namespace; write an ID that is in its uid_map and gid_map"
     )]
     UnmappedId { setting: Setting, ids: NumberRange },
 
@@ -117,8 +128,9 @@ pub enum ConfigError {
     Annotations { faults: Vec<AnnotationFault> },
 
     #[error(
-        "failed to load {}: {reason}; name the file that lists the DNS servers with --resolv-conf, or capture the queries to all of \
-         them (--capture-all-dns)", .path.display()
+        "failed to load {}: {reason}; name the file that lists the DNS servers with --resolv-conf, or capture the \
+         queries to all servers (--capture-all-dns)",
+        .path.display()
     )]
     ResolvConf { path: PathBuf, reason: String },
 
@@ -126,7 +138,8 @@ pub enum ConfigError {
     NoLocalAddress,
 
     #[error(
-        "the lists of {what} make {count} prefixes, more than the {max} a pod may have; write fewer or wider ranges"
+        "the lists of {what} make {count} prefixes, more than the {max} that a pod may have; write fewer or wider \
+         ranges"
     )]
     TooManyPrefixes { what: &'static str, count: usize, max: usize },
 }

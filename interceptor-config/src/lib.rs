@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! Sources ──IstioConfig::resolve──▶ IstioConfig ──supported──▶ Wanted ──compile (with PodFacts)──▶ CompiledPolicy
-//!                                        └──render::iptables──▶ what istio-iptables would have written
+//!                                        └──render::iptables──▶ the rules that istio-iptables would write
 //! ```
 //!
 //! These are pure steps. Every configuration that cannot be carried out is refused in them, before anything is touched.

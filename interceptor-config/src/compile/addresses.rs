@@ -75,7 +75,7 @@ pub(super) fn addresses(
         .collect()
 }
 
-/// What is said of a range of addresses.
+/// What the policy says of a range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct RangeFacts {
     class: AddressClass,
@@ -103,7 +103,7 @@ impl From<RangeFacts> for AddressClass {
     }
 }
 
-/// A range of addresses, before it is made a prefix.
+/// A range of addresses, before it becomes a prefix.
 struct Entry {
     address: IpAddr,
     len: u8,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The compiled policy: what stands in the kernel's maps for one pod, as plain data. Nothing here reads or writes a map.
+//! The compiled policy: what stands in the kernel's maps for one pod, as plain data. Nothing here reads or writes a
+//! map.
 
 use std::net::IpAddr;
 
@@ -26,9 +27,9 @@ pub struct CompiledPolicy {
 /// An address range and what is said of it. Each family is a table of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressPrefix {
-    /// Zero behind the prefix.
+    /// The bits behind the prefix are zero.
     pub address: Address,
-    /// 0 to 128, of the mapped form: 96 more for IPv4.
+    /// 0 to 128. For IPv4 it counts in the mapped form, so it is 96 more than usual.
     pub prefix_len: u32,
     pub class: AddressClass,
 }
@@ -36,9 +37,9 @@ pub struct AddressPrefix {
 /// A range of destinations, and the source of connections to it. Each family is a table of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourcePrefix {
-    /// Zero behind the prefix.
+    /// The bits behind the prefix are zero.
     pub address: Address,
-    /// 0 to 128, of the mapped form: 96 more for IPv4.
+    /// 0 to 128. For IPv4 it counts in the mapped form, so it is 96 more than usual.
     pub prefix_len: u32,
     pub source: Address,
 }
@@ -47,7 +48,7 @@ pub struct SourcePrefix {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NumberPrefix {
     pub space: NumberSpace,
-    /// Zero behind the prefix.
+    /// The bits behind the prefix are zero.
     pub number: u32,
     /// 0 to 32.
     pub prefix_len: u32,

@@ -17,8 +17,8 @@ pub(super) struct Excluded {
 }
 
 impl Excluded {
-    /// Resolves interface names. A trailing `+` is a prefix match, as in iptables. Fails if the pod's routing depends on
-    /// more than the destination.
+    /// Resolves interface names. A trailing `+` is a prefix match, as in iptables. Fails if the pod's routing depends
+    /// on more than the destination.
     pub(super) fn of(names: &[String], facts: &PodFacts) -> Result<Self, ConfigError> {
         let excluded = facts
             .interfaces
@@ -52,7 +52,7 @@ impl Excluded {
         &self.indices
     }
 
-    /// Whether what goes to an address of the pod itself passes through an excluded interface.
+    /// Whether traffic to the pod's own addresses passes through an excluded interface: `lo` is excluded.
     pub(super) fn has_loopback(&self) -> bool {
         self.loopback
     }

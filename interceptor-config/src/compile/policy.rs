@@ -16,7 +16,8 @@ use super::{
 use crate::{
     error::ConfigError,
     istio::{
-        DnsCapture, InboundConfig, InterceptionMode, InterfacesConfig, IstioConfig, ProxyConfig, TproxyConfig, Wanted,
+        DNS_PORT, DnsCapture, InboundConfig, InterceptionMode, InterfacesConfig, IstioConfig, ProxyConfig,
+        TproxyConfig, Wanted,
     },
     pod::PodFacts,
     values::Selection,
@@ -25,9 +26,6 @@ use crate::{
 /// How many address prefixes, how many number prefixes and how many routes one pod may have. It is far more than
 /// anybody writes by hand. Without a limit, one pod could fill the map that all pods of a node share.
 pub const MAX_PREFIXES_PER_POD: usize = 65_536;
-
-/// Where the agent answers DNS. Istio has no flag for it.
-const DNS_PORT: u16 = 15_053;
 
 /// Writes the policy of a pod. This is a pure function, and it refuses what cannot be carried out before anything is
 /// touched.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The primary address behind each secondary address of an interface: REDIRECT sends inbound connections to it. It is not
-//! a source of anything: sources come from routes.
+//! The primary address behind each secondary address of an interface: REDIRECT sends inbound connections to it. It is
+//! not a source of anything: sources come from routes.
 
 use interceptor_policy::Address;
 

@@ -48,8 +48,8 @@ pub struct IstioConfig {
 }
 
 impl IstioConfig {
-    /// Reads every setting, and judges whether its value is well-formed, even where the value has no effect. The strings
-    /// are warnings: values in the environment that Istio takes for something else, and DNS servers that are no
+    /// Reads every setting, and judges whether its value is well-formed, even where the value has no effect. The
+    /// strings are warnings: values in the environment that Istio takes for something else, and DNS servers that are no
     /// addresses.
     ///
     /// What is put in force must also pass [`supported`](Self::supported).

@@ -6,6 +6,9 @@ use serde::Serialize;
 use super::resolv_conf::{DnsServers, ResolvConf};
 use crate::{error::ConfigError, settings::Setting, sources::Reader};
 
+/// Where the agent answers DNS. Istio has no flag for it.
+pub(crate) const DNS_PORT: u16 = 15_053;
+
 /// Which DNS queries are captured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DnsConfig {

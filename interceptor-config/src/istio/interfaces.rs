@@ -11,9 +11,6 @@ use crate::{
     values::{joined, serialize_joined},
 };
 
-/// `IFNAMSIZ`, without the zero at its end.
-const MAX_NAME: usize = 15;
-
 /// What is special about some interfaces of the pod, and about its addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InterfacesConfig {
@@ -40,7 +37,7 @@ impl InterfacesConfig {
 
     /// Refuses names that no interface can have, and virtual machines.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let too_long = |name: &&String| name.len() > MAX_NAME;
+        let too_long = |name: &&String| !parse::fits_an_interface(name);
         if let Some(name) = self.excluded.iter().find(too_long) {
             return Err(ConfigError::InterfaceName { setting: Setting::ExcludeInterfaces, name: name.clone() });
         }
@@ -51,7 +48,8 @@ impl InterfacesConfig {
             setting: Setting::KubeVirtInterfaces,
             value: joined(&self.of_virtual_machines),
             feature: "interception of virtual machines",
-            advice: "their packets belong to no socket of the pod, so leave it empty, or use istio-iptables for this pod",
+            advice: "their packets belong to no socket of the pod, so leave it empty, or use istio-iptables for this \
+                     pod",
         })
     }
 }

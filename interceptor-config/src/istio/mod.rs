@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The configuration of `istio-iptables`, with every value read and judged, in groups. It never asks the kernel anything:
-//! what depends on the pod is in [`PodFacts`](crate::PodFacts).
+//! The configuration of `istio-iptables`, with every value read and judged, in groups. It never asks the kernel
+//! anything: what depends on the pod is in [`PodFacts`](crate::PodFacts).
 
 mod acceleration;
 mod config;
@@ -18,6 +18,7 @@ mod wanted;
 
 pub use acceleration::AccelerationConfig;
 pub use config::IstioConfig;
+pub(crate) use dns::DNS_PORT;
 pub use dns::{DnsCapture, DnsConfig};
 pub use inbound::{InboundConfig, InterceptionMode};
 pub use interfaces::InterfacesConfig;
@@ -26,5 +27,6 @@ pub use owner_groups::OwnerGroupsConfig;
 pub use proxy::ProxyConfig;
 pub use resolv_conf::{DnsServers, ResolvConf};
 pub use run::{IptablesBinary, RunConfig};
+pub(crate) use tproxy::OUTBOUND_MARK;
 pub use tproxy::TproxyConfig;
 pub use wanted::Wanted;

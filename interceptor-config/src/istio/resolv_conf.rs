@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{error::ConfigError, settings::Setting};
 
-/// Where the DNS servers are listed. It is read only if the list matters.
+/// Where the DNS servers are listed. The file is read only if the list matters.
 #[derive(Clone, Copy)]
 pub struct ResolvConf<'a> {
     /// What warnings and errors call it.
@@ -24,12 +24,12 @@ pub struct ResolvConf<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DnsServers {
     pub v4: Vec<Ipv4Addr>,
-    /// An IPv4-mapped address stands here: Istio puts it in an IPv6 rule, which no packet matches.
+    /// IPv4-mapped addresses are among them: Istio puts such an address in an IPv6 rule, which no packet matches.
     pub v6: Vec<Ipv6Addr>,
 }
 
 impl DnsServers {
-    /// Those that a packet can be sent to.
+    /// The servers to which a packet can be sent.
     pub(crate) fn askable(&self) -> impl Iterator<Item = IpAddr> {
         let v6 = self.v6.iter().filter(|server| server.to_ipv4_mapped().is_none()).copied();
         self.v4.iter().copied().map(IpAddr::V4).chain(v6.map(IpAddr::V6))
@@ -45,7 +45,8 @@ impl DnsServers {
             match name.parse() {
                 Ok(IpAddr::V4(v4)) => servers.v4.push(v4),
                 Ok(IpAddr::V6(v6)) => servers.v6.push(v6),
-                // An address with a zone is among them: Istio takes it, and ip6tables then refuses all of its rules.
+                // This includes addresses with a zone. Istio takes them, and ip6tables then refuses all of Istio's
+                // rules.
                 Err(_not_an_address) => {
                     warnings.push(format!("{}: nameserver `{name}` is not an IP address; skipped", path.display()));
                 }
@@ -63,7 +64,8 @@ impl DnsServers {
 }
 
 /// The words after `nameserver`, line by line, as Istio's DNS library
-/// [reads them](https://github.com/miekg/dns/blob/master/clientconfig.go): all of them, not only the three that a resolver uses.
+/// [reads them](https://github.com/miekg/dns/blob/master/clientconfig.go). The library reads all servers, not only the
+/// three that a resolver uses.
 fn nameservers(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| {
         let mut words = line.split_whitespace();

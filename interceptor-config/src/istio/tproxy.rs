@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::{error::ConfigError, settings::Setting, sources::Reader, values::go};
 
-/// The other mark in Istio's rules for TPROXY. No flag sets it.
-const ISTIO_OUTBOUND_MARK: u32 = 1338;
+/// The mark of the sidecar's packets to its own pod, under TPROXY. Istio has no flag for it.
+pub(crate) const OUTBOUND_MARK: u32 = 1338;
 
 /// What only TPROXY uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -38,7 +38,7 @@ impl TproxyConfig {
                 let reason = "every packet without a mark would count as marked";
                 return unworkable(Setting::TproxyMark, mark, reason, "write 1337");
             }
-            ISTIO_OUTBOUND_MARK => {
+            OUTBOUND_MARK => {
                 let reason = "Istio's rules know the sidecar's connections to its own pod by it";
                 return unworkable(Setting::TproxyMark, mark, reason, "write another one, such as 1337");
             }

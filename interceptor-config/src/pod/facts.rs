@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What has to be known of a pod's network before its policy can be written.
+//! What has to be known of a pod's network before its policy can be written. The caller finds it out.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::id_maps::IdMaps;
 use crate::error::ConfigError;
 
-/// The addresses of a pod.
+/// The network of a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodFacts {
     /// In the kernel's order, `lo` included.
@@ -15,11 +15,12 @@ pub struct PodFacts {
     pub source_v4: Option<Ipv4Addr>,
     /// The same for IPv6.
     pub source_v6: Option<Ipv6Addr>,
-    /// By destination, from whichever table; without the pod's own addresses.
+    /// By destination, from all routing tables. Routes to the pod's own addresses are left out.
     pub routes: Vec<RouteFacts>,
-    /// Rules that choose a routing table by more than the destination, as one finds them in `ip rule`.
+    /// Rules that choose a routing table by more than the destination, as `ip rule` lists them.
     pub rules: Vec<String>,
-    /// Of the user namespace that owns the pod's network namespace: what `-m owner` compares in.
+    /// The ID maps of the user namespace that owns the pod's network namespace. `-m owner` compares IDs of that
+    /// namespace.
     pub ids: IdMaps,
 }
 
@@ -28,7 +29,7 @@ pub struct PodFacts {
 pub struct InterfaceFacts {
     pub name: String,
     pub index: u32,
-    /// In the kernel's order: of each family, the first is the primary one.
+    /// In the kernel's order: the first address of each family is the primary address.
     pub addresses: Vec<IpAddr>,
 }
 
@@ -37,25 +38,26 @@ pub struct InterfaceFacts {
 pub struct RouteFacts {
     pub address: IpAddr,
     pub prefix_len: u8,
-    /// By their indices: one, several where the kernel spreads connections over them, or none where it refuses them.
+    /// The indices of the interfaces: several if the kernel spreads connections over them, none if it refuses them.
     pub interfaces: Vec<u32>,
-    /// The source of connections that are not bound to one.
+    /// The source of connections that are bound to no address.
     pub source: Option<IpAddr>,
 }
 
 impl RouteFacts {
-    /// Whether it is a route to one address.
+    /// Whether the route leads to a single address.
     pub(crate) const fn is_host(&self) -> bool {
         self.prefix_len == if self.address.is_ipv4() { 32 } else { 128 }
     }
 }
 
 impl PodFacts {
-    /// Whether Istio would write rules for IPv6: whether the first address is an IPv6 one, or any is with `dual_stack`
-    /// ([`getLocalIP`](https://github.com/istio/istio/blob/master/tools/common/config/config.go)).
+    /// Whether Istio would write rules for IPv6. It does if the first address is an IPv6 address; with `dual_stack`, if
+    /// any address is ([`getLocalIP`](https://github.com/istio/istio/blob/master/tools/common/config/config.go)).
     ///
-    /// "First" is in the order of Go's `net.InterfaceAddrs`, one dump of all families, for which the kernel goes
-    /// through the families, not the interfaces ([`rtnl_dump_all`]): any IPv4 address comes before every IPv6 one.
+    /// The order is that of Go's `net.InterfaceAddrs`, which asks for one dump of all families. The kernel goes through
+    /// the families, not through the interfaces ([`rtnl_dump_all`]), so every IPv4 address comes before all IPv6
+    /// addresses.
     ///
     /// [`rtnl_dump_all`]: https://github.com/torvalds/linux/blob/v6.12/net/core/rtnetlink.c
     pub fn ipv6_enabled(&self, dual_stack: bool) -> Result<bool, ConfigError> {
@@ -70,7 +72,7 @@ impl PodFacts {
         Ok(if dual_stack { !v6.is_empty() } else { v4.is_empty() })
     }
 
-    /// All addresses of all interfaces; an IPv4-mapped one as IPv4.
+    /// All addresses of all interfaces. An IPv4-mapped address comes as an IPv4 address.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.interfaces
             .iter()

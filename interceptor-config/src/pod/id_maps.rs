@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! User and group ids as a pod's user namespace numbers them, and as the kernel does.
+//! User and group IDs as a pod's user namespace numbers them, and as the kernel programs see them. The caller reads the
+//! files.
 
 use crate::values::NumberRange;
 
-/// How a user namespace maps ids to those of the initial one, which the kernel programs see
+/// How a user namespace maps its IDs to IDs of the initial user namespace, which the kernel programs see
 /// ([user_namespaces(7)](https://man7.org/linux/man-pages/man7/user_namespaces.7.html)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdMaps {
@@ -15,7 +16,7 @@ pub struct IdMaps {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdMap(Vec<Extent>);
 
-/// `count` ids from `inside` on are those from `outside` on in the initial namespace.
+/// `count` IDs from `inside` on are the IDs from `outside` on in the initial namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Extent {
     inside: u32,
@@ -36,8 +37,8 @@ impl IdMap {
         Self(vec![Extent { inside: 0, outside: 0, count: u32::MAX }])
     }
 
-    /// From the text of `/proc/<pid>/uid_map` or `gid_map`, read from the initial user namespace. None if it is not
-    /// such a text.
+    /// Reads the text of `/proc/<pid>/uid_map` or `gid_map`, as the initial user namespace sees it. `None` if the text
+    /// is not well-formed.
     pub fn parse(text: &str) -> Option<Self> {
         let extents: Option<Vec<Extent>> = text
             .lines()
@@ -50,7 +51,7 @@ impl IdMap {
         extents.map(Self)
     }
 
-    /// The same ids in the initial namespace. None when some of them have no counterpart there.
+    /// The same IDs in the initial namespace. `None` if some of them are not mapped.
     pub fn outside(&self, ids: NumberRange) -> Option<Vec<NumberRange>> {
         let mut found = Vec::new();
         let mut next = ids.first;

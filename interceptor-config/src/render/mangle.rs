@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Table `mangle`: TPROXY's inbound connections, and packets that conntrack finds invalid.
+//! Table `mangle`: TPROXY's inbound connections, and packets that conntrack finds invalid. It redirects nothing.
 
 use super::{
     plan::Plan,
     rules::{ISTIO_DIVERT, ISTIO_DROP, ISTIO_INBOUND, ISTIO_TPROXY, OUTPUT, PREROUTING, Table},
 };
-use crate::values::Selection;
-
-/// What the sidecar's packets to its own pod are marked with; Istio has no flag for it.
-const OUTBOUND_MARK: u32 = 1338;
+use crate::{istio::OUTBOUND_MARK, values::Selection};
 
 pub(super) fn table(plan: &Plan<'_>) -> Table {
     let mut mangle = Table::new("mangle");

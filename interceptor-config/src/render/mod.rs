@@ -2,11 +2,11 @@
 //! The rules that `istio-iptables` would write for a configuration, as text for `iptables-restore`
 //! ([`capture/run.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/capture/run.go)).
 //!
-//! For comparison, on paper and on a kernel: what Interceptor puts in force is written by
-//! [`compile()`](crate::compile()). Names of users, groups and services come out as numbers, and numbers in decimal;
-//! iptables takes them for the same.
+//! The text is for comparison, on paper and on a kernel. What Interceptor puts in force comes from
+//! [`compile()`](crate::compile()). Names of users, groups and services are written as numbers, and all numbers in
+//! decimal. To iptables that makes no difference.
 //!
-//! What Istio sets up next to its rules is not here: the routing of marked packets under TPROXY, and the address `::6`
+//! Istio sets up more than rules. That is not here: the routing of marked packets under TPROXY, and the address `::6`
 //! on `lo`.
 
 mod mangle;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Table `nat`: which connections are redirected.
+//! Table `nat`: which connections are redirected. Marks are not its business.
 
 use super::{
     plan::{Dns, Owner, Plan},
@@ -7,10 +7,7 @@ use super::{
         ISTIO_IN_REDIRECT, ISTIO_INBOUND, ISTIO_OUTPUT, ISTIO_OUTPUT_DNS, ISTIO_REDIRECT, OUTPUT, PREROUTING, Table,
     },
 };
-use crate::values::Selection;
-
-/// Where the agent answers DNS; Istio has no flag for it.
-const DNS_PORT: u16 = 15_053;
+use crate::{istio::DNS_PORT, values::Selection};
 
 pub(super) fn table(plan: &Plan<'_>) -> Table {
     let mut nat = Table::new("nat");
@@ -41,7 +38,7 @@ pub(super) fn table(plan: &Plan<'_>) -> Table {
     nat
 }
 
-/// A list without ports counts as none: the rules that Istio writes for `-b ,` lead nowhere.
+/// A list without ports counts as no list: the rules that Istio writes for `-b ,` match no packet.
 fn inbound(nat: &mut Table, plan: &Plan<'_>) {
     match plan.inbound_ports {
         Selection::All => {
@@ -82,10 +79,11 @@ fn output(nat: &mut Table, plan: &Plan<'_>) {
     included(nat, plan);
 }
 
-/// From the sidecar to its own pod; from others to theirs; from the sidecar to anywhere.
+/// The rules for one identity of the sidecar: from the sidecar to its own pod, from others to their own pod, from the
+/// sidecar to anywhere.
 fn proxy(nat: &mut Table, plan: &Plan<'_>, owner: &Owner<'_>) {
     let Plan { loopback, inbound_tunnel_port: tunnel, .. } = plan;
-    // Only users: Istio makes no exception for what a group of the sidecar asks a DNS server in the pod.
+    // Istio excepts DNS queries to a server in the pod for users of the sidecar only, not for groups.
     let ports = if plan.dns.is_on() && owner.is_user() {
         format!("-m multiport ! --dports 53,{tunnel}")
     } else {
@@ -96,7 +94,7 @@ fn proxy(nat: &mut Table, plan: &Plan<'_>, owner: &Owner<'_>) {
         format_args!("-o lo ! -d {loopback} -p tcp {ports} -m owner {owner} -j ISTIO_IN_REDIRECT"),
     );
     if !plan.loopback_included {
-        // DNS servers in the pod are for the rules of DNS.
+        // Queries to DNS servers in the pod are left to the rules for DNS.
         let but_dns = if plan.dns.is_on() { "-p tcp ! --dport 53 " } else { "" };
         nat.append(ISTIO_OUTPUT, format_args!("-o lo {but_dns}-m owner ! {owner} -j RETURN"));
     }
@@ -110,7 +108,7 @@ fn owner_groups(nat: &mut Table, plan: &Plan<'_>) {
                 nat.append(ISTIO_OUTPUT, format_args!("-m owner --gid-owner {group} -j RETURN"));
             }
         }
-        // Of a list without members everyone is none.
+        // Nobody is a member of an empty list, so the rule returns everything.
         Selection::Listed(groups) => {
             let none_of = groups.iter().map(|group| format!("-m owner ! --gid-owner {group}"));
             let rule: Vec<String> = none_of.chain(["-j RETURN".to_owned()]).collect();
@@ -138,7 +136,7 @@ fn dns(nat: &mut Table, dns: &Dns) {
     }
 }
 
-/// What is left goes to the sidecar if it is included, and so does what virtual machines send.
+/// Included destinations go to the sidecar. This holds for the packets of virtual machines, too.
 fn included(nat: &mut Table, plan: &Plan<'_>) {
     match &plan.outbound_ranges {
         Selection::All => {

@@ -11,7 +11,7 @@ use crate::{
     values::{Cidr, NumberRange, Selection},
 };
 
-/// For whose packets the rules are.
+/// The family whose packets the rules are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     V4,
@@ -25,7 +25,7 @@ pub(super) struct Plan<'a> {
     pub(super) inbound_tunnel_port: u16,
     /// Users, then groups.
     pub(super) proxy: Vec<Owner<'a>>,
-    /// The mark of packets that TPROXY delivers; none with REDIRECT.
+    /// The mark of packets that TPROXY delivers; `None` under REDIRECT.
     pub(super) tproxy_mark: Option<u32>,
     pub(super) inbound_ports: &'a Selection<NumberRange>,
     pub(super) inbound_ports_excluded: &'a [NumberRange],
@@ -39,9 +39,9 @@ pub(super) struct Plan<'a> {
     pub(super) excluded_interfaces: &'a [String],
     pub(super) drop_invalid: bool,
     pub(super) dns: Dns,
-    /// Whether an included range, of either family, is written with a loopback address.
+    /// Whether an included range of either family is written with a loopback address.
     pub(super) loopback_included: bool,
-    /// What is never intercepted.
+    /// The range that is never intercepted.
     pub(super) loopback: String,
     /// The source of the sidecar's connections to its application.
     pub(super) passthrough: &'static str,
@@ -63,7 +63,7 @@ enum OwnerKind {
 pub(super) enum Dns {
     Off,
     All,
-    /// As ranges of one address; none if all servers are of the other family.
+    /// As ranges of one address. The list is empty if all servers are of the other family.
     Servers(Vec<String>),
 }
 
@@ -166,7 +166,7 @@ impl fmt::Display for Owner<'_> {
 }
 
 impl Dns {
-    /// Whether there are rules for DNS, which may all be of the other family.
+    /// Whether DNS is captured. The rules for it may all be of the other family.
     pub(super) fn is_on(&self) -> bool {
         match self {
             Self::Off => false,

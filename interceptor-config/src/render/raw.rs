@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Table `raw`: two conntrack zones for DNS over UDP, so that an application's query and the agent's own, which may
-//! have the same addresses and ports, are two connections.
+//! Table `raw`: two conntrack zones for DNS over UDP. An application's query and the agent's own query may have the
+//! same addresses and ports. The zones make them two connections.
 
 use super::{
     plan::{Dns, Plan},

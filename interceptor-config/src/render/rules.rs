@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Rules as data, and the text that `iptables-restore` reads.
+//! Rules as data, and the text that `iptables-restore` reads. Nothing here knows what a rule is for.
 
 use std::fmt::{self, Display};
 
 pub(super) const PREROUTING: &str = "PREROUTING";
 pub(super) const OUTPUT: &str = "OUTPUT";
-/// What is in this namespace of names is made by Istio; all else is the kernel's.
+/// How the names of Istio's own chains begin. All other chains are the kernel's.
 const OWN: &str = "ISTIO_";
 pub(super) const ISTIO_INBOUND: &str = "ISTIO_INBOUND";
 pub(super) const ISTIO_OUTPUT: &str = "ISTIO_OUTPUT";
@@ -16,8 +16,8 @@ pub(super) const ISTIO_DIVERT: &str = "ISTIO_DIVERT";
 pub(super) const ISTIO_TPROXY: &str = "ISTIO_TPROXY";
 pub(super) const ISTIO_DROP: &str = "ISTIO_DROP";
 
-/// The rules of one table, in the order in which they are written. That is not the order in which packets meet them:
-/// some are inserted before others.
+/// The rules of one table, in the order in which they are written. Packets meet them in another order, because some
+/// rules are inserted before others.
 #[derive(Debug)]
 pub(super) struct Table {
     name: &'static str,
@@ -27,7 +27,7 @@ pub(super) struct Table {
 #[derive(Debug)]
 struct Rule {
     chain: &'static str,
-    /// Where it is inserted, counting from 1; none is at the end.
+    /// Where the rule is inserted, counting from 1. `None` is at the end.
     position: Option<u32>,
     /// Matches and target.
     arguments: String,
@@ -44,13 +44,13 @@ impl Table {
             .push(Rule { chain, position: None, arguments: arguments.to_string() });
     }
 
-    /// Adds a rule before the one that is at `position`.
+    /// Adds a rule before the rule that is at `position`.
     pub(super) fn insert(&mut self, chain: &'static str, position: u32, arguments: impl Display) {
         self.rules
             .push(Rule { chain, position: Some(position), arguments: arguments.to_string() });
     }
 
-    /// The chains to make, each once: those with rules, then those that are only jumped to.
+    /// The chains to make, each once: first the chains with rules, then chains that are only jumped to.
     fn own_chains(&self) -> Vec<&str> {
         let with_rules = self.rules.iter().map(|rule| rule.chain);
         let jumped_to = self.rules.iter().filter_map(Rule::target);
@@ -65,14 +65,14 @@ impl Table {
 }
 
 impl Rule {
-    /// Where a packet that matches goes, if that is all the target says.
+    /// The target, unless it has arguments.
     fn target(&self) -> Option<&str> {
         self.arguments.rsplit_once("-j ").map(|(_matches, target)| target)
     }
 }
 
 impl Display for Table {
-    /// Nothing at all for a table without rules.
+    /// A table without rules is written as nothing.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, rules } = self;
         if rules.is_empty() {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The annotations of a pod as Istio's CNI plugin reads them
-//! ([`sidecar_redirect.go`](https://github.com/istio/istio/blob/master/cni/pkg/plugin/sidecar_redirect.go)). Unlike a bad
-//! value in the environment, a bad value in an annotation is always an error.
+//! ([`sidecar_redirect.go`](https://github.com/istio/istio/blob/master/cni/pkg/plugin/sidecar_redirect.go)). Unlike a
+//! bad value in the environment, a bad value in an annotation is always an error.
 //!
-//! Two differences, and both refuse more: port numbers with leading zeros, which iptables takes for octal, and `*` among
-//! excluded ports, which iptables refuses.
+//! Two differences, and both refuse more: port numbers with leading zeros, which iptables takes for octal, and `*`
+//! among excluded ports, which iptables refuses.
 
 use std::collections::BTreeMap;
 
@@ -20,9 +20,6 @@ pub type Annotations<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The sidecar's ports that Istio excludes with every list: merged metrics, readiness, Envoy's metrics.
 const OWN_PORTS: [&str; 3] = ["15020", "15021", "15090"];
-
-/// `IFNAMSIZ`, without the zero at its end.
-const MAX_INTERFACE_NAME: usize = 15;
 
 /// The texts of all settings that have an annotation, in the form of a flag. An error names every bad annotation.
 pub(super) fn read(annotations: Annotations<'_>) -> Result<BTreeMap<Setting, String>, ConfigError> {
@@ -78,8 +75,8 @@ const fn wanted(form: Form) -> &'static str {
         Form::Ports | Form::PortsAndOwn => "port numbers separated by commas, such as 80,443",
         Form::PortsOrAll => "`*`, or port numbers separated by commas, such as 80,443",
         Form::Interfaces => {
-            "names of interfaces separated by commas, such as net1,net2; a name begins with a letter and has at most 15 \
-             letters, digits, `_`, `.` or `-`"
+            "names of interfaces separated by commas, such as net1,net2; a name begins with a letter and has at most \
+             15 letters, digits, `_`, `.` or `-`"
         }
         Form::Switch => "true or false",
         Form::Budget => parse::BUDGET,
@@ -102,7 +99,7 @@ fn is_port(text: &str) -> bool {
 }
 
 fn is_interface(name: &str) -> bool {
-    name.len() <= MAX_INTERFACE_NAME
+    parse::fits_an_interface(name)
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
 }

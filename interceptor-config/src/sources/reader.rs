@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Reads settings one by one. The flag wins over the environment, the environment over the annotation, and the annotation
-//! over the default. A text is judged only as far as Go's flag library judges it.
+//! Reads settings one by one. The flag wins over the environment, the environment over the annotation, and the
+//! annotation over the default. A text is judged only as far as Go's flag library judges it.
 
 use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 

@@ -18,7 +18,11 @@ const FORCED: Option<AccelerationConfig> = Some(AccelerationConfig { budget: DEF
 #[case::empty_variable(&[], &[("INTERCEPTOR_ACCELERATE", "")], None)]
 #[case::flag_over_variable(&["--accelerate=false"], &[("INTERCEPTOR_ACCELERATE", "true")], None)]
 #[case::force(&["--force-accelerate"], &[], FORCED)]
-#[case::budget(&["--accelerate", "--accelerate-budget", "131072"], &[], Some(AccelerationConfig { budget: 131_072, force: false }))]
+#[case::budget(
+    &["--accelerate", "--accelerate-budget", "131072"],
+    &[],
+    Some(AccelerationConfig { budget: 131_072, force: false })
+)]
 #[case::budget_alone(&["--accelerate-budget", "131072"], &[], None)]
 #[case::empty_budget_variable(&["--accelerate"], &[("INTERCEPTOR_ACCELERATE_BUDGET", "")], ON)]
 fn precedence(#[case] args: &[&str], #[case] variables: &[(&str, &str)], #[case] wanted: Option<AccelerationConfig>) {
@@ -27,9 +31,21 @@ fn precedence(#[case] args: &[&str], #[case] variables: &[(&str, &str)], #[case]
 
 #[rstest]
 #[case::switch(&[], &[("INTERCEPTOR_ACCELERATE", "maybe")], "--accelerate (INTERCEPTOR_ACCELERATE): `maybe`")]
-#[case::too_little(&["--accelerate-budget", "4096"], &[], "--accelerate-budget (INTERCEPTOR_ACCELERATE_BUDGET): `4096`")]
-#[case::too_much(&["--accelerate-budget", "9999999999"], &[], "--accelerate-budget (INTERCEPTOR_ACCELERATE_BUDGET): `9999999999`")]
-#[case::no_number(&[], &[("INTERCEPTOR_ACCELERATE_BUDGET", "1M")], "--accelerate-budget (INTERCEPTOR_ACCELERATE_BUDGET): `1M`")]
+#[case::too_little(
+    &["--accelerate-budget", "4096"],
+    &[],
+    "--accelerate-budget (INTERCEPTOR_ACCELERATE_BUDGET): `4096`"
+)]
+#[case::too_much(
+    &["--accelerate-budget", "9999999999"],
+    &[],
+    "--accelerate-budget (INTERCEPTOR_ACCELERATE_BUDGET): `9999999999`"
+)]
+#[case::no_number(
+    &[],
+    &[("INTERCEPTOR_ACCELERATE_BUDGET", "1M")],
+    "--accelerate-budget (INTERCEPTOR_ACCELERATE_BUDGET): `1M`"
+)]
 fn bad_values_are_named(#[case] args: &[&str], #[case] variables: &[(&str, &str)], #[case] named: &str) {
     let message = resolve(args, variables).unwrap_err().to_string();
     assert!(message.starts_with(named), "{message}");

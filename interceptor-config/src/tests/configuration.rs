@@ -101,9 +101,15 @@ fn ports_as_iptables_takes_them(#[case] list: &str, #[case] ranges: &[(u32, u32)
 #[rstest]
 #[case::word(&["-b", "abc"], "--istio-inbound-ports (ISTIO_INBOUND_PORTS): `abc` is not a port; write")]
 #[case::too_high(&["-o", "80,70000"], "`70000` is not a port")]
-#[case::range_with_a_dash(&["-q", "80-90"], "`80-90` is not a port; write a number from 0 to 65535, a range such as 8000:8080")]
+#[case::range_with_a_dash(
+    &["-q", "80-90"],
+    "`80-90` is not a port; write a number from 0 to 65535, a range such as 8000:8080"
+)]
 #[case::range_too_high(&["-q", "80:70000"], "`80:70000` is not a port")]
-#[case::backward_range(&["-d", "90:80"], "--istio-local-exclude-ports (ISTIO_LOCAL_EXCLUDE_PORTS): the range `90:80` runs backwards; write 80:90")]
+#[case::backward_range(
+    &["-d", "90:80"],
+    "--istio-local-exclude-ports (ISTIO_LOCAL_EXCLUDE_PORTS): the range `90:80` runs backwards; write 80:90"
+)]
 #[case::octal(&["-b", "0080"], "`0080` is not a port")]
 #[case::negative(&["-b", "-5"], "`-5` is not a port")]
 #[case::only_blanks(&["-b", "80, ,90"], "` ` is not a port")]
@@ -111,7 +117,10 @@ fn ports_as_iptables_takes_them(#[case] list: &str, #[case] ranges: &[(u32, u32)
 #[case::star_with_a_blank(&["-i", " *"], "`*` is an item")]
 #[case::star_excluded_inbound(&["-d", "*"], "`*` is not a port")]
 #[case::two_ports(&["-p", "15001,15002"], "--envoy-port: `15001,15002` is not one port")]
-#[case::port_zero(&["-z", "0"], "--inbound-capture-port (INBOUND_CAPTURE_PORT): `0` is not one port; write a number from 1")]
+#[case::port_zero(
+    &["-z", "0"],
+    "--inbound-capture-port (INBOUND_CAPTURE_PORT): `0` is not one port; write a number from 1"
+)]
 #[case::empty_port(&["-p", ""], "--envoy-port: `` is not one port")]
 #[case::unknown_user(&["-u", "nobody-here"], "--proxy-uid (PROXY_UID): `nobody-here` is not a user; write")]
 #[case::no_user(&["-u", ","], "`,` names no user")]
@@ -119,14 +128,32 @@ fn ports_as_iptables_takes_them(#[case] list: &str, #[case] ranges: &[(u32, u32)
 #[case::backward_users(&["-u", "2000-1000"], "the range `2000-1000` runs backwards; write 1000:2000")]
 #[case::unknown_group(&["-g", "nogroup-here"], "--proxy-gid (PROXY_GID): `nogroup-here` is not a group; write")]
 #[case::user_without_a_group(&["-u", "root"], "--proxy-uid (PROXY_UID): `root` is not a group; write")]
-#[case::bare_address(&["-i", "10.1.2.3"], "--istio-service-cidr (ISTIO_SERVICE_CIDR): `10.1.2.3` has no prefix length; write 10.1.2.3/32")]
-#[case::not_a_range(&["-x", "10.0.0.0/8,bad"], "--istio-service-exclude-cidr (ISTIO_SERVICE_EXCLUDE_CIDR): `bad` is not an IP range")]
+#[case::bare_address(
+    &["-i", "10.1.2.3"],
+    "--istio-service-cidr (ISTIO_SERVICE_CIDR): `10.1.2.3` has no prefix length; write 10.1.2.3/32"
+)]
+#[case::not_a_range(
+    &["-x", "10.0.0.0/8,bad"],
+    "--istio-service-exclude-cidr (ISTIO_SERVICE_EXCLUDE_CIDR): `bad` is not an IP range"
+)]
 #[case::blank_before_a_range(&["-i", "10.0.0.0/8, 10.1.0.0/16"], "` 10.1.0.0/16` is not an IP range; write")]
-#[case::everything_excluded(&["-x", "*"], "--istio-service-exclude-cidr (ISTIO_SERVICE_EXCLUDE_CIDR): `*` cannot be excluded; to")]
-#[case::interface(&["-c", "eth0,a-name-of-16-byt"], "--istio-exclude-interfaces (ISTIO_EXCLUDE_INTERFACES): `a-name-of-16-byt` is longer")]
-#[case::binary(&["--force-iptables-binary", "x"], "--force-iptables-binary (FORCE_IPTABLES_BINARY): `x` is not a kind of iptables; write legacy or nft")]
+#[case::everything_excluded(
+    &["-x", "*"],
+    "--istio-service-exclude-cidr (ISTIO_SERVICE_EXCLUDE_CIDR): `*` cannot be excluded; to"
+)]
+#[case::interface(
+    &["-c", "eth0,a-name-of-16-byt"],
+    "--istio-exclude-interfaces (ISTIO_EXCLUDE_INTERFACES): `a-name-of-16-byt` is too long"
+)]
+#[case::binary(
+    &["--force-iptables-binary", "x"],
+    "--force-iptables-binary (FORCE_IPTABLES_BINARY): `x` is not a kind of iptables; write legacy or nft"
+)]
 #[case::mark(&["-t", "red"], "--istio-inbound-tproxy-mark (ISTIO_INBOUND_TPROXY_MARK): `red` is not an integer")]
-#[case::table(&["-r", "local"], "--istio-inbound-tproxy-route-table (ISTIO_INBOUND_TPROXY_ROUTE_TABLE): `local` is not an integer")]
+#[case::table(
+    &["-r", "local"],
+    "--istio-inbound-tproxy-route-table (ISTIO_INBOUND_TPROXY_ROUTE_TABLE): `local` is not an integer"
+)]
 fn refusals_name_the_setting_the_value_and_the_way_out(#[case] args: &[&str], #[case] message: &str) {
     let error = resolve(args, &[]).unwrap_err().to_string();
     assert!(error.contains(message), "{error}");
@@ -209,10 +236,20 @@ fn what_this_version_does_not_do_is_refused(#[case] args: &[&str], #[case] messa
 }
 
 #[rstest]
-#[case::everything_is_marked(&["-t", "0"], "--istio-inbound-tproxy-mark (ISTIO_INBOUND_TPROXY_MARK): 0 does not work under TPROXY: every packet")]
+#[case::everything_is_marked(
+    &["-t", "0"],
+    "--istio-inbound-tproxy-mark (ISTIO_INBOUND_TPROXY_MARK): 0 does not work under TPROXY: every packet"
+)]
 #[case::another_mark_of_istio(&["-t", "1338"], "1338 does not work under TPROXY: Istio's rules know the sidecar's")]
-#[case::table_of_all(&["-r", "254"], "--istio-inbound-tproxy-route-table (ISTIO_INBOUND_TPROXY_ROUTE_TABLE): 254 does not work under TPROXY")]
-#[case::no_table(&["-r", "0"], "0 does not work under TPROXY: it is one of the tables that all packets are routed by; write another one, such as 133")]
+#[case::table_of_all(
+    &["-r", "254"],
+    "--istio-inbound-tproxy-route-table (ISTIO_INBOUND_TPROXY_ROUTE_TABLE): 254 does not work under TPROXY"
+)]
+#[case::no_table(
+    &["-r", "0"],
+    "0 does not work under TPROXY: it is one of the tables that all packets are routed by; write another one, such \
+     as 133"
+)]
 fn routing_that_would_keep_other_packets_in_the_pod_is_refused(#[case] args: &[&str], #[case] message: &str) {
     let error = resolve(&[&["-m", "TPROXY"], args].concat(), &[]).unwrap_err().to_string();
     assert!(error.contains(message), "{error}");
@@ -223,11 +260,20 @@ fn routing_that_would_keep_other_packets_in_the_pod_is_refused(#[case] args: &[&
 #[case::nftables(&["--native-nftables"], "--native-nftables (NATIVE_NFTABLES): `true` has no effect: no rules")]
 #[case::legacy(&["--force-iptables-binary=legacy"], "`legacy` has no effect: no rules")]
 #[case::nft(&["--force-iptables-binary=nft"], "`nft` has no effect: no rules")]
-#[case::all_dns(&["--capture-all-dns"], "--capture-all-dns (CAPTURE_ALL_DNS): `true` has no effect: DNS is not captured without --redirect-dns")]
+#[case::all_dns(
+    &["--capture-all-dns"],
+    "--capture-all-dns (CAPTURE_ALL_DNS): `true` has no effect: DNS is not captured without --redirect-dns"
+)]
 #[case::drop_invalid(&["--drop-invalid"], "`true` has no effect: sockets are redirected, not packets")]
 #[case::cni(&["--cni-mode"], "--cni-mode (CNI_MODE): `true` has no effect")]
-#[case::namespace(&["--network-namespace", "/proc/1/ns/net"], "`/proc/1/ns/net` has no effect: as in Istio it does not choose")]
-#[case::inbound_excludes(&["-b", "80", "-d", "15090,15021"], "`15090,15021` has no effect: inbound ports are excluded only where --istio-inbound-ports is `*`")]
+#[case::namespace(
+    &["--network-namespace", "/proc/1/ns/net"],
+    "`/proc/1/ns/net` has no effect: as in Istio it does not choose"
+)]
+#[case::inbound_excludes(
+    &["-b", "80", "-d", "15090,15021"],
+    "`15090,15021` has no effect: inbound ports are excluded only where --istio-inbound-ports is `*`"
+)]
 fn what_has_nothing_to_act_on_is_accepted_with_a_note(#[case] args: &[&str], #[case] note: &str) {
     let (_config, warnings) = resolve(args, &[]).unwrap();
     let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
@@ -243,7 +289,9 @@ fn owner_groups_excluded_from_a_list_are_noted() {
 
 #[rstest]
 #[case::as_injected(INJECTED)]
-#[case::operational(&["--reconcile", "--force-apply", "--cleanup-only", "--skip-rule-apply", "--run-validation", "--dry-run"])]
+#[case::operational(
+    &["--reconcile", "--force-apply", "--cleanup-only", "--skip-rule-apply", "--run-validation", "--dry-run"]
+)]
 #[case::nothing_to_exclude(&["-c", "", "-k", ",", "--redirect-dns=false", "--dual-stack=f", "-m", "NONE"])]
 fn what_is_supported_is_accepted_without_a_word(#[case] args: &[&str]) {
     assert_eq!(resolve(args, &[]).unwrap().1, Vec::<String>::new());

@@ -98,7 +98,11 @@ impl Connection {
 
 proptest! {
     #[test]
-    fn the_proxy_is_never_redirected_to_the_outside(lists in Lists::any(), connection in Connection::any(), ip in select(&["10.2.0.9", "198.51.100.1"][..])) {
+    fn the_proxy_is_never_redirected_to_the_outside(
+        lists in Lists::any(),
+        connection in Connection::any(),
+        ip in select(&["10.2.0.9", "198.51.100.1"][..]),
+    ) {
         for by in [PROXY, PROXY_BY_GROUP] {
             prop_assert_eq!(Connection { by, ip, ..connection }.decide(&lists.policy()), Action::Pass);
         }
@@ -117,7 +121,12 @@ proptest! {
     }
 
     #[test]
-    fn an_exclude_never_adds_a_redirect(lists in Lists::any(), connection in Connection::any(), range in select(RANGES), port in select(PORTS)) {
+    fn an_exclude_never_adds_a_redirect(
+        lists in Lists::any(),
+        connection in Connection::any(),
+        range in select(RANGES),
+        port in select(PORTS),
+    ) {
         let before = connection.decide(&lists.policy());
         let mut more = lists;
         more.excluded.push(range);
@@ -127,7 +136,11 @@ proptest! {
     }
 
     #[test]
-    fn an_included_port_never_removes_a_redirect(lists in Lists::any(), connection in Connection::any(), port in select(PORTS)) {
+    fn an_included_port_never_removes_a_redirect(
+        lists in Lists::any(),
+        connection in Connection::any(),
+        port in select(PORTS),
+    ) {
         let before = connection.decide(&lists.policy());
         let mut more = lists;
         more.ports_included.push(port);
@@ -142,7 +155,10 @@ proptest! {
     }
 
     #[test]
-    fn the_tables_say_what_the_lists_say(lists in Lists::any(), ip in prop_oneof![select(IPS).prop_map(|ip| ip.parse().unwrap()), any::<u32>().prop_map(Ipv4Addr::from)]) {
+    fn the_tables_say_what_the_lists_say(
+        lists in Lists::any(),
+        ip in prop_oneof![select(IPS).prop_map(|ip| ip.parse().unwrap()), any::<u32>().prop_map(Ipv4Addr::from)],
+    ) {
         let said = lists.policy().address(Address::from(ip));
         let holds = |range: &&str| {
             let cidr = crate::parse::cidr(Setting::ServiceCidr, range).unwrap();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The configuration as it is printed, one `KEY=value` a line. People and support tools search these lines, so the files
-//! in `printed/` only change if Istio's do.
+//! The configuration as it is printed, one `KEY=value` a line. People and support tools search these lines, so the
+//! files in `printed/` only change if Istio's do.
 
 use rstest::rstest;
 

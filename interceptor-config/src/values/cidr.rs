@@ -6,8 +6,8 @@ use std::{fmt, net::IpAddr};
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
-/// An address and a prefix length. Bits behind the prefix may be set. They select nothing, but Istio looks at the address
-/// as written: `127.0.0.1/0` is a loopback range to Istio, and `0.0.0.0/0` is not.
+/// An address and a prefix length. Bits behind the prefix may be set. They select nothing, but Istio looks at the
+/// address as written: `127.0.0.1/0` is a loopback range to Istio, and `0.0.0.0/0` is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr(IpNet);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Values the way Go's flag library reads them, because manifests were written for it.
+//! Values as Go's flag library reads them, because manifests were written for it. What is not such a value is `None`,
+//! and never an error.
 
 use std::{str::FromStr, time::Duration};
 
@@ -12,7 +13,7 @@ pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// [`time.ParseDuration`](https://pkg.go.dev/time#ParseDuration); a negative duration is no time at all.
+/// [`time.ParseDuration`](https://pkg.go.dev/time#ParseDuration). A negative duration becomes zero.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(unsigned) => (true, unsigned),
@@ -61,14 +62,14 @@ fn split_component(text: &str) -> Option<(i64, &str)> {
     } else {
         whole.parse::<i64>().ok()?.checked_mul(nanos_per_unit)?
     };
-    // The digits after these are worth less than a nanosecond, even of an hour.
+    // Further digits are worth less than a nanosecond, even for hours.
     let digits = fraction.get(..15).unwrap_or(fraction);
     let part = if digits.is_empty() { 0 } else { digits.parse::<i128>().ok()? };
     let fraction_nanos = part * i128::from(nanos_per_unit) / digits.bytes().fold(1, |scale, _digit| scale * 10);
     Some((whole_nanos.checked_add(i64::try_from(fraction_nanos).ok()?)?, after))
 }
 
-/// A decimal number without sign or leading zeros; with one, C and Go take it for octal.
+/// A decimal number without a sign and without leading zeros. C and Go take a number with a leading zero for octal.
 pub(crate) fn parse_decimal<T: FromStr>(text: &str) -> Option<T> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     if digits && (text.len() == 1 || !text.starts_with('0')) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What settings hold, and how it is printed. Nothing here reads a text of Istio's, except for Go's basic values.
+//! The types of settings' values, and how they are printed. Apart from Go's booleans, durations and numbers, nothing
+//! here reads a text.
 
 mod cidr;
 pub(crate) mod go;

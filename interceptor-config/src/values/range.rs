@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Ranges of numbers, and the prefixes that make them up: a longest-prefix trie knows no ranges.
+//! Ranges of numbers, and the prefixes that make them up: a longest-prefix trie knows no ranges. How a range is
+//! written, others read.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Ports or IDs from `first` to `last`, both included; one number when they are equal.
+/// Ports or IDs from `first` to `last`, both included; one number if they are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NumberRange {
     pub first: u32,
@@ -19,14 +20,14 @@ impl NumberRange {
         Self { first: number, last: number }
     }
 
-    /// The fewest blocks of aligned powers of two that hold exactly this range: its first number, and how many leading
-    /// bits the numbers of the block share. At most 62.
+    /// The fewest aligned blocks, each as large as a power of two, that make up exactly this range. There are at most
+    /// 62. A block is given by its first number, and by how many leading bits its numbers share.
     pub(crate) fn prefixes(self) -> impl Iterator<Item = (u32, u32)> {
         let mut next = Some(self.first);
         std::iter::from_fn(move || {
             let first = next?;
             let aligned = if first == 0 { u32::BITS } else { first.trailing_zeros() };
-            // How many numbers are left, less one: all 2^32 of them still fit.
+            // One less than the count of the numbers that are left, because 2^32 does not fit.
             let left = self.last - first;
             let fitting = left.checked_add(1).map_or(u32::BITS, u32::ilog2);
             let free_bits = aligned.min(fitting);
@@ -38,7 +39,7 @@ impl NumberRange {
 }
 
 impl fmt::Display for NumberRange {
-    /// As iptables takes it, for ports and IDs alike.
+    /// As iptables takes it, for ports and for IDs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { first, last } = self;
         if first == last { first.fmt(f) } else { write!(f, "{first}:{last}") }

@@ -57,7 +57,11 @@ const ESTABLISHED: &str = "-p tcp -m conntrack --ctstate RELATED,ESTABLISHED -j 
 #[rstest]
 #[case::none("", "", &[])]
 #[case::all("*", "", &[ESTABLISHED, "-p tcp -j ISTIO_TPROXY"])]
-#[case::all_but("*", "22,15090", &["-p tcp --dport 22 -j RETURN", "-p tcp --dport 15090 -j RETURN", ESTABLISHED, "-p tcp -j ISTIO_TPROXY"])]
+#[case::all_but(
+    "*",
+    "22,15090",
+    &["-p tcp --dport 22 -j RETURN", "-p tcp --dport 15090 -j RETURN", ESTABLISHED, "-p tcp -j ISTIO_TPROXY"]
+)]
 #[case::listed("80,443", "80", &[
     "-p tcp --dport 80 -m conntrack --ctstate RELATED,ESTABLISHED -j ISTIO_DIVERT",
     "-p tcp --dport 80 -j ISTIO_TPROXY",

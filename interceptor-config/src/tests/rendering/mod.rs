@@ -72,8 +72,12 @@ fn what_cannot_be_put_in_force_yet_can_be_rendered(#[case] args: &[&str]) {
 }
 
 #[rstest]
-#[case::reconcile(&["--reconcile", "--force-apply", "--cleanup-only", "--skip-rule-apply", "--run-validation", "--dry-run"])]
-#[case::binaries(&["--native-nftables", "--force-iptables-binary=legacy", "--cni-mode", "--network-namespace=/proc/1/ns/net"])]
+#[case::reconcile(
+    &["--reconcile", "--force-apply", "--cleanup-only", "--skip-rule-apply", "--run-validation", "--dry-run"]
+)]
+#[case::binaries(
+    &["--native-nftables", "--force-iptables-binary=legacy", "--cni-mode", "--network-namespace=/proc/1/ns/net"]
+)]
 #[case::of_tproxy_only(&["-t", "7", "-r", "8"])]
 #[case::dual_stack(&["--dual-stack"])]
 #[case::of_dns_only(&["--capture-all-dns"])]

@@ -111,7 +111,8 @@ fn outbound_rules_in_order() {
         "-p tcp --dport 3306 -j RETURN",
         "-p udp --dport 3306 -j RETURN",
         "-o lo -s 127.0.0.6/32 -j RETURN",
-        "-o lo ! -d 127.0.0.1/32 -p tcp -m multiport ! --dports 53,15008 -m owner --uid-owner 1337 -j ISTIO_IN_REDIRECT",
+        "-o lo ! -d 127.0.0.1/32 -p tcp -m multiport ! --dports 53,15008 -m owner --uid-owner 1337 \
+         -j ISTIO_IN_REDIRECT",
         "-o lo -p tcp ! --dport 53 -m owner ! --uid-owner 1337 -j RETURN",
         "-m owner --uid-owner 1337 -j RETURN",
         "-o lo ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m owner --gid-owner 77 -j ISTIO_IN_REDIRECT",
