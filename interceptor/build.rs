@@ -39,7 +39,8 @@ fn build_kernel_object() -> Result<(), String> {
         )
     })?;
     let linker = toolchain::find_bpf_linker().ok_or(
-        "cannot build the kernel object: bpf-linker is neither in PATH nor where `cargo install` puts it. Run `cargo xtask setup`.",
+        "cannot build the kernel object: bpf-linker is neither in PATH nor where `cargo install` puts it. \
+         Run `cargo xtask setup`.",
     )?;
     println!("cargo:rerun-if-changed={}", linker.display());
     if compiler != in_use {
@@ -101,8 +102,8 @@ fn run_nested_build(compiler: &Compiler, linker: &Path, target_dir: &Path) -> Re
     if !output.status.success() {
         let llvm = compiler.llvm;
         return Err(format!(
-            "{text}\ncannot build the kernel object with rustc {}: see the errors above. If they come from bpf-linker, it may be \
-             older than the compiler's LLVM ({llvm}): `cargo xtask setup` checks that.",
+            "{text}\ncannot build the kernel object with rustc {}: see the errors above. If they come from bpf-linker, \
+             it may be              older than the compiler's LLVM ({llvm}): `cargo xtask setup` checks that.",
             compiler.release
         ));
     }

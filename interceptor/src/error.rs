@@ -63,7 +63,7 @@ pub enum EnrollError {
     Untrusted { path: PathBuf, reason: String },
 
     /// This kernel lacks something without which no pod can be enrolled. The cause is in `source`.
-    #[error("This kernel lacks what is needed: {}", missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("This kernel lacks what is needed: {}", listed(missing))]
     KernelLacks { missing: Vec<Missing>, source: anyhow::Error },
 
     /// This process may not do what is needed.
@@ -104,6 +104,10 @@ pub struct LockHolder {
     pub pid: i32,
     /// The name of its program, as in `/proc/PID/comm`.
     pub name: String,
+}
+
+fn listed(missing: &[Missing]) -> String {
+    missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl fmt::Display for Missing {

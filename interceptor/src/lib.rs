@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The loader of Interceptor, for every front end: [`Node`] enrolls a [`Pod`] with what is [`Wanted`], and [`EnrollError`]
-//! says why not. The command line is one front end, behind the feature `cli`.
+//! The loader of Interceptor, for every front end: [`Node`] enrolls a [`Pod`] with what is [`Wanted`], and
+//! [`EnrollError`] says why not. The command line is one front end, behind the feature `cli`.
 //!
 //! What a configuration is and what it compiles to is in `interceptor-config`, the kernel programs are in
 //! `interceptor-ebpf`, and the rules in `interceptor-policy`.

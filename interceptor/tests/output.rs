@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A reader that ends first does not change how a command ends. An output that cannot be written is an error. No command
-//! is run here that changes anything.
+//! A reader that ends first does not change how a command ends. An output that cannot be written is an error. No
+//! command is run here that changes anything.
 
 use std::{
     fs::File,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a mistake is answered with: an exit status that depends on the name of the command, and a text that says what to
-//! write instead. No command is run here that changes anything.
+//! What a mistake is answered with: an exit status that depends on the name of the command, and a text that says what
+//! to write instead. No command is run here that changes anything.
 
 use std::process::Command;
 

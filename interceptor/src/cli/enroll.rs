@@ -21,8 +21,8 @@ use crate::{Cgroup, Change, EnrollError, Enrolled, Netns, Node, Pod, SystemAccou
 /// Enroll a pod: redirect its connections to its sidecar
 ///
 /// Takes the flags of istio-iptables, and every connection has the same outcome as under its rules. The command exits;
-/// what it set up stays in force. Running it again with the same flags changes nothing. With other flags it switches the
-/// pod at one instant.
+/// what it set up stays in force. Running it again with the same flags changes nothing. With other flags it switches
+/// the pod at one instant.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -158,8 +158,8 @@ fn unenroll(args: &NodeArgs, netns: &Netns, dry_run: bool) -> Result<()> {
 fn warn(enrolled: Enrolled) -> Enrolled {
     for name in &enrolled.unknown_interfaces {
         tracing::warn!(
-            "The pod has no interface {name} (--istio-exclude-interfaces). If it gets one, run this again to exclude it; \
-             until then connections through it are intercepted"
+            "The pod has no interface {name} (--istio-exclude-interfaces). If it gets one, run this again to exclude \
+             it; until then connections through it are intercepted"
         );
     }
     enrolled

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `interceptor explain`: the verdict on one connection, and the rule that decides. It asks the function that the kernel
-//! programs ask, and changes nothing.
+//! `interceptor explain`: the verdict on one connection, and the rule that decides. It asks the function that the
+//! kernel programs ask, and changes nothing.
 #![expect(clippy::doc_markdown, reason = "clap prints these comments as they stand")]
 
 use std::{
@@ -163,8 +163,8 @@ fn policy_from_flags(args: &ExplainArgs, interfaces: &[InterfaceFacts]) -> Resul
     )?)
 }
 
-/// The interfaces of a pod that is described by --pod-ip. Without --pod-ip, the pod gets an address that nobody dials, so
-/// that only loopback addresses are local.
+/// The interfaces of a pod that is described by --pod-ip. Without --pod-ip, the pod gets an address that nobody dials,
+/// so that only loopback addresses are local.
 fn assumed_interfaces(args: &ExplainArgs) -> Vec<InterfaceFacts> {
     let addresses = if args.pod_ip.is_empty() {
         vec![Ipv4Addr::new(192, 0, 2, 254).into()]

@@ -30,8 +30,8 @@ enum Tool {
 /// Print the rules that istio-iptables would write
 ///
 /// The rules are text for iptables-restore --noflush and ip6tables-restore --noflush. Nothing is changed, and no
-/// privilege is needed. Names of users, groups and ports are replaced by the numbers that they have on this machine. The
-/// routes that istio-iptables adds for TPROXY, and the address that it adds to lo, are not shown.
+/// privilege is needed. Names of users, groups and ports are replaced by the numbers that they have on this machine.
+/// The routes that istio-iptables adds for TPROXY, and the address that it adds to lo, are not shown.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

@@ -15,8 +15,8 @@ use crate::kernel::sys::release::{Names, Release, Upstream};
 /// the kernel has a bug.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "Cannot tell whether Linux {release} has known socket map bugs: it is based on Linux {}.{}, and its version does not \
-     say which fixes its distributor has added. Ask the distributor about {bugs}",
+    "Cannot tell whether Linux {release} has known socket map bugs: it is based on Linux {}.{}, and its version does \
+     not say which fixes its distributor has added. Ask the distributor about {bugs}",
     series.0,
     series.1
 )]
@@ -43,8 +43,8 @@ pub(crate) fn judge(names: &Names) -> Result<()> {
     let bugs = bugs.join("; ");
     match upstream {
         Upstream::Release(exact) => bail!(
-            "Linux {release} is based on Linux {exact}, which has known socket map bugs: {bugs}. They may be fixed here, if \
-             the distributor has added the fixes"
+            "Linux {release} is based on Linux {exact}, which has known socket map bugs: {bugs}. They may be fixed \
+             here, if the distributor has added the fixes"
         ),
         Upstream::Series(major, minor) => {
             bail!(CannotTell { release: release.clone(), series: (major, minor), bugs })

@@ -158,8 +158,8 @@ impl fmt::Display for Step {
             Self::WriteLists { addresses, numbers, sources, primaries } => {
                 write!(
                     f,
-                    "write the lists: {addresses} address ranges, {numbers} ranges of ports and ids, {sources} sources by route, \
-                     {primaries} secondary addresses"
+                    "write the lists: {addresses} address ranges, {numbers} ranges of ports and ids, {sources} sources \
+                     by route, {primaries} secondary addresses"
                 )
             }
             Self::Attach { programs, cgroup, netns } => {

@@ -135,8 +135,8 @@ impl PinnedAcceleration {
 }
 
 /// Attaches what is attached once per node: [`MESSAGE`] to the map of accelerated sockets, and [`URGENT`] to its kernel
-/// function, if the kernel allows it. The link is that of [`URGENT`]. Without it, urgent data on accelerated connections
-/// arrives as ordinary data.
+/// function, if the kernel allows it. The link is that of [`URGENT`]. Without it, urgent data on accelerated
+/// connections arrives as ordinary data.
 pub(crate) fn attach(object: &mut Ebpf) -> Result<Option<OwnedFd>> {
     let program = MESSAGE.fd_in(object)?;
     let Some(Map::SockHash(sockets)) = object.map(maps::ACCELERATED.as_str()) else {

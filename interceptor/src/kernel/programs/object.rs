@@ -30,7 +30,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/in
 
 /// The kernel refused a program.
 #[derive(Debug, thiserror::Error)]
-#[error("The kernel refused the program {program}{}", .verifier_log.as_deref().map(|log| format!(":\n{log}\n")).unwrap_or_default())]
+#[error("The kernel refused the program {program}{}", shown(.verifier_log.as_deref()))]
 pub(crate) struct LoadError {
     program: &'static str,
     /// The last lines of the verifier's log, if it has any: they say what was wrong.
@@ -151,6 +151,11 @@ fn open(shared: Option<&Path>, acceleration: AccelerationMaps<'_>) -> Result<Ebp
 #[expect(clippy::cast_possible_truncation, reason = "any 32 bits of it will do")]
 fn seed() -> u32 {
     RandomState::new().hash_one(()) as u32
+}
+
+/// The log on lines of its own. No log adds no line.
+fn shown(verifier_log: Option<&str>) -> String {
+    verifier_log.map(|log| format!(":\n{log}\n")).unwrap_or_default()
 }
 
 impl LoadError {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Directories that others may try to put something into: made for this user alone, and removed without ever following
-//! a symbolic link.
+//! Directories that others may try to put something into: made for this user alone, and removed without ever
+//! following a symbolic link.
 
 use std::{
     ffi::{CStr, CString},
@@ -45,8 +45,8 @@ pub(crate) fn is_ours(metadata: &Metadata) -> bool {
 
 /// Removes a file, a symbolic link, or a directory with all that is in it. Returns whether there was anything.
 ///
-/// Each directory is opened in the one above it, so no part of the tree can be exchanged meanwhile for a link that leads
-/// elsewhere. (bpffs answers `EPERM` to some of the system calls that [`fs::remove_dir_all`] uses.)
+/// Each directory is opened in the one above it, so no part of the tree can be exchanged meanwhile for a link that
+/// leads elsewhere. (bpffs answers `EPERM` to some of the system calls that [`fs::remove_dir_all`] uses.)
 pub(crate) fn remove_tree(path: &Path) -> Result<bool> {
     let context = || format!("Failed to remove {}", path.display());
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
