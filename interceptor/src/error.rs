@@ -38,6 +38,10 @@ pub enum EnrollError {
     #[error("The pod is enrolled with the cgroup {}, not {}", .enrolled.display(), .asked.display())]
     OtherCgroup { enrolled: PathBuf, asked: PathBuf },
 
+    /// Each system call of the pod would run the programs twice.
+    #[error("The cgroup {} lies above or below {}, which is enrolled already", .asked.display(), .enrolled.display())]
+    NestedCgroup { enrolled: PathBuf, asked: PathBuf },
+
     /// The pod is not enrolled.
     #[error("{name} is not enrolled")]
     NotEnrolled { name: String },

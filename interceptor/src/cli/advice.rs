@@ -20,6 +20,9 @@ pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
             Some("mount the host's cgroup2 hierarchy into the container, or name the pod's cgroup with --cgroup")
         }
         EnrollError::OtherCgroup { .. } => Some("unenroll the pod first: `interceptor unenroll --netns PATH`"),
+        EnrollError::NestedCgroup { .. } => {
+            Some("name the pod's own cgroup with --cgroup, or unenroll the other pod; `interceptor status` shows it")
+        }
         EnrollError::NotEnrolled { .. } => Some("`interceptor status` lists the pods that are"),
         EnrollError::NodeFull { .. } => Some("`interceptor status` lists them, `interceptor unenroll` ends one"),
         EnrollError::GenerationsUsedUp { .. } => Some("run `interceptor unenroll --all`, then enroll the pods again"),

@@ -77,7 +77,7 @@ pub(super) struct NodeArgs {
     bpffs: BpffsFlag,
 
     /// How many seconds to wait for another run on this node to end
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     lock_timeout: u64,
 }
 

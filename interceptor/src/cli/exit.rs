@@ -80,6 +80,7 @@ const fn of_enrollment(error: &EnrollError) -> u8 {
         | EnrollError::RootCgroup { .. }
         | EnrollError::UnknownCgroup { .. }
         | EnrollError::OtherCgroup { .. }
+        | EnrollError::NestedCgroup { .. }
         | EnrollError::NotEnrolled { .. }
         | EnrollError::NodeFull { .. }
         | EnrollError::GenerationsUsedUp { .. }

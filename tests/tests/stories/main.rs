@@ -2,6 +2,7 @@
 //! What `interceptor` promises beyond Istio's verdict table, one file per story.
 
 mod bad_input;
+mod cgroups;
 mod conntrack;
 mod container;
 mod dead_namespace;
@@ -17,6 +18,7 @@ mod loopback_listener;
 mod mptcp;
 mod ports;
 mod rerun;
+mod shared_bpffs;
 mod sidecar_first;
 mod sidecar_restart;
 mod tproxy;

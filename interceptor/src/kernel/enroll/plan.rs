@@ -2,7 +2,7 @@
 //! What a run does to a pod, as plain data: drawn here, printed by a dry run, carried out by `execute`. Drawing a plan
 //! changes nothing.
 
-use std::{fmt, path::PathBuf};
+use std::{collections::HashSet, fmt, path::PathBuf};
 
 use anyhow::Result;
 use interceptor_config::CompiledPolicy;
@@ -11,9 +11,15 @@ use interceptor_policy::{Enrollment, MAX_PODS, PolicyFlags};
 use crate::{
     EnrollError,
     kernel::{
-        node::{acceleration::PinnedAcceleration, bpffs::Bpffs, links, pinned::PinnedNode},
+        node::{
+            acceleration::PinnedAcceleration,
+            bpffs::Bpffs,
+            links::{self, Links},
+            pinned::PinnedNode,
+        },
         pod::{
             cgroup::{self, Cgroup},
+            cgroup_tree,
             netns::Netns,
             tproxy::MarkedRouting,
         },
@@ -68,8 +74,7 @@ pub(crate) fn draw(bpffs: &Bpffs, node: Option<&PinnedNode>, request: Request<'_
     let Request { netns, cgroup, policy, force, force_acceleration: _ } = request;
     let netns_cookie = netns.cookie();
     let enrollment = node.map(|node| node.maps.pod(netns_cookie)).transpose()?.flatten();
-    let links = bpffs.layout().pod(netns_cookie);
-    let (_attached, missing) = links::attached_and_missing(&links, &policy.policy);
+    let Links { attached: _, missing } = links::look(&bpffs.layout(), netns_cookie, cgroup.id(), &policy.policy);
     if let Some(Enrollment { cgroup_id, .. }) = enrollment
         && cgroup_id != cgroup.id()
     {
@@ -81,15 +86,27 @@ pub(crate) fn draw(bpffs: &Bpffs, node: Option<&PinnedNode>, request: Request<'_
         Some(old) if old.fingerprint == fingerprint(policy) && missing.is_empty() && !force => Change::Nothing,
         Some(_) => Change::Switch,
     };
-    let enrolled = node.map(|node| node.maps.pods()).transpose()?.map_or(0, |pods| pods.len());
-    if change == Change::Enroll && enrolled >= MAX_PODS {
-        return Err(EnrollError::NodeFull { max: MAX_PODS }.into());
+    if change == Change::Enroll {
+        check_room(node, cgroup)?;
     }
     let steps = match change {
         Change::Nothing => Vec::new(),
         Change::Enroll | Change::Switch => steps(bpffs, node, request, change, missing)?,
     };
     Ok(Plan { change, steps })
+}
+
+/// Fails if there is no room for another pod, or no other pod's cgroup may be where this one is.
+fn check_room(node: Option<&PinnedNode>, cgroup: &Cgroup) -> Result<()> {
+    let enrolled = node.map(|node| node.maps.pods()).transpose()?.unwrap_or_default();
+    if enrolled.len() >= MAX_PODS {
+        return Err(EnrollError::NodeFull { max: MAX_PODS }.into());
+    }
+    let cgroups: HashSet<u64> = enrolled.iter().map(|(_, pod)| pod.cgroup_id).collect();
+    match cgroup_tree::relative(cgroup.path(), &cgroups) {
+        Some(enrolled) => Err(EnrollError::NestedCgroup { enrolled, asked: cgroup.path().to_path_buf() }.into()),
+        None => Ok(()),
+    }
 }
 
 fn steps(

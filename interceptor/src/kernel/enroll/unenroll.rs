@@ -5,13 +5,19 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::kernel::node::{bpffs::Bpffs, lock::Lock, pinned::PinnedNode, removal};
+use crate::EnrollError;
+use crate::kernel::node::{
+    bpffs::{Bpffs, Home},
+    lock::Lock,
+    pinned::PinnedNode,
+    removal,
+};
 
 /// Ends the enrollment of the pod with this cookie. Returns whether there was anything to end.
 pub(crate) fn unenroll(bpffs: &Bpffs, netns_cookie: u64, wait: Duration) -> Result<bool> {
     let home = bpffs.home();
-    if !home.exists()? {
-        return Ok(false); // no pod of this node is enrolled
+    if !is_there(&home)? {
+        return Ok(false);
     }
     let lock = Lock::take(&home, wait)?;
     removal::finish(bpffs, &lock)?;
@@ -24,6 +30,9 @@ pub(crate) fn unenroll(bpffs: &Bpffs, netns_cookie: u64, wait: Duration) -> Resu
 /// Ends the enrollment of all pods of the node, and removes everything that any version has pinned.
 pub(crate) fn unenroll_all(bpffs: &Bpffs, wait: Duration) -> Result<bool> {
     let home = bpffs.home();
+    if !is_there(&home)? {
+        return Ok(false);
+    }
     let lock = Lock::take(&home, wait)?;
     if let Some(mut node) = PinnedNode::open(bpffs)? {
         // First the entries that put the programs in force, then the programs one by one.
@@ -34,6 +43,18 @@ pub(crate) fn unenroll_all(bpffs: &Bpffs, wait: Duration) -> Result<bool> {
     let existed = removal::remove_everything(bpffs, &lock)?;
     home.remove_if_empty()?;
     Ok(existed)
+}
+
+/// Whether there is anything of ours. What another user has put in its place is none of our business: no pod can be
+/// enrolled there.
+fn is_there(home: &Home) -> Result<bool> {
+    match home.exists().map_err(EnrollError::from) {
+        Err(error @ EnrollError::Untrusted { .. }) => {
+            tracing::warn!("{error}; it is left alone");
+            Ok(false)
+        }
+        there => Ok(there?),
+    }
 }
 
 /// Removes one pod and, with the last pod, everything else.

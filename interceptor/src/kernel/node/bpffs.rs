@@ -122,6 +122,7 @@ impl Home {
 
     /// Removes it if it is empty. A directory that another run is about to use is not.
     pub(crate) fn remove_if_empty(&self) -> Result<()> {
+        self.exists()?;
         match fs::remove_dir(&self.path) {
             Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
                 Err(error).with_context(|| format!("Failed to remove {}", self.path.display()))

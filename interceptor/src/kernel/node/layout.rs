@@ -32,14 +32,25 @@ impl Layout {
         self.root.join("programs")
     }
 
-    /// A directory for each pod.
+    /// A directory for each pod's network namespace.
     pub(crate) fn pods(&self) -> PathBuf {
         self.root.join("pods")
     }
 
-    /// The links of one pod.
+    /// What is attached to one network namespace.
     pub(crate) fn pod(&self, netns_cookie: u64) -> PathBuf {
         self.pods().join(netns_cookie.to_string())
+    }
+
+    /// A directory for each pod's cgroup.
+    pub(crate) fn cgroups(&self) -> PathBuf {
+        self.root.join("cgroups")
+    }
+
+    /// What is attached to one cgroup. The sandboxes of a pod, of which the old one may end after the new one began, have
+    /// the same cgroup.
+    pub(crate) fn cgroup(&self, cgroup_id: u64) -> PathBuf {
+        self.cgroups().join(cgroup_id.to_string())
     }
 
     /// What exists while any pod is accelerated.
@@ -53,8 +64,8 @@ impl Layout {
     }
 
     /// All directories that have to be there before anything is pinned.
-    pub(crate) fn directories(&self) -> [PathBuf; 3] {
-        [self.maps(), self.programs(), self.pods()]
+    pub(crate) fn directories(&self) -> [PathBuf; 4] {
+        [self.maps(), self.programs(), self.pods(), self.cgroups()]
     }
 }
 

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What all pods of the node share, as it is pinned: maps and programs. It never decides what a pod needs.
 
-use std::{collections::HashMap, fs, io::ErrorKind};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    io::ErrorKind,
+};
 
 use anyhow::{Context as _, Result};
 use aya::maps::MapError;
-use interceptor_policy::{Address, NodeState, PolicyFlags};
+use interceptor_policy::{Address, Enrollment, NodeState, PolicyFlags};
 
 use crate::kernel::{
     node::{acceleration::PinnedAcceleration, bpffs::Bpffs, layout::Layout, links, maps::Maps},
@@ -39,26 +43,12 @@ impl PinnedNode {
     /// Removes the enrollments of pods whose network namespace is gone, and what a run left that was killed.
     pub(crate) fn collect_garbage(&mut self) -> Result<()> {
         for (cookie, _) in self.maps.pods()? {
-            if links::namespace_is_gone(&self.layout.pod(cookie))? {
+            if links::namespace_is_gone(&self.layout, cookie)? {
                 tracing::info!(cookie, "removing a pod whose network namespace is gone");
                 self.remove_pod(cookie)?;
             }
         }
-        let pods = self.layout.pods();
-        for entry in fs::read_dir(&pods).with_context(|| format!("Failed to list {}", pods.display()))? {
-            let path = entry.with_context(|| format!("Failed to list {}", pods.display()))?.path();
-            let cookie = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .and_then(|name| name.parse().ok());
-            let enrolled = match cookie {
-                Some(cookie) => self.maps.pod(cookie)?.is_some(),
-                None => false,
-            };
-            if !enrolled {
-                remove_tree(&path)?;
-            }
-        }
+        self.remove_unused_links()?;
         if self.maps.node()?.unfinished != 0 {
             self.finish()?;
         }
@@ -70,7 +60,7 @@ impl PinnedNode {
     pub(crate) fn remove_pod(&mut self, netns_cookie: u64) -> Result<()> {
         self.start()?;
         self.maps.remove_pod(netns_cookie)?;
-        remove_tree(&self.layout.pod(netns_cookie))?;
+        self.remove_unused_links()?;
         self.maps.remove_counters(netns_cookie)?;
         self.remove_listeners(netns_cookie)?;
         if let Some(mut acceleration) = PinnedAcceleration::open(&self.layout)? {
@@ -120,26 +110,47 @@ impl PinnedNode {
         acceleration.set_local_pods(&only_one.collect::<Vec<_>>())
     }
 
-    /// Detaches acceleration from pods that it was switched off for, once none of their sockets needs it. Removes it
-    /// from the node when it is attached to no pod.
+    /// Detaches acceleration from cgroups whose pods it was switched off for, once none of their sockets needs it. Removes
+    /// it from the node when it is attached to no cgroup.
     pub(crate) fn retire_acceleration(&self) -> Result<()> {
         let Some(acceleration) = PinnedAcceleration::open(&self.layout)? else {
             return Ok(());
         };
-        let mut in_use = false;
-        for (cookie, enrollment) in self.maps.pods()? {
-            let pod = self.layout.pod(cookie);
-            if enrollment.policy.has(PolicyFlags::ACCELERATE) {
-                in_use = true;
-            } else if links::has_acceleration(&pod) {
-                if acceleration.has_sockets_of(cookie)? {
-                    in_use = true;
-                } else {
-                    links::detach_acceleration(&pod)?;
+        let pods = self.maps.pods()?;
+        let mut used = HashSet::new();
+        for (cookie, Enrollment { policy, cgroup_id, .. }) in &pods {
+            let attached = links::has_acceleration(&self.layout, *cgroup_id);
+            if policy.has(PolicyFlags::ACCELERATE) || (attached && acceleration.has_sockets_of(*cookie)?) {
+                used.insert(*cgroup_id);
+            }
+        }
+        for (_, Enrollment { cgroup_id, .. }) in &pods {
+            if !used.contains(cgroup_id) && links::has_acceleration(&self.layout, *cgroup_id) {
+                links::detach_acceleration(&self.layout, *cgroup_id)?;
+            }
+        }
+        if used.is_empty() { acceleration.remove() } else { Ok(()) }
+    }
+
+    /// Removes the links of network namespaces and of cgroups that no pod is enrolled with.
+    fn remove_unused_links(&self) -> Result<()> {
+        let pods = self.maps.pods()?;
+        let (cookies, cgroups): (HashSet<u64>, HashSet<u64>) =
+            pods.into_iter().map(|(cookie, pod)| (cookie, pod.cgroup_id)).unzip();
+        for (directory, used) in [(self.layout.pods(), cookies), (self.layout.cgroups(), cgroups)] {
+            let context = || format!("Failed to list {}", directory.display());
+            for entry in fs::read_dir(&directory).with_context(context)? {
+                let path = entry.with_context(context)?.path();
+                let number = path
+                    .file_name()
+                    .and_then(|name| name.to_str())
+                    .and_then(|name| name.parse().ok());
+                if !number.is_some_and(|number| used.contains(&number)) {
+                    remove_tree(&path)?;
                 }
             }
         }
-        if in_use { Ok(()) } else { acceleration.remove() }
+        Ok(())
     }
 
     fn remove_listeners(&mut self, netns_cookie: u64) -> Result<()> {

@@ -62,9 +62,10 @@ fn finish_old(bpffs: &Bpffs) -> Result<bool> {
     remove_tree(&path)
 }
 
-/// The pods' links go first, because the programs that they attach need the rest.
+/// The links go first, because the programs that they attach need the rest.
 fn remove_version(layout: &Layout) -> Result<()> {
     remove_tree(&layout.pods())?;
+    remove_tree(&layout.cgroups())?;
     lookup_stub::clear_tail_call_target(&layout.maps())?;
     remove_tree(layout.root()).map(drop)
 }

@@ -8,7 +8,11 @@ use interceptor_config::CompiledPolicy;
 use interceptor_policy::{Enrollment, Reason};
 
 use crate::kernel::{
-    node::{bpffs::Bpffs, links, pinned::PinnedNode},
+    node::{
+        bpffs::Bpffs,
+        links::{self, Links},
+        pinned::PinnedNode,
+    },
     pod::cgroup,
 };
 
@@ -37,13 +41,13 @@ pub(crate) fn pods(bpffs: &Bpffs) -> Result<Vec<PodStatus>> {
     pods.sort_by_key(|(cookie, _)| *cookie);
     pods.into_iter()
         .map(|(netns_cookie, enrollment)| {
-            let links = node.layout.pod(netns_cookie);
-            let (attached, missing) = links::attached_and_missing(&links, &enrollment.policy);
+            let Links { attached, missing } =
+                links::look(&node.layout, netns_cookie, enrollment.cgroup_id, &enrollment.policy);
             Ok(PodStatus {
                 netns_cookie,
                 enrollment,
                 cgroup: cgroup::path_of(enrollment.cgroup_id),
-                alive: !links::namespace_is_gone(&links)?,
+                alive: !links::namespace_is_gone(&node.layout, netns_cookie)?,
                 attached,
                 missing,
                 counters: node.maps.reasons(netns_cookie)?,

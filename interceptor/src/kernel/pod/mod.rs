@@ -2,6 +2,7 @@
 //! Floor 2: one pod's network namespace, cgroup and user namespace. It knows nothing of what Interceptor pins.
 
 pub(crate) mod cgroup;
+pub(crate) mod cgroup_tree;
 pub(crate) mod facts;
 pub(crate) mod id_maps;
 pub(crate) mod ipv6;

@@ -81,11 +81,6 @@ pub(crate) fn acceleration_programs() -> impl Iterator<Item = ProgramInfo> {
     ACCELERATION_CGROUP_PROGRAMS.into_iter().chain([MESSAGE])
 }
 
-/// The programs of which a pod may have a link.
-pub(crate) fn linked_programs() -> impl Iterator<Item = ProgramInfo> {
-    programs().chain(ACCELERATION_CGROUP_PROGRAMS)
-}
-
 impl ProgramInfo {
     /// Whether the program is attached for a pod with this policy.
     pub(crate) fn is_needed(self, policy: &Policy) -> bool {
