@@ -138,8 +138,7 @@ pub enum ConfigError {
     NoLocalAddress,
 
     #[error(
-        "the lists of {what} make {count} prefixes, more than the {max} that a pod may have; write fewer or wider \
-         ranges"
+        "the lists of {what} make {count} prefixes, more than the {max} a pod may have; write fewer or wider ranges"
     )]
     TooManyPrefixes { what: &'static str, count: usize, max: usize },
 }
