@@ -34,6 +34,17 @@ pub enum EnrollError {
     #[error("Failed to find this pod's cgroup: {reason}")]
     UnknownCgroup { reason: String },
 
+    /// No cgroup above this process's has the name of a pod.
+    #[error(
+        "Failed to find this pod's cgroup: no cgroup above {} has the name of a pod; it may be one of {}",
+        .own.display(), paths(candidates)
+    )]
+    UnnamedCgroup { own: PathBuf, candidates: Vec<PathBuf> },
+
+    /// Processes of the pod are outside of its cgroup, and that is not to be tolerated.
+    #[error("These processes of the pod are not in its cgroup {}: {}", .cgroup.display(), processes(outsiders))]
+    Outside { cgroup: PathBuf, outsiders: Vec<Process> },
+
     /// The pod is enrolled with another cgroup.
     #[error("The pod is enrolled with the cgroup {}, not {}", .enrolled.display(), .asked.display())]
     OtherCgroup { enrolled: PathBuf, asked: PathBuf },
@@ -81,9 +92,9 @@ pub enum EnrollError {
     /// Another process holds the lock. Try again.
     #[error(
         "Another process has held the lock of {} for {} s{}", .path.display(), .waited.as_secs(),
-        .holder.as_ref().map(|holder| format!(": {holder}")).unwrap_or_default()
+        .holder.as_ref().map(|holder| format!(": process {holder}")).unwrap_or_default()
     )]
-    Busy { path: PathBuf, waited: Duration, holder: Option<LockHolder> },
+    Busy { path: PathBuf, waited: Duration, holder: Option<Process> },
 
     /// The pod's network namespace or cgroup does not exist, or does not exist any more.
     #[error("No such {what}: {name}")]
@@ -102,12 +113,24 @@ pub struct Missing {
     pub since: &'static str,
 }
 
-/// The process that holds the lock.
+/// A process of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LockHolder {
+pub struct Process {
     pub pid: i32,
     /// The name of its program, as in `/proc/PID/comm`.
     pub name: String,
+}
+
+fn paths(paths: &[PathBuf]) -> String {
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn processes(outsiders: &[Process]) -> String {
+    outsiders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn listed(missing: &[Missing]) -> String {
@@ -121,10 +144,10 @@ impl fmt::Display for Missing {
     }
 }
 
-impl fmt::Display for LockHolder {
+impl fmt::Display for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pid, name } = self;
-        write!(f, "process {pid} ({name})")
+        write!(f, "{pid} ({name})")
     }
 }
 

@@ -14,7 +14,7 @@ mod node;
 mod pod;
 
 pub use accounts::SystemAccounts;
-pub use error::{EnrollError, LockHolder, Missing};
+pub use error::{EnrollError, Missing, Process};
 pub use interceptor_config::Wanted;
 pub use kernel::{
     check::features::{self, Answer, Feature},

@@ -6,8 +6,8 @@ use std::{os::fd::OwnedFd, path::Path};
 use interceptor_config::{IdMaps, PodFacts};
 
 use crate::{
-    Cgroup, EnrollError, Netns,
-    kernel::pod::{facts, id_maps},
+    Cgroup, EnrollError, Netns, Process,
+    kernel::pod::{facts, id_maps, members},
 };
 
 /// A pod: its network namespace, and the cgroup above those of its containers. Both stay open, so neither name can come
@@ -32,6 +32,12 @@ impl Pod {
     /// From descriptors of a network namespace and of a cgroup's directory, as they travel by `SCM_RIGHTS`.
     pub fn from_fds(netns: OwnedFd, cgroup: OwnedFd) -> Result<Self, EnrollError> {
         Ok(Self::new(Netns::from_fd(netns)?, Cgroup::from_fd(cgroup)?))
+    }
+
+    /// The processes of the pod's network namespace that are not in its cgroup, as far as `/proc` shows them here. What
+    /// they connect to is not intercepted.
+    pub fn outsiders(&self) -> Result<Vec<Process>, EnrollError> {
+        Ok(members::outsiders(self.netns.inode(), self.cgroup.path())?)
     }
 
     pub const fn netns(&self) -> &Netns {

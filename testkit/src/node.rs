@@ -91,7 +91,11 @@ impl Node {
 
     /// A namespace outside of any mesh.
     pub fn outside(&self, name: &str) -> Namespace {
-        let cgroup = self.cgroup.join(name);
+        self.namespace(name, name)
+    }
+
+    fn namespace(&self, name: &str, cgroup: &str) -> Namespace {
+        let cgroup = self.cgroup.join(cgroup);
         fs::create_dir(&cgroup).unwrap_or_else(|error| panic!("make {}: {error}", cgroup.display()));
         let namespace = Namespace::new(
             format!("{}-{name}", self.name.replace("interceptor-test", "ict")),
@@ -109,7 +113,13 @@ impl Node {
     /// A pod: a namespace, and a cgroup with one below it for each of its two containers. Not enrolled, and not
     /// connected.
     pub fn pod(&self, name: &str) -> Pod<'_> {
-        Pod::new(self, self.outside(name))
+        // The name that kubelet would give it, with which the loader finds it from inside a container.
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let uid = COUNT.fetch_add(1, Ordering::Relaxed);
+        Pod::new(
+            self,
+            self.namespace(name, &format!("pod{:08x}-0000-4000-8000-{uid:012x}", id())),
+        )
     }
 
     /// A file of another place, where every user may read and run it.

@@ -19,6 +19,10 @@ pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
         EnrollError::UnknownCgroup { .. } => {
             Some("mount the host's cgroup2 hierarchy into the container, or name the pod's cgroup with --cgroup")
         }
+        EnrollError::UnnamedCgroup { .. } => Some("name the pod's cgroup with --cgroup"),
+        EnrollError::Outside { .. } => {
+            Some("move them, or leave out --strict: what they connect to is not intercepted")
+        }
         EnrollError::OtherCgroup { .. } => Some("unenroll the pod first: `interceptor unenroll --netns PATH`"),
         EnrollError::NestedCgroup { .. } => {
             Some("name the pod's own cgroup with --cgroup, or unenroll the other pod; `interceptor status` shows it")

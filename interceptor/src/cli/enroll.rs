@@ -66,6 +66,10 @@ struct PodArgs {
     #[arg(long, value_name = "DIR")]
     cgroup: Option<PathBuf>,
 
+    /// Fail if a process of the pod is outside of its cgroup, instead of warning
+    #[arg(long)]
+    strict: bool,
+
     #[command(flatten)]
     node: NodeArgs,
 }
@@ -128,6 +132,12 @@ fn enroll(args: &PodArgs, netns: Netns, wanted: &Wanted) -> Result<()> {
         ),
     };
     let pod = Pod::new(netns, cgroup);
+    if args.strict {
+        let outsiders = pod.outsiders()?;
+        if !outsiders.is_empty() {
+            return Err(EnrollError::Outside { cgroup: pod.cgroup().path().to_path_buf(), outsiders }.into());
+        }
+    }
     let run = &wanted.config().run;
     if run.dry_run {
         let plan = warn(node.plan(&pod, wanted)?).plan.to_string();
@@ -139,6 +149,12 @@ fn enroll(args: &PodArgs, netns: Netns, wanted: &Wanted) -> Result<()> {
         Change::Nothing => tracing::info!("The pod is enrolled with this configuration; nothing to do"),
         Change::Enroll => tracing::info!(%netns, %cgroup, "The pod is enrolled"),
         Change::Switch => tracing::info!(%netns, "The pod is switched to the new configuration"),
+    }
+    for outsider in pod.outsiders()? {
+        tracing::warn!(
+            "Process {outsider} of the pod is not in its cgroup {cgroup}: what it connects to is not intercepted; \
+             --strict makes this an error"
+        );
     }
     Ok(())
 }

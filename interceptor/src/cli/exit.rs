@@ -79,6 +79,8 @@ const fn of_enrollment(error: &EnrollError) -> u8 {
         | EnrollError::NotACgroup { .. }
         | EnrollError::RootCgroup { .. }
         | EnrollError::UnknownCgroup { .. }
+        | EnrollError::UnnamedCgroup { .. }
+        | EnrollError::Outside { .. }
         | EnrollError::OtherCgroup { .. }
         | EnrollError::NestedCgroup { .. }
         | EnrollError::NotEnrolled { .. }

@@ -65,6 +65,8 @@ struct PodStatus {
     accelerate_budget: Option<u32>,
     attached: Vec<&'static str>,
     missing: Vec<&'static str>,
+    /// Processes of the pod outside of its cgroup, as `PID (NAME)`.
+    outsiders: Vec<String>,
     counters: BTreeMap<&'static str, u64>,
 }
 
@@ -80,7 +82,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<ExitCode> {
 
 impl PodStatus {
     fn of(pod: &crate::PodStatus) -> Self {
-        let crate::PodStatus { netns_cookie, enrollment, cgroup, alive, attached, missing, counters } = pod;
+        let crate::PodStatus { netns_cookie, enrollment, cgroup, alive, attached, missing, outsiders, counters } = pod;
         let policy = &enrollment.policy;
         Self {
             netns: alive.then(|| path_of(enrollment.netns_inode)).flatten(),
@@ -97,6 +99,7 @@ impl PodStatus {
             accelerate_budget: policy.has(PolicyFlags::ACCELERATE).then_some(policy.accelerate_budget),
             attached: attached.clone(),
             missing: missing.clone(),
+            outsiders: outsiders.iter().map(ToString::to_string).collect(),
             counters: counters.iter().map(|(reason, count)| (reason.label(), *count)).collect(),
         }
     }
@@ -140,6 +143,7 @@ fn text(pod: &PodStatus) -> String {
         accelerate_budget,
         attached,
         missing,
+        outsiders,
         counters,
     } = pod;
     let name = match netns {
@@ -170,6 +174,12 @@ fn text(pod: &PodStatus) -> String {
     ));
     if !missing.is_empty() {
         lines.push(format!("  MISSING      {}; run `interceptor enroll` again", missing.join(", ")));
+    }
+    if !outsiders.is_empty() {
+        let outsiders = outsiders.join(", ");
+        lines.push(format!(
+            "  OUTSIDE      {outsiders}: not in the cgroup, so what they connect to is not intercepted"
+        ));
     }
     lines.extend(counted(counters));
     lines.join("\n")

@@ -76,3 +76,52 @@ fn redirected(scene: &Scene<'_>) -> u64 {
         .and_then(|pod| pod["counters"]["outbound_cidr_included"].as_u64())
         .unwrap_or_else(|| panic!("{pods:#?}"))
 }
+
+/// An agent on the node enters the pod's network namespace, and a nested container has a cgroup elsewhere.
+#[test]
+fn a_process_of_the_pod_outside_of_its_cgroup_is_named() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let elsewhere = scene.outside.cgroup().to_owned();
+    let outsider = scene
+        .pod
+        .namespace()
+        .launcher(0, 0)
+        .cgroup(elsewhere)
+        .serve("outsider", &["0.0.0.0:9999"]);
+    let named = format!("{} (", outsider.pid());
+
+    let run = scene.pod.try_enroll(&[DEFAULT_FLAGS, &["--strict"]].concat());
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(run.output().contains(&named), "the error names the process: {run}");
+    assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
+
+    let run = scene.pod.try_enroll(DEFAULT_FLAGS);
+    run.expect_success();
+    assert!(run.output().contains(&named), "a warning names the process: {run}");
+    let status = node.run(&["status"]);
+    assert!(status.output().contains(&named), "status names the process: {status}");
+
+    drop(outsider);
+    scene.pod.try_enroll(&[DEFAULT_FLAGS, &["--strict"]].concat()).expect_success();
+    assert!(!node.run(&["status"]).output().contains(&named));
+}
+
+/// crun puts a container's processes one level deeper than runc.
+#[test]
+fn the_pods_cgroup_is_found_whatever_is_below_it() {
+    let node = Node::new();
+    let pod = Scene::new(&node, "pod").pod;
+    let container = pod.namespace().cgroup().join("crio-0a1b/container");
+    std::fs::create_dir_all(&container).expect("a cgroup for a container");
+    let mut command = pod
+        .namespace()
+        .launcher(0, 0)
+        .cgroup(container)
+        .command(&node.interceptor().display().to_string());
+    command.arg("enroll").args(DEFAULT_FLAGS).arg("--bpffs").arg(node.bpffs());
+    Run::of(command).expect_success();
+    let status = node.run(&["status", "-o", "json"]);
+    let cgroup = format!("\"cgroup\": \"{}\"", pod.namespace().cgroup().display());
+    assert!(status.output().contains(&cgroup), "{status}");
+}

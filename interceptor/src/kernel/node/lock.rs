@@ -16,7 +16,7 @@ use nix::{
 };
 
 use crate::{
-    EnrollError, LockHolder,
+    EnrollError, Process,
     kernel::{node::bpffs::Home, sys::tree::open_directory},
 };
 
@@ -70,14 +70,14 @@ fn is_still_at(file: &File, path: &Path) -> bool {
 }
 
 /// The process that holds the lock of a file, if it is visible from here.
-fn holder_of(file: &File) -> Result<Option<LockHolder>> {
+fn holder_of(file: &File) -> Result<Option<Process>> {
     let metadata = file.metadata().context("Failed to look at the lock")?;
     let (device, inode) = (metadata.dev(), metadata.ino());
     let locked = format!("{:02x}:{:02x}:{inode}", major(device), minor(device));
     let locks = fs::read_to_string("/proc/locks").context("Failed to read /proc/locks")?;
     Ok(holder_in(&locks, &locked).map(|pid| {
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        LockHolder { pid, name: name.trim_end().to_owned() }
+        Process { pid, name: name.trim_end().to_owned() }
     }))
 }
 

@@ -7,13 +7,14 @@ use anyhow::Result;
 use interceptor_config::CompiledPolicy;
 use interceptor_policy::{Enrollment, Reason};
 
+use crate::Process;
 use crate::kernel::{
     node::{
         bpffs::Bpffs,
         links::{self, Links},
         pinned::PinnedNode,
     },
-    pod::cgroup,
+    pod::{cgroup, members::Processes},
 };
 
 /// An enrolled pod.
@@ -30,6 +31,8 @@ pub struct PodStatus {
     pub attached: Vec<&'static str>,
     /// The programs that should be attached and are not.
     pub missing: Vec<&'static str>,
+    /// The processes of its network namespace that are not in its cgroup, as far as both are visible here.
+    pub outsiders: Vec<Process>,
     /// How often each reason was counted. Reasons that never were are left out.
     pub counters: Vec<(Reason, u64)>,
 }
@@ -37,16 +40,20 @@ pub struct PodStatus {
 /// All enrolled pods, the oldest network namespace first.
 pub(crate) fn pods(bpffs: &Bpffs) -> Result<Vec<PodStatus>> {
     let Some(node) = PinnedNode::open(bpffs)? else { return Ok(Vec::new()) };
+    let processes = Processes::read()?;
     let mut pods = node.maps.pods()?;
     pods.sort_by_key(|(cookie, _)| *cookie);
     pods.into_iter()
         .map(|(netns_cookie, enrollment)| {
             let Links { attached, missing } =
                 links::look(&node.layout, netns_cookie, enrollment.cgroup_id, &enrollment.policy);
+            let cgroup = cgroup::path_of(enrollment.cgroup_id);
+            let outside = |cgroup: &PathBuf| processes.outside(enrollment.netns_inode, cgroup);
             Ok(PodStatus {
+                outsiders: cgroup.as_ref().map_or_else(|| Ok(Vec::new()), outside)?,
                 netns_cookie,
                 enrollment,
-                cgroup: cgroup::path_of(enrollment.cgroup_id),
+                cgroup,
                 alive: !links::namespace_is_gone(&node.layout, netns_cookie)?,
                 attached,
                 missing,

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
 
-use crate::EnrollError;
+use crate::{EnrollError, kernel::pod::pod_cgroup};
 
 /// A pod's cgroup: the parent of its containers' ones. Programs attached to it see the sockets of all of them.
 #[derive(Debug)]
@@ -61,7 +61,8 @@ impl Cgroup {
         Ok(Self { path, file, id })
     }
 
-    /// Finds the pod's cgroup from inside one of its containers: the parent of this process's own.
+    /// Finds the pod's cgroup from inside one of its containers: the nearest one above this process's own that has the
+    /// name of a pod.
     ///
     /// A container usually has a cgroup namespace and sees its own cgroup as the root. Then the host's hierarchy must be
     /// mounted somewhere too (a `hostPath` volume of `/sys/fs/cgroup`). This process's own cgroup is recognized in it
@@ -69,10 +70,10 @@ impl Cgroup {
     pub fn of_this_pod() -> Result<Self, EnrollError> {
         let own = own_directory_below_parent();
         let own = own.map_err(|error| EnrollError::UnknownCgroup { reason: format!("{error:#}") })?;
-        let pod = own
-            .parent()
-            .with_context(|| format!("The cgroup {} has no parent", own.display()))?;
-        Self::open(pod)
+        match pod_cgroup::above(&own) {
+            Ok(pod) => Self::open(&pod),
+            Err(candidates) => Err(EnrollError::UnnamedCgroup { own, candidates }),
+        }
     }
 
     /// Its inode number, which the kernel calls its id.

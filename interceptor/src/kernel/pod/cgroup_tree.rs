@@ -15,18 +15,19 @@ use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 pub(crate) fn relative(cgroup: &Path, ids: &HashSet<u64>) -> Option<PathBuf> {
     let above = cgroup.ancestors().skip(1).take_while(|directory| is_cgroup2(directory));
     let above = above.map(Path::to_path_buf).find(|directory| has_one_of(directory, ids));
-    above.or_else(|| below(cgroup, ids))
+    above.or_else(|| subtree(cgroup).into_iter().skip(1).find(|directory| has_one_of(directory, ids)))
 }
 
-fn below(cgroup: &Path, ids: &HashSet<u64>) -> Option<PathBuf> {
-    let mut unvisited = children(cgroup);
-    while let Some(directory) = unvisited.pop() {
-        if has_one_of(&directory, ids) {
-            return Some(directory);
-        }
-        unvisited.extend(children(&directory));
+/// A cgroup and all that are below it.
+pub(crate) fn subtree(cgroup: &Path) -> Vec<PathBuf> {
+    let mut found = vec![cgroup.to_path_buf()];
+    let mut next = 0;
+    while let Some(directory) = found.get(next) {
+        let below = children(directory);
+        found.extend(below);
+        next += 1;
     }
-    None
+    found
 }
 
 /// A cgroup may be removed at any moment. Then it has no children.
