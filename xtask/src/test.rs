@@ -62,7 +62,11 @@ fn here(options: &Options) -> Result<()> {
     })?;
     stages.run("lint", lint::run)?;
     stages.run("unit and property tests", || {
-        exec(host_cargo("test").args(["--lib", "--bins", "--test", "interrupted"]).args(filter))?;
+        exec(
+            host_cargo("test")
+                .args(["--lib", "--bins", "--test", "interrupted"])
+                .args(filter),
+        )?;
         exec(host_cargo("test").arg("--doc").args(filter))
     })?;
     stages.run("root suite", || {
