@@ -12,7 +12,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use crate::{lines::Lines, wait::patience};
+use crate::{lines::Lines, wait::timeout};
 
 /// What a program said and how it ended.
 #[derive(Debug)]
@@ -51,14 +51,14 @@ impl Run {
         stdin.write_all(input.as_bytes()).unwrap_or_default();
         drop(stdin);
 
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + timeout();
         let stdout = Lines::new(child.stdout.take().expect("a pipe"));
         let stderr = Lines::new(child.stderr.take().expect("a pipe"));
         let output = stdout.rest(deadline).and_then(|stdout| Ok((stdout, stderr.rest(deadline)?)));
         let Ok((stdout, stderr)) = output else {
             child.kill().unwrap_or_default();
             child.wait().map(drop).unwrap_or_default();
-            return Err(format!("{line} did not end within {:?}", patience()));
+            return Err(format!("{line} did not end within {:?}", timeout()));
         };
         let status = child.wait().map_err(|error| format!("wait for {line}: {error}"))?;
         Ok(Self { line, code: status.code(), stdout: stdout.join("\n"), stderr: stderr.join("\n") })

@@ -7,12 +7,12 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     flow::Flow,
-    held::Held,
     interceptor::Run,
+    open_connection::OpenConnection,
     pod::Namespace,
     process::Process,
     records::{Answer, Ready, Report, Tally},
-    wait::patience,
+    wait::timeout,
 };
 
 /// The application's user and group.
@@ -90,10 +90,10 @@ impl Launcher {
     }
 
     /// A connection that stays open and echoes what it is told.
-    pub fn hold(&self, to: &str, flags: &[&str]) -> Held {
+    pub fn hold(&self, to: &str, flags: &[&str]) -> OpenConnection {
         let mut command = self.probe();
         command.args(["connect", "--hold"]).args(flags).arg(to);
-        Held::new(Process::spawn(format!("connection to {to}"), &mut command))
+        OpenConnection::new(Process::spawn(format!("connection to {to}"), &mut command))
     }
 
     /// `interceptor-probe connect --count …`: many connections.
@@ -119,7 +119,7 @@ impl Launcher {
     pub fn carry_out(&self, flow: &str, port: u16) -> Report {
         let flow: Flow = flow.parse().unwrap_or_else(|error| panic!("{flow}: {error:#}"));
         let mut agent = self.agent();
-        let limit = patience() / 10; // some flows are to end with it
+        let limit = timeout() / 10; // some flows are to end with it
         agent.say(&serde_json::to_string(&flow.request(port, limit)).expect("a request"));
         agent.json()
     }

@@ -7,13 +7,11 @@
 //!
 //! A failed test prints how to enter its namespaces; with `INTERCEPTOR_TEST_KEEP=1` they stay.
 
-mod amount;
 mod backend;
 mod cgroup;
 mod counters;
 pub mod envoy;
 pub mod flow;
-mod held;
 mod interceptor;
 mod interrupt;
 pub mod istio;
@@ -21,22 +19,24 @@ pub mod istio_rules;
 mod launcher;
 mod lines;
 mod node;
+mod open_connection;
 mod pod;
 mod process;
 pub mod programs;
 pub mod records;
 pub mod retry;
+mod scale;
 pub mod scene;
 mod wait;
 
-pub use amount::amount;
 pub use backend::Backend;
 pub use counters::Counters;
-pub use held::Held;
 pub use interceptor::Run;
 pub use interrupt::Interrupt;
 pub use launcher::{APP_UID, Launcher, PROXY_UID};
 pub use node::Node;
+pub use open_connection::OpenConnection;
 pub use pod::{Namespace, Pod};
 pub use process::{Finished, Process};
-pub use wait::{patience, wait_until};
+pub use scale::scale;
+pub use wait::{timeout, wait_until};

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     lines::{Lines, TimedOut},
-    wait::patience,
+    wait::timeout,
 };
 
 /// A running child process whose standard output is read line by line. Killed and waited for when dropped.
@@ -56,10 +56,10 @@ impl Process {
     /// The next line. Panics when the process ends or stays silent instead.
     pub fn line(&mut self) -> String {
         let what = &self.what;
-        match self.stdout.next(Instant::now() + patience()) {
+        match self.stdout.next(Instant::now() + timeout()) {
             Ok(Some(line)) => line,
             Ok(None) => panic!("{what} ended without an answer"),
-            Err(TimedOut) => panic!("{what} did not answer within {:?}", patience()),
+            Err(TimedOut) => panic!("{what} did not answer within {:?}", timeout()),
         }
     }
 
@@ -94,8 +94,8 @@ impl Process {
         let what = &self.what;
         let lines = self
             .stdout
-            .rest(Instant::now() + patience())
-            .unwrap_or_else(|_| panic!("{what} did not end within {:?}", patience()));
+            .rest(Instant::now() + timeout())
+            .unwrap_or_else(|_| panic!("{what} did not end within {:?}", timeout()));
         let status = self.child.wait().unwrap_or_else(|error| panic!("wait for {what}: {error}"));
         Finished { status, lines }
     }

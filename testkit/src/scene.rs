@@ -101,14 +101,14 @@ pub struct Scene<'node> {
 
 /// How a connection got where it was going.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Outcome {
     Direct,
     ThroughSidecar,
     /// Not at all: the step that failed, and its errno.
     Failed(String),
 }
 
-impl Way {
+impl Outcome {
     pub fn refused() -> Self {
         Self::Failed("connect:ECONNREFUSED".to_owned())
     }
@@ -181,25 +181,25 @@ impl<'node> Scene<'node> {
     }
 
     /// Connects from the application to the server outside.
-    pub fn outbound(&self) -> Way {
-        way_of(&self.pod.app().connect(self.server(), self.client_flags()))
+    pub fn outbound(&self) -> Outcome {
+        outcome_of(&self.pod.app().connect(self.server(), self.client_flags()))
     }
 
     /// Connects from outside to the application.
-    pub fn inbound(&self) -> Way {
-        way_of(&self.outside.root().connect(self.app(), self.client_flags()))
+    pub fn inbound(&self) -> Outcome {
+        outcome_of(&self.outside.root().connect(self.app(), self.client_flags()))
     }
 }
 
 /// Connects, and looks who stands between.
-pub fn way(client: &Launcher, to: &str) -> Way {
-    way_of(&client.connect(to, &[]))
+pub fn outcome(client: &Launcher, to: &str) -> Outcome {
+    outcome_of(&client.connect(to, &[]))
 }
 
-pub fn way_of(report: &Report) -> Way {
+pub fn outcome_of(report: &Report) -> Outcome {
     match &report.error {
-        Some(failure) => Way::Failed(format!("{}:{}", failure.step, failure.errno)),
-        None if report.is_direct() => Way::Direct,
-        None => Way::ThroughSidecar,
+        Some(failure) => Outcome::Failed(format!("{}:{}", failure.step, failure.errno)),
+        None if report.is_direct() => Outcome::Direct,
+        None => Outcome::ThroughSidecar,
     }
 }

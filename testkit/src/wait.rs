@@ -10,12 +10,12 @@ use std::{
 use nix::poll::{PollTimeout, poll};
 
 /// How many seconds to wait instead of a minute, where everything is slow.
-const VARIABLE: &str = "INTERCEPTOR_TEST_PATIENCE";
+const VARIABLE: &str = "INTERCEPTOR_TEST_TIMEOUT";
 
 /// How long a condition may take before the test fails. Far longer than any of them needs.
-pub fn patience() -> Duration {
-    static PATIENCE: OnceLock<Duration> = OnceLock::new();
-    *PATIENCE.get_or_init(|| {
+pub fn timeout() -> Duration {
+    static TIMEOUT: OnceLock<Duration> = OnceLock::new();
+    *TIMEOUT.get_or_init(|| {
         let seconds =
             env::var(VARIABLE).map(|text| text.parse().unwrap_or_else(|error| panic!("{VARIABLE}={text}: {error}")));
         seconds.map_or(Duration::from_mins(1), Duration::from_secs)
@@ -25,17 +25,17 @@ pub fn patience() -> Duration {
 /// Between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Returns as soon as `condition` holds; panics, naming it, when it does not within [`patience`].
+/// Returns as soon as `condition` holds; panics, naming it, when it does not within [`timeout`].
 pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
     try_wait_until(what, condition).unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// Says that it was in vain instead of panicking, for those that clean up after a panic.
 pub(crate) fn try_wait_until(what: &str, mut condition: impl FnMut() -> bool) -> Result<(), String> {
-    let deadline = Instant::now() + patience();
+    let deadline = Instant::now() + timeout();
     while !condition() {
         if Instant::now() >= deadline {
-            return Err(format!("waited {:?} in vain: {what}", patience()));
+            return Err(format!("timed out after {:?}: {what}", timeout()));
         }
         pause();
     }

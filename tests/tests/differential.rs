@@ -4,7 +4,7 @@
 
 use interceptor_tests::differential::{LISTED, Lab, WRITTEN, cases, random, stacks};
 use rstest::rstest;
-use testkit::{Node, amount, istio::Iptables};
+use testkit::{Node, istio::Iptables, scale};
 
 /// How many random configurations; each with 20 flows on average.
 const CASES: u32 = 120;
@@ -40,6 +40,6 @@ fn listed_differences_are_there() {
 fn random_cases_do_not_differ(#[values(Iptables::Legacy, Iptables::Nft)] iptables: Iptables) {
     let node = Node::new();
     let mut lab = Lab::new(&node, iptables);
-    let count = amount("INTERCEPTOR_TEST_CASES", CASES, 1);
+    let count = scale("INTERCEPTOR_TEST_CASES", CASES, 1);
     random(&mut lab, stacks(), count, SEED, || Ok(())).unwrap_or_else(|failure| panic!("{failure}"));
 }

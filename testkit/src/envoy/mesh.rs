@@ -7,7 +7,7 @@ use super::{
     binary::Binary,
     config::{Config, Port, Protocol, Service},
     line::Line,
-    process::{Envoy, Place, Start},
+    process::{Envoy, EnvoyFiles, Start},
     tls,
 };
 use crate::{
@@ -157,7 +157,7 @@ pub struct Mesh<'node> {
     pub server: Pod<'node>,
     pub outside: Namespace,
     case: Case,
-    places: [Place; 2],
+    files: [EnvoyFiles; 2],
     envoys: [Option<Envoy>; 2],
     _applications: Vec<Process>,
 }
@@ -226,13 +226,13 @@ impl<'node> Mesh<'node> {
                 Mode::Tproxy => backend.enroll_tproxy_with(pod, stack, flags),
             }
         }
-        let places = ["client", "server"].map(|pod| Place::new(node, &format!("{name}-{pod}-envoy")));
+        let files = ["client", "server"].map(|pod| EnvoyFiles::new(node, &format!("{name}-{pod}-envoy")));
         let mut mesh = Self {
             client,
             server,
             outside,
             case,
-            places,
+            files,
             envoys: [None, None],
             _applications: applications,
         };
@@ -271,7 +271,7 @@ impl<'node> Mesh<'node> {
             pod.node(),
             &self.case.variant.envoy,
             &config,
-            &self.places[side as usize],
+            &self.files[side as usize],
             start,
         );
         self.envoys[side as usize].replace(envoy)

@@ -13,4 +13,4 @@ mod versions;
 pub use binary::Binary;
 pub use line::{Line, without_port};
 pub use mesh::{Case, Family, Mesh, Mode, Side, Variant};
-pub use process::{Envoy, Place, Start};
+pub use process::{Envoy, EnvoyFiles, Start};

@@ -56,13 +56,13 @@ pub struct Envoy {
 }
 
 /// Where the files of an Envoy are, and of those that follow it.
-pub struct Place {
+pub struct EnvoyFiles {
     directory: PathBuf,
     started: Cell<u32>,
     base: Cell<Option<u32>>,
 }
 
-impl Place {
+impl EnvoyFiles {
     /// A directory of this name, below the node's.
     pub fn new(node: &Node, name: &str) -> Self {
         let directory = node.work().join(name);
@@ -82,7 +82,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for EnvoyFiles {
     fn drop(&mut self) {
         // Envoys that take over from each other share memory, which outlives them.
         if let Some(base) = self.base.get() {
@@ -98,18 +98,18 @@ impl Envoy {
         node: &Node,
         binary: &Binary,
         config: &Config,
-        place: &Place,
+        files: &EnvoyFiles,
         start: Start,
     ) -> Self {
         let program = node.bring(binary.path(), &format!("envoy-{}", binary.name()));
-        let number = place.next();
+        let number = files.next();
         let [bootstrap, log, admin] =
-            ["config.json", "log", "admin"].map(|file| place.file(&format!("{number}-{file}")));
-        let config = Config { admin: admin.clone(), access_log: place.file("access.log"), ..config.clone() };
+            ["config.json", "log", "admin"].map(|file| files.file(&format!("{number}-{file}")));
+        let config = Config { admin: admin.clone(), access_log: files.file("access.log"), ..config.clone() };
         let text = serde_json::to_vec_pretty(&config.bootstrap()).expect("JSON");
         fs::write(&bootstrap, text).unwrap_or_else(|error| panic!("write {}: {error}", bootstrap.display()));
 
-        let base_file = place.file("base");
+        let base_file = files.file("base");
         let mut command = launcher.command(&program.display().to_string());
         command
             .args(OPTIONS)
@@ -147,8 +147,8 @@ impl Envoy {
             Start::Alone => None,
             Start::First => {
                 let text = fs::read_to_string(&base_file).expect("the number that Envoy chose");
-                place.base.set(Some(text.trim().parse().expect("a number")));
-                place.base.get()
+                files.base.set(Some(text.trim().parse().expect("a number")));
+                files.base.get()
             }
             Start::After { base, .. } => Some(base),
         };

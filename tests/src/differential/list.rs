@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Cases that are written down: a line for the configuration, and below it, indented, one for each flow.
+//! Reads lists of cases: a line for the configuration, and below it, indented, a line for each flow. Never carries a
+//! case out.
 
 use anyhow::Context as _;
 
 use testkit::{flow::Flow, istio::Config};
 
-/// All rows and variants of Istio's verdict table, as far as they can be told from outside.
-const VERDICTS: &str = include_str!("verdicts.txt");
-const TPROXY: &str = include_str!("tproxy.txt");
-/// Several interfaces.
-const INTERFACES: &str = include_str!("interfaces.txt");
-const DNS: &str = include_str!("dns.txt");
-/// Ways to use sockets, and edges of lists.
-const SOCKETS: &str = include_str!("sockets.txt");
-/// Cases that once differed.
-const REGRESSIONS: &str = include_str!("regressions.txt");
-/// All that is to be the same on both sides, those that once differed first.
-pub const WRITTEN: [&str; 6] = [REGRESSIONS, VERDICTS, TPROXY, INTERFACES, DNS, SOCKETS];
-/// What is told in `docs/differences.md`: each of these differs.
-pub const LISTED: &str = include_str!("listed.txt");
+/// Everything that has to be the same on both sides, in the order in which it is tried.
+pub const WRITTEN: [&str; 11] = [
+    include_str!("lists/regressions.txt"),
+    include_str!("lists/default.txt"),
+    include_str!("lists/outbound.txt"),
+    include_str!("lists/inbound.txt"),
+    include_str!("lists/owners.txt"),
+    include_str!("lists/tproxy.txt"),
+    include_str!("lists/interfaces.txt"),
+    include_str!("lists/dns_listed.txt"),
+    include_str!("lists/dns_all.txt"),
+    include_str!("lists/dns_other.txt"),
+    include_str!("lists/sockets.txt"),
+];
+/// What `docs/differences.md` lists: each of these differs.
+pub const LISTED: &str = include_str!("lists/listed.txt");
 
 /// A configuration, and flows to try with it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use testkit::{
     Launcher, Namespace, Node, Pod, Process, Run,
     flow::Flow,
     istio::{Config, Iptables},
-    patience,
     records::Report,
     scene::Stack,
+    timeout,
 };
 
 use super::{
@@ -60,16 +60,16 @@ fn load_connection_tracking() {
 
 /// How long a call may take at first. Both ends are on this machine, and many flows of the lists get no answer at all.
 fn short_limit() -> Duration {
-    patience() / 100
+    timeout() / 100
 }
 
 /// How long it may take where the short limit has made a difference, which a busy machine can be the reason of.
 fn long_limit() -> Duration {
-    patience() / 10
+    timeout() / 10
 }
 
 /// A pod, its neighbor, and everyone in them.
-struct Place<'node> {
+struct Twin<'node> {
     pod: Pod<'node>,
     inside: Process,
     outside: Process,
@@ -99,12 +99,12 @@ struct Looked {
 pub(super) struct Twins<'node> {
     node: &'node Node,
     iptables: Iptables,
-    theirs: Place<'node>,
-    ours: Place<'node>,
+    theirs: Twin<'node>,
+    ours: Twin<'node>,
     next_port: u16,
 }
 
-impl<'node> Place<'node> {
+impl<'node> Twin<'node> {
     fn new(node: &'node Node, name: &str, stack: Stack) -> Self {
         let outside = node.outside(&format!("{name}-out"));
         let pod = node.pod(name);
@@ -202,8 +202,8 @@ impl<'node> Place<'node> {
 impl<'node> Twins<'node> {
     pub(super) fn new(node: &'node Node, iptables: Iptables, stack: Stack) -> Self {
         load_connection_tracking();
-        let place = |side: &str| Place::new(node, &format!("{side}-{stack}"), stack);
-        let (theirs, ours) = (place("theirs"), place("ours"));
+        let twin = |side: &str| Twin::new(node, &format!("{side}-{stack}"), stack);
+        let (theirs, ours) = (twin("theirs"), twin("ours"));
         if stack.has_v6() {
             theirs.pod.namespace().ip("addr add ::6/128 dev lo");
         }

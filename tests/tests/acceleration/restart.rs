@@ -3,7 +3,7 @@
 
 use testkit::{
     Counters, Node,
-    scene::{SERVER, Scene, Way},
+    scene::{Outcome, SERVER, Scene},
 };
 
 fn killed_and_restarted(flags: &[&str]) -> (Vec<Result<String, String>>, u64) {
@@ -14,12 +14,15 @@ fn killed_and_restarted(flags: &[&str]) -> (Vec<Result<String, String>>, u64) {
     let mut seen = Vec::new();
     for _ in 0..3 {
         let sidecar = scene.sidecar(&[]);
-        assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
+        assert_eq!(
+            [scene.outbound(), scene.inbound()],
+            [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
+        );
         let mut held = scene.pod.app().hold(SERVER, &[]);
         seen.push(held.try_echo("alive"));
         sidecar.kill();
         seen.push(held.try_echo("dead"));
-        assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()]);
+        assert_eq!([scene.outbound(), scene.inbound()], [Outcome::refused(), Outcome::refused()]);
     }
     (seen, Counters::of_node(&node).of("accelerated"))
 }

@@ -4,8 +4,8 @@
 use testkit::{
     Launcher, Run,
     envoy::without_port,
-    patience,
     records::{Greeting, Report, Tally},
+    timeout,
 };
 
 /// How a request ended, and whom the client saw.
@@ -33,7 +33,7 @@ fn curl_run(client: &Launcher, flags: &[&str], url: &str) -> Run {
     // Only to be led astray by the way between.
     command.env_clear().env("PATH", "/usr/bin:/bin");
     // Less than the test waits for curl.
-    let limit = (patience() / 2).as_secs().to_string();
+    let limit = (timeout() / 2).as_secs().to_string();
     command
         .args(["-q", "--silent", "--globoff", "--max-time", &limit, "--write-out", WRITE_OUT])
         .args(flags)

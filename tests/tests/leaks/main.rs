@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use testkit::{Node, Pod, amount, scene::Scene, wait_until};
+use testkit::{Node, Pod, scale, scene::Scene, wait_until};
 
 use crate::objects::{Object, of_node, still_loaded};
 
@@ -17,7 +17,7 @@ const ENROLLMENTS: u32 = 500;
 
 #[test]
 fn enrollments_leave_nothing() {
-    let enrollments = amount("INTERCEPTOR_TEST_ENROLLMENTS", ENROLLMENTS, 10);
+    let enrollments = scale("INTERCEPTOR_TEST_ENROLLMENTS", ENROLLMENTS, 10);
     let alone = enrollments / 5;
     let beside_another = enrollments - alone;
     let node = Node::new();

@@ -10,7 +10,7 @@ use testkit::{
 };
 
 use crate::{
-    place::{AGENT, Capture, Interception, OUTSIDE, Place, Via},
+    dns_pod::{AGENT, Capture, DnsPod, Interception, OUTSIDE, Via},
     resolver::{Finds, Resolver, Source},
     server::{self, Answers},
 };
@@ -36,24 +36,24 @@ pub(crate) enum Asker {
 }
 
 impl Question {
-    pub(crate) fn ask(&self, place: &Place) {
+    pub(crate) fn ask(&self, dns_pod: &DnsPod) {
         let Self { resolver, via, asker } = *self;
-        let servers = self.servers(place.capture);
-        let run = run(place, asker == Asker::Sidecar, &self.label(), resolver, via, servers);
+        let servers = self.servers(dns_pod.capture);
+        let run = run(dns_pod, asker == Asker::Sidecar, &self.label(), resolver, via, servers);
         run.expect_success();
 
-        let agent = place.agent.as_ref().expect("an agent");
+        let agent = dns_pod.agent.as_ref().expect("an agent");
         let (by, answers, not_by) = if asker == Asker::Application {
-            (agent, &AGENT, &place.outside)
+            (agent, &AGENT, &dns_pod.outside)
         } else {
-            (&place.outside, &OUTSIDE, agent)
+            (&dns_pod.outside, &OUTSIDE, agent)
         };
         self.check_output(&run, answers, servers);
         let name = self.name();
         assert!(not_by.askers(&name).is_empty(), "the question reached the wrong server: {run}");
         let askers = by.askers(&name);
         assert!(
-            !askers.is_empty() && askers.iter().all(|from| self.may_ask_from(place, *from)),
+            !askers.is_empty() && askers.iter().all(|from| self.may_ask_from(dns_pod, *from)),
             "asked from {askers:?}: {run}"
         );
     }
@@ -94,8 +94,8 @@ impl Question {
     }
 
     /// As under iptables, but for what is listed in `docs/differences.md`.
-    fn may_ask_from(&self, place: &Place, from: IpAddr) -> bool {
-        let differs = place.interception == Interception::Ebpf && self.asker == Asker::Application;
+    fn may_ask_from(&self, dns_pod: &DnsPod, from: IpAddr) -> bool {
+        let differs = dns_pod.interception == Interception::Ebpf && self.asker == Asker::Application;
         let is_one_of = |addresses: [&str; 2]| addresses.iter().any(|address| address.parse() == Ok(from));
         match self.resolver.source {
             _ if self.asker == Asker::ApplicationBySidecar => is_one_of([POD_SECOND, POD_SECOND_V6]),
@@ -120,7 +120,7 @@ impl Question {
 
 /// Runs the resolver to its end.
 pub(crate) fn run(
-    place: &Place,
+    dns_pod: &DnsPod,
     of_the_sidecar: bool,
     label: &str,
     resolver: &Resolver,
@@ -130,8 +130,8 @@ pub(crate) fn run(
     let source = if via == Via::V6 { POD_SECOND_V6 } else { POD_SECOND };
     // The same twice is once.
     let configured = if servers[0] == servers[1] { &servers[..1] } else { &servers[..] };
-    let mut command = place.command(of_the_sidecar, label, resolver.program, configured);
-    let (name, work) = (name(label, resolver), place.work());
+    let mut command = dns_pod.command(of_the_sidecar, label, resolver.program, configured);
+    let (name, work) = (name(label, resolver), dns_pod.work());
     let words = resolver.arguments.iter().map(|word| fill(word, servers));
     command.args(words.map(|word| {
         word.replace("{name}", &name)

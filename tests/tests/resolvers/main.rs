@@ -4,7 +4,7 @@
 //! Who is answered by whom is told by the answers, which differ, and by what the servers log.
 
 mod answered;
-mod place;
+mod dns_pod;
 mod refused;
 mod resolver;
 mod server;
@@ -17,7 +17,7 @@ use testkit::istio::Iptables;
 
 use crate::{
     answered::{Asker, Question},
-    place::{Capture, Interception, Place, Via},
+    dns_pod::{Capture, DnsPod, Interception, Via},
     resolver::{Resolver, Servers, Source},
 };
 
@@ -26,16 +26,16 @@ const INTERCEPTIONS: [Interception; 3] =
 
 fn main() {
     let arguments = Arguments::from_args();
-    let places = INTERCEPTIONS
+    let pods = INTERCEPTIONS
         .into_iter()
         .flat_map(|interception| Capture::ALL.map(|capture| (interception, capture)));
-    let answered = places.flat_map(|(interception, capture)| {
+    let answered = pods.flat_map(|(interception, capture)| {
         // Made by the first test that needs it, and gone with the last.
-        let place = Arc::new(OnceLock::new());
+        let dns_pod = Arc::new(OnceLock::new());
         questions(capture).into_iter().map(move |question| {
-            let place = Arc::clone(&place);
+            let dns_pod = Arc::clone(&dns_pod);
             Trial::test(format!("{interception}::{capture}::{question}"), move || {
-                question.ask(place.get_or_init(|| Place::new(interception, capture)));
+                question.ask(dns_pod.get_or_init(|| DnsPod::new(interception, capture)));
                 Ok(())
             })
         })

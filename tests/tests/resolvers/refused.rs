@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 
 use crate::{
     answered::{name, run},
-    place::{Capture, Interception, Place, Via},
+    dns_pod::{Capture, DnsPod, Interception, Via},
     resolver::Resolver,
     table::{DIG, DIG_TCP, GETENT, GO, JAVA, NODE_CARES},
 };
@@ -25,16 +25,16 @@ const SAID: [(&Resolver, &str, i32); 6] = [
 ];
 
 pub(crate) fn trials() -> impl Iterator<Item = Trial> {
-    let place = Arc::new(OnceLock::new());
+    let dns_pod = Arc::new(OnceLock::new());
     SAID.into_iter().flat_map(move |(resolver, said, code)| {
-        let place = Arc::clone(&place);
+        let dns_pod = Arc::clone(&dns_pod);
         Via::SINGLE.map(move |via| {
-            let place = Arc::clone(&place);
+            let dns_pod = Arc::clone(&dns_pod);
             Trial::test(
                 format!("{}::without_an_agent::{via}::{}", Interception::Ebpf, resolver.name),
                 move || {
-                    let place = place.get_or_init(|| Place::without_agent(Interception::Ebpf, Capture::All));
-                    is_refused(place, resolver, via, said, code);
+                    let dns_pod = dns_pod.get_or_init(|| DnsPod::without_agent(Interception::Ebpf, Capture::All));
+                    is_refused(dns_pod, resolver, via, said, code);
                     Ok(())
                 },
             )
@@ -42,15 +42,15 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
     })
 }
 
-fn is_refused(place: &Place, resolver: &Resolver, via: Via, said: &str, code: i32) {
+fn is_refused(dns_pod: &DnsPod, resolver: &Resolver, via: Via, said: &str, code: i32) {
     let label = format!("{}-{via}", resolver.name.replace('_', "-"));
-    let run = run(place, false, &label, resolver, via, place.capture.servers(via));
+    let run = run(dns_pod, false, &label, resolver, via, dns_pod.capture.servers(via));
     assert_eq!(run.code, Some(code), "{run}");
     let output = run.output();
     let words: Vec<&str> = output.split_whitespace().collect();
     assert!(words.join(" ").contains(said), "{run}");
     assert!(
-        place.outside.askers(&name(&label, resolver)).is_empty(),
+        dns_pod.outside.askers(&name(&label, resolver)).is_empty(),
         "the question reached the server: {run}"
     );
 }

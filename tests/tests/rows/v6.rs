@@ -12,7 +12,7 @@ pub(crate) fn counterpart(row: Row) -> Option<Row> {
     // A connection to an address of the pod comes from that very address, where IPv4 takes the first one of the
     // interface.
     let local_v6 = match name {
-        "row_03_app_to_second_address" | "row_08_proxy_to_second_address" => Some("10.99.0.3".to_owned()),
+        "app_to_second_address" | "proxy_to_second_address" => Some("10.99.0.3".to_owned()),
         _ => local,
     };
     let hops = hops.into_iter().map(|Hop { listener, local, original }| {

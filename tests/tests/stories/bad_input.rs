@@ -5,7 +5,7 @@ use rstest::rstest;
 use testkit::{
     Node, Run,
     istio_rules::DEFAULT_FLAGS,
-    scene::{Scene, Way},
+    scene::{Outcome, Scene},
 };
 
 #[rstest]
@@ -73,7 +73,10 @@ fn an_enrolled_pod_keeps_its_configuration() {
         .pod
         .try_enroll(&[DEFAULT_FLAGS, &["--reconcile", "-o", "80,abc"]].concat());
     assert_eq!(run.code, Some(1), "{run}");
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
+    assert_eq!(
+        [scene.outbound(), scene.inbound()],
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
+    );
 }
 
 fn expect_refusal(scene: &Scene<'_>, run: &Run, code: i32, named: &str) {
@@ -82,5 +85,5 @@ fn expect_refusal(scene: &Scene<'_>, run: &Run, code: i32, named: &str) {
     assert!(!run.output().contains("panicked"), "{run}");
     let enrolled = scene.pod.node().enrolled();
     assert!(enrolled.is_empty(), "{enrolled:#?}");
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::Direct, Outcome::Direct]);
 }

@@ -4,7 +4,7 @@
 use rstest::rstest;
 use testkit::{
     Node,
-    scene::{APP, SERVER, Scene, Stack, Way, way_of},
+    scene::{APP, Outcome, SERVER, Scene, Stack, outcome_of},
 };
 
 #[test]
@@ -20,12 +20,15 @@ fn enrolling_leaves_established_connections_alone() {
     inbound.expect_echo("after enrolling");
     assert_eq!(
         [scene.outbound(), scene.inbound()],
-        [Way::refused(), Way::refused()],
+        [Outcome::refused(), Outcome::refused()],
         "new connections wait for the sidecar"
     );
 
     let _sidecar = scene.sidecar(&[]);
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
+    assert_eq!(
+        [scene.outbound(), scene.inbound()],
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
+    );
     outbound.expect_echo("beside the sidecar");
     inbound.expect_echo("beside the sidecar");
 }
@@ -40,12 +43,12 @@ fn cleaning_leaves_established_connections_alone_and_lets_new_ones_pass(#[values
     let mut outbound = scene.pod.app().hold(scene.server(), scene.client_flags());
     let mut inbound = scene.outside.root().hold(scene.app(), scene.client_flags());
     assert_eq!(
-        [way_of(outbound.report()), way_of(inbound.report())],
-        [Way::ThroughSidecar, Way::ThroughSidecar]
+        [outcome_of(outbound.report()), outcome_of(inbound.report())],
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
     );
 
     scene.pod.clean();
     outbound.expect_echo("after cleaning");
     inbound.expect_echo("after cleaning");
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::Direct, Outcome::Direct]);
 }

@@ -4,7 +4,7 @@
 use rstest::rstest;
 use testkit::{
     Node,
-    scene::{Scene, Way},
+    scene::{Outcome, Scene},
 };
 
 #[rstest]
@@ -18,14 +18,14 @@ fn a_foreign_listener_gets_nothing(#[case] uid: u32, #[case] gid: u32) {
     scene.pod.enroll(&[]);
 
     let foreign = scene.pod.app_as(uid, gid).serve("foreign", &["0.0.0.0:15001", "0.0.0.0:15006"]);
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::refused(), Outcome::refused()]);
     let served = foreign.stop().lines;
     assert!(served.is_empty(), "the foreign process took connections: {served:#?}");
 
     let _sidecar = scene.sidecar(&[]);
     assert_eq!(
         [scene.outbound(), scene.inbound()],
-        [Way::ThroughSidecar, Way::ThroughSidecar],
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar],
         "the port was free again"
     );
 }

@@ -4,7 +4,7 @@
 use testkit::{
     Node,
     istio_rules::DEFAULT_FLAGS,
-    scene::{SERVER, Scene, Way, way, way_of},
+    scene::{Outcome, SERVER, Scene, outcome, outcome_of},
 };
 
 /// On the second interface.
@@ -27,10 +27,13 @@ fn the_others_are_intercepted() {
     let _servers = scene.serve(8081);
     scene.pod.enroll(&["-c", "eth1"]);
     let _sidecar = scene.sidecar(&[]);
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
     assert_eq!(
-        [way(&scene.pod.app(), NEIGHBOUR), way(&scene.outside.root(), POD_THERE)],
-        [Way::Direct, Way::Direct]
+        [scene.outbound(), scene.inbound()],
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
+    );
+    assert_eq!(
+        [outcome(&scene.pod.app(), NEIGHBOUR), outcome(&scene.outside.root(), POD_THERE)],
+        [Outcome::Direct, Outcome::Direct]
     );
 }
 
@@ -45,13 +48,13 @@ fn a_socket_that_is_bound_to_one_is_left_alone() {
     scene.pod.enroll(&["-c", "eth1"]);
     let _sidecar = scene.sidecar(&[]);
     assert_eq!(
-        way(&scene.pod.app(), "10.97.0.1:80"),
-        Way::ThroughSidecar,
+        outcome(&scene.pod.app(), "10.97.0.1:80"),
+        Outcome::ThroughSidecar,
         "by the better route"
     );
     assert_eq!(
-        way_of(&scene.pod.app().connect("10.97.0.1:80", &["--device", "eth1"])),
-        Way::Direct,
+        outcome_of(&scene.pod.app().connect("10.97.0.1:80", &["--device", "eth1"])),
+        Outcome::Direct,
         "by the interface"
     );
 }
@@ -67,17 +70,20 @@ fn a_socket_that_is_bound_to_one_is_refused_where_it_would_be_redirected() {
     for device in ["eth0", "eth1", "lo"] {
         let client = scene.pod.app();
         assert_eq!(
-            way_of(&client.connect(SERVER, &["--device", device])),
-            Way::refused(),
+            outcome_of(&client.connect(SERVER, &["--device", device])),
+            Outcome::refused(),
             "{device}"
         );
     }
     assert_eq!(node.counters().get("bound_to_interface"), Some(&3));
     assert_eq!(
-        way_of(&scene.pod.app().connect("127.0.0.1:8080", &["--device", "lo"])),
-        Way::Direct
+        outcome_of(&scene.pod.app().connect("127.0.0.1:8080", &["--device", "lo"])),
+        Outcome::Direct
     );
-    assert_eq!(way_of(&scene.pod.proxy().connect(SERVER, &["--device", "eth0"])), Way::Direct);
+    assert_eq!(
+        outcome_of(&scene.pod.proxy().connect(SERVER, &["--device", "eth0"])),
+        Outcome::Direct
+    );
 }
 
 #[test]
@@ -87,12 +93,12 @@ fn a_route_that_changes_counts_when_the_command_is_run_again() {
     let _servers = scene.serve(8081);
     scene.pod.enroll(&["-c", "eth1"]);
     let _sidecar = scene.sidecar(&[]);
-    let look = || way(&scene.pod.app(), SERVER);
-    assert_eq!(look(), Way::ThroughSidecar);
+    let look = || outcome(&scene.pod.app(), SERVER);
+    assert_eq!(look(), Outcome::ThroughSidecar);
     scene.pod.namespace().ip("route add 10.99.0.1/32 via 10.98.0.1");
-    assert_eq!(look(), Way::ThroughSidecar, "as the routes were");
+    assert_eq!(look(), Outcome::ThroughSidecar, "as the routes were");
     scene.pod.enroll(&["-c", "eth1"]);
-    assert_eq!(look(), Way::Direct, "as they are");
+    assert_eq!(look(), Outcome::Direct, "as they are");
 }
 
 #[test]
@@ -109,13 +115,13 @@ fn an_interface_that_comes_later_is_named_and_counts_when_the_command_is_run_aga
         .namespace()
         .connect("eth1", &["10.98.0.2/24"], &scene.outside, &["10.98.0.1/24"]);
     assert_eq!(
-        [way(&scene.pod.app(), NEIGHBOUR), way(&scene.outside.root(), POD_THERE)],
-        [Way::ThroughSidecar, Way::ThroughSidecar]
+        [outcome(&scene.pod.app(), NEIGHBOUR), outcome(&scene.outside.root(), POD_THERE)],
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
     );
     scene.pod.enroll(&["-c", "eth1"]);
     assert_eq!(
-        [way(&scene.pod.app(), NEIGHBOUR), way(&scene.outside.root(), POD_THERE)],
-        [Way::Direct, Way::Direct]
+        [outcome(&scene.pod.app(), NEIGHBOUR), outcome(&scene.outside.root(), POD_THERE)],
+        [Outcome::Direct, Outcome::Direct]
     );
 }
 
@@ -128,6 +134,6 @@ fn routing_by_source_is_refused() {
     let run = scene.pod.try_enroll(&[DEFAULT_FLAGS, &["-c", "eth1"]].concat());
     assert_eq!(run.code, Some(1), "{run}");
     assert!(run.output().contains("`ip rule` 777"), "{run}");
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::Direct, Outcome::Direct]);
     scene.pod.enroll(&[]);
 }

@@ -7,9 +7,10 @@ use std::{
 };
 
 use testkit::{
-    Node, Process, amount,
+    Node, Process,
     istio_rules::DEFAULT_FLAGS,
-    scene::{Scene, Way, way},
+    scale,
+    scene::{Outcome, Scene, outcome},
 };
 
 /// With every attempt the loader gets this part more of the time that it takes undisturbed, until it ends by itself.
@@ -29,8 +30,11 @@ fn while_switching_flags() {
     scene.pod.enroll(EXEMPT);
     let undisturbed = duration_of(|| scene.pod.enroll(NOT_EXEMPT));
     let _sidecar = scene.sidecar(&[]);
-    let look = || [way(&scene.pod.app(), "10.99.0.1:9443"), way(&scene.outside.root(), "10.99.0.2:9443")];
-    let (old, new) = ([Way::ThroughSidecar, Way::ThroughSidecar], [Way::Direct, Way::Direct]);
+    let look = || [outcome(&scene.pod.app(), "10.99.0.1:9443"), outcome(&scene.outside.root(), "10.99.0.2:9443")];
+    let (old, new) = (
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar],
+        [Outcome::Direct, Outcome::Direct],
+    );
     assert_eq!(look(), old);
 
     let mut exempt = false;
@@ -55,7 +59,7 @@ fn while_enrolling_and_cleaning() {
     let _servers = scene.serve(8081);
     let netns = scene.pod.namespace().path().display().to_string();
     // No sidecar: whatever is intercepted is refused.
-    let (out, in_) = ([Way::Direct, Way::Direct], [Way::refused(), Way::refused()]);
+    let (out, in_) = ([Outcome::Direct, Outcome::Direct], [Outcome::refused(), Outcome::refused()]);
     let look = || [scene.outbound(), scene.inbound()];
     assert_eq!(look(), out);
     let undisturbed = duration_of(|| scene.pod.enroll(&[]));
@@ -83,7 +87,7 @@ fn while_enrolling_and_cleaning() {
 
 /// Calls `attempt` with more and more time, until it says several times that nothing was killed.
 fn at_growing_moments(undisturbed: Duration, mut attempt: impl FnMut(Duration) -> bool) {
-    let moments = amount("INTERCEPTOR_TEST_MOMENTS", MOMENTS, 5);
+    let moments = scale("INTERCEPTOR_TEST_MOMENTS", MOMENTS, 5);
     let (mut grace, mut by_itself) = (Duration::ZERO, 0);
     while by_itself < ENOUGH {
         by_itself = if attempt(grace) { 0 } else { by_itself + 1 };

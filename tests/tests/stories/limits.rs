@@ -8,7 +8,7 @@ use interceptor_policy::{ABI_VERSION, Enrollment, MAX_PODS};
 use testkit::{
     Node,
     istio_rules::DEFAULT_FLAGS,
-    scene::{SERVER, Scene, Way, way},
+    scene::{Outcome, SERVER, Scene, outcome},
 };
 
 /// Of 16 addresses each; the first 8 are included, and of those the third and the fourth are excluded.
@@ -32,23 +32,23 @@ fn ten_thousand_ranges_hold_what_is_in_them_and_no_more() {
     let _sidecar = scene.sidecar(&[]);
     let app = scene.pod.app();
     let expected = [
-        (0, Way::ThroughSidecar),
-        (1, Way::ThroughSidecar),
-        (2, Way::Direct),
-        (3, Way::Direct),
-        (4, Way::ThroughSidecar),
+        (0, Outcome::ThroughSidecar),
+        (1, Outcome::ThroughSidecar),
+        (2, Outcome::Direct),
+        (3, Outcome::Direct),
+        (4, Outcome::ThroughSidecar),
     ];
     for block in [0, BLOCKS / 2, BLOCKS - 1] {
         for (offset, expected) in
             expected
                 .iter()
-                .chain(&[(7, Way::ThroughSidecar), (8, Way::Direct), (15, Way::Direct)])
+                .chain(&[(7, Outcome::ThroughSidecar), (8, Outcome::Direct), (15, Outcome::Direct)])
         {
             let to = address(block, *offset);
-            assert_eq!(way(&app, &format!("{to}:80")), *expected, "{to}");
+            assert_eq!(outcome(&app, &format!("{to}:80")), *expected, "{to}");
         }
     }
-    assert_eq!(way(&app, SERVER), Way::Direct, "in no range");
+    assert_eq!(outcome(&app, SERVER), Outcome::Direct, "in no range");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn more_ranges_than_a_pod_may_have_are_refused() {
         "{run}"
     );
     assert_eq!(node.enrolled(), [] as [std::path::PathBuf; 0]);
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::Direct, Outcome::Direct]);
 }
 
 #[test]
@@ -87,18 +87,18 @@ fn more_pods_than_a_node_may_have_are_refused() {
             .contains("4096 pods are enrolled on this node, and there is no room for another"),
         "{run}"
     );
-    assert_eq!([late.outbound(), late.inbound()], [Way::Direct, Way::Direct]);
+    assert_eq!([late.outbound(), late.inbound()], [Outcome::Direct, Outcome::Direct]);
     assert_eq!(node.enrolled().len(), 1, "{:#?}", node.enrolled());
 
     first.pod.enroll(&["-o", "8081"]);
     assert_eq!(
         [first.outbound(), first.inbound()],
-        [Way::ThroughSidecar, Way::ThroughSidecar],
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar],
         "one that is enrolled can be switched"
     );
     pods.remove_one();
     late.pod.enroll(&[]);
-    assert_eq!([late.outbound(), late.inbound()], [Way::refused(), Way::refused()]);
+    assert_eq!([late.outbound(), late.inbound()], [Outcome::refused(), Outcome::refused()]);
 }
 
 /// The pinned table of pods.

@@ -5,7 +5,7 @@ use rstest::rstest;
 use testkit::{
     Backend, Node,
     records::{Connection, Listener},
-    scene::{POD, SERVER, Scene, Way, way_of},
+    scene::{Outcome, POD, SERVER, Scene, outcome_of},
 };
 
 #[rstest]
@@ -19,7 +19,7 @@ fn outbound_works(#[case] backend: Backend) {
     let mut sidecar = scene.sidecar(&["--bind", "127.0.0.1"]);
 
     let report = scene.pod.app().connect(SERVER, &[]);
-    assert_eq!(way_of(&report), Way::ThroughSidecar, "{report:?}");
+    assert_eq!(outcome_of(&report), Outcome::ThroughSidecar, "{report:?}");
     let Connection { listener, peer, local, original_destination, .. } = sidecar.json();
     assert_eq!(listener, Listener::Outbound);
     assert_eq!(original_destination, Some(SERVER.parse().expect("an address")));
@@ -31,5 +31,5 @@ fn outbound_works(#[case] backend: Backend) {
     );
     assert_eq!(Some(peer), report.local, "the sidecar's getpeername");
     assert_eq!(local.to_string(), "127.0.0.1:15001", "the sidecar's getsockname");
-    assert_eq!(scene.inbound(), Way::refused(), "nobody listens on the pod's address");
+    assert_eq!(scene.inbound(), Outcome::refused(), "nobody listens on the pod's address");
 }

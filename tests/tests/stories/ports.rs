@@ -4,7 +4,7 @@
 use rstest::rstest;
 use testkit::{
     Backend, Node,
-    scene::{Scene, Stack, Way, way_of},
+    scene::{Outcome, Scene, Stack, outcome_of},
 };
 
 const DESTINATIONS: &[&str] =
@@ -59,7 +59,12 @@ fn one_source_port_serves_two_destinations(
     let flags = ["--family", family, "--reuse-address", "--bind", any];
     let mut connections = to.map(|to| scene.pod.app().hold(to, &flags));
     for (connection, port) in connections.iter_mut().zip([80, 8081]) {
-        assert_eq!(way_of(connection.report()), Way::ThroughSidecar, "{:?}", connection.report());
+        assert_eq!(
+            outcome_of(connection.report()),
+            Outcome::ThroughSidecar,
+            "{:?}",
+            connection.report()
+        );
         assert_eq!(connection.report().greeting().local.port(), port);
         assert_eq!(
             connection.report().local.map(|address| address.to_string()).as_deref(),

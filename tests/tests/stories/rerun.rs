@@ -4,7 +4,7 @@
 use testkit::{
     Node,
     istio_rules::DEFAULT_FLAGS,
-    scene::{Scene, Way, way},
+    scene::{Outcome, Scene, outcome},
 };
 
 #[test]
@@ -18,7 +18,10 @@ fn with_the_same_flags_nothing_changes() {
     for more in [&[][..], &["--reconcile"], &[]] {
         scene.pod.enroll(more);
         assert_eq!(node.pins(), pins);
-        assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
+        assert_eq!(
+            [scene.outbound(), scene.inbound()],
+            [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
+        );
     }
 }
 
@@ -27,23 +30,23 @@ fn other_flags_take_over() {
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(9443);
-    let look = || [way(&scene.pod.app(), "10.99.0.1:9443"), way(&scene.outside.root(), "10.99.0.2:9443")];
+    let look = || [outcome(&scene.pod.app(), "10.99.0.1:9443"), outcome(&scene.outside.root(), "10.99.0.2:9443")];
     scene.pod.enroll(&[]);
     let _sidecar = scene.sidecar(&[]);
-    assert_eq!(look(), [Way::ThroughSidecar, Way::ThroughSidecar]);
+    assert_eq!(look(), [Outcome::ThroughSidecar, Outcome::ThroughSidecar]);
 
     let mut held = scene.pod.app().hold("10.99.0.1:9443", &[]);
     scene.pod.enroll(&["--reconcile", "-o", "9443", "-d", "15090,15021,15020,9443"]);
-    assert_eq!(look(), [Way::Direct, Way::Direct], "excluded");
+    assert_eq!(look(), [Outcome::Direct, Outcome::Direct], "excluded");
     assert_eq!(
         [scene.outbound(), scene.inbound()],
-        [Way::ThroughSidecar, Way::ThroughSidecar],
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar],
         "the others are not"
     );
     held.expect_echo("the connection that was redirected stays so");
 
     scene.pod.enroll(&["--reconcile"]);
-    assert_eq!(look(), [Way::ThroughSidecar, Way::ThroughSidecar], "included again");
+    assert_eq!(look(), [Outcome::ThroughSidecar, Outcome::ThroughSidecar], "included again");
 }
 
 #[test]
@@ -55,16 +58,16 @@ fn an_address_that_is_added_later_counts_when_the_command_is_run_again() {
     let _sidecar = scene.sidecar(&[]);
     let later = "10.99.0.77:8080";
     scene.pod.namespace().ip("addr add 10.99.0.77/24 dev eth0");
-    let look = || way(&scene.pod.app(), later);
-    assert_eq!(look(), Way::ThroughSidecar, "as if it were elsewhere");
+    let look = || outcome(&scene.pod.app(), later);
+    assert_eq!(look(), Outcome::ThroughSidecar, "as if it were elsewhere");
     assert_eq!(
-        way(&scene.outside.root(), later),
-        Way::ThroughSidecar,
+        outcome(&scene.outside.root(), later),
+        Outcome::ThroughSidecar,
         "inbound it makes no difference"
     );
     scene.pod.enroll(&[]);
-    assert_eq!(look(), Way::Direct, "the pod's own");
-    assert_eq!(way(&scene.outside.root(), later), Way::ThroughSidecar);
+    assert_eq!(look(), Outcome::Direct, "the pod's own");
+    assert_eq!(outcome(&scene.outside.root(), later), Outcome::ThroughSidecar);
 }
 
 #[test]
@@ -73,7 +76,7 @@ fn a_dry_run_changes_nothing() {
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
     scene.pod.enroll(&["--dry-run"]);
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::Direct, Outcome::Direct]);
     assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
 }
 
@@ -83,11 +86,11 @@ fn cleanup_only_ends_the_enrollment() {
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
     scene.pod.enroll(&[]);
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::refused(), Outcome::refused()]);
     scene
         .pod
         .try_enroll(&[DEFAULT_FLAGS, &["--cleanup-only"]].concat())
         .expect_success();
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::Direct, Outcome::Direct]);
     assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
 }

@@ -4,10 +4,10 @@
 use rstest::rstest;
 use testkit::{
     Node,
-    scene::{Scene, Way},
+    scene::{Outcome, Scene},
 };
 
-const REDIRECTED: [Way; 2] = [Way::ThroughSidecar, Way::ThroughSidecar];
+const REDIRECTED: [Outcome; 2] = [Outcome::ThroughSidecar, Outcome::ThroughSidecar];
 
 #[rstest]
 #[case::one_socket(&[])]
@@ -17,7 +17,7 @@ fn enrolling_finds_the_sidecar(#[case] flags: &[&str]) {
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
     let sidecar = scene.sidecar(flags);
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::Direct, Outcome::Direct]);
     scene.pod.enroll(&[]);
     assert_eq!([scene.outbound(), scene.inbound()], REDIRECTED);
 
@@ -26,7 +26,7 @@ fn enrolling_finds_the_sidecar(#[case] flags: &[&str]) {
     assert_eq!([scene.outbound(), scene.inbound()], REDIRECTED, "enrolled again");
 
     sidecar.kill();
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::refused(), Outcome::refused()]);
 }
 
 #[test]
@@ -36,6 +36,6 @@ fn enrolling_does_not_take_a_foreign_listener_for_it() {
     let _servers = scene.serve(8081);
     let foreign = scene.pod.app().serve("foreign", &["0.0.0.0:15001", "0.0.0.0:15006"]);
     scene.pod.enroll(&[]);
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::refused(), Outcome::refused()]);
     assert!(foreign.stop().lines.is_empty(), "the foreign process took connections");
 }

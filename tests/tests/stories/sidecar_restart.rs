@@ -5,7 +5,7 @@ use rstest::rstest;
 use testkit::{
     Backend, Node, Process,
     records::{Connection, Listener, Tally},
-    scene::{APP, SERVER, Scene, Stack, Way},
+    scene::{APP, Outcome, SERVER, Scene, Stack},
 };
 
 #[rstest]
@@ -19,9 +19,12 @@ fn a_killed_sidecar_is_not_bypassed(
     backend.enroll_stack(&scene.pod, stack);
     for _ in 0..3 {
         let sidecar = scene.sidecar(&[]);
-        assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
+        assert_eq!(
+            [scene.outbound(), scene.inbound()],
+            [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
+        );
         sidecar.kill();
-        assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()]);
+        assert_eq!([scene.outbound(), scene.inbound()], [Outcome::refused(), Outcome::refused()]);
     }
 }
 
@@ -60,11 +63,14 @@ fn members_of_a_group_are_replaced_under_load(#[case] backend: Backend) {
     }
     assert_eq!(
         [scene.outbound(), scene.inbound()],
-        [Way::refused(), Way::refused()],
+        [Outcome::refused(), Outcome::refused()],
         "nobody listens"
     );
     let _sidecar = member();
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
+    assert_eq!(
+        [scene.outbound(), scene.inbound()],
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
+    );
 }
 
 /// The member registered last goes first: the others still take connections.
@@ -81,7 +87,7 @@ fn the_rest_of_a_group_carries_on(#[case] order: [usize; 3]) {
     for index in order {
         assert_eq!(
             [scene.outbound(), scene.inbound()],
-            [Way::ThroughSidecar, Way::ThroughSidecar],
+            [Outcome::ThroughSidecar, Outcome::ThroughSidecar],
             "{} listen",
             group.len()
         );
@@ -89,7 +95,7 @@ fn the_rest_of_a_group_carries_on(#[case] order: [usize; 3]) {
     }
     assert_eq!(
         [scene.outbound(), scene.inbound()],
-        [Way::refused(), Way::refused()],
+        [Outcome::refused(), Outcome::refused()],
         "nobody listens"
     );
 }

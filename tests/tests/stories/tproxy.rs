@@ -8,7 +8,7 @@ use testkit::{
     Backend, Node, Pod, Process, Run,
     istio_rules::DEFAULT_FLAGS,
     records::{Connection, Listener, Report},
-    scene::{Scene, Stack, Way, way_of},
+    scene::{Outcome, Scene, Stack, outcome_of},
 };
 
 /// As Istio runs it: root, so that it may have transparent sockets, in the sidecar's group.
@@ -67,7 +67,7 @@ fn the_application_sees_the_client(
     assert_eq!(original_destination, Some(local));
     assert_eq!(upstream_local, Some(greeting.peer));
 
-    assert_eq!(scene.outbound(), Way::ThroughSidecar);
+    assert_eq!(scene.outbound(), Outcome::ThroughSidecar);
 }
 
 #[rstest]
@@ -78,7 +78,7 @@ fn a_port_without_an_application_is_reset(#[values(Backend::Iptables, Backend::E
     let mut sidecar = sidecar(&scene);
     let report = client(&scene);
     assert!(
-        matches!(way_of(&report), Way::Failed(error) if error.ends_with("ECONNRESET")),
+        matches!(outcome_of(&report), Outcome::Failed(error) if error.ends_with("ECONNRESET")),
         "{report:?}"
     );
     let connection: Connection = sidecar.json();
@@ -95,7 +95,7 @@ fn without_a_sidecar_connections_are_refused() {
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
     enroll(&scene, &[]);
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::refused(), Way::refused()]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::refused(), Outcome::refused()]);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn the_routing_of_marked_packets_is_set_up_once() {
         }
     }
     let _sidecar = sidecar(&scene);
-    assert_eq!(scene.inbound(), Way::ThroughSidecar);
+    assert_eq!(scene.inbound(), Outcome::ThroughSidecar);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_table_in_use_is_refused() {
     let run = scene.pod.try_enroll(&[DEFAULT_FLAGS, &["-m", "TPROXY"]].concat());
     assert_eq!(run.code, Some(1), "{run}");
     assert!(run.output().contains("table 133 has a default route already"), "{run}");
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::Direct, Way::Direct]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::Direct, Outcome::Direct]);
     assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
     enroll(&scene, &["-r", "134"]);
 }
@@ -198,11 +198,14 @@ fn it_ends_and_begins_anew() {
     enroll(&scene, &[]);
     assert!(sees_the_client());
     scene.pod.clean();
-    assert_eq!(scene.inbound(), Way::Direct, "cleaned");
+    assert_eq!(scene.inbound(), Outcome::Direct, "cleaned");
     enroll(&scene, &["-d", "8080"]);
-    assert_eq!(scene.inbound(), Way::Direct, "excluded");
+    assert_eq!(scene.inbound(), Outcome::Direct, "excluded");
     enroll(&scene, &["--reconcile"]);
-    assert_eq!([scene.outbound(), scene.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
+    assert_eq!(
+        [scene.outbound(), scene.inbound()],
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use interceptor_policy::{ABI_VERSION, SlotEntry};
 use testkit::{
     Node,
     records::{Connection, Listener},
-    scene::{APP, SERVER, Scene, Way},
+    scene::{APP, Outcome, SERVER, Scene},
 };
 
 #[test]
@@ -17,14 +17,14 @@ fn pods_with_the_same_addresses_do_not_meet() {
     left.pod.enroll(&[]);
     assert_eq!(
         [right.outbound(), right.inbound()],
-        [Way::Direct, Way::Direct],
+        [Outcome::Direct, Outcome::Direct],
         "the other pod is not enrolled"
     );
     right.pod.enroll(&["-o", "8081"]);
     let mut left_sidecar = left.sidecar(&[]);
     assert_eq!(
         [right.outbound(), right.inbound()],
-        [Way::refused(), Way::refused()],
+        [Outcome::refused(), Outcome::refused()],
         "the other pod's sidecar does not run"
     );
     let right_sidecar = right.sidecar(&[]);
@@ -43,12 +43,18 @@ fn pods_with_the_same_addresses_do_not_meet() {
     );
 
     right_sidecar.kill();
-    assert_eq!([left.outbound(), left.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
-    assert_eq!([right.outbound(), right.inbound()], [Way::refused(), Way::refused()]);
+    assert_eq!(
+        [left.outbound(), left.inbound()],
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
+    );
+    assert_eq!([right.outbound(), right.inbound()], [Outcome::refused(), Outcome::refused()]);
 
     right.pod.clean();
-    assert_eq!([left.outbound(), left.inbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
-    assert_eq!([right.outbound(), right.inbound()], [Way::Direct, Way::Direct]);
+    assert_eq!(
+        [left.outbound(), left.inbound()],
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
+    );
+    assert_eq!([right.outbound(), right.inbound()], [Outcome::Direct, Outcome::Direct]);
 }
 
 /// Both dial the same destination, and then each finds the slot that it would take first taken by the other.
@@ -61,7 +67,10 @@ fn a_slot_of_another_pod_is_as_good_as_taken() {
         scene.pod.enroll(&[]);
     }
     let _sidecars = [left.sidecar(&[]), right.sidecar(&[])];
-    assert_eq!([left.outbound(), right.outbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
+    assert_eq!(
+        [left.outbound(), right.outbound()],
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
+    );
 
     let mut slots = Slots::open(&node);
     let [(first, of_left), (second, of_right)] = slots.entries().try_into().expect("an entry for each pod");
@@ -70,7 +79,10 @@ fn a_slot_of_another_pod_is_as_good_as_taken() {
     slots.set(first, of_right);
     slots.set(second, of_left);
 
-    assert_eq!([left.outbound(), right.outbound()], [Way::ThroughSidecar, Way::ThroughSidecar]);
+    assert_eq!(
+        [left.outbound(), right.outbound()],
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
+    );
     assert_eq!(slots.entries().len(), 4, "each pod has taken another slot");
 }
 

@@ -47,7 +47,7 @@ const MODULES: &[&str] = &["kernel/net", "kernel/drivers/net", "kernel/lib", "ke
 const PATH: &str = "/workspace/deps:/workspace:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Longer than the minute that tests wait for something elsewhere: this machine is slow.
-const PATIENCE_IN_SECONDS: &str = "600";
+const TIMEOUT_IN_SECONDS: &str = "600";
 
 /// A tenth of what is done elsewhere, for the same reason; of the moments at which the loader is killed, a fifth. What
 /// one enrollment left would still be seen.
@@ -71,7 +71,7 @@ pub(super) fn build(directory: &Path, kernel: &Kernel, built: &Built, steps: &[S
         "PATH": PATH,
         "HOME": "/root",
         "INTERCEPTOR_BIN": "/workspace/interceptor",
-        "INTERCEPTOR_TEST_PATIENCE": PATIENCE_IN_SECONDS,
+        "INTERCEPTOR_TEST_TIMEOUT": TIMEOUT_IN_SECONDS,
         "INTERCEPTOR_TEST_ENROLLMENTS": ENROLLMENTS,
         "INTERCEPTOR_TEST_CASES": RANDOM_CASES,
         "INTERCEPTOR_TEST_MOMENTS": MOMENTS,

@@ -11,9 +11,8 @@ use clap::{Args, ValueEnum};
 use nix::errno::Errno;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use testkit::{
-    patience,
     records::{Failure, Report},
-    retry,
+    retry, timeout,
 };
 
 use crate::launch::{Launch, as_user};
@@ -21,7 +20,7 @@ use crate::launch::{Launch, as_user};
 /// How long a system call may take. The test waits three times as long for the probe, so the probe can still tell which
 /// call it was.
 pub(crate) fn call_limit() -> Duration {
-    patience() / 3
+    timeout() / 3
 }
 
 #[derive(Args)]

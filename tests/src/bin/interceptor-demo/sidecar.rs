@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use anyhow::Context as _;
 use testkit::{
     Node, PROXY_UID, Pod, Process,
-    envoy::{Binary, Envoy, Line, Place, Start, config},
+    envoy::{Binary, Envoy, EnvoyFiles, Line, Start, config},
     records::{Connection, Listener},
     scene::Stack,
     wait_until,
@@ -22,7 +22,7 @@ pub(crate) enum Kind {
 
 /// What the sidecar of one pod leaves for the next one of that pod.
 pub(crate) struct Home {
-    place: Place,
+    files: EnvoyFiles,
 }
 
 /// A running sidecar. Ends with the value.
@@ -37,7 +37,7 @@ pub(crate) enum Sidecar {
 
 impl Home {
     pub(crate) fn new(node: &Node, name: &str) -> Self {
-        Self { place: Place::new(node, &format!("{name}-envoy")) }
+        Self { files: EnvoyFiles::new(node, &format!("{name}-envoy")) }
     }
 }
 
@@ -47,7 +47,7 @@ impl Sidecar {
         let (sidecar, what) = match kind {
             Kind::Small => (Self::Small(pod.proxy().sidecar(&[])), "a sidecar".to_owned()),
             Kind::Envoy(binary) => {
-                let envoy = Envoy::start(&pod.proxy(), pod.node(), binary, &config()?, &home.place, Start::Alone);
+                let envoy = Envoy::start(&pod.proxy(), pod.node(), binary, &config()?, &home.files, Start::Alone);
                 let read = envoy.lines().len();
                 (Self::Envoy { envoy, read }, format!("Envoy {}", binary.name()))
             }

@@ -14,8 +14,8 @@ use std::{
 use anyhow::{Context as _, ensure};
 use nix::poll::{PollFd, PollFlags};
 use testkit::{
-    patience,
     retry::{poll, retry},
+    timeout,
 };
 
 /// A prime, so that no power of two and no common size of a buffer is a multiple of it.
@@ -132,7 +132,7 @@ impl Stream {
     }
 }
 
-/// Waits while the stream is not ready. That the other end has nothing to do for half of [`patience`] is an error.
+/// Waits while the stream is not ready. That the other end has nothing to do for half of [`timeout`] is an error.
 fn when_ready(
     stream: &TcpStream,
     event: PollFlags,
@@ -142,8 +142,8 @@ fn when_ready(
         match retry(&mut attempt) {
             Ok(bytes) => return Ok(bytes as u64),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let ready = poll(&mut [PollFd::new(stream.as_fd(), event)], Some(patience() / 2)).context("poll")?;
-                ensure!(ready > 0, "not ready for {event:?} within {:?}", patience() / 2);
+                let ready = poll(&mut [PollFd::new(stream.as_fd(), event)], Some(timeout() / 2)).context("poll")?;
+                ensure!(ready > 0, "not ready for {event:?} within {:?}", timeout() / 2);
             }
             Err(error) => return Err(error.into()),
         }

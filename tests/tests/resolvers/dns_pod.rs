@@ -56,7 +56,7 @@ const UNLISTED_V6: [&str; 2] = ["fd96::20", "fd96::21"];
 /// Servers that stay silent are waited for longer than a test may take.
 const OPTIONS: &str = "options timeout:30 attempts:5\n";
 
-pub(crate) struct Place {
+pub(crate) struct DnsPod {
     pub(crate) interception: Interception,
     pub(crate) capture: Capture,
     pub(crate) agent: Option<DnsServer>,
@@ -69,19 +69,19 @@ pub(crate) struct Place {
     node: Node, // the last to be dropped
 }
 
-impl Place {
+impl DnsPod {
     pub(crate) fn new(interception: Interception, capture: Capture) -> Self {
-        let mut place = Self::without_agent(interception, capture);
+        let mut pod = Self::without_agent(interception, capture);
         // As Istio's agent does, it listens on loopback only.
-        place.agent = Some(DnsServer::start(
-            &place.node,
-            &place.proxy,
+        pod.agent = Some(DnsServer::start(
+            &pod.node,
+            &pod.proxy,
             "agent",
             &["127.0.0.1", "::1"],
             15053,
             &AGENT,
         ));
-        place
+        pod
     }
 
     pub(crate) fn without_agent(interception: Interception, capture: Capture) -> Self {

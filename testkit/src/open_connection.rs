@@ -4,12 +4,12 @@
 use crate::{process::Process, records::Report};
 
 /// An open connection to an `interceptor-probe serve`, in a process of its own.
-pub struct Held {
+pub struct OpenConnection {
     process: Process,
     report: Report,
 }
 
-impl Held {
+impl OpenConnection {
     pub(crate) fn new(mut process: Process) -> Self {
         let report = process.json();
         Self { process, report }
