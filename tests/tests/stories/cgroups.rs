@@ -4,7 +4,7 @@
 use testkit::{
     Node, Run,
     istio_rules::DEFAULT_FLAGS,
-    scene::{SERVER, Scene, Way, way},
+    scene::{Outcome, SERVER, Scene, outcome},
 };
 
 /// A pod whose sandbox was made anew has a new network namespace and the same cgroup, and the old namespace may be
@@ -25,13 +25,13 @@ fn a_new_sandbox_of_a_pod_is_enrolled_beside_the_old_one() {
         .proxy()
         .cgroup(cgroup.join("sidecar"))
         .sidecar(&["--source", testkit::scene::POD_SECOND]);
-    assert_eq!(way(&app, SERVER), Way::ThroughSidecar);
+    assert_eq!(outcome(&app, SERVER), Outcome::ThroughSidecar);
     assert_eq!(redirected(&new), 1, "connect() of one connection is decided once");
 
     old.pod.clean();
     assert_eq!(
-        way(&app, SERVER),
-        Way::ThroughSidecar,
+        outcome(&app, SERVER),
+        Outcome::ThroughSidecar,
         "the end of the old sandbox leaves the new one alone"
     );
     new.pod.clean();
