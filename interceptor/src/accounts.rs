@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The accounts and services that this process sees: `/etc/passwd`, `/etc/group` and `/etc/services` of its container.
-//! It never resolves names over the network by itself; the C library does as `nsswitch.conf` says.
+//! The accounts and services that this process sees: `/etc/passwd`, `/etc/group` and `/etc/services` of its
+//! container. It never resolves names over the network by itself; the C library does as `nsswitch.conf` says.
 
 use std::fs;
 
@@ -27,8 +27,8 @@ impl Accounts for SystemAccounts {
     }
 }
 
-/// Finds a name or an alias in the text of `services(5)`. Only its TCP port: `-o` writes a TCP rule before the UDP one,
-/// so iptables refuses a name that has no TCP port.
+/// Finds a name or an alias in the text of `services(5)`. Only its TCP port: `-o` writes a TCP rule before the UDP
+/// one, so iptables refuses a name that has no TCP port.
 fn tcp_port(services: &str, name: &str) -> Option<u16> {
     services.lines().find_map(|line| {
         let entry = line.split_once('#').map_or(line, |(entry, _comment)| entry);

@@ -53,6 +53,10 @@ pub enum EnrollError {
     #[error("The cgroup {} lies above or below {}, which is enrolled already", .asked.display(), .enrolled.display())]
     NestedCgroup { enrolled: PathBuf, asked: PathBuf },
 
+    /// The pod's own routes would take the sidecar's packets elsewhere.
+    #[error("The pod's routing table {table} has a default route already, which is not `local default dev lo`")]
+    RoutingTableTaken { table: u32 },
+
     /// The pod is not enrolled.
     #[error("{name} is not enrolled")]
     NotEnrolled { name: String },

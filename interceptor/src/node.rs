@@ -76,7 +76,8 @@ impl Node {
         Ok(status::pods(&self.bpffs)?)
     }
 
-    /// How often each reason was counted in a pod. Reasons that never were, and pods that are not enrolled, have none.
+    /// How often each reason was counted in a pod. Reasons that never were, and pods that are not enrolled, have
+    /// none.
     pub fn counters(&self, netns: &Netns) -> Result<Vec<(Reason, u64)>, EnrollError> {
         Ok(status::counters(&self.bpffs, netns.cookie())?)
     }

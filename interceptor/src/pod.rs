@@ -10,8 +10,8 @@ use crate::{
     kernel::pod::{facts, id_maps, members},
 };
 
-/// A pod: its network namespace, and the cgroup above those of its containers. Both stay open, so neither name can come
-/// to mean something else meanwhile.
+/// A pod: its network namespace, and the cgroup above those of its containers. Both stay open, so neither name can
+/// come to mean something else meanwhile.
 #[derive(Debug)]
 pub struct Pod {
     netns: Netns,
@@ -34,8 +34,8 @@ impl Pod {
         Ok(Self::new(Netns::from_fd(netns)?, Cgroup::from_fd(cgroup)?))
     }
 
-    /// The processes of the pod's network namespace that are not in its cgroup, as far as `/proc` shows them here. What
-    /// they connect to is not intercepted.
+    /// The processes of the pod's network namespace that are not in its cgroup, as far as `/proc` shows them here.
+    /// What they connect to is not intercepted.
     pub fn outsiders(&self) -> Result<Vec<Process>, EnrollError> {
         Ok(members::outsiders(self.netns.inode(), self.cgroup.path())?)
     }

@@ -5,8 +5,8 @@ use std::fmt;
 
 use crate::{
     interceptor::Run,
-    istio::{Config, Family, rules},
-    istio_rules::{DEFAULT_RULES, default_rules_v6, route_marked},
+    istio::{Config, Family, route_marked, rules},
+    istio_rules::{DEFAULT_RULES, default_rules_v6},
     pod::Pod,
     scene::Stack,
 };

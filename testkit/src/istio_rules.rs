@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One configuration, as flags and as the rules that `istio-iptables` makes of them.
 
-use crate::{interceptor::Run, pod::Namespace};
-
 /// What Istio's injector passes by default.
 pub const DEFAULT_FLAGS: &[&str] = &[
     "-p",
@@ -58,20 +56,4 @@ pub fn default_rules_v6() -> String {
     DEFAULT_RULES
         .replace("127.0.0.6/32", "::6/128")
         .replace("127.0.0.1/32", "::1/128")
-}
-
-/// What `istio-iptables` sets up for TPROXY beside its rules, whatever there was before.
-pub(crate) fn route_marked(namespace: &Namespace, mark: &str, table: &str) -> Result<(), String> {
-    for family in ["-4", "-6"] {
-        let ip = |line: &str| {
-            let mut command = namespace.root().command("ip");
-            command.arg(family).args(line.split_whitespace());
-            Run::attempt(command, "")
-        };
-        // Of the same rule there must not be two; that there was none is fine.
-        ip(&format!("rule del fwmark {mark} lookup {table}"))?;
-        ip(&format!("rule add fwmark {mark} lookup {table}")).and_then(Run::successful)?;
-        ip(&format!("route replace local default dev lo table {table}")).and_then(Run::successful)?;
-    }
-    Ok(())
 }

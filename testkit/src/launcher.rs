@@ -9,7 +9,6 @@ use crate::{
     flow::Flow,
     interceptor::Run,
     open_connection::OpenConnection,
-    pod::Namespace,
     process::Process,
     records::{Answer, Ready, Report, Tally},
     wait::timeout,
@@ -33,17 +32,8 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    pub(crate) fn new(namespace: &Namespace, uid: u32, gid: u32) -> Self {
-        let (tools, cgroup) = (namespace.tools().to_owned(), namespace.cgroup().to_owned());
-        Self {
-            tools,
-            netns: namespace.path(),
-            cgroup,
-            uid,
-            gid,
-            groups: Vec::new(),
-            files: Vec::new(),
-        }
+    pub(crate) fn new(tools: PathBuf, netns: PathBuf, cgroup: PathBuf, uid: u32, gid: u32) -> Self {
+        Self { tools, netns, cgroup, uid, gid, groups: Vec::new(), files: Vec::new() }
     }
 
     /// Elsewhere than in the namespace's own cgroup.

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use crate::{
     cgroup,
     interceptor::{self, Run},
-    pod::{Namespace, Pod},
+    namespace::Namespace,
 };
 
 /// Leaves everything in place when a test fails.
@@ -94,7 +94,7 @@ impl Node {
         self.namespace(name, name)
     }
 
-    fn namespace(&self, name: &str, cgroup: &str) -> Namespace {
+    pub(crate) fn namespace(&self, name: &str, cgroup: &str) -> Namespace {
         let cgroup = self.cgroup.join(cgroup);
         fs::create_dir(&cgroup).unwrap_or_else(|error| panic!("make {}: {error}", cgroup.display()));
         let namespace = Namespace::new(
@@ -108,18 +108,6 @@ impl Node {
             .push(namespace.name().to_owned());
         namespace.create();
         namespace
-    }
-
-    /// A pod: a namespace, and a cgroup with one below it for each of its two containers. Not enrolled, and not
-    /// connected.
-    pub fn pod(&self, name: &str) -> Pod<'_> {
-        // The name that kubelet would give it, with which the loader finds it from inside a container.
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let uid = COUNT.fetch_add(1, Ordering::Relaxed);
-        Pod::new(
-            self,
-            self.namespace(name, &format!("pod{:08x}-0000-4000-8000-{uid:012x}", id())),
-        )
     }
 
     /// A file of another place, where every user may read and run it.

@@ -5,13 +5,7 @@ use std::{fmt, str::FromStr};
 
 use anyhow::Context as _;
 
-use crate::{
-    launcher::Launcher,
-    node::Node,
-    pod::{Namespace, Pod},
-    process::Process,
-    records::Report,
-};
+use crate::{launcher::Launcher, namespace::Namespace, node::Node, pod::Pod, process::Process, records::Report};
 
 /// The pod's first address.
 pub const POD: &str = "10.99.0.2";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a user of the command line can do about an error, in the words of the command line. The errors themselves name
-//! no flag and no command.
+//! What a user of the command line can do about an error, in the words of the command line. The errors themselves
+//! name no flag and no command.
 
 use crate::EnrollError;
 
@@ -19,7 +19,6 @@ pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
         EnrollError::UnknownCgroup { .. } => {
             Some("mount the host's cgroup2 hierarchy into the container, or name the pod's cgroup with --cgroup")
         }
-        EnrollError::UnnamedCgroup { .. } => Some("name the pod's cgroup with --cgroup"),
         EnrollError::Outside { .. } => {
             Some("move them, or leave out --strict: what they connect to is not intercepted")
         }
@@ -27,6 +26,7 @@ pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
         EnrollError::NestedCgroup { .. } => {
             Some("name the pod's own cgroup with --cgroup, or unenroll the other pod; `interceptor status` shows it")
         }
+        EnrollError::RoutingTableTaken { .. } => Some("name another table with --istio-inbound-tproxy-route-table"),
         EnrollError::NotEnrolled { .. } => Some("`interceptor status` lists the pods that are"),
         EnrollError::NodeFull { .. } => Some("`interceptor status` lists them, `interceptor unenroll` ends one"),
         EnrollError::GenerationsUsedUp { .. } => Some("run `interceptor unenroll --all`, then enroll the pods again"),
@@ -48,6 +48,6 @@ pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
         EnrollError::Gone { what: "network namespace", .. } => {
             Some("`ip netns list` shows those that have names (--netns)")
         }
-        EnrollError::Gone { .. } => Some("name the pod's cgroup with --cgroup"),
+        EnrollError::UnnamedCgroup { .. } | EnrollError::Gone { .. } => Some("name the pod's cgroup with --cgroup"),
     }
 }

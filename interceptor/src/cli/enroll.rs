@@ -20,9 +20,9 @@ use crate::{Cgroup, Change, EnrollError, Enrolled, Netns, Node, Pod, SystemAccou
 
 /// Enroll a pod: redirect its connections to its sidecar
 ///
-/// Takes the flags of istio-iptables, and every connection has the same outcome as under its rules. The command exits;
-/// what it set up stays in force. Running it again with the same flags changes nothing. With other flags it switches
-/// the pod at one instant.
+/// Takes the flags of istio-iptables, and every connection has the same outcome as under its rules. The command
+/// exits; what it set up stays in force. Running it again with the same flags changes nothing. With other flags it
+/// switches the pod at one instant.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The exit statuses of all commands: what each one means, and which one an error gets. Nothing here ends the process.
+//! The exit statuses of all commands: what each one means, and which one an error gets. Nothing here ends the
+//! process.
 
 use std::{error::Error, ffi::OsStr};
 
@@ -83,6 +84,7 @@ const fn of_enrollment(error: &EnrollError) -> u8 {
         | EnrollError::Outside { .. }
         | EnrollError::OtherCgroup { .. }
         | EnrollError::NestedCgroup { .. }
+        | EnrollError::RoutingTableTaken { .. }
         | EnrollError::NotEnrolled { .. }
         | EnrollError::NodeFull { .. }
         | EnrollError::GenerationsUsedUp { .. }

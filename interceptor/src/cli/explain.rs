@@ -29,8 +29,8 @@ use interceptor_config::{
 
 /// Show what happens to a connection, and which rule decides
 ///
-/// With --netns, the policy that is in force in the pod decides. Without --netns, the flags of istio-iptables that are
-/// given here decide, and no privilege is needed.
+/// With --netns, the policy that is in force in the pod decides. Without --netns, the flags of istio-iptables that
+/// are given here decide, and no privilege is needed.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -163,8 +163,8 @@ fn policy_from_flags(args: &ExplainArgs, interfaces: &[InterfaceFacts]) -> Resul
     )?)
 }
 
-/// The interfaces of a pod that is described by --pod-ip. Without --pod-ip, the pod gets an address that nobody dials,
-/// so that only loopback addresses are local.
+/// The interfaces of a pod that is described by --pod-ip. Without --pod-ip, the pod gets an address that nobody
+/// dials, so that only loopback addresses are local.
 fn assumed_interfaces(args: &ExplainArgs) -> Vec<InterfaceFacts> {
     let addresses = if args.pod_ip.is_empty() {
         vec![Ipv4Addr::new(192, 0, 2, 254).into()]

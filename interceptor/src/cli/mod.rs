@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The command line: one file per command. Commands that read never change anything. Texts for people are here and not
-//! in `kernel`.
+//! The command line: one file per command. Commands that read never change anything. Texts for people are here and
+//! not in `kernel`.
 
 mod advice;
 mod bpffs;

@@ -2,8 +2,8 @@
 //! The only place that prints: results to standard output, everything else to standard error.
 //!
 //! A reader that ends first (`interceptor status | head -1`) is no failure, as in ripgrep: the rest of the output is
-//! dropped, the command goes on, and its exit status is the one that it would have had. Any other write error, such as
-//! a full disk, is an error. Nothing here ends the process.
+//! dropped, the command goes on, and its exit status is the one that it would have had. Any other write error, such
+//! as a full disk, is an error. Nothing here ends the process.
 
 use std::{
     fmt::Display,

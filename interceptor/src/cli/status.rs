@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `interceptor status`: the enrolled pods, what is attached to them, and what was counted in them. It changes nothing.
+//! `interceptor status`: the enrolled pods, what is attached to them, and what was counted in them. It changes
+//! nothing.
 
 use std::{
     collections::BTreeMap,

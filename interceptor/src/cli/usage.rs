@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What is printed instead of running a command: a mistake on the command line, with a tip, or the help that was asked
-//! for.
+//! What is printed instead of running a command: a mistake on the command line, with a tip, or the help that was
+//! asked for.
 
 use std::{
     ffi::OsString,

@@ -100,8 +100,8 @@ async fn answer(mut stream: TcpStream) -> Result<()> {
     Ok(())
 }
 
-/// Makes the connection that has to be redirected, from the sidecar to an address of its own pod. Returns the port that
-/// was answered.
+/// Makes the connection that has to be redirected, from the sidecar to an address of its own pod. Returns the port
+/// that was answered.
 async fn ask(port: u16) -> Result<u16> {
     let socket = TcpSocket::new_v4().context("Failed to make a socket")?;
     socket

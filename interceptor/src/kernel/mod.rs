@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Everything that talks to the kernel: programs, maps, pins, links, namespaces, cgroups. The only place in this crate
-//! with `unsafe`, and the only one that knows a map's name.
+//! Everything that talks to the kernel: programs, maps, pins, links, namespaces, cgroups. The only place in this
+//! crate with `unsafe`, and the only one that knows a map's name.
 //!
 //! State is what is pinned, nothing else:
 //!
@@ -11,8 +11,8 @@
 //! <bpffs>/interceptor/v<ABI>/acceleration/…   maps, programs and links, while pods are accelerated
 //! ```
 //!
-//! A pod is enrolled when, and only when, it has an entry in the map of pods. It is written last and removed first, so
-//! whatever kills a run leaves the old state or the new one.
+//! A pod is enrolled when, and only when, it has an entry in the map of pods. It is written last and removed first,
+//! so whatever kills a run leaves the old state or the new one.
 
 pub(crate) mod check;
 pub(crate) mod enroll;

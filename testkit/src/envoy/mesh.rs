@@ -7,14 +7,16 @@ use super::{
     binary::Binary,
     config::{Config, Port, Protocol, Service},
     line::Line,
+    ports,
     process::{Envoy, EnvoyFiles, Start},
     tls,
 };
 use crate::{
     backend::Backend,
     launcher::{Launcher, PROXY_UID},
+    namespace::Namespace,
     node::Node,
-    pod::{Namespace, Pod},
+    pod::Pod,
     process::Process,
     scene::Stack,
 };
@@ -171,13 +173,13 @@ pub enum Side {
 
 impl<'node> Mesh<'node> {
     /// The applications speak HTTP here, of both versions.
-    pub const HTTP: u16 = 8080;
+    pub const HTTP: u16 = ports::HTTP;
     /// Here the server's application speaks first.
-    pub const TCP: u16 = 9000;
+    pub const TCP: u16 = ports::TCP;
     /// Here it speaks TLS.
-    pub const TLS: u16 = 8443;
+    pub const TLS: u16 = ports::TLS;
     /// Here it speaks HTTP, and the mesh does not know.
-    pub const UNDECLARED: u16 = 8081;
+    pub const UNDECLARED: u16 = ports::UNDECLARED;
 
     /// `name` tells meshes on one node apart. All have the same addresses.
     pub fn new(node: &'node Node, name: &str, case: impl Into<Case>, backend: Backend) -> Self {

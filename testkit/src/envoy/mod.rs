@@ -6,6 +6,7 @@ mod binary;
 pub mod config;
 mod line;
 mod mesh;
+mod ports;
 mod process;
 mod tls;
 mod versions;

@@ -7,7 +7,7 @@ use super::{
     config::Config,
     rules::{Family, rules},
 };
-use crate::{interceptor::Run, istio_rules::route_marked, pod::Namespace};
+use crate::{interceptor::Run, istio::routing::route_marked, namespace::Namespace};
 
 /// Which iptables writes the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

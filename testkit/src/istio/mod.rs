@@ -4,8 +4,10 @@
 
 pub mod config;
 mod iptables;
+mod routing;
 mod rules;
 
 pub use config::Config;
 pub use iptables::Iptables;
+pub(crate) use routing::route_marked;
 pub(crate) use rules::{Family, rules};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `interceptor check`: what this machine can do, and what that means for pods. It changes nothing.
 
+mod outcome;
 mod report;
 
 use std::process::ExitCode;
@@ -9,12 +10,13 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 
+use self::outcome::{Outcome, consequence};
 use super::{
     bpffs::BpffsFlag,
     exit::{FAILED, KERNEL_LACKS},
     output::{self, Format},
 };
-use crate::features::{self, Answer, Feature, Kind, Needs};
+use crate::features::{self, Feature, Needs};
 
 /// Check whether this machine has what is needed
 ///
@@ -56,27 +58,6 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode> {
     })
 }
 
-/// Whether pods can be enrolled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    Usable,
-    Lacks,
-    Unknown,
-}
-
-impl Outcome {
-    fn of(features: &[Feature]) -> Self {
-        let needed = || features.iter().filter(|feature| !feature.kind.is_optional());
-        if needed().any(|feature| matches!(feature.answer, Answer::No(_))) {
-            Self::Lacks
-        } else if needed().all(|feature| feature.answer == Answer::Yes) {
-            Self::Usable
-        } else {
-            Self::Unknown
-        }
-    }
-}
-
 /// A feature, as `--output json` prints it.
 #[derive(Debug, Serialize)]
 struct FeatureStatus {
@@ -107,16 +88,5 @@ impl FeatureStatus {
                 Some(why) => format!("{}: {why}", answer.word()),
             },
         }
-    }
-}
-
-/// What happens without a feature.
-const fn consequence(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Bpffs | Kind::Cgroup2 | Kind::NetnsCookie | Kind::Program => "pods cannot be enrolled",
-        Kind::Membarrier => "pods cannot be switched or unenrolled",
-        Kind::EndToEnd => "connections are not redirected",
-        Kind::UrgentProgram => "MSG_OOB on accelerated connections is ordinary data",
-        Kind::AccelerationProgram | Kind::KnownBugs | Kind::Acceleration => "--accelerate is refused",
     }
 }

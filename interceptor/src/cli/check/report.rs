@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The text that `interceptor check` prints: a table, the reasons for what is missing, and a conclusion. It is made of
-//! the features alone and tests nothing.
+//! The text that `interceptor check` prints: a table, the reasons for what is missing, and a conclusion. It is made
+//! of the features alone and tests nothing.
 
 use std::iter;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::{Outcome, consequence};
+use super::outcome::{Outcome, consequence};
 use crate::features::{Answer, Feature, Kind, Needs};
 
 /// What to do about missing privileges. Making network namespaces for the tests takes `CAP_SYS_ADMIN`.
@@ -87,8 +87,8 @@ fn numbers(version: &str) -> Vec<u32> {
     version.split('.').filter_map(|number| number.parse().ok()).collect()
 }
 
-/// The reason for each feature that is missing. Missing privileges are one reason for many features, and have a line of
-/// their own.
+/// The reason for each feature that is missing. Missing privileges are one reason for many features, and have a line
+/// of their own.
 fn problems(features: &[Feature], unprivileged: bool) -> Vec<String> {
     features
         .iter()
@@ -236,7 +236,8 @@ Usable, except for what is named above"
  bpffs            Linux 5.8   yes             pods cannot be enrolled
  kernel programs  Linux 5.19  could not tell  pods cannot be enrolled or accelerated
 End-to-end test: not permitted
-Privileges are missing to test 4 of 5 features. Run this as root, or with CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN
+Privileges are missing to test 4 of 5 features. Run this as root, or with CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON \
+and CAP_SYS_ADMIN
 Could not tell whether this machine is usable"
     )]
     fn a_machine_is_reported(#[case] answers: [Answer; 5], #[case] expected: &str) {

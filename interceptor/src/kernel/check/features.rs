@@ -195,8 +195,9 @@ fn netns_cookie() -> Result<()> {
     Ok(())
 }
 
-/// Redirects in a network namespace that exists only for this test. There this process, as the sidecar's user, connects
-/// to its own pod. The connection has to arrive at the inbound port, and its original destination has to be known.
+/// Redirects in a network namespace that exists only for this test. There this process, as the sidecar's user,
+/// connects to its own pod. The connection has to arrive at the inbound port, and its original destination has to be
+/// known.
 fn redirection() -> Result<()> {
     let test = std::thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).context("Failed to make a network namespace")?;

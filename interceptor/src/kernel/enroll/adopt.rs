@@ -33,8 +33,8 @@ pub(crate) fn adopt(maps: &mut Maps, netns: &Netns, policy: &CompiledPolicy) -> 
         let Some(socket) = find_socket(netns, inode)? else {
             tracing::warn!(
                 port,
-                "a socket already listens on the sidecar's port, but its process is not visible from here: connections are refused until \
-                 the sidecar listens anew; restart it"
+                "a socket listens on the sidecar's port already, but its process is not visible from here: connections \
+                 are refused until the sidecar listens again; restart the sidecar"
             );
             continue;
         };
@@ -45,8 +45,8 @@ pub(crate) fn adopt(maps: &mut Maps, netns: &Netns, policy: &CompiledPolicy) -> 
         {
             tracing::warn!(
                 port,
-                "a socket listens on the sidecar's port by MPTCP, and no connection can be given to it: connections are refused until the \
-                 sidecar listens anew, when it gets a TCP socket; restart it"
+                "a socket listens on the sidecar's port by MPTCP, and no connection can be given to it: connections \
+                 are refused until the sidecar listens again, with a TCP socket; restart the sidecar"
             );
             continue;
         }

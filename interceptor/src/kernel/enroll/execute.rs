@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Enrolling a pod: look at what is there, draw a plan, carry it out. It is all or nothing: a pod that was not enrolled
-//! before a run that failed is not enrolled after it.
+//! Enrolling a pod: look at what is there, draw a plan, carry it out. It is all or nothing: a pod that was not
+//! enrolled before a run that failed is not enrolled after it.
 
 use std::time::{Duration, Instant};
 

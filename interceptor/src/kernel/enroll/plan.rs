@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a run does to a pod, as plain data: drawn here, printed by a dry run, carried out by `execute`. Drawing a plan
-//! changes nothing.
+//! What a run does to a pod, as plain data: drawn here, printed by a dry run, carried out by `execute`. Drawing a
+//! plan changes nothing.
 
 use std::{collections::HashSet, fmt, path::PathBuf};
 
@@ -48,7 +48,8 @@ pub enum Change {
     Switch,
 }
 
-/// The steps of a run, in order. The pod's enrollment begins, or changes, at [`Step::PutInForce`] and at no other step.
+/// The steps of a run, in order. The pod's enrollment begins, or changes, at [`Step::PutInForce`] and at no other
+/// step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub change: Change,

@@ -35,9 +35,9 @@ use crate::kernel::{
 
 /// The pinned maps and programs of acceleration.
 ///
-/// Removing the pins is safe at any time. A socket in the map keeps the program for messages, and the program keeps the
-/// maps, until the socket is closed. Without its pod's entry that program sends everything by TCP from the next message
-/// on.
+/// Removing the pins is safe at any time. A socket in the map keeps the program for messages, and the program keeps
+/// the maps, until the socket is closed. Without its pod's entry that program sends everything by TCP from the next
+/// message on.
 pub(crate) struct PinnedAcceleration {
     layout: AccelerationLayout,
     accelerated: SockHash<MapData, Raw<FlowKey>>,
@@ -134,8 +134,8 @@ impl PinnedAcceleration {
     }
 }
 
-/// Attaches what is attached once per node: [`MESSAGE`] to the map of accelerated sockets, and [`URGENT`] to its kernel
-/// function, if the kernel allows it. The link is that of [`URGENT`]. Without it, urgent data on accelerated
+/// Attaches what is attached once per node: [`MESSAGE`] to the map of accelerated sockets, and [`URGENT`] to its
+/// kernel function, if the kernel allows it. The link is that of [`URGENT`]. Without it, urgent data on accelerated
 /// connections arrives as ordinary data.
 pub(crate) fn attach(object: &mut Ebpf) -> Result<Option<OwnedFd>> {
     let program = MESSAGE.fd_in(object)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A mounted BPF file system, and the one directory of ours in it. Others may be able to write to its root, so nothing
-//! there is followed, used or removed unless it is ours. This file opens no pin.
+//! A mounted BPF file system, and the one directory of ours in it. Others may be able to write to its root, so
+//! nothing there is followed, used or removed unless it is ours. This file opens no pin.
 
 use std::{
     fs::{self, DirEntry, Metadata},

@@ -47,8 +47,8 @@ impl Layout {
         self.root.join("cgroups")
     }
 
-    /// What is attached to one cgroup. The sandboxes of a pod, of which the old one may end after the new one began, have
-    /// the same cgroup.
+    /// What is attached to one cgroup. The sandboxes of a pod, of which the old one may end after the new one began,
+    /// have the same cgroup.
     pub(crate) fn cgroup(&self, cgroup_id: u64) -> PathBuf {
         self.cgroups().join(cgroup_id.to_string())
     }

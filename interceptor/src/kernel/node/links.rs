@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The links of one pod: what attaches the shared programs to its cgroup, and its stub to its network namespace. A link
-//! puts nothing in force before the pod has its entry in the map of pods.
+//! The links of one pod: what attaches the shared programs to its cgroup, and its stub to its network namespace. A
+//! link puts nothing in force before the pod has its entry in the map of pods.
 
 use std::{
     fs::{self, File},

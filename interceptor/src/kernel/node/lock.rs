@@ -22,8 +22,8 @@ use crate::{
 
 /// Held while pins or maps are written. The kernel releases it if the holder dies.
 ///
-/// What is locked is the directory of ours in the BPF file system. Its mode is 0700, so no other user can open it, and
-/// so none can lock it.
+/// What is locked is the directory of ours in the BPF file system. Its mode is 0700, so no other user can open it,
+/// and so none can lock it.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: Flock<File>,

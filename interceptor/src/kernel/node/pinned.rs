@@ -55,8 +55,8 @@ impl PinnedNode {
         self.retire_acceleration()
     }
 
-    /// Ends a pod's enrollment and removes all that belongs to it. The entry in the map of pods goes first: without it
-    /// the programs do nothing.
+    /// Ends a pod's enrollment and removes all that belongs to it. The entry in the map of pods goes first: without
+    /// it the programs do nothing.
     pub(crate) fn remove_pod(&mut self, netns_cookie: u64) -> Result<()> {
         self.start()?;
         self.maps.remove_pod(netns_cookie)?;
@@ -110,8 +110,8 @@ impl PinnedNode {
         acceleration.set_local_pods(&only_one.collect::<Vec<_>>())
     }
 
-    /// Detaches acceleration from cgroups whose pods it was switched off for, once none of their sockets needs it. Removes
-    /// it from the node when it is attached to no cgroup.
+    /// Detaches acceleration from cgroups whose pods it was switched off for, once none of their sockets needs it.
+    /// Removes it from the node when it is attached to no cgroup.
     pub(crate) fn retire_acceleration(&self) -> Result<()> {
         let Some(acceleration) = PinnedAcceleration::open(&self.layout)? else {
             return Ok(());

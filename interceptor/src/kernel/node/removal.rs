@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Removing pins: those of this version when the last pod goes, those of all versions when that is asked for, and what
-//! a run left that was killed. Only what is ours is removed, and no symbolic link is followed.
+//! Removing pins: those of this version when the last pod goes, those of all versions when that is asked for, and
+//! what a run left that was killed. Only what is ours is removed, and no symbolic link is followed.
 
 use std::fs;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The maps and programs of a node, put together in a directory of their own before they are published. This takes the
-//! verifier a while, so nobody else's lock is held meanwhile.
+//! The maps and programs of a node, put together in a directory of their own before they are published. This takes
+//! the verifier a while, so nobody else's lock is held meanwhile.
 
 use std::{
     fs::{self, File},

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Prints what the kernel programs of a debug build log: each reason as they count it. It changes nothing.
+
 use std::{convert::Infallible, os::fd::AsFd as _};
 
 use anyhow::{Context as _, Result};

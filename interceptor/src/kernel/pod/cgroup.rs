@@ -50,7 +50,8 @@ impl Cgroup {
         if kind.filesystem_type() != CGROUP2_SUPER_MAGIC {
             return Err(EnrollError::NotACgroup { path });
         }
-        // Only the root has no such file. The descriptor is asked, because the path may be another directory's by now.
+        // Only the root has no such file. The descriptor is asked, because the path may be another directory's by
+        // now.
         if !proc_path(&file).join("cgroup.events").exists() {
             return Err(EnrollError::RootCgroup { path });
         }
@@ -61,12 +62,12 @@ impl Cgroup {
         Ok(Self { path, file, id })
     }
 
-    /// Finds the pod's cgroup from inside one of its containers: the nearest one above this process's own that has the
-    /// name of a pod.
+    /// Finds the pod's cgroup from inside one of its containers: the nearest one above this process's own that has
+    /// the name of a pod.
     ///
-    /// A container usually has a cgroup namespace and sees its own cgroup as the root. Then the host's hierarchy must be
-    /// mounted somewhere too (a `hostPath` volume of `/sys/fs/cgroup`). This process's own cgroup is recognized in it
-    /// by the id of this process.
+    /// A container usually has a cgroup namespace and sees its own cgroup as the root. Then the host's hierarchy must
+    /// be mounted somewhere too (a `hostPath` volume of `/sys/fs/cgroup`). This process's own cgroup is recognized in
+    /// it by the id of this process.
     pub fn of_this_pod() -> Result<Self, EnrollError> {
         let own = own_directory_below_parent();
         let own = own.map_err(|error| EnrollError::UnknownCgroup { reason: format!("{error:#}") })?;

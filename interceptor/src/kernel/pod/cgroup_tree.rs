@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Which cgroups are above and below another. The kernel runs the programs of all of them for one system call, so no two
-//! of them may have ours. Nothing here changes a cgroup.
+//! Which cgroups are above and below another. The kernel runs the programs of all of them for one system call, so no
+//! two of them may have ours. Nothing here changes a cgroup.
 
 use std::{
     collections::HashSet,
@@ -11,7 +11,8 @@ use std::{
 
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
-/// The first directory above or below a cgroup whose id is one of `ids`. Only what is mounted and visible here is found.
+/// The first directory above or below a cgroup whose id is one of `ids`. Only what is mounted and visible here is
+/// found.
 pub(crate) fn relative(cgroup: &Path, ids: &HashSet<u64>) -> Option<PathBuf> {
     let above = cgroup.ancestors().skip(1).take_while(|directory| is_cgroup2(directory));
     let above = above.map(Path::to_path_buf).find(|directory| has_one_of(directory, ids));

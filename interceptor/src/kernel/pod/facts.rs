@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What has to be known of a pod's network before its policy can be compiled, read from the kernel. Nothing here judges
-//! it.
+//! What has to be known of a pod's network before its policy can be compiled, read from the kernel. Nothing here
+//! judges it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
@@ -76,8 +76,8 @@ const fn as_v6(ip: IpAddr) -> Option<Ipv6Addr> {
     }
 }
 
-/// The source address that the kernel would give to a connection to the outside; connecting a UDP socket asks and sends
-/// nothing. None without a route.
+/// The source address that the kernel would give to a connection to the outside; connecting a UDP socket asks and
+/// sends nothing. None without a route.
 fn source_toward(any: IpAddr, documentation_address: IpAddr) -> Option<IpAddr> {
     let socket = UdpSocket::bind((any, 0)).ok()?;
     socket.connect((documentation_address, 9)).ok()?;

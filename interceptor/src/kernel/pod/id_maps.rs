@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How the user namespace that owns a pod numbers users and groups, as `/proc` shows it. It never guesses a number.
+
 use std::{
     fs::{self, File},
     os::unix::fs::MetadataExt as _,
@@ -34,7 +36,8 @@ pub(crate) fn id_maps(netns: &File) -> Result<IdMaps> {
         }
     }
     bail!(
-        "No process of the pod's user namespace (user:[{inode}]) is visible in /proc, so its user and group ids cannot be translated"
+        "No process of the pod's user namespace (user:[{inode}]) is visible in /proc, so its user and group ids cannot \
+         be translated"
     )
 }
 

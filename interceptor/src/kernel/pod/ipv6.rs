@@ -18,8 +18,9 @@ use crate::kernel::{
 /// `enum rt_class_t`: where the kernel keeps local addresses.
 const RT_TABLE_LOCAL: u32 = 255;
 
-/// Makes local in the pod what interception of IPv6 needs: the network of the slots, and `::6`, which the sidecar binds
-/// to. Repeating it changes nothing. Both stay when the pod is cleaned, for the connections that still use them.
+/// Makes local in the pod what interception of IPv6 needs: the network of the slots, and `::6`, which the sidecar
+/// binds to. Repeating it changes nothing. Both stay when the pod is cleaned, for the connections that still use
+/// them.
 pub(crate) fn prepare(netns: &Netns) -> Result<()> {
     talk(netns, async |handle| add(&handle).await)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Processes that live in a pod's network namespace and not in its cgroup: the programs do not see what they connect to.
-//! Only processes that `/proc` shows here are found.
+//! Processes that live in a pod's network namespace and not in its cgroup: the programs do not see what they connect
+//! to. Only processes that `/proc` shows here are found.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -53,8 +53,8 @@ impl Processes {
     }
 }
 
-/// The processes of a network namespace that are outside of `cgroup`, and still are when they are looked for again: one
-/// that was started between two readings may look so once.
+/// The processes of a network namespace that are outside of `cgroup`, and still are when they are looked for again:
+/// one that was started between two readings may look so once.
 pub(crate) fn outsiders(netns_inode: u64, cgroup: &Path) -> Result<Vec<Process>> {
     let found = Processes::read()?.outside(netns_inode, cgroup)?;
     if found.is_empty() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A pod's network namespace, and how to do something inside it. It never refers to the namespace by its name again once
-//! it is open.
+//! A pod's network namespace, and how to do something inside it. It never refers to the namespace by its name again
+//! once it is open.
 
 use std::{
     fs::File,

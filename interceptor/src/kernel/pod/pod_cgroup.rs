@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Which cgroup above a container's is the pod's, by the names that kubelet and Podman give to pods. It never guesses: a
-//! cgroup one level too low would leave the pod's other containers alone.
+//! Which cgroup above a container's is the pod's, by the names that kubelet and Podman give to pods. It never
+//! guesses: a cgroup one level too low would leave the pod's other containers alone.
 
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,8 @@ mod tests {
     const UID: &str = "12345678-90ab-cdef-1234-567890abcdef";
     const UID_: &str = "12345678_90ab_cdef_1234_567890abcdef";
 
-    /// `{}` stands for the pod's uid, `{_}` for the uid as systemd wants it, and `|` for the end of the pod's directory.
+    /// `{}` stands for the pod's uid, `{_}` for the uid as systemd wants it, and `|` for the end of the pod's
+    /// directory.
     #[rstest]
     #[case::cgroupfs_guaranteed("/sys/fs/cgroup/kubepods/pod{}|/0a1b")]
     #[case::cgroupfs_burstable("/sys/fs/cgroup/kubepods/burstable/pod{}|/0a1b")]
@@ -53,7 +54,7 @@ mod tests {
     #[case::static_pod("/sys/fs/cgroup/kubepods/burstable/pod0123456789abcdef0123456789abcdef|/0a1b")]
     #[case::systemd_guaranteed("/sys/fs/cgroup/kubepods.slice/kubepods-pod{_}.slice|/cri-containerd-0a1b.scope")]
     #[case::systemd_burstable(
-        "/sys/fs/cgroup/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{_}.slice|/cri-containerd-0a.scope"
+        "/sys/fs/cgroup/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{_}.slice|/containerd-0a.scope"
     )]
     #[case::kind(
         "/sys/fs/cgroup/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{_}.slice|/cri-containerd-0a1b.scope"
@@ -62,7 +63,7 @@ mod tests {
     #[case::crun("/sys/fs/cgroup/kubepods.slice/kubepods-pod{_}.slice|/crio-0a1b.scope/container")]
     #[case::crun_cgroupfs("/sys/fs/cgroup/kubepods/pod{}|/crio-0a1b/container")]
     #[case::podman(
-        "/sys/fs/cgroup/machine.slice/machine-libpod_pod_0123456789abcdef0123456789abcdef.slice|/libpod-0a.scope/container"
+        "/sys/fs/cgroup/machine.slice/machine-libpod_pod_0123456789abcdef0123456789abcdef.slice|/libpod-0a/container"
     )]
     fn the_pods_level_is_found(#[case] layout: &str) {
         let layout = layout.replace("{}", UID).replace("{_}", UID_);

@@ -128,8 +128,8 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
     }
 }
 
-/// Whether an unmarked socket's connections are routed by it for their destination alone. A rule for what arrives at an
-/// interface, to be forwarded, has no part in them, and one for a mark none in those without.
+/// Whether an unmarked socket's connections are routed by it for their destination alone. A rule for what arrives at
+/// an interface, to be forwarded, has no part in them, and one for a mark none in those without.
 fn is_by_destination(rule: &RuleMessage) -> bool {
     let harmless = |attribute: &RuleAttribute| match attribute {
         RuleAttribute::Iifname(name) => name != "lo",

@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_line_of_the_table_tells_port_and_inode() {
-        let line = "   0: 00000000:3A9E 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1337        0 4711 1 0000 100 0 0 10 0";
+        let line = "   0: 00000000:3A9E 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1337        0 4711 1 \
+                    0000 100 0 0 10 0";
         assert_eq!(
             (state(line), listening(line)),
             (Some(LISTEN), Some(Listening { inode: 4711, port: 15006 }))

@@ -7,7 +7,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use interceptor_policy::{Policy, PolicyFlags};
 use rtnetlink::{
     Handle, IpVersion, RouteMessageBuilder,
@@ -17,9 +17,12 @@ use rtnetlink::{
     },
 };
 
-use crate::kernel::{
-    pod::netlink::{all_routes, all_rules, existing_is_fine, loopback_index, table_of, talk},
-    pod::netns::Netns,
+use crate::{
+    EnrollError,
+    kernel::pod::{
+        netlink::{all_routes, all_rules, existing_is_fine, loopback_index, table_of, talk},
+        netns::Netns,
+    },
 };
 
 /// Where marked packets go, and in which families.
@@ -39,9 +42,9 @@ impl MarkedRouting {
             .then(|| Self { mark, table, ipv6: policy.has(PolicyFlags::IPV6) })
     }
 
-    /// Routes marked packets to `lo`, gives the application's sockets the mark of the connections that they accept, and
-    /// answers to marked packets that no socket takes theirs. Repeating it changes nothing. All of it stays when the
-    /// pod is cleaned, for the connections that still use it.
+    /// Routes marked packets to `lo`, gives the application's sockets the mark of the connections that they accept,
+    /// and answers to marked packets that no socket takes theirs. Repeating it changes nothing. All of it stays when
+    /// the pod is cleaned, for the connections that still use it.
     pub(crate) fn prepare(self, netns: &Netns) -> Result<()> {
         netns.run(|| self.settings().try_for_each(enable))??;
         talk(netns, async |handle| {
@@ -60,10 +63,7 @@ impl MarkedRouting {
             .filter(|route| route.header.destination_prefix_length == 0 && table_of(route) == table);
         let (ours, theirs): (Vec<&RouteMessage>, Vec<&RouteMessage>) = of_table.partition(|route| is_to(route, lo));
         if !theirs.is_empty() {
-            bail!(
-                "The pod's routing table {table} has a default route already, which is not `local default dev lo`; name another table with \
-                 --istio-inbound-tproxy-route-table"
-            );
+            return Err(EnrollError::RoutingTableTaken { table }.into());
         }
         if ours.is_empty() {
             let added = handle.route().add(route).execute().await;
@@ -134,10 +134,7 @@ fn enable(setting: &'static str) -> Result<()> {
     }
     fs::write(&path, "1").with_context(|| {
         let name = setting.replace('/', ".");
-        format!(
-            "Failed to write {path}, which TPROXY needs. Set {name}=1 in the pod (securityContext.sysctls), or run this from the host \
-             with --netns and --cgroup"
-        )
+        format!("Failed to set {name}=1 in the pod, which TPROXY needs; set it there (securityContext.sysctls)")
     })
 }
 
@@ -147,7 +144,8 @@ impl fmt::Display for MarkedRouting {
         let families = if *ipv6 { "IPv4 and IPv6" } else { "IPv4" };
         write!(
             f,
-            "route packets with mark {mark} to lo (`ip rule fwmark {mark} lookup {table}`, `local default dev lo table {table}`; {families})"
+            "route packets with mark {mark} to lo (`ip rule fwmark {mark} lookup {table}`, `local default dev lo table \
+             {table}`; {families})"
         )?;
         self.settings()
             .try_for_each(|setting| write!(f, ", {}=1", setting.replace('/', ".")))

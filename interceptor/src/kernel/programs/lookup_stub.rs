@@ -2,8 +2,9 @@
 //! The stub of a pod: a small program in front of `on_sk_lookup`, attached to the pod's network namespace.
 //!
 //! `sk_lookup` programs cannot ask for the cookie of their network namespace. So each pod has a stub that knows the
-//! cookie. The stub notes the cookie and makes a tail call to the shared program. It decides nothing. (One instance of
-//! the whole program for each pod would work too, but the verifier would need a hundred times as long for each pod.)
+//! cookie. The stub notes the cookie and makes a tail call to the shared program. It decides nothing. (One instance
+//! of the whole program for each pod would work too, but the verifier would need a hundred times as long for each
+//! pod.)
 
 use std::{
     io,
@@ -29,8 +30,8 @@ pub(crate) fn load(netns_cookie: u64, caller: BorrowedFd<'_>, programs: Borrowed
 /// Empties the map of the tail call in `maps`, if there is one. The last stub must be gone.
 ///
 /// The kernel empties the map as well when its last user goes. But if a process lists the maps of the machine at that
-/// moment, and so opens and closes this one, the kernel never frees it. (Seen on Linux 6.18, at every try; never with a
-/// map that is empty already.)
+/// moment, and so opens and closes this one, the kernel never frees it. (Seen on Linux 6.18, at every try; never with
+/// a map that is empty already.)
 pub(crate) fn clear_tail_call_target(maps: &Path) -> Result<()> {
     for path in TAIL_CALL_MAPS.map(|name| maps.join(name)) {
         if !path.exists() {

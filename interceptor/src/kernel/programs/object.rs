@@ -53,8 +53,8 @@ pub(crate) fn load_node(maps: &Path, programs: &Path) -> Result<()> {
     set_tail_call_target(&mut object)
 }
 
-/// Creates the maps of acceleration, pinned in `acceleration_maps`, and loads its programs, not pinned. The shared maps
-/// are those pinned in `maps`.
+/// Creates the maps of acceleration, pinned in `acceleration_maps`, and loads its programs, not pinned. The shared
+/// maps are those pinned in `maps`.
 pub(crate) fn load_acceleration(maps: &Path, acceleration_maps: &Path) -> Result<Ebpf> {
     let mut object = open(Some(maps), AccelerationMaps::Pinned(acceleration_maps))?;
     table::acceleration_programs().try_for_each(|info| load(&mut object, info))?;

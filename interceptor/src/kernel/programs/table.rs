@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Every program of the kernel object: where it attaches, for which pods, and since which kernel. A new hook is one row
-//! here. This file loads and attaches nothing.
+//! Every program of the kernel object: where it attaches, for which pods, and since which kernel. A new hook is one
+//! row here. This file loads and attaches nothing.
 
 use aya_obj::generated::bpf_attach_type::{
     self, BPF_CGROUP_GETSOCKOPT, BPF_CGROUP_INET_SOCK_CREATE, BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET4_GETPEERNAME,

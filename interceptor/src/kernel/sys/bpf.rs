@@ -139,8 +139,8 @@ pub(crate) fn bpf_obj_pin(object: &impl AsRawFd, path: &Path) -> io::Result<()> 
     }
 }
 
-/// Attaches a program to a cgroup or a network namespace for as long as the link lives. aya attaches as well, but keeps
-/// some of its links to itself, so that they cannot be pinned. Linux 5.7.
+/// Attaches a program to a cgroup or a network namespace for as long as the link lives. aya attaches as well, but
+/// keeps some of its links to itself, so that they cannot be pinned. Linux 5.7.
 pub(crate) fn bpf_link_create(program: &impl AsRawFd, target: &impl AsRawFd, attach_type: u32) -> io::Result<OwnedFd> {
     let [prog_fd, target_fd] = [program.as_raw_fd(), target.as_raw_fd()].map(RawFd::cast_unsigned);
     owned(bpf(

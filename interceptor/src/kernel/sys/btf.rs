@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Offsets of fields in the running kernel's structures, read from its type information. It never guesses an offset.
+
 use std::{collections::HashMap, fs};
 
 use anyhow::{Context as _, Result, bail};
@@ -7,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 /// does not give members away.
 ///
 /// The format: <https://docs.kernel.org/bpf/btf.html>.
-pub(crate) struct Layout {
+pub(crate) struct KernelTypes {
     data: Vec<u8>,
     /// Where each type's record begins; the index is its id.
     types: Vec<usize>,
@@ -21,7 +23,7 @@ const RECORD: usize = 12;
 /// `struct btf_member`.
 const MEMBER: usize = 12;
 
-impl Layout {
+impl KernelTypes {
     /// Of the running kernel. Needs `CONFIG_DEBUG_INFO_BTF`.
     pub(crate) fn of_this_kernel() -> Result<Self> {
         const PATH: &str = "/sys/kernel/btf/vmlinux";
@@ -131,7 +133,7 @@ fn extra(info: u32) -> Result<usize> {
 /// What the programs have to know of the kernel: where the credentials that a new socket gets are kept,
 /// `current->cred->fsuid` and `fsgid`, some fields that no helper tells, and whether it has MPTCP.
 pub(crate) fn constants() -> Result<HashMap<&'static str, u64>> {
-    let layout = Layout::of_this_kernel()?;
+    let layout = KernelTypes::of_this_kernel()?;
     Ok(HashMap::from([
         ("TASK_CRED", layout.offset("task_struct", "cred")?),
         ("CRED_FSUID", layout.offset("cred", "fsuid")?),
@@ -175,7 +177,7 @@ mod tests {
 
     #[test]
     fn finds_fields_in_nameless_structures() {
-        let layout = Layout::parse(small()).unwrap();
+        let layout = KernelTypes::parse(small()).unwrap();
         assert_eq!(layout.offset("outer", "a").unwrap(), 0);
         assert_eq!(layout.offset("outer", "wanted").unwrap(), 8);
         assert_eq!(
@@ -186,14 +188,14 @@ mod tests {
 
     #[test]
     fn names_what_is_not_there() {
-        let layout = Layout::parse(small()).unwrap();
+        let layout = KernelTypes::parse(small()).unwrap();
         assert!(layout.offset("outer", "c").unwrap_err().to_string().contains("no field c"));
         assert!(layout.offset("other", "a").unwrap_err().to_string().contains("no struct other"));
     }
 
     #[test]
     fn something_else_is_refused() {
-        assert!(Layout::parse(b"\x7fELF, and more".to_vec()).is_err());
-        assert!(Layout::parse(small()[..40].to_vec()).is_err());
+        assert!(KernelTypes::parse(b"\x7fELF, and more".to_vec()).is_err());
+        assert!(KernelTypes::parse(small()[..40].to_vec()).is_err());
     }
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Lets types of `interceptor-policy` stand in aya's maps.
+
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// A type of `interceptor-policy` as aya wants to see it in a map.

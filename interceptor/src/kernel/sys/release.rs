@@ -32,8 +32,8 @@ impl fmt::Display for Release {
 pub(crate) enum Upstream {
     /// It has every repair that this release has, and maybe others.
     Release(Release),
-    /// It began with the first release of this series, or with a candidate for it. What has been repaired since cannot
-    /// be told.
+    /// It began with the first release of this series, or with a candidate for it. What has been repaired since
+    /// cannot be told.
     Series(u32, u32),
 }
 
@@ -79,8 +79,8 @@ impl Names {
         exact(package.split_once(':').map_or(package, |(_epoch, version)| version))
     }
 
-    /// A third number other than zero is the release's. Zero is the release's in a name that has nothing else, and else
-    /// may be anyone's.
+    /// A third number other than zero is the release's. Zero is the release's in a name that has nothing else, and
+    /// else may be anyone's.
     fn of_others(&self) -> Option<Upstream> {
         let (numbers, rest) = numbers(&self.release);
         match *numbers.as_slice() {
@@ -201,9 +201,15 @@ mod tests {
     #[case::rhel_9("5.14.0-503.11.1.el9_5.x86_64", "#1 SMP PREEMPT_DYNAMIC Mon Sep 30 11:54:45 EDT 2024", (5, 14))]
     #[case::rhel_10("6.12.0-55.9.1.el10_0.x86_64", "#1 SMP PREEMPT_DYNAMIC Wed Apr 16 09:34:58 EDT 2025", (6, 12))]
     #[case::oracle("5.15.0-205.149.5.1.el9uek.x86_64", "#2 SMP Thu Mar 28 15:21:36 PDT 2024", (5, 15))]
-    #[case::sles_15_sp6("6.4.0-150600.23.25-default", "#1 SMP PREEMPT_DYNAMIC Tue Oct  1 10:54:01 UTC 2024 (ea7c56d)", (6, 4))]
-    #[case::ubuntu_without_its_signature("6.8.0-45-generic", "#45-Ubuntu SMP PREEMPT_DYNAMIC Fri Aug 30 12:02:04 UTC 2024", (6, 8))]
-    #[case::debian_experimental("6.12-rc6-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.12~rc6-1~exp1 (2024-11-10)", (6, 12))]
+    #[case::sles_15_sp6(
+        "6.4.0-150600.23.25-default", "#1 SMP PREEMPT_DYNAMIC Tue Oct  1 10:54:01 UTC 2024 (ea7c56d)", (6, 4)
+    )]
+    #[case::ubuntu_without_its_signature(
+        "6.8.0-45-generic", "#45-Ubuntu SMP PREEMPT_DYNAMIC Fri Aug 30 12:02:04 UTC 2024", (6, 8)
+    )]
+    #[case::debian_experimental(
+        "6.12-rc6-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.12~rc6-1~exp1 (2024-11-10)", (6, 12)
+    )]
     #[case::candidate("6.19.0-rc1", "#1 SMP PREEMPT_DYNAMIC", (6, 19))]
     fn repairs_that_cannot_be_told(#[case] release: &str, #[case] version: &str, #[case] (major, minor): (u32, u32)) {
         assert_eq!(upstream(release, version, None), Some(Upstream::Series(major, minor)));

@@ -11,7 +11,8 @@ use hyper::{Request, StatusCode, body::Incoming, client::conn::http2::handshake}
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use testkit::records::Tally;
 
-use crate::{client::connect, write_line};
+use crate::client::connect;
+use testkit::write_line;
 
 #[derive(Args)]
 pub(crate) struct Echo {

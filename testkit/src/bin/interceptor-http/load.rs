@@ -7,10 +7,8 @@ use clap::Args;
 use testkit::records::Tally;
 use tokio::io::{AsyncReadExt as _, stdin};
 
-use crate::{
-    client::{count, get, open},
-    write_line,
-};
+use crate::client::{count, get, open};
+use testkit::write_line;
 
 #[derive(Args)]
 pub(crate) struct Load {

@@ -9,8 +9,6 @@ mod parallel;
 mod serve;
 mod upgrade;
 
-use std::io::{self, Write as _};
-
 use clap::{Parser, Subcommand};
 
 /// Speaks HTTP, on either side.
@@ -48,12 +46,4 @@ async fn main() -> anyhow::Result<()> {
         Action::Parallel(parallel) => parallel.run().await,
         Action::Load(load) => load.run().await,
     }
-}
-
-/// One JSON object and a newline on standard output.
-fn write_line(object: &impl serde::Serialize) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    serde_json::to_writer(&mut stdout, object)?;
-    stdout.write_all(b"\n")?;
-    Ok(stdout.flush()?)
 }

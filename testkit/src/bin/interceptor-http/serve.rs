@@ -32,7 +32,8 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{upgrade::PROTOCOL, write_line};
+use crate::upgrade::PROTOCOL;
+use testkit::write_line;
 
 const BACKLOG: i32 = 4096;
 

@@ -15,7 +15,8 @@ use hyper_util::rt::TokioIo;
 use testkit::records::Tally;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
-use crate::{client::open, write_line};
+use crate::client::open;
+use testkit::write_line;
 
 /// What proxies let through. They do not look into it, and neither does this program: it sends lines instead of frames.
 pub(crate) const PROTOCOL: &str = "websocket";

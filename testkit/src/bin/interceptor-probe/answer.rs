@@ -20,7 +20,7 @@ use socket2::{Domain, Socket, Type};
 use testkit::records::Greeting;
 use tokio::{io::Interest, net::UdpSocket};
 
-use crate::connect::write_line;
+use testkit::write_line;
 
 /// A socket on `address`; `[::]` leaves IPv4 to others.
 pub(crate) fn datagram_socket(address: SocketAddr) -> io::Result<UdpSocket> {

@@ -8,8 +8,9 @@ use clap::Args;
 use socket2::{SockAddr, Type};
 use testkit::{records::Answer, retry::retry};
 
+use testkit::write_line;
+
 use crate::{
-    connect::write_line,
     launch::Launch,
     socket::{SocketOptions, call_limit},
 };

@@ -14,6 +14,8 @@ use testkit::{
     retry,
 };
 
+use testkit::write_line;
+
 use crate::{
     launch::Launch,
     mass::{self, Mass},
@@ -47,7 +49,11 @@ impl Connect {
     pub(crate) fn run(&self, launch: &Launch) -> anyhow::Result<()> {
         if self.mass.is_wanted() {
             launch.assume_user()?;
-            return write_line(&mass::run(&self.mass, self)?);
+            let connect = |number: usize| {
+                let socket = self.socket.socket(Type::STREAM)?;
+                self.converse(socket, self.to[number % self.to.len()], &mut Report::default())
+            };
+            return write_line(&mass::run(&self.mass, connect));
         }
         let made = self.socket.make(launch, Type::STREAM)?;
         let Some(to) = self.to.first().copied() else {
@@ -123,12 +129,4 @@ fn echo(mut stream: BufReader<Socket>) -> anyhow::Result<()> {
         write_line(&Report { received, error, ..Report::default() })?;
     }
     Ok(())
-}
-
-/// One JSON object and a newline on standard output.
-pub(crate) fn write_line(object: &impl serde::Serialize) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    serde_json::to_writer(&mut stdout, object)?;
-    stdout.write_all(b"\n")?;
-    Ok(stdout.flush()?)
 }

@@ -7,8 +7,9 @@ use clap::Args;
 use socket2::{Socket, Type};
 use testkit::{records::Report, retry::retry};
 
+use testkit::write_line;
+
 use crate::{
-    connect::write_line,
     launch::Launch,
     socket::{SocketOptions, Step, failure, look},
 };

@@ -5,13 +5,10 @@ use std::{io, os::fd::AsFd as _, time::Duration};
 
 use clap::Args;
 use nix::poll::{PollFd, PollFlags};
-use socket2::Type;
 use testkit::{
-    records::{Failure, Report, Tally},
+    records::{Failure, Tally},
     retry::poll,
 };
-
-use crate::connect::Connect;
 
 #[derive(Args)]
 pub(crate) struct Mass {
@@ -36,17 +33,13 @@ impl Mass {
     }
 }
 
-/// Connects as often as asked for.
-pub(crate) fn run(mass: &Mass, connect: &Connect) -> anyhow::Result<Tally> {
+/// Connects as often as asked for: `connect` makes the connection of a number that counts from 0.
+pub(crate) fn run<T>(mass: &Mass, mut connect: impl FnMut(usize) -> Result<T, Failure>) -> Tally {
     let mut tally = Tally::default();
     let mut open = Vec::new();
     let mut done = 0;
     while mass.goes_on(done) {
-        let Some(to) = connect.to.get(done % connect.to.len()).copied() else {
-            anyhow::bail!("no destination")
-        };
-        let made = connect.socket.socket(Type::STREAM);
-        match made.and_then(|socket| connect.converse(socket, to, &mut Report::default())) {
+        match connect(done) {
             Ok(stream) => {
                 tally.succeeded += 1;
                 if mass.concurrent {
@@ -57,7 +50,7 @@ pub(crate) fn run(mass: &Mass, connect: &Connect) -> anyhow::Result<Tally> {
         }
         done += 1;
     }
-    Ok(tally)
+    tally
 }
 
 fn stdin_ended() -> bool {

@@ -15,9 +15,10 @@ use tokio::{
     task::JoinSet,
 };
 
+use testkit::write_line;
+
 use crate::{
     answer::{answer_all, datagram_socket},
-    connect::write_line,
     launch::Launch,
     socket::{levels, original_destination, set_transparent},
 };

@@ -11,8 +11,9 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+use testkit::write_line;
+
 use crate::{
-    connect::write_line,
     launch::Launch,
     serve::{greeting, listen, until_terminated},
 };

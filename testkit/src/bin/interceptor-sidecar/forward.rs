@@ -16,7 +16,8 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use crate::{listen::set_transparent, write_line};
+use crate::listen::set_transparent;
+use testkit::write_line;
 
 /// Istio's rules let connections from here reach the application.
 const PASSTHROUGH_V4: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 6);

@@ -6,14 +6,16 @@ mod forward;
 mod listen;
 
 use std::{
-    io::{self, Write as _},
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
 
 use anyhow::Context as _;
 use clap::Parser;
-use testkit::records::{Listener, Ready};
+use testkit::{
+    records::{Listener, Ready},
+    write_line,
+};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -88,14 +90,6 @@ async fn accept_all(kind: Listener, listener: TcpListener, forwarder: Arc<Forwar
         let forwarder = Arc::clone(&forwarder);
         tokio::spawn(async move { forwarder.forward(kind, port, stream, peer).await });
     }
-}
-
-/// One JSON object and a newline on standard output.
-pub(crate) fn write_line(object: &impl serde::Serialize) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    serde_json::to_writer(&mut stdout, object)?;
-    stdout.write_all(b"\n")?;
-    Ok(stdout.flush()?)
 }
 
 fn endpoint(text: &str) -> anyhow::Result<(SocketAddr, SocketAddr)> {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Config, Service, of, socket_address};
+use super::model::{Config, Service, of, socket_address};
 
 /// Nowhere.
 pub(super) const BLACK_HOLE: &str = "BlackHoleCluster";

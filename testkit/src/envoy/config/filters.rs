@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Config, access_log::access_log};
+use super::{access_log::access_log, model::Config};
 
 pub(super) const OUTBOUND: &str = "outbound";
 pub(super) const INBOUND: &str = "inbound";

@@ -4,11 +4,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    Config, Port, Protocol,
     access_log::access_log_of_listener,
     clusters::{BLACK_HOLE, inbound_cluster, inbound_passthrough},
     filters::{HTTP, INBOUND, http, inspector, tcp, virtual_host},
-    socket_address,
+    model::{Config, Port, Protocol, socket_address},
 };
 
 const PORT: u16 = 15006;

@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{
-    Config, Protocol, Service,
     access_log::access_log_of_listener,
     clusters::{BLACK_HOLE, PASSTHROUGH, outbound_cluster},
     filters::{HTTP, OUTBOUND, http, inspector, tcp, virtual_host},
-    host, socket_address,
+    model::{Config, Protocol, Service, host, socket_address},
 };
 
 const PORT: u16 = 15001;

@@ -3,7 +3,8 @@
 
 use super::{
     super::config::{Config, DROP_INVALID},
-    Family, left_alone,
+    family::Family,
+    interfaces::left_alone,
 };
 
 /// Chains, then rules.

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use super::{
     super::config::{Config, OWNER_GROUPS, OWNER_GROUPS_EXCLUDE, items},
-    Dns, Family, left_alone,
+    dns::Dns,
+    family::Family,
+    interfaces::left_alone,
 };
 
 /// Chains, then rules.

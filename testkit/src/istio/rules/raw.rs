@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Table `raw`: conntrack zones that keep an application's question apart from the agent's own.
 
-use super::{super::config::Config, Dns, Family};
+use super::{super::config::Config, dns::Dns, family::Family};
 
 /// Chains, then rules.
 pub(super) fn raw(config: &Config, family: Family) -> Vec<String> {

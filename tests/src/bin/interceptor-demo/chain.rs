@@ -8,11 +8,7 @@ use testkit::{
     records::{Connection, Greeting, Listener},
 };
 
-use crate::{
-    sidecar::Sidecar,
-    stage::{APPLICATION, CLIENT},
-    tell::Tell,
-};
+use crate::{application::APPLICATION, sidecar::Sidecar, stage::CLIENT, tell::Tell};
 
 /// Prints what the two sidecars and the web application saw of the latest request, and checks that each link joins the
 /// next.

@@ -4,6 +4,7 @@
 //! Exits with 1 as soon as anything differs from what it says. Takes everything away again, also then, and after
 //! Ctrl-C.
 
+mod application;
 mod chain;
 mod rules;
 mod sidecar;

@@ -12,7 +12,10 @@ use testkit::{
     wait_until,
 };
 
-use crate::{stage::APPLICATION, stage::user_of, tell::Tell};
+use crate::{
+    application::{APPLICATION, user_of},
+    tell::Tell,
+};
 
 /// Which sidecars the pods get.
 pub(crate) enum Kind {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Two pods, what runs in them, and what a person would type there.
 
-use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf};
+use std::path::PathBuf;
 
 use testkit::{Node, Pod, Process, Run, records::Report};
 
 use crate::{
+    application::APPLICATION,
     sidecar::{Home, Kind, Sidecar},
     tell::{Tell, typed},
 };
@@ -14,8 +15,6 @@ use crate::{
 pub(crate) const CLIENT: &str = "10.99.0.1";
 /// Address of the pod that answers.
 pub(crate) const WEB: &str = "10.99.0.2";
-/// The web application.
-pub(crate) const APPLICATION: &str = "10.99.0.2:8080";
 pub(crate) const URL: &str = "http://10.99.0.2:8080/";
 pub(crate) const PAGE: &str = "Hello from the pod web";
 
@@ -95,11 +94,6 @@ pub(crate) fn curl(tell: &Tell, pod: &Pod<'_>, name: &str) -> anyhow::Result<Run
 /// Does what curl does, and looks at its own socket meanwhile.
 pub(crate) fn look(pod: &Pod<'_>) -> Report {
     pod.app_as(USER, USER).connect(APPLICATION, &["--send", "GET / HTTP/1.0\r\n\r"])
-}
-
-/// Whose process it is, if it is there.
-pub(crate) fn user_of(pid: u32) -> Option<u32> {
-    Some(fs::metadata(format!("/proc/{pid}")).ok()?.uid())
 }
 
 /// The path of a pod's namespace, for `--netns`.

@@ -2,35 +2,35 @@
 //! Many clients in one process: each request is carried out as the users it names, and the process is root again
 //! afterward.
 
+mod request;
 mod tcp;
 mod udp;
 mod uring;
 
-use std::{
-    io,
-    net::{SocketAddr, SocketAddrV6},
-};
+use std::io;
 
 use anyhow::Context as _;
 use nix::{
     sys::socket::{setsockopt, sockopt::IpBindAddressNoPort},
     unistd::{Gid, Uid, setegid, seteuid, setgroups},
 };
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use testkit::{
     records::{Credentials, How, Report, Request},
     retry,
 };
 
+use testkit::write_line;
+
 use crate::{
-    connect::write_line,
     launch::Launch,
     socket::{Step, failure, set_transparent},
 };
 
-use self::uring::Ring;
-
-const QUESTION: &[u8] = b"who are you\n";
+use self::{
+    request::{in_family, set},
+    uring::Ring,
+};
 
 /// Answers until standard input ends.
 pub(crate) fn run(launch: &Launch) -> anyhow::Result<()> {
@@ -96,17 +96,6 @@ fn converse(request: &Request, ring: &mut Ring, socket: Socket, report: &mut Rep
     } else {
         tcp::converse(request, ring, socket, report)
     }
-}
-
-fn set(result: io::Result<()>) -> Step<()> {
-    result.map_err(|error| failure("setsockopt", &error))
-}
-
-fn in_family(request: &Request, address: SocketAddr) -> SockAddr {
-    SockAddr::from(match address {
-        SocketAddr::V4(v4) if request.mapped => SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into(),
-        address => address,
-    })
 }
 
 /// Does `action` with other effective ids.

@@ -19,7 +19,10 @@ use testkit::{
     retry::{self, SystemError as _, retry},
 };
 
-use super::{QUESTION, Ring, in_family, set};
+use super::{
+    request::{QUESTION, in_family, set},
+    uring::Ring,
+};
 use crate::{
     connect::{receive, wait_connected},
     socket::{Step, failure, look},

@@ -9,7 +9,7 @@ use testkit::{
     retry::retry,
 };
 
-use super::{QUESTION, in_family};
+use super::request::{QUESTION, in_family};
 use crate::{
     ask::receive,
     socket::{Step, failure, look},

@@ -36,7 +36,7 @@ use testkit::{
 };
 
 use super::{
-    Maker,
+    maker::Maker,
     step::{Log, linger_zero, wait_until_arrived},
 };
 

@@ -5,7 +5,7 @@ use anyhow::ensure;
 use clap::Args;
 use testkit::records::Transferred;
 
-use super::Maker;
+use super::maker::Maker;
 
 #[derive(Args)]
 pub(super) struct Churn {

@@ -3,60 +3,23 @@
 
 mod behavior;
 mod churn;
+mod maker;
 mod stall;
 mod step;
 mod stream;
 mod transfer;
 
-use std::{
-    net::{SocketAddr, TcpStream},
-    os::fd::AsRawFd as _,
-    path::PathBuf,
-};
-
-use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
-use nix::{
-    sys::{
-        prctl::set_pdeathsig,
-        signal::Signal,
-        socket::{MsgFlags, SockaddrStorage, sendto},
-    },
-    unistd::{Gid, Uid, setfsgid, setfsuid},
-};
-use socket2::{Domain, Protocol, Socket, Type};
+use testkit::write_line;
 
-use testkit::retry::{self, retry};
-
-use crate::{connect::write_line, launch::Launch, socket::call_limit};
+use self::maker::Ends;
+use crate::launch::Launch;
 
 /// The clients are in the place that the flags before the command name; the process stays root.
 #[derive(Args)]
 pub(crate) struct Pair {
-    /// Network namespace of the servers; that of the clients if there is none
-    #[arg(long, value_name = "NAME|PATH", requires = "server_cgroup")]
-    server_netns: Option<PathBuf>,
-    /// cgroup2 directory of the servers
-    #[arg(long, value_name = "DIR")]
-    server_cgroup: Option<PathBuf>,
-    /// User and group that the servers' sockets are made by
-    #[arg(long)]
-    server_uid: u32,
-    /// User and group that the clients' sockets are made by
-    #[arg(long)]
-    client_uid: u32,
-    /// Where the servers listen
-    #[arg(long, value_name = "IP:PORT")]
-    listen: SocketAddr,
-    /// Where the clients come from
-    #[arg(long, value_name = "IP:PORT")]
-    source: Option<SocketAddr>,
-    /// Where they connect to
-    #[arg(long, value_name = "IP:PORT")]
-    to: SocketAddr,
-    /// The clients' sockets are of Multipath TCP
-    #[arg(long)]
-    mptcp: bool,
+    #[command(flatten)]
+    ends: Ends,
     #[command(subcommand)]
     what: What,
 }
@@ -75,15 +38,9 @@ enum What {
     Churn(churn::Churn),
 }
 
-/// Makes connections.
-pub(super) struct Maker<'a> {
-    listener: Socket,
-    pair: &'a Pair,
-}
-
 impl Pair {
     pub(crate) fn run(&self, launch: &Launch) -> anyhow::Result<()> {
-        let maker = self.maker(launch)?;
+        let maker = self.ends.maker(launch)?;
         match &self.what {
             What::Behavior => write_line(&behavior::all(&maker)?),
             What::Transfer(transfer) => write_line(&transfer.run(&maker)?),
@@ -92,83 +49,4 @@ impl Pair {
             What::Churn(churn) => write_line(&churn.run(&maker)?),
         }
     }
-
-    /// Listens in the servers' place, and goes back to that of the clients.
-    fn maker(&self, launch: &Launch) -> anyhow::Result<Maker<'_>> {
-        Launch::of_place(self.server_netns.clone(), self.server_cgroup.clone()).enter()?;
-        act_as(self.server_uid);
-        let listener = self.socket(None)?;
-        listener.set_reuse_address(true)?;
-        listener
-            .bind(&self.listen.into())
-            .with_context(|| format!("bind to {}", self.listen))?;
-        listener.listen(4096)?;
-        act_as(0);
-        launch.enter()?;
-        act_as(self.client_uid);
-        // Another user clears it, so it comes last.
-        set_pdeathsig(Signal::SIGKILL).context("tie this process to its parent")?;
-        Ok(Maker { listener, pair: self })
-    }
-
-    fn client_socket(&self) -> anyhow::Result<Socket> {
-        self.socket(self.mptcp.then_some(Protocol::MPTCP))
-    }
-
-    fn socket(&self, protocol: Option<Protocol>) -> anyhow::Result<Socket> {
-        Socket::new(Domain::for_address(self.to), Type::STREAM, protocol).context("make a socket")
-    }
-}
-
-impl Maker<'_> {
-    /// A connection: the client's end and the server's.
-    pub(super) fn make(&self) -> anyhow::Result<(TcpStream, TcpStream)> {
-        let socket = self.pair.client_socket()?;
-        if let Some(source) = self.pair.source {
-            socket.bind(&source.into()).with_context(|| format!("bind to {source}"))?;
-        }
-        self.connect(&socket)?;
-        let accepted = self.accept_socket()?;
-        for end in [&socket, &accepted] {
-            end.set_read_timeout(Some(call_limit()))?;
-            end.set_write_timeout(Some(call_limit()))?;
-        }
-        Ok((socket.into(), accepted.into()))
-    }
-
-    /// As [`Self::make`], but the client's first bytes travel with its SYN.
-    pub(super) fn make_fast_open(&self, first: &[u8]) -> anyhow::Result<(TcpStream, TcpStream)> {
-        const MSG_FASTOPEN: MsgFlags = MsgFlags::from_bits_retain(0x2000_0000);
-        let socket = self.pair.client_socket()?;
-        // A call that waits may be interrupted, and then nobody knows what it has sent.
-        socket.set_nonblocking(true)?;
-        let sent = sendto(socket.as_raw_fd(), first, &SockaddrStorage::from(self.pair.to), MSG_FASTOPEN)
-            .context("send with the SYN")?;
-        ensure!(sent == first.len(), "{sent} of {} bytes fit into the SYN", first.len());
-        retry::wait_connected(&socket, Some(call_limit())).context("connect")?;
-        socket.set_nonblocking(false)?;
-        Ok((socket.into(), self.accept()?))
-    }
-
-    /// Connects, or connects again.
-    pub(super) fn connect(&self, socket: &Socket) -> anyhow::Result<()> {
-        retry::connect(socket, &self.pair.to.into()).with_context(|| format!("connect to {}", self.pair.to))
-    }
-
-    pub(super) fn accept(&self) -> anyhow::Result<TcpStream> {
-        let accepted = self.accept_socket()?;
-        accepted.set_read_timeout(Some(call_limit()))?;
-        Ok(accepted.into())
-    }
-
-    fn accept_socket(&self) -> anyhow::Result<Socket> {
-        let (accepted, _peer) = retry(|| self.listener.accept()).context("accept")?;
-        Ok(accepted)
-    }
-}
-
-/// Sockets are made by this user and group from now on, on this thread. The rest of root's powers stays.
-fn act_as(id: u32) {
-    setfsgid(Gid::from_raw(id));
-    setfsuid(Uid::from_raw(id));
 }

@@ -4,7 +4,7 @@ use std::{sync::atomic::AtomicU64, thread};
 use anyhow::ensure;
 use testkit::records::Stalled;
 
-use super::{Maker, stream::Stream};
+use super::{maker::Maker, stream::Stream};
 
 /// Far more than any queue takes.
 const AT_MOST: u64 = 64 << 20;

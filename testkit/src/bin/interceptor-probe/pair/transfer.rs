@@ -10,10 +10,10 @@ use clap::Args;
 use testkit::records::Transferred;
 
 use super::{
-    Maker,
+    maker::Maker,
     stream::{Stream as Bytes, Until},
 };
-use crate::connect::write_line;
+use testkit::write_line;
 
 #[derive(Args)]
 pub(super) struct Transfer {

@@ -4,7 +4,8 @@
 use testkit::records::Greeting;
 
 use crate::{
-    stage::{APPLICATION, CLIENT, PAGE, Stage, URL, WEB, curl, netns},
+    application::APPLICATION,
+    stage::{CLIENT, PAGE, Stage, URL, WEB, curl, netns},
     status::{counters, since, times},
     tell::Tell,
 };

@@ -5,9 +5,10 @@ use testkit::records::Greeting;
 
 use super::enroll::Sidecars;
 use crate::{
+    application::user_of,
     chain::{self, Seen},
     sidecar::Sidecar,
-    stage::{PAGE, Stage, WEB, curl, look, user_of},
+    stage::{PAGE, Stage, WEB, curl, look},
     status::{counters, since, times},
     tell::Tell,
 };

@@ -3,8 +3,9 @@
 
 use super::enroll::Sidecars;
 use crate::{
+    application::APPLICATION,
     chain::{self, Seen},
-    stage::{APPLICATION, PAGE, Stage, USER, curl, look},
+    stage::{PAGE, Stage, USER, curl, look},
     status::{counters, since, times},
     tell::Tell,
 };

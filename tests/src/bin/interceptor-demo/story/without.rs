@@ -5,8 +5,9 @@ use testkit::records::Greeting;
 
 use super::enroll::Sidecars;
 use crate::{
+    application::{APPLICATION, user_of},
     rules,
-    stage::{APPLICATION, CLIENT, PAGE, Stage, USER, WEB, WEB_USER, curl, netns, user_of},
+    stage::{CLIENT, PAGE, Stage, USER, WEB, WEB_USER, curl, netns},
     tell::Tell,
 };
 
