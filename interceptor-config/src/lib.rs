@@ -6,9 +6,9 @@
 //!                                        └──render::iptables──▶ the rules that istio-iptables would write
 //! ```
 //!
-//! These are pure steps. Every configuration that cannot be carried out is refused in them, before anything is touched.
-//! Nothing here talks to the kernel, prints or exits. The environment, the annotations and the account database come in
-//! as arguments.
+//! These are pure steps. Every configuration that cannot be carried out is refused in them, before anything is
+//! touched. Nothing here talks to the kernel, prints or exits. The environment, the annotations and the account
+//! database come in as arguments.
 
 mod accounts;
 mod compile;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The counters of a pod, as `interceptor status` shows them.
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::Deserialize;

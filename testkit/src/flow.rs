@@ -69,7 +69,8 @@ impl Flow {
         Self { to, ..self.clone() }
     }
 
-    /// What an agent is asked for. `port` is the source port, if the flow has one, and `limit` what each call may take.
+    /// What an agent is asked for. `port` is the source port, if the flow has one, and `limit` what each call may
+    /// take.
     pub fn request(&self, port: u16, limit: Duration) -> Request {
         let unspecified: IpAddr = if self.to.is_ipv4() {
             Ipv4Addr::UNSPECIFIED.into()

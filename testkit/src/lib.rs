@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What tests, benchmarks and the demo share: nodes, pods and processes that exist for one test.
 //!
-//! A [`Node`] owns everything that a test leaves in the kernel and takes it away when it is dropped, also when the test
-//! panics. The harness never changes its own namespace, cgroup or user: the `interceptor-probe` launcher does that in
-//! child processes.
+//! A [`Node`] owns everything that a test leaves in the kernel and takes it away when it is dropped, also when the
+//! test panics. The harness never changes its own namespace, cgroup or user: the `interceptor-probe` launcher does
+//! that in child processes.
 //!
 //! A failed test prints how to enter its namespaces; with `INTERCEPTOR_TEST_KEEP=1` they stay.
 

@@ -80,8 +80,8 @@ impl Namespace {
         self.launcher(0, 0)
     }
 
-    /// Lays a cable to `other`. Addresses are `10.99.0.2/24` or `fd99::2/64`. Of IPv4 the first is the primary one, of
-    /// IPv6 the last.
+    /// Lays a cable to `other`. Addresses are `10.99.0.2/24` or `fd99::2/64`. Of IPv4 the first is the primary one,
+    /// of IPv6 the last.
     pub fn connect(&self, interface: &str, addresses: &[&str], other: &Self, other_addresses: &[&str]) {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let other_interface = format!("to{}", COUNT.fetch_add(1, Ordering::Relaxed));

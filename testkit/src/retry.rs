@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! System calls that go on after a signal, or work for an `io_uring`, has interrupted them. Every blocking call of the
-//! test programs goes through here. No call waits longer than it would without interruptions.
+//! System calls that go on after a signal, or work for an `io_uring`, has interrupted them. Every blocking call of
+//! the test programs goes through here. No call waits longer than it would without interruptions.
 //!
 //! The kernel itself repeats most interrupted calls, but never `poll()`, `epoll_wait()` and calls on a socket with a
 //! time limit ([signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html)).
@@ -59,8 +59,8 @@ pub fn retry_within<T>(limit: Option<Duration>, mut call: impl FnMut() -> nix::R
 }
 
 /// Connects. After an interruption the kernel goes on connecting
-/// ([`connect()`](https://pubs.opengroup.org/onlinepubs/9799919799/functions/connect.html)), so this waits for the end
-/// of that, for as long as the socket's time limit for sending allows.
+/// ([`connect()`](https://pubs.opengroup.org/onlinepubs/9799919799/functions/connect.html)), so this waits for the
+/// end of that, for as long as the socket's time limit for sending allows.
 pub fn connect(socket: &Socket, to: &SockAddr) -> io::Result<()> {
     match socket.connect(to) {
         Err(error) if error.is_interruption() => wait_connected(socket, socket.write_timeout()?),

@@ -48,8 +48,8 @@ impl Stack {
         if self == Self::Dual { &["--dual-stack"] } else { &[] }
     }
 
-    /// Flags for a sidecar in such a pod: Istio lets Envoy listen on both wildcard addresses if there are addresses of
-    /// both families.
+    /// Flags for a sidecar in such a pod: Istio lets Envoy listen on both wildcard addresses if there are addresses
+    /// of both families.
     pub fn sidecar_flags(self) -> &'static [&'static str] {
         match self {
             Self::V4 => &[],

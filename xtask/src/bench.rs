@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask bench`: builds with all optimizations, and hands over to `interceptor-bench`. Measures nothing itself.
+//! `cargo xtask bench`: builds with all optimizations, and hands over to `interceptor-bench`. Measures nothing
+//! itself.
 
 use anyhow::Result;
 

@@ -21,7 +21,8 @@ pub(crate) const STARTED_BY_TESTS: [&str; 4] =
 /// `cargo SUBCOMMAND` for all packages but the kernel programs, which `interceptor/build.rs` builds for the kernel.
 ///
 /// cargo gives a dependency the features that all packages of one command ask for together, and compiles it again for
-/// other features. So every command that does not measure asks for the same packages, and names what it wants of them.
+/// other features. So every command that does not measure asks for the same packages, and names what it wants of
+/// them.
 pub(crate) fn host_cargo(subcommand: &str) -> Command {
     let mut command = cargo([subcommand, "--workspace", "--exclude", "interceptor-ebpf"]);
     command.current_dir(root());
@@ -41,8 +42,8 @@ pub(crate) fn build_command() -> Command {
     command
 }
 
-/// Replaces this process by `program`, so that Ctrl-C ends that program alone, and the shell waits until it has cleaned
-/// up. Returns only if that fails.
+/// Replaces this process by `program`, so that Ctrl-C ends that program alone, and the shell waits until it has
+/// cleaned up. Returns only if that fails.
 pub(crate) fn hand_over(folder: &Path, program: &str, arguments: &[String]) -> Result<Infallible> {
     let path = folder.join(program);
     let mut command = Command::new(&path);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask transcripts`: compares `interceptor render iptables` with what the tests of `istio-iptables` expect of
-//! the real program, line by line and chain by chain.
+//! `cargo xtask transcripts`: compares `interceptor render iptables` with what the tests of `istio-iptables` expect
+//! of the real program, line by line and chain by chain.
 //!
 //! Their files lie in `tools/istio-iptables/pkg/capture/testdata` of <https://github.com/istio/istio>, the
 //! configurations in `run_test.go` beside it.
@@ -55,7 +55,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     );
     ensure!(
         unknown.is_empty(),
-        "all {} known transcripts are equal, but {unknown:?} are of configurations that are not known here; see run_test.go of that Istio",
+        "all {} known transcripts are equal, but {unknown:?} are of configurations that are not known here; see \
+         run_test.go of that Istio",
         CONFIGURATIONS.len()
     );
     say(&format!("all {} transcripts are equal", CONFIGURATIONS.len()));
@@ -110,13 +111,16 @@ const CONFIGURATIONS: &[Configuration] = &[
     Configuration::new("empty", ""),
     Configuration::new("ipv6-empty-inbound-ports", "--pod-ip fd00::5 --dual-stack"),
     Configuration::new("ip-range", "-x 1.1.0.0/16 -i 9.9.0.0/16 --redirect-dns -u 3,4 -g 1,2").servers(&["127.0.0.53"]),
-    Configuration::new("tproxy", "-m TPROXY -b * -x 1.1.0.0/16 -i 9.9.0.0/16 --redirect-dns -c not-istio-nic --pod-ip fd00::5 --dual-stack")
+    Configuration::new("tproxy", "-m TPROXY -b * -x 1.1.0.0/16 -i 9.9.0.0/16 --redirect-dns -c not-istio-nic \
+                        --pod-ip fd00::5 --dual-stack")
         .servers(&["127.0.0.53"]),
     Configuration::new("ipv6-inbound-ports", "-b 4000,5000 --pod-ip fd00::5 --dual-stack"),
     Configuration::new("ipv6-virt-interfaces", "-b 4000,5000 -k eth0,eth1 --pod-ip fd00::5 --dual-stack"),
-    Configuration::new("ipv6-ipnets", "-b 4000,5000 -d 6000,7000 -k eth0,eth1 -x 2001:db8::/32 -i 2001:db8::/32 --pod-ip fd00::5 --dual-stack"),
+    Configuration::new("ipv6-ipnets", "-b 4000,5000 -d 6000,7000 -k eth0,eth1 -x 2001:db8::/32 -i 2001:db8::/32 \
+                        --pod-ip fd00::5 --dual-stack"),
     Configuration::new("ipv6-uid-gid",
-        "-b 4000,5000 -d 6000,7000 -k eth0,eth1 -x 2001:db8::/32 -i 2001:db8::/32 -u 3,4 -g 1,2 --pod-ip fd00::5 --dual-stack"),
+        "-b 4000,5000 -d 6000,7000 -k eth0,eth1 -x 2001:db8::/32 -i 2001:db8::/32 -u 3,4 -g 1,2 --pod-ip fd00::5 \
+         --dual-stack"),
     Configuration::new("ipv6-outbound-ports", "-q 32000,31000 --pod-ip fd00::5 --dual-stack"),
     Configuration::new("kube-virt-interfaces", "-k eth1,eth2 -i *"),
     Configuration::new("ipnets-with-kube-virt-interfaces", "-k eth1,eth2 -i 10.0.0.0/8"),
@@ -125,7 +129,8 @@ const CONFIGURATIONS: &[Configuration] = &[
     Configuration::new("inbound-ports-wildcard", "-b *"),
     Configuration::new("inbound-ports-tproxy", "-m TPROXY -b 32000,31000"),
     Configuration::new("inbound-ports-wildcard-tproxy", "-m TPROXY -b *"),
-    Configuration::new("dns-uid-gid", "--redirect-dns -u 3,4 -g 1,2 --pod-ip fd00::5 --dual-stack").servers(&["127.0.0.53", "::127.0.0.53"]),
+    Configuration::new("dns-uid-gid", "--redirect-dns -u 3,4 -g 1,2 --pod-ip fd00::5 \
+                        --dual-stack").servers(&["127.0.0.53", "::127.0.0.53"]),
     Configuration::new("ipv6-dns-uid-gid", "--redirect-dns -u 3,4 -g 1,2 --pod-ip fd00::5 --dual-stack"),
     Configuration::new("outbound-owner-groups", "").variable("ISTIO_OUTBOUND_OWNER_GROUPS", "5501,202"),
     Configuration::new("outbound-owner-groups-exclude", "").variable("ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE", "888,5502"),
@@ -134,7 +139,8 @@ const CONFIGURATIONS: &[Configuration] = &[
     Configuration::new("ipv6-dns-outbound-owner-groups-exclude", "--redirect-dns --pod-ip fd00::5 --dual-stack")
         .variable("ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE", "888,5502"),
     Configuration::new("outbound-ports-include", "-q 32000,31000"),
-    Configuration::new("loopback-outbound-iprange", "-i 127.1.2.3/32 --redirect-dns -u 3,4 -g 1,2").servers(&["127.0.0.53"]),
+    Configuration::new("loopback-outbound-iprange", "-i 127.1.2.3/32 --redirect-dns -u 3,4 -g \
+                        1,2").servers(&["127.0.0.53"]),
     Configuration::new("basic-exclude-nic", "-c not-istio-nic"),
     Configuration::new("drop-invalid", "").variable("INVALID_DROP", "true"),
     Configuration::new("host-ipv4-loopback-cidr", "").variable("ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR", "127.0.0.1/8"),
@@ -153,8 +159,8 @@ fn names(directory: &Path) -> Result<BTreeSet<String>> {
         .collect())
 }
 
-/// The text for iptables-restore, without the calls to iptables-save that a transcript shows and the comments that are
-/// ours, and with one spelling for each address and group.
+/// The text for iptables-restore, without the calls to iptables-save that a transcript shows and the comments that
+/// are ours, and with one spelling for each address and group.
 fn rules(text: &str) -> Vec<String> {
     let lines = text
         .lines()
@@ -198,7 +204,8 @@ mod tests {
     fn only_rules_are_compared_and_spelling_is_not() {
         let ours =
             "# IPv6, for ip6tables-restore\n* nat\n-A A -d ::7f00:35/128 -m owner --gid-owner 5501 -j RETURN\nCOMMIT\n";
-        let theirs = "iptables-save\nip6tables-save\n* nat\n-A A -d ::127.0.0.53/128 -m owner --gid-owner java -j RETURN\nCOMMIT\n";
+        let theirs = "iptables-save\nip6tables-save\n* nat\n-A A -d ::127.0.0.53/128 -m owner --gid-owner java -j \
+                      RETURN\nCOMMIT\n";
         assert_eq!(rules(ours), rules(theirs));
         assert_eq!(rules(ours).len(), 3);
     }

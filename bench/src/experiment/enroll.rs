@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How long it takes until a new pod is intercepted: the time of the programs that do it, both families, in a pod that
-//! was not intercepted before.
+//! How long it takes until a new pod is intercepted: the time of the programs that do it, both families, in a pod
+//! that was not intercepted before.
 
 use std::{cell::RefCell, process::Command, rc::Rc, time::Instant};
 

@@ -125,8 +125,9 @@ fn objects() -> anyhow::Result<f64> {
 /// What has ended is freed some grace periods later.
 const SETTLING: Duration = Duration::from_millis(100);
 
-/// Waits until what has ended is gone, and has each processor give back what it holds ready for itself, which counts as
-/// taken, and the caches their empty slabs. Where the kernel does not offer that (`CONFIG_SLUB_DEBUG`), more is noise.
+/// Waits until what has ended is gone, and has each processor give back what it holds ready for itself, which counts
+/// as taken, and the caches their empty slabs. Where the kernel does not offer that (`CONFIG_SLUB_DEBUG`), more is
+/// noise.
 #[expect(
     clippy::disallowed_methods,
     reason = "the kernel tells nobody when everything is freed; what is left shows as noise"

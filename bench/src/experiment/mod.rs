@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What is measured. An experiment has contenders, usually one for each way to intercept, and all of them have one turn
-//! in each round, in an order that chance decides anew: what slows the machine down for a while slows all of them down.
+//! What is measured. An experiment has contenders, usually one for each way to intercept, and all of them have one
+//! turn in each round, in an order that chance decides anew: what slows the machine down for a while slows all of
+//! them down.
 
 mod enroll;
 mod envoy;
@@ -19,8 +20,8 @@ pub use plan::{Contender, Plan};
 
 use clap::ValueEnum;
 
-/// The names for `--only`, in the order in which they are carried out: the one of a process in no pod before any pod is
-/// there.
+/// The names for `--only`, in the order in which they are carried out: the one of a process in no pod before any pod
+/// is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Group {
     /// `connect()` of a process that is in no pod

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Carries an experiment out: all contenders have a turn in every round, in an order drawn anew. It knows nothing of
+//! what they do.
+
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use rand::seq::SliceRandom as _;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What an experiment needs while it runs: the number of rounds, chance, the progress bar and Ctrl-C. Measures nothing.
+//! What an experiment needs while it runs: the number of rounds, chance, the progress bar and Ctrl-C. Measures
+//! nothing.
 
 use rand::{SeedableRng as _, rngs::SmallRng};
 use testkit::Interrupt;

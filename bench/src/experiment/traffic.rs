@@ -101,8 +101,8 @@ pub(super) fn bulk(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     sizes.into_iter().map(experiment).collect()
 }
 
-/// Carries an experiment out in the usual pods, and by a UNIX socket in `floor`: no way that ends in two sockets of two
-/// processes can be expected to do better.
+/// Carries an experiment out in the usual pods, and by a UNIX socket in `floor`: no way that ends in two sockets of
+/// two processes can be expected to do better.
 fn beside_unix<'a>(
     lab: &mut Lab<'a>,
     plan: Plan<'_>,

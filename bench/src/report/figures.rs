@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Figures and ratios with their spread and their confidence interval. A figure that is noise is never called a
+//! result.
+
 use serde::Serialize;
 
 use crate::{

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the run ran on, for the report. It changes nothing.
+
 use std::{fmt, fs, path::Path, process::Command, thread};
 
 use serde::Serialize;

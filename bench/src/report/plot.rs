@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Draws an experiment as SVG. It draws what was measured, and judges nothing.
+
 use anyhow::Context as _;
 use plotters::prelude::*;
 
@@ -13,8 +15,8 @@ const ROW: u32 = 46;
 const LABELS: u32 = 230;
 const MARGIN: u32 = 110;
 
-/// An experiment as SVG: a bar up to each contender's median, a line over the middle half of its rounds, and a dot for
-/// each round.
+/// An experiment as SVG: a bar up to each contender's median, a line over the middle half of its rounds, and a dot
+/// for each round.
 pub(super) fn plot(outcome: &Outcome) -> anyhow::Result<String> {
     let series: Vec<&Series> = outcome.series.iter().filter(|series| !series.rounds.is_empty()).collect();
     let rows = u32::try_from(series.len()).context("count the contenders")?;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The summary of a run in Markdown, for documents. It leaves out what is noise.
+
 use std::fmt::Write as _;
 
 use super::{results::Report, show};
@@ -12,7 +14,8 @@ use crate::{
 /// What a README says of the run, in Markdown.
 pub(super) fn summary(report: &Report) -> String {
     let mut text = format!(
-        "`{}`: {} rounds on {}. Medians; in brackets the ratio to no interception (`direct`). A figure whose rounds spread by more than \
+        "`{}`: {} rounds on {}. Medians; in brackets the ratio to no interception (`direct`). A figure whose rounds \
+         spread by more than \
          {:.0} % of the median is called noise and compared with nothing.\n",
         report.command,
         report.rounds,

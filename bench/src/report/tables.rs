@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Tables of a run for the terminal. They show every figure, also one that is noise.
+
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::{
@@ -79,7 +81,8 @@ pub fn targets_table(targets: &[Target]) -> String {
         table.add_row([what.clone(), must.clone(), aim.clone(), reached, mark]);
     }
     format!(
-        "{table}\nReached means that the whole confidence interval lies within; noise is a spread of more than {:.0} %.",
+        "{table}\nReached means that the whole confidence interval lies within; noise is a spread of more than {:.0} \
+         %.",
         SPREAD_BOUND * 100.0
     )
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Where things are measured: pods of their own for each way to intercept, all there at the same time, so that nothing
-//! has to be loaded or removed between two measurements.
+//! Where things are measured: pods of their own for each way to intercept, all there at the same time, so that
+//! nothing has to be loaded or removed between two measurements.
 
 mod place;
 mod rules;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The two ends of the connections that are measured, each in its network namespace. Nothing here measures.
+
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     os::unix::process::CommandExt as _,
@@ -70,8 +72,8 @@ impl<'node> Place<'node> {
         &self.scene
     }
 
-    /// What the application dials: a server outside, and where nothing is intercepted, the stand-in itself. Either way
-    /// both ends of the connection are in the pod, and its packets go over loopback.
+    /// What the application dials: a server outside, and where nothing is intercepted, the stand-in itself. Either
+    /// way both ends of the connection are in the pod, and its packets go over loopback.
     pub fn server(&self) -> SocketAddrV4 {
         match self.variant {
             Variant::Direct => SocketAddrV4::new(Ipv4Addr::LOCALHOST, OUTBOUND),

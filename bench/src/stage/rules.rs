@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The iptables rules to measure against, as `interceptor render iptables` writes them.
+
 use std::process::Command;
 
 use testkit::{
@@ -23,8 +25,8 @@ impl Family {
     }
 }
 
-/// The rules that `istio-iptables` writes for `flags`, rendered by `interceptor render iptables`. The error is the run
-/// that failed.
+/// The rules that `istio-iptables` writes for `flags`, rendered by `interceptor render iptables`. The error is the
+/// run that failed.
 pub fn rules(pod: &Pod<'_>, stack: Stack, family: Family, flags: &[&str]) -> Result<String, Box<Run>> {
     let mut command = Command::new(pod.node().interceptor());
     command

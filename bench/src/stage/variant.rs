@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The ways to bring connections to a sidecar that are compared. Nothing here measures.
+
 use std::fmt;
 
 use serde::{Serialize, Serializer};

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Confidence intervals by the bootstrap. It assumes no distribution.
+
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use serde::Serialize;
 
@@ -19,8 +21,8 @@ pub struct Interval {
 /// Intervals by the percentile bootstrap (Efron 1979): the rounds that were measured are drawn again and again, with
 /// replacement, and the statistic is taken of each draw.
 ///
-/// Rounds are drawn whole: what disturbed a round disturbed all that was measured in it, so series are compared within
-/// rounds.
+/// Rounds are drawn whole: what disturbed a round disturbed all that was measured in it, so series are compared
+/// within rounds.
 pub struct Bootstrap(SmallRng);
 
 impl Bootstrap {
@@ -28,8 +30,8 @@ impl Bootstrap {
         Self(SmallRng::seed_from_u64(seed))
     }
 
-    /// The interval of a statistic of the medians of `series`, which hold one value per round each. None when a series
-    /// is shorter than the others, when there are no rounds, or when the statistic has no value.
+    /// The interval of a statistic of the medians of `series`, which hold one value per round each. None when a
+    /// series is shorter than the others, when there are no rounds, or when the statistic has no value.
     pub fn interval(&mut self, series: &[&[f64]], statistic: impl Fn(&[f64]) -> f64) -> Option<Interval> {
         let rounds = series.first()?.len();
         if rounds == 0 || series.iter().any(|values| values.len() != rounds) {
@@ -124,7 +126,8 @@ mod tests {
         #[test]
         fn an_interval_lies_between_the_extremes(values in proptest::collection::vec(1.0..1e6_f64, 2..30), seed: u64) {
             let interval = Bootstrap::new(seed).interval(&[&values], |medians| medians[0]).unwrap();
-            let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
+            let least = values.iter().copied().fold(f64::MAX, f64::min);
+            let most = values.iter().copied().fold(f64::MIN, f64::max);
             prop_assert!(least <= interval.low && interval.low <= interval.high && interval.high <= most);
         }
     }

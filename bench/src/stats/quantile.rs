@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Quantiles and medians of a few values.
 
 /// The value below which the fraction `q` of `values` lies, interpolated between neighbors (type 7 of
 /// [Hyndman and Fan](https://doi.org/10.1080/00031305.1996.10473566)). NaN when there are none.

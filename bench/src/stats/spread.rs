@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How far the rounds of a figure are apart, and whether the figure is a result.
+
 use serde::Serialize;
 
 use super::quantile::{median, quantile};
@@ -6,14 +8,14 @@ use super::quantile::{median, quantile};
 /// A figure whose rounds spread wider than this is not called a result.
 pub const SPREAD_BOUND: f64 = 0.10;
 
-/// How far the rounds are apart: the interquartile range as a share of the median. A few disturbed rounds do not widen
-/// it; a machine that is busy or changes its speed does.
+/// How far the rounds are apart: the interquartile range as a share of the median. A few disturbed rounds do not
+/// widen it; a machine that is busy or changes its speed does.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
 pub struct Spread(pub f64);
 
 impl Spread {
-    /// Of one value per round. Infinite when they say nothing: fewer than two rounds, or a median of zero around which
-    /// they move.
+    /// Of one value per round. Infinite when they say nothing: fewer than two rounds, or a median of zero around
+    /// which they move.
     pub fn of(rounds: &[f64]) -> Self {
         let range = quantile(rounds, 0.75) - quantile(rounds, 0.25);
         let middle = median(rounds).abs();

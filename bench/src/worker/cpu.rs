@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Which processor each process runs on.
+
 use anyhow::Context as _;
 use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},

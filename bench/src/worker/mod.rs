@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The two ends of every measured connection: the application and the stand-in for its sidecar. Each is a process that
-//! waits for a
-//! [`Task`] on standard input, carries its part out, and says what it [`Took`] on standard output, so nobody but the two runs while
-//! something is measured.
+//! waits for a [`Task`] on standard input, carries out its part, and writes what it [`Took`] to standard output. So no
+//! other process runs while something is measured.
 
 mod client;
 mod cpu;

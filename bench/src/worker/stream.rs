@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! TCP connections and UNIX sockets under one name, so that both are measured by the same code.
+
 use std::{
     io::{Read, Write},
     net::TcpStream,

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What client and server are told, as JSON on their standard input.
+
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use serde::{Deserialize, Serialize};
@@ -29,8 +31,8 @@ pub enum Work {
     Load { to: Destinations, count: usize, size: usize, per_second: f64, seed: u64 },
     /// Messages of `size` bytes to and fro on one connection.
     RoundTrips { to: Peer, count: usize, size: usize },
-    /// `count` writes of `size` bytes on one connection, read as they come, and one byte in return. The time is that of
-    /// all of it.
+    /// `count` writes of `size` bytes on one connection, read as they come, and one byte in return. The time is that
+    /// of all of it.
     Bulk { to: Peer, count: usize, size: usize },
     /// Connections that are all held open, until [`Work::Calm`]; from the address `from`, or the one that the kernel
     /// chooses. The time is that of making all of them.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Interfaces that are left alone (`-c`): which they are, and which destinations are reached through them. Nothing here
-//! judges the names.
+//! Interfaces that are left alone (`-c`): which they are, and which destinations are reached through them. Nothing
+//! here judges the names.
 
 use std::net::IpAddr;
 

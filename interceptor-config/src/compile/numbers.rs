@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a policy says of ports, users, groups and interfaces. IDs come out as the initial user namespace numbers them.
+//! What a policy says of ports, users, groups and interfaces. IDs come out as the initial user namespace numbers
+//! them.
 
 use interceptor_policy::{NumberClass, NumberSpace};
 

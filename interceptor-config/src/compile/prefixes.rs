@@ -28,9 +28,9 @@ impl<C> Prefix<C> {
     }
 }
 
-/// Gives each prefix the union of its class and the classes of all prefixes that hold it. `union` gets the class of the
-/// wider prefix second. Prefixes that say no more than the prefix around them are left out. The result is sorted. The
-/// time is *O*(*n* log *n*).
+/// Gives each prefix the union of its class and the classes of all prefixes that hold it. `union` gets the class of
+/// the wider prefix second. Prefixes that say no more than the prefix around them are left out. The result is sorted.
+/// The time is *O*(*n* log *n*).
 pub(super) fn flatten<C: Copy + PartialEq>(mut prefixes: Vec<Prefix<C>>, union: fn(C, C) -> C) -> Vec<Prefix<C>> {
     // A prefix directly precedes everything it holds.
     prefixes.sort_unstable_by_key(|prefix| (prefix.bits, prefix.len));

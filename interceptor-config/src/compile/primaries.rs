@@ -6,8 +6,8 @@ use interceptor_policy::Address;
 
 use crate::pod::InterfaceFacts;
 
-/// Pairs of a secondary address and its primary. Loopback interfaces have none, because no connection from the outside
-/// arrives on them.
+/// Pairs of a secondary address and its primary. Loopback interfaces have none, because no connection from the
+/// outside arrives on them.
 pub(super) fn primaries(interface: &InterfaceFacts) -> Vec<(Address, Address)> {
     let of_family = |is_v4| {
         interface

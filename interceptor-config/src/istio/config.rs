@@ -14,8 +14,8 @@ use crate::{
     sources::{Reader, Sources},
 };
 
-/// A complete configuration. It serializes as one flat map, under the names that `istio-iptables` prints and with lists
-/// as they are written.
+/// A complete configuration. It serializes as one flat map, under the names that `istio-iptables` prints and with
+/// lists as they are written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct IstioConfig {
     /// The sidecar: its ports, its users and its groups.
@@ -49,8 +49,8 @@ pub struct IstioConfig {
 
 impl IstioConfig {
     /// Reads every setting, and judges whether its value is well-formed, even where the value has no effect. The
-    /// strings are warnings: values in the environment that Istio takes for something else, and DNS servers that are no
-    /// addresses.
+    /// strings are warnings: values in the environment that Istio takes for something else, and DNS servers that are
+    /// no addresses.
     ///
     /// What is put in force must also pass [`supported`](Self::supported).
     pub fn resolve(

@@ -44,8 +44,8 @@ impl OutboundConfig {
         })
     }
 
-    /// Whether an included range, of either family, is written with a loopback address. Then Istio leaves the rule out
-    /// that lets local destinations of both families pass.
+    /// Whether an included range, of either family, is written with a loopback address. Then Istio leaves the rule
+    /// out that lets local destinations of both families pass.
     pub(crate) fn includes_loopback(&self) -> bool {
         self.ranges.listed().iter().any(|range| range.address().is_loopback())
     }

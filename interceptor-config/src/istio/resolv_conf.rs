@@ -35,7 +35,8 @@ impl DnsServers {
         self.v4.iter().copied().map(IpAddr::V4).chain(v6.map(IpAddr::V6))
     }
 
-    /// Reads the list. There is a warning for each entry that is skipped, and one for a list that has no other entries.
+    /// Reads the list. There is a warning for each entry that is skipped, and one for a list that has no other
+    /// entries.
     pub(super) fn read(resolv_conf: ResolvConf<'_>) -> Result<(Self, Vec<String>), ConfigError> {
         let ResolvConf { path, read } = resolv_conf;
         let contents =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the kernel programs of this version can do. A setting that would change where a connection goes, and cannot be
-//! carried out, is refused and never ignored.
+//! What the kernel programs of this version can do. A setting that would change where a connection goes, and cannot
+//! be carried out, is refused and never ignored.
 
 use super::{config::IstioConfig, inbound::InterceptionMode, notes::notes};
 use crate::error::ConfigError;

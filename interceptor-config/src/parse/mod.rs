@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The values of settings as Istio and iptables read them. Istio hands its lists on unread, so whatever iptables takes
-//! is in use: ranges and names too. Nothing here knows where a text comes from.
+//! The values of settings as Istio and iptables read them. Istio hands its lists on unread, so whatever iptables
+//! takes is in use: ranges and names too. Nothing here knows where a text comes from.
 //!
-//! There are two differences, and both refuse more: numbers with leading zeros or `0x`, which iptables takes for octal
-//! and hexadecimal, and IDs whose range runs backwards, which iptables takes for a range without members.
+//! There are two differences, and both refuse more: numbers with leading zeros or `0x`, which iptables takes for
+//! octal and hexadecimal, and IDs whose range runs backwards, which iptables takes for a range without members.
 
 mod budget;
 mod cidr;

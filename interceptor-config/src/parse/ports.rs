@@ -35,7 +35,8 @@ pub(crate) fn one_port(setting: Setting, value: &str, accounts: &dyn Accounts) -
 }
 
 /// `parse_tcp_ports` of [`libxt_tcp.c`](https://git.netfilter.org/iptables/tree/extensions/libxt_tcp.c): a bound left
-/// out is the first or the last port. `iptables-restore` splits its line at blanks, so blanks around an item are lost.
+/// out is the first or the last port. `iptables-restore` splits its line at blanks, so blanks around an item are
+/// lost.
 fn port_range(setting: Setting, item: &str, accounts: &dyn Accounts) -> Result<NumberRange, ConfigError> {
     let text = item.trim_ascii();
     let bounds = match text.split_once(':') {

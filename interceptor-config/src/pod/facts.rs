@@ -52,12 +52,12 @@ impl RouteFacts {
 }
 
 impl PodFacts {
-    /// Whether Istio would write rules for IPv6. It does if the first address is an IPv6 address; with `dual_stack`, if
-    /// any address is ([`getLocalIP`](https://github.com/istio/istio/blob/master/tools/common/config/config.go)).
+    /// Whether Istio would write rules for IPv6. It does if the first address is an IPv6 address; with `dual_stack`,
+    /// if any address is ([`getLocalIP`](https://github.com/istio/istio/blob/master/tools/common/config/config.go)).
     ///
-    /// The order is that of Go's `net.InterfaceAddrs`, which asks for one dump of all families. The kernel goes through
-    /// the families, not through the interfaces ([`rtnl_dump_all`]), so every IPv4 address comes before all IPv6
-    /// addresses.
+    /// The order is that of Go's `net.InterfaceAddrs`, which asks for one dump of all families. The kernel goes
+    /// through the families, not through the interfaces ([`rtnl_dump_all`]), so every IPv4 address comes before all
+    /// IPv6 addresses.
     ///
     /// [`rtnl_dump_all`]: https://github.com/torvalds/linux/blob/v6.12/net/core/rtnetlink.c
     pub fn ipv6_enabled(&self, dual_stack: bool) -> Result<bool, ConfigError> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! User and group IDs as a pod's user namespace numbers them, and as the kernel programs see them. The caller reads the
-//! files.
+//! User and group IDs as a pod's user namespace numbers them, and as the kernel programs see them. The caller reads
+//! the files.
 
 use crate::values::NumberRange;
 
@@ -37,8 +37,8 @@ impl IdMap {
         Self(vec![Extent { inside: 0, outside: 0, count: u32::MAX }])
     }
 
-    /// Reads the text of `/proc/<pid>/uid_map` or `gid_map`, as the initial user namespace sees it. `None` if the text
-    /// is not well-formed.
+    /// Reads the text of `/proc/<pid>/uid_map` or `gid_map`, as the initial user namespace sees it. `None` if the
+    /// text is not well-formed.
     pub fn parse(text: &str) -> Option<Self> {
         let extents: Option<Vec<Extent>> = text
             .lines()

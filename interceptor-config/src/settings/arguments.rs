@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The table of settings as arguments of a command line, for clap. It looks nothing up, and judges only what Go's flag
-//! library judges ([`root.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/cmd/root.go)).
+//! The table of settings as arguments of a command line, for clap. It looks nothing up, and judges only what Go's
+//! flag library judges
+//! ([`root.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/cmd/root.go)).
 
 use std::marker::PhantomData;
 

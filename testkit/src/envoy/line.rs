@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ports::{HTTP, TCP, TLS, UNDECLARED};
 
-/// From here on are the ports that the kernel chooses: not only those of sockets, which begin at 32,768, but those that
-/// connection tracking gives to a connection whose port is taken.
+/// From here on are the ports that the kernel chooses: not only those of sockets, which begin at 32,768, but those
+/// that connection tracking gives to a connection whose port is taken.
 const FIRST_CHOSEN: u16 = 1024;
 /// Where somebody listens.
 const SERVERS: [u16; 6] = [HTTP, TCP, TLS, UNDECLARED, 15_001, 15_006];

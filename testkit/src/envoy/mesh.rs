@@ -201,8 +201,8 @@ impl<'node> Mesh<'node> {
             outside.sysctl(forwarding, "1");
         }
         if case.mode == Mode::Tproxy {
-            // The server's sidecar connects by its clients' addresses. From a port that one of them is connected from,
-            // one of the two connections would fail (`docs/differences.md`).
+            // The server's sidecar connects by its clients' addresses. From a port that one of them is connected
+            // from, one of the two connections would fail (`docs/differences.md`).
             const PORTS: &str = "net.ipv4.ip_local_port_range";
             for clients in [client.namespace(), &outside] {
                 clients.sysctl(PORTS, "32768 45999");

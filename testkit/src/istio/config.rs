@@ -12,8 +12,8 @@ use anyhow::{Context as _, bail};
 
 use crate::scene::Stack;
 
-/// Written as a command line: `stack=v4 servers=10.96.0.10 ISTIO_OUTBOUND_OWNER_GROUPS='2000' --redirect-dns -u '1337'
-/// -i '*'`.
+/// Written as a command line: `stack=v4 servers=10.96.0.10 ISTIO_OUTBOUND_OWNER_GROUPS='2000' --redirect-dns -u
+/// '1337' -i '*'`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub stack: Stack,

@@ -68,8 +68,8 @@ impl Reasons {
         Some(format!("the reason is {}; the kernel counted {moved:?}", missing.label()))
     }
 
-    /// None where no program looks at it: datagrams are only looked at when they are sent, and by `sendto()` only where
-    /// DNS is captured.
+    /// None where no program looks at it: datagrams are only looked at when they are sent, and by `sendto()` only
+    /// where DNS is captured.
     fn expected(&self, flow: &Flow, to: SocketAddr) -> Option<Reason> {
         let Self { policy, interfaces, .. } = self;
         let protocol = if flow.how.is_udp() { Protocol::Udp } else { Protocol::Tcp };

@@ -81,7 +81,8 @@ impl Seen {
         self.error.as_deref().is_some_and(|error| error.ends_with(":ETIMEDOUT"))
     }
 
-    /// Whether `self`, which iptables made, differs from `ours` in something that `docs/differences.md` does not list.
+    /// Whether `self`, which iptables made, differs from `ours` in something that `docs/differences.md` does not
+    /// list.
     pub(super) fn differs_from(&self, ours: &Self, flow: &Flow) -> bool {
         let refused = [Some("connect:ECONNREFUSED"), Some("send:ECONNREFUSED")].contains(&ours.error.as_deref());
         if flow.device.is_some() && refused && self.error.is_some() {

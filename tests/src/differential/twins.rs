@@ -42,8 +42,8 @@ const UDP_PORTS: &[u16] = &[53, 8080];
 const OUTSIDE_V4: &[&str] = &["10.50.0.0/16", "203.0.113.0/24"];
 const OUTSIDE_V6: &[&str] = &["fd50::/32", "2001:db8::/64"];
 
-/// Every listening socket takes fast open, with data and without a cookie. What connection tracking knows of a flow is
-/// forgotten soon, so that it does not decide about another one with the same ports.
+/// Every listening socket takes fast open, with data and without a cookie. What connection tracking knows of a flow
+/// is forgotten soon, so that it does not decide about another one with the same ports.
 const SYSCTLS: &[(&str, &str)] = &[
     ("net.ipv4.tcp_fastopen", "1543"),
     ("net.netfilter.nf_conntrack_tcp_timeout_close", "1"),
@@ -58,7 +58,8 @@ fn load_connection_tracking() {
     }
 }
 
-/// How long a call may take at first. Both ends are on this machine, and many flows of the lists get no answer at all.
+/// How long a call may take at first. Both ends are on this machine, and many flows of the lists get no answer at
+/// all.
 fn short_limit() -> Duration {
     timeout() / 100
 }

@@ -41,8 +41,8 @@ fn random_writes_arrive_in_order(
 
     let counters = lab.counters();
     let accelerated = if budget == Budget::None { 0 } else { 2 * connections };
-    // In full size TCP's memory may come to its end, which is counted for directions that were accelerated until then,
-    // and for others.
+    // In full size TCP's memory may come to its end, which is counted for directions that were accelerated until
+    // then, and for others.
     let short_of_memory = sized(0, counters.of("acceleration_memory_pressure"));
     assert!(
         (counters.of("accelerated") + short_of_memory) * 100 >= accelerated * 99,

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Pairs of accelerated sockets, and what both ends of a connection say. It decides nothing by time.
+
 use std::{env, process::Command};
 
 use serde::{Deserialize, de::DeserializeOwned};

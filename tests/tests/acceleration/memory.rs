@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! When TCP's memory comes to its end, a writer waits as over TCP, and its `send()` does not fail.
 //!
-//! That memory is the whole machine's, and so is `net.ipv4.tcp_mem`: everything else that uses TCP there would see it.
-//! So these tests are for a machine of their own, and only run when they are asked for: `cargo xtask vm --kernel 6.12
-//! -- acceleration memory:: --ignored --test-threads 1`. `cargo xtask test` does that.
+//! That memory is the whole machine's, and so is `net.ipv4.tcp_mem`: everything else that uses TCP there would see
+//! it. So these tests are for a machine of their own, and only run when they are asked for: `cargo xtask vm --kernel
+//! 6.12 -- acceleration memory:: --ignored --test-threads 1`. `cargo xtask test` does that.
 
 use std::fs;
 
@@ -19,9 +19,9 @@ use crate::lab::{Kind, Lab};
 const BUDGET: &[&str] = &["--accelerate", "--accelerate-budget", "1073741824"];
 
 const PAGE: u64 = 4096;
-/// In pages: where the kernel begins to look, where it becomes sparing, and what TCP never gets more than. The first is
-/// more than what the kernel counts per processor before it adds it up (a MiB), the last less than the probe writes at
-/// most.
+/// In pages: where the kernel begins to look, where it becomes sparing, and what TCP never gets more than. The first
+/// is more than what the kernel counts per processor before it adds it up (a MiB), the last less than the probe
+/// writes at most.
 const TCP_MEM: [u64; 3] = [4096, 8192, 12288];
 
 #[rstest]

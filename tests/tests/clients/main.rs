@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Ordinary clients, in the languages that applications are written in: each reaches its server by way of the sidecar,
-//! and sees the address that it dialed.
+//! Ordinary clients, in the languages that applications are written in: each reaches its server by way of the
+//! sidecar, and sees the address that it dialed.
 
 mod table;
 mod visit;

@@ -9,8 +9,8 @@ pub(crate) struct Client {
     /// A program of the system's: other users cannot run those of root's home. `env` runs what was built.
     pub(crate) program: &'static str,
     pub(crate) build: Build,
-    /// `{ip}`, `{host}` (`[fd99::1]` where the address is `fd99::1`) and `{file}` (what was built) stand for what they
-    /// say.
+    /// `{ip}`, `{host}` (`[fd99::1]` where the address is `fd99::1`) and `{file}` (what was built) stand for what
+    /// they say.
     pub(crate) arguments: &'static [&'static str],
     /// What it is told on standard input.
     pub(crate) input: &'static str,

@@ -32,7 +32,8 @@ pub(crate) fn a_killed_sidecar_is_not_bypassed(case: &Case) {
                     Side::Server => (mesh.outside.root(), to_pod(family)),
                 };
                 // The rules of TPROXY drop what nobody listens for. Everywhere else curl is refused, however long it
-                // takes. Of curl's exit codes, 28 means that it was not answered in time, and 7 that it cannot connect.
+                // takes. Of curl's exit codes, 28 means that it was not answered in time, and 7 that it cannot
+                // connect.
                 let dropped = side == Side::Server && case.mode == Mode::Tproxy && backend == Backend::Iptables;
                 let (flags, sign): (&[&str], _) = if dropped {
                     (&["--max-time", "2"], "exit code Some(28)")
@@ -101,8 +102,8 @@ pub(crate) fn a_drained_sidecar_takes_no_more(case: &Case) {
     );
 }
 
-/// Tells `story` under either backend while requests keep coming. Requests succeed before, meanwhile and afterward, and
-/// those that do not fail in one of the `permitted` ways.
+/// Tells `story` under either backend while requests keep coming. Requests succeed before, meanwhile and afterward,
+/// and those that do not fail in one of the `permitted` ways.
 fn under_load(case: &Case, start: Start, permitted: &[&str], story: impl Fn(&mut Mesh<'_>, &Family, Backend)) {
     for backend in Backend::ALL {
         let node = Node::new();

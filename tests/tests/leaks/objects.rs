@@ -31,8 +31,8 @@ struct Kernel {
     links: Vec<(u32, u32)>,
 }
 
-/// Everything of `node` that is loaded: what is pinned, the programs of links, the maps of programs, and, pinned or not,
-/// the programs that use such maps and the links to such programs.
+/// Everything of `node` that is loaded: what is pinned, the programs of links, the maps of programs, and, pinned or
+/// not, the programs that use such maps and the links to such programs.
 pub(crate) fn of_node(node: &Node) -> BTreeSet<Object> {
     let kernel = Kernel::look();
     let mut found = pinned(node);
@@ -84,8 +84,8 @@ impl Kernel {
     }
 }
 
-/// What `interceptor` has pinned; the kernel itself pins two programs in each bpffs. The directory says of which kind a
-/// pin is.
+/// What `interceptor` has pinned; the kernel itself pins two programs in each bpffs. The directory says of which kind
+/// a pin is.
 fn pinned(node: &Node) -> BTreeSet<Object> {
     let home = node.bpffs().join("interceptor");
     let pins = node.pins().into_iter().filter(|pin| pin.starts_with(&home) && !pin.is_dir());

@@ -113,8 +113,8 @@ impl DnsPod {
         }
     }
 
-    /// A program of the application's, or of the sidecar's, that finds `servers` in `/etc/resolv.conf`, for the test of
-    /// this name.
+    /// A program of the application's, or of the sidecar's, that finds `servers` in `/etc/resolv.conf`, for the test
+    /// of this name.
     pub(crate) fn command(&self, of_the_sidecar: bool, test: &str, program: &str, servers: &[&str]) -> Command {
         let launcher = if of_the_sidecar { &self.proxy } else { &self.app };
         let launcher = launcher
@@ -165,7 +165,8 @@ impl Interception {
 impl Capture {
     pub(crate) const ALL: [Self; 2] = [Self::Listed, Self::All];
 
-    /// Two servers that are captured, whatever is reached there: nobody at the first, the server outside at the second.
+    /// Two servers that are captured, whatever is reached there: nobody at the first, the server outside at the
+    /// second.
     pub(crate) fn servers(self, via: Via) -> [&'static str; 2] {
         let (v4, v6) = match self {
             Self::Listed => (LISTED_V4, LISTED_V6),

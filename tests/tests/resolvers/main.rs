@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! DNS resolvers that others wrote ask servers that they cannot reach, and are answered by a DNS server that others
-//! wrote, behind the agent's port. Under both kinds of iptables, which proves the expectations, and under this program.
-//! Who is answered by whom is told by the answers, which differ, and by what the servers log.
+//! wrote, behind the agent's port. Under both kinds of iptables, which proves the expectations, and under this
+//! program. Who is answered by whom is told by the answers, which differ, and by what the servers log.
 
 mod answered;
 mod dns_pod;

@@ -6,8 +6,8 @@ pub(crate) struct Resolver {
     pub(crate) name: &'static str,
     /// A program of the system's; `env` runs what was built.
     pub(crate) program: &'static str,
-    /// `{name}`, `{server}`, `{other}` (another server), `{source}` (the pod's second address) and `{work}` (where what
-    /// was built is) stand for what they say.
+    /// `{name}`, `{server}`, `{other}` (another server), `{source}` (the pod's second address) and `{work}` (where
+    /// what was built is) stand for what they say.
     pub(crate) arguments: &'static [&'static str],
     pub(crate) servers: Servers,
     pub(crate) finds: Finds,

@@ -59,8 +59,8 @@ pub(crate) struct Row {
     /// Flags of the probe.
     pub(crate) flags: Vec<String>,
     pub(crate) sidecar_runs: bool,
-    /// The client's getsockname: an address, or an address and a port. `None` where the connection may be gone too soon
-    /// to ask.
+    /// The client's getsockname: an address, or an address and a port. `None` where the connection may be gone too
+    /// soon to ask.
     pub(crate) local: Option<String>,
     /// The client's getpeername.
     pub(crate) peer: Option<String>,

@@ -29,7 +29,8 @@ fn without_it_the_cgroup_has_to_be_named() {
     let node = Node::new();
     let pod = Scene::new(&node, "pod").pod;
     let mut container = pod.proxy_as(0, 0).command("/usr/bin/unshare");
-    let own_only = "for mount in $(findmnt -rnt cgroup2 -o TARGET); do umount \"$mount\" && mount -t cgroup2 none \"$mount\"; done; exec \"$@\"";
+    let own_only = "for mount in $(findmnt -rnt cgroup2 -o TARGET); do umount \"$mount\" && mount -t cgroup2 none \
+                    \"$mount\"; done; exec \"$@\"";
     container
         .args(CONTAINER)
         .args(["/bin/sh", "-c", own_only, "sh"])

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A sidecar that listens on 127.0.0.1 only gets what leaves the pod, and sees it as one that listens everywhere does.
+//! A sidecar that listens on 127.0.0.1 only gets what leaves the pod, and sees it as one that listens everywhere
+//! does.
 
 use rstest::rstest;
 use testkit::{

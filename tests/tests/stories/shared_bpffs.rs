@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Other users may write to the root of the BPF file system. What they put there is neither followed, used nor removed,
-//! and they cannot keep anybody waiting.
+//! Other users may write to the root of the BPF file system. What they put there is neither followed, used nor
+//! removed, and they cannot keep anybody waiting.
 
 use std::{
     fs::{self, File},

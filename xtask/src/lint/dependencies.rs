@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Which member of the workspace may use which other members and which foreign crates. What tests use (dev-dependencies)
-//! is free.
+//! Which member of the workspace may use which other members and which foreign crates. What tests use
+//! (dev-dependencies) is free.
 //!
 //! A new dependency is a decision: it costs the time of every build, and what is shipped has to trust it. So it is
 //! written here, where a review sees it. The decision stays pure because `interceptor-policy` may use one crate only,
@@ -38,8 +38,8 @@ const TABLE: &[Row] = &[
         member: "interceptor",
         uses: &[
             "interceptor-config", "interceptor-policy",
-            "anyhow", "aya", "aya-obj", "futures-util", "netlink-packet-core", "netlink-packet-sock-diag", "netlink-sys", "nix",
-            "rtnetlink", "serde", "socket2", "thiserror", "tokio", "tracing", "zerocopy",
+            "anyhow", "aya", "aya-obj", "futures-util", "netlink-packet-core", "netlink-packet-sock-diag",
+            "netlink-sys", "nix", "rtnetlink", "serde", "socket2", "thiserror", "tokio", "tracing", "zerocopy",
         ],
         optional: &["aya-log", "clap", "comfy-table", "log", "serde_json", "tracing-subscriber"],
         build: &["toolchain"],

@@ -18,8 +18,8 @@ impl File {
     }
 }
 
-/// All files of the project with this extension. Walks the folders instead of asking git, which refuses to answer root
-/// about another user's clone.
+/// All files of the project with this extension. Walks the folders instead of asking git, which refuses to answer
+/// root about another user's clone.
 pub(super) fn files(root: &Path, extension: &str) -> Result<Vec<File>> {
     let mut paths = Vec::new();
     let mut folders = vec![root.to_owned()];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The folders of the kernel side of the loader stand on floors, and no file imports from its own height or from above.
+//! The folders of the kernel side of the loader stand on floors, and no file imports from its own height or from
+//! above.
 
 use std::path::Path;
 
@@ -102,8 +103,10 @@ mod tests {
 
     #[test]
     fn an_import_that_points_up_or_aside_is_reported() {
-        let problem = "interceptor/src/kernel/pod/netns.rs: imports Name from interceptor/src/kernel/node/maps.rs, which \
-                       is not below it: pod stands on floor 2, and may import from itself, from sys and from the ground";
+        let problem = "interceptor/src/kernel/pod/netns.rs: imports Name from interceptor/src/kernel/node/maps.rs, \
+                       which \
+                       is not below it: pod stands on floor 2, and may import from itself, from sys and from the \
+                       ground";
         assert_eq!(in_kernel("pod/netns.rs", "node/maps.rs"), [problem]);
         assert_eq!(in_kernel("pod/netns.rs", "programs/object.rs").len(), 1);
         assert_eq!(in_kernel("sys/bpf.rs", "mod.rs").len(), 1);

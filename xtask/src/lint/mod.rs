@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask lint`: the format, the lints for the host and for the kernel, the documentation, and this project's own
-//! rules.
+//! `cargo xtask lint`: the format, the lints for the host and for the kernel, the documentation, and this project's
+//! own rules.
 
 mod circles;
 mod dependencies;

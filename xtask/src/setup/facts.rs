@@ -86,8 +86,8 @@ impl System {
     }
 }
 
-/// rustup puts stand-ins for all tools into the search path, whether or not they are installed: look where they really
-/// are.
+/// rustup puts stand-ins for all tools into the search path, whether or not they are installed: look where they
+/// really are.
 fn missing_lints(in_use: &Compiler, kernel: Option<&Compiler>) -> Vec<String> {
     let wanted = [
         (Some(in_use), "rustfmt"),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Finds bpf-linker and proves that it reads what the compiler writes.
 //!
-//! The linker reads LLVM bitcode, and an LLVM older than the compiler's may not understand it. bpf-linker does not say
-//! which LLVM it contains, so it gets a small program to link.
+//! The linker reads LLVM bitcode, and an LLVM older than the compiler's may not understand it. bpf-linker does not
+//! say which LLVM it contains, so it gets a small program to link.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -114,8 +114,8 @@ pub(crate) fn check(purpose: Purpose) -> Result<()> {
     Ok(())
 }
 
-/// Tries one method after the other until the item is there. `ran` holds preparations that have succeeded: package lists
-/// are updated once.
+/// Tries one method after the other until the item is there. `ran` holds preparations that have succeeded: package
+/// lists are updated once.
 fn install(item: &Item, methods: &[InstallMethod], facts: &mut Facts, ran: &mut Vec<String>) -> Result<bool> {
     for method in methods.iter().filter(|method| method.automatic) {
         for line in &method.commands {

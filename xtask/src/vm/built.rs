@@ -64,9 +64,8 @@ mod tests {
     fn tests_and_programs_are_told_apart() {
         let mut built = Built { programs: BTreeMap::new(), tests: BTreeMap::new() };
         let line = |kind: &str, name: &str, test: bool, executable: &str| {
-            format!(
-                r#"{{"target":{{"kind":["{kind}"],"name":"{name}"}},"profile":{{"test":{test}}},"executable":{executable}}}"#
-            )
+            let target = format!(r#"{{"kind":["{kind}"],"name":"{name}"}}"#);
+            format!(r#"{{"target":{target},"profile":{{"test":{test}}},"executable":{executable}}}"#)
         };
         built.note(&line("test", "rows", true, "\"/t/rows-1\"")).unwrap();
         built.note(&line("bin", "probe", false, "\"/t/probe\"")).unwrap();

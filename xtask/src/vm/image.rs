@@ -49,8 +49,8 @@ const PATH: &str = "/workspace/deps:/workspace:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Longer than the minute that tests wait for something elsewhere: this machine is slow.
 const TIMEOUT_IN_SECONDS: &str = "600";
 
-/// A tenth of what is done elsewhere, for the same reason; of the moments at which the loader is killed, a fifth. What
-/// one enrollment left would still be seen.
+/// A tenth of what is done elsewhere, for the same reason; of the moments at which the loader is killed, a fifth.
+/// What one enrollment left would still be seen.
 const ENROLLMENTS: &str = "50";
 const RANDOM_CASES: &str = "12";
 const MOMENTS: &str = "10";

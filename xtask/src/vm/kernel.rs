@@ -70,7 +70,8 @@ pub(super) fn fetch(version: Version, directory: &Path, no_install: bool) -> Res
     if !home.exists() {
         if no_install {
             bail!(
-                "Linux {version} is not in {}, and nothing may be fetched (--no-install): the suite kernels cannot run without it; leave it \
+                "Linux {version} is not in {}, and nothing may be fetched (--no-install): the suite kernels cannot \
+                 run without it; leave it \
                  out with `cargo xtask test --without kernels`",
                 directory.display()
             );
@@ -121,7 +122,8 @@ fn newest_package(version: Version) -> Result<String> {
         .map(|(name, _)| name.to_owned());
     names.max_by_key(|name| numbers(name)).with_context(|| {
         format!(
-            "the package lists of this system have no linux-image-{version}.*-cloud-amd64. Debian 12 has Linux 6.1, and 6.12 among its security updates; another \
+            "the package lists of this system have no linux-image-{version}.*-cloud-amd64. Debian 12 has Linux 6.1, \
+             and 6.12 among its security updates; another \
              system needs a source of packages that has it, or `cargo xtask test --without kernels`"
         )
     })

@@ -15,14 +15,16 @@ use crate::run::{say, shown};
 /// What `interceptor-init` says last, before the exit code.
 const LAST_WORDS: &str = "interceptor-init: exit code ";
 
-/// Plain emulation, whatever this machine could do: every machine can do that, and the tests run the same everywhere. A
-/// plain processor is emulated faster than one with everything.
-const MACHINE: &str = "-accel tcg,thread=multi -machine pc,hpet=off -cpu Nehalem -smp 2 -m 2G -nodefaults -no-user-config -display none \
+/// Plain emulation, whatever this machine could do: every machine can do that, and the tests run the same everywhere.
+/// A plain processor is emulated faster than one with everything.
+const MACHINE: &str = "-accel tcg,thread=multi -machine pc,hpet=off -cpu Nehalem -smp 2 -m 2G -nodefaults \
+                       -no-user-config -display none \
                        -serial stdio -no-reboot";
 
-/// Nothing is to be protected here, what would be waited for is hurried, and the clocks are good however busy the host
-/// is.
-const KERNEL: &str = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no5lvl tsc=reliable no_timer_check random.trust_cpu=on \
+/// Nothing is to be protected here, what would be waited for is hurried, and the clocks are good however busy the
+/// host is.
+const KERNEL: &str = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no5lvl tsc=reliable no_timer_check \
+                      random.trust_cpu=on \
                       rcupdate.rcu_expedited=1";
 
 /// Boots, shows what the machine says, and fails unless everything ended well within `limit`.

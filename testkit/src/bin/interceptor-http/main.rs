@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Clients and a server for what curl cannot show of HTTP: both directions of a stream at once, upgrades, many requests
-//! at once. Answers in JSON, one object per line.
+//! Clients and a server for what curl cannot show of HTTP: both directions of a stream at once, upgrades, many
+//! requests at once. Answers in JSON, one object per line.
 
 mod client;
 mod echo;

@@ -18,7 +18,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use crate::client::open;
 use testkit::write_line;
 
-/// What proxies let through. They do not look into it, and neither does this program: it sends lines instead of frames.
+/// What proxies let through. They do not look into it, and neither does this program: it sends lines instead of
+/// frames.
 pub(crate) const PROTOCOL: &str = "websocket";
 
 #[derive(Args)]

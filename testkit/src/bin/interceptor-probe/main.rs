@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Goes into a namespace and a cgroup, becomes a user, and then runs a program or a probe. Answers in JSON, one object
-//! per line.
+//! Goes into a namespace and a cgroup, becomes a user, and then runs a program or a probe. Answers in JSON, one
+//! object per line.
 
 mod agent;
 mod answer;

@@ -17,8 +17,8 @@ use testkit::{
 
 use crate::launch::{Launch, as_user};
 
-/// How long a system call may take. The test waits three times as long for the probe, so the probe can still tell which
-/// call it was.
+/// How long a system call may take. The test waits three times as long for the probe, so the probe can still tell
+/// which call it was.
 pub(crate) fn call_limit() -> Duration {
     timeout() / 3
 }

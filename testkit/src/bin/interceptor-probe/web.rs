@@ -68,6 +68,7 @@ async fn answer(mut stream: TcpStream, response: String) -> anyhow::Result<()> {
 fn response(page: &str) -> String {
     let length = page.len() + 1;
     format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{page}\n"
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\nConnection: \
+         close\r\n\r\n{page}\n"
     )
 }

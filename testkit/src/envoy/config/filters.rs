@@ -30,7 +30,7 @@ pub(super) fn http(config: &Config, direction: &str, name: &str, matches: &Value
     let filter = json!({
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "@type": type_of("network.http_connection_manager.v3.HttpConnectionManager"),
             "stat_prefix": name,
             "codec_type": "AUTO",
             "use_remote_address": false,
@@ -57,7 +57,7 @@ pub(super) fn virtual_host(name: &str, domains: &[String], cluster: &str) -> Val
 pub(super) fn inspector(name: &str, message: &str, unless: &[u16]) -> Value {
     let mut filter = json!({
         "name": format!("envoy.filters.listener.{name}"),
-        "typed_config": { "@type": format!("type.googleapis.com/envoy.extensions.filters.listener.{name}.v3.{message}") },
+        "typed_config": { "@type": type_of(&format!("listener.{name}.v3.{message}")) },
     });
     let ports = unless
         .iter()
@@ -68,4 +68,9 @@ pub(super) fn inspector(name: &str, message: &str, unless: &[u16]) -> Value {
         ports => filter["filter_disabled"] = json!({ "or_match": { "rules": ports } }),
     }
     filter
+}
+
+/// The name of a filter's configuration, as a message of Protocol Buffers.
+fn type_of(filter: &str) -> String {
+    format!("type.googleapis.com/envoy.extensions.filters.{filter}")
 }

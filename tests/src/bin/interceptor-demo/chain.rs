@@ -10,8 +10,8 @@ use testkit::{
 
 use crate::{application::APPLICATION, sidecar::Sidecar, stage::CLIENT, tell::Tell};
 
-/// Prints what the two sidecars and the web application saw of the latest request, and checks that each link joins the
-/// next.
+/// Prints what the two sidecars and the web application saw of the latest request, and checks that each link joins
+/// the next.
 ///
 /// `dialed_from` is the client's own socket, where that is known.
 pub(crate) fn show(tell: &mut Tell, seen: Seen, dialed_from: Option<SocketAddr>) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Shows what Interceptor does, on two pods made for the purpose, and checks every sentence that it prints about them.
+//! Shows what Interceptor does, on two pods made for the purpose, and checks every sentence that it prints about
+//! them.
 //!
 //! Exits with 1 as soon as anything differs from what it says. Takes everything away again, also then, and after
 //! Ctrl-C.

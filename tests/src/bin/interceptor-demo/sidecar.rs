@@ -93,8 +93,8 @@ impl Sidecar {
     }
 }
 
-/// The application's port is declared as TCP: a connection is then one connection for Envoy, too, and ends as its other
-/// half does.
+/// The application's port is declared as TCP: a connection is then one connection for Envoy, too, and ends as its
+/// other half does.
 fn config() -> anyhow::Result<config::Config> {
     let number = APPLICATION.parse::<SocketAddr>()?.port();
     let port = config::Port { number, protocol: config::Protocol::Tcp };

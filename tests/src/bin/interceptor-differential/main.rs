@@ -20,7 +20,8 @@ use testkit::{Interrupt, Node, istio::Iptables};
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Examples:\n  interceptor-differential --cases 500\n  interceptor-differential --seed 7 --backend nft\n  \
+    after_help = "Examples:\n  interceptor-differential --cases 500\n  interceptor-differential --seed 7 --backend \
+                  nft\n  \
                   interceptor-differential --list differing.txt"
 )]
 struct Arguments {
@@ -124,7 +125,8 @@ fn compare(iptables: Iptables, wanted: &Cases, interrupt: &Interrupt) -> anyhow:
     let rate = flows as f64 / time;
     writeln!(
         stdout,
-        "iptables-{iptables}: {flows} flows in {configurations} configurations compared in {time:.0} s ({rate:.0} flows per second), \
+        "iptables-{iptables}: {flows} flows in {configurations} configurations compared in {time:.0} s ({rate:.0} \
+         flows per second), \
          seed {seed}: {} differ",
         failures.len()
     )?;

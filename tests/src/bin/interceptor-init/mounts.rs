@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The file systems that the tests need in the machine. Nothing is mounted twice.
+
 use std::{fs, os::unix::fs::symlink};
 
 use anyhow::{Context as _, Result};

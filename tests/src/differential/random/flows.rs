@@ -101,8 +101,8 @@ pub(super) fn flow(stack: Stack) -> impl Strategy<Value = Flow> {
         move |((inbound, how, to, also), (choices, earlier, device), (user, maker, bind))| {
             let (mapped, bind_port, late_port, to_own_port) = choices;
             let mut to: SocketAddr = to.into();
-            // With fast open it would hear its question before its greeting; of MPTCP with itself the kernel loses the
-            // first byte.
+            // With fast open it would hear its question before its greeting; of MPTCP with itself the kernel loses
+            // the first byte.
             let hears_itself = !(how.is_udp() || matches!(how, How::FastOpen | How::FastOpenConnect | How::Mptcp));
             if to_own_port && bind_port && !inbound && hears_itself {
                 to.set_port(0);
@@ -125,8 +125,8 @@ pub(super) fn flow(stack: Stack) -> impl Strategy<Value = Flow> {
                 let earlier = earlier.map(SocketAddr::from);
                 earlier.filter(|earlier| earlier.is_ipv4() == to.is_ipv4() && may_be_reused)
             });
-            // From loopback there is no way to the outside, which redirection does not notice, and with a port a source
-            // cannot be changed: both are listed.
+            // From loopback there is no way to the outside, which redirection does not notice, and with a port a
+            // source cannot be changed: both are listed.
             let first = first.filter(|first| !bind_port && !first.ip().is_loopback() && !first.ip().is_unspecified());
             let late_port = late_port && bind.is_some() && !bind_port;
             let device = device.map(str::to_owned);
@@ -234,8 +234,8 @@ fn datagram(mut flow: Flow) -> Flow {
     if flow.to.port() != 53 && flow.to.port() != 8080 {
         flow.to.set_port(if flow.to.port() > 100 { 8080 } else { 53 });
     }
-    // A connected socket hears nobody else, and one that is bound is shown the last server only; one that was connected
-    // stays bound. Both are listed.
+    // A connected socket hears nobody else, and one that is bound is shown the last server only; one that was
+    // connected stays bound. Both are listed.
     if flow.how == How::Udp || flow.inbound || flow.bind.is_some() {
         flow.also.clear();
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Configurations and flows by chance, chosen so that they meet: the ports, ranges and users of the flows are those of
-//! the flags, and their neighbors.
+//! Configurations and flows by chance, chosen so that they meet: the ports, ranges and users of the flows are those
+//! of the flags, and their neighbors.
 
 mod configs;
 mod flows;

@@ -158,8 +158,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether the word at this place is a field, a method, or the rest of a path that does not begin with a name. Two
-    /// dots are a range.
+    /// Whether the word at this place is a field, a method, or the rest of a path that does not begin with a name.
+    /// Two dots are a range.
     fn follows_member_access(&self) -> bool {
         match self.tokens[..self.at] {
             [.., Mark('.'), Mark('.')] => false,

@@ -2,10 +2,10 @@
 //! Which Rust file imports which. Judges no import.
 //!
 //! An import is a name of another file of the same crate, in a `use` declaration or in a path such as
-//! `crate::run::exec`. The file is the one that defines the name: re-exports are followed. Declaring a module
-//! (`mod x;`), importing it without a name of it, and re-exporting what lies inside a module are no imports. What is
-//! compiled for tests only does not count. Crates cannot import each other in a circle, so imports of other crates are
-//! left out.
+//! `crate::run::exec`. The file is the one that defines the name: re-exports are followed. Declaring a module (`mod
+//! x;`), importing it without a name of it, and re-exporting what lies inside a module are no imports. What is
+//! compiled for tests only does not count. Crates cannot import each other in a circle, so imports of other crates
+//! are left out.
 
 mod contents;
 mod modules;

@@ -38,8 +38,8 @@ fn linker_method(item: &Item, llvm: u32, facts: &Facts) -> Option<InstallMethod>
     Some(InstallMethod { name: format!("from source, with LLVM {llvm}"), commands, automatic })
 }
 
-/// The build of bpf-linker asks `LLVM_PREFIX` for its LLVM. Without this variable it takes the first llvm-config of the
-/// search path, of any version.
+/// The build of bpf-linker asks `LLVM_PREFIX` for its LLVM. Without this variable it takes the first llvm-config of
+/// the search path, of any version.
 pub(super) fn cargo_install(prefix: &str, llvm: &str) -> String {
     format!(
         "LLVM_PREFIX={prefix} cargo install bpf-linker --version {BPF_LINKER} --locked --force --no-default-features \

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Many short connections, one after another. Each is checked from both ends.
+
 use std::io::{Read as _, Write as _};
 
 use anyhow::ensure;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Makes connections whose both ends are in this process, the server's in a place of its own. It sends nothing on them.
+//! Makes connections whose both ends are in this process, the server's in a place of its own. It sends nothing on
+//! them.
 
 use std::{
     net::{SocketAddr, TcpStream},

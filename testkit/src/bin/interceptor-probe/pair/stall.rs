@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A writer whose reader sleeps. It shows where the writer is stopped, and that nothing is lost.
+
 use std::{sync::atomic::AtomicU64, thread};
 
 use anyhow::ensure;

@@ -108,8 +108,8 @@ impl Stream {
         Ok(at)
     }
 
-    /// Reads to the end, compares, and adds to `arrived`. Returns how many bytes there were. The stream may be blocking
-    /// or not.
+    /// Reads to the end, compares, and adds to `arrived`. Returns how many bytes there were. The stream may be
+    /// blocking or not.
     pub(super) fn read(self, mut from: &TcpStream, arrived: &AtomicU64) -> anyhow::Result<u64> {
         let mut buffer = vec![0; 256 * 1024];
         let mut random = Random(self.seed ^ u64::MAX);

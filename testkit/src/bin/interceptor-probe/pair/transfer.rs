@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Sends much data both ways in pieces of random size, and compares what arrives.
+
 use std::{
     io,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},

@@ -22,12 +22,14 @@ pub(super) fn with_curl(tell: &mut Tell, stage: &mut Stage<'_>, sidecars: &mut S
         since(&before[1], &counters(stage.node, &stage.web)?),
     ];
     tell.holds(
-        "in the pod client, one connection was redirected (outbound_cidr_included), and its sidecar's was left alone (proxy_owner)",
+        "in the pod client, one connection was redirected (outbound_cidr_included), and its sidecar's was left alone \
+         (proxy_owner)",
         &moved[0],
         &times(1, &["outbound_cidr_included", "proxy_owner"]),
     )?;
     tell.holds(
-        "in the pod web, one was redirected (inbound_port_included), and its sidecar's was left alone at both of its ends \
+        "in the pod web, one was redirected (inbound_port_included), and its sidecar's was left alone at both of its \
+         ends \
          (passthrough_source, from_inside_pod)",
         &moved[1],
         &times(1, &["inbound_port_included", "passthrough_source", "from_inside_pod"]),
