@@ -91,7 +91,7 @@ fn pinned(node: &Node) -> BTreeSet<Object> {
     let pins = node.pins().into_iter().filter(|pin| pin.starts_with(&home) && !pin.is_dir());
     let object = |pin: std::path::PathBuf| {
         let below = |name: &str| pin.components().any(|part| part.as_os_str() == name);
-        let opened = if below("pods") {
+        let opened = if below("pods") || below("cgroups") {
             PinnedLink::from_pin(&pin)
                 .and_then(|link| FdLink::from(link).info())
                 .map(|link| Object::Link(link.id()))
