@@ -7,7 +7,8 @@
 //! ```text
 //! <bpffs>/interceptor/v<ABI>/maps/…           shared by all pods of the node
 //! <bpffs>/interceptor/v<ABI>/programs/…       loaded once, attached to every pod's cgroup
-//! <bpffs>/interceptor/v<ABI>/pods/<cookie>/…  a pod's links
+//! <bpffs>/interceptor/v<ABI>/pods/<cookie>/…  links to a pod's network namespace
+//! <bpffs>/interceptor/v<ABI>/cgroups/<id>/…   links to a cgroup
 //! <bpffs>/interceptor/v<ABI>/acceleration/…   maps, programs and links, while pods are accelerated
 //! ```
 //!

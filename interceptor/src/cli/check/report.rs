@@ -106,7 +106,7 @@ fn problems(features: &[Feature], unprivileged: bool) -> Vec<String> {
 const fn remedy(feature: &Feature) -> Option<&'static str> {
     match (feature.kind, &feature.answer) {
         (Kind::Bpffs, Answer::No(_)) => {
-            Some("mount one with `mount -t bpf bpf DIRECTORY`, or name another with --bpffs")
+            Some("mount one with `mount -t bpf -o mode=0700 bpf DIRECTORY`, or name another with --bpffs")
         }
         (Kind::Cgroup2, Answer::No(_)) => Some("mount one with `mount -t cgroup2 none DIRECTORY`"),
         _ => None,
@@ -217,7 +217,8 @@ Not usable: this machine lacks on_connect6"
  bpffs            Linux 5.8   no            pods cannot be enrolled
  kernel programs  Linux 5.19  all 3 load    pods cannot be enrolled or accelerated
 End-to-end test: passed
-bpffs: no: /tmp is not a BPF file system; mount one with `mount -t bpf bpf DIRECTORY`, or name another with --bpffs
+bpffs: no: /tmp is not a BPF file system; mount one with `mount -t bpf -o mode=0700 bpf DIRECTORY`, \
+or name another with --bpffs
 Not usable: this machine lacks bpffs"
     )]
     #[case::only_an_optional_program_is_forbidden(
