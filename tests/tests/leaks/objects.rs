@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The programs, maps and links of one node, by their ids. Never takes those of another node for them, whatever their
-//! names are.
+//! The programs, maps and links of one node, by their ids. Never counts those of another node, whatever their names
+//! are.
 
 use std::collections::BTreeSet;
 
 use aya::{
-    maps::{MapInfo, loaded_maps},
+    maps::{MapInfo, MapType},
     programs::{
         ProgramInfo,
         links::{FdLink, PinnedLink},
@@ -18,32 +18,39 @@ use testkit::Node;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Object {
     Program(u32),
-    Map(u32),
     Link(u32),
+    /// A map that is no program array.
+    Map(u32),
+    ProgramArray(u32),
 }
 
-/// What the kernel has at this moment.
+/// The programs and links that the kernel has at this moment.
+///
+/// Maps are not listed. To list them, a process opens each of them, and it leaks a program array if it opens it just
+/// when the last user lets go: the kernel then begins to empty the array twice, takes a reference each time, and drops
+/// one ([`prog_array_map_clear`](https://github.com/torvalds/linux/blob/v6.12/kernel/bpf/arraymap.c)).
 struct Kernel {
     /// Each program with its maps.
     programs: Vec<(u32, Vec<u32>)>,
-    maps: Vec<u32>,
     /// Each link with its program.
     links: Vec<(u32, u32)>,
 }
 
-/// Everything of `node` that is loaded: what is pinned, the programs of links, the maps of programs, and, pinned or
-/// not, the programs that use such maps and the links to such programs.
+/// All objects of `node`: what is pinned, the programs of links, and the maps of programs. Also, pinned or not, the
+/// programs that use such a map, and the links to such programs.
 pub(crate) fn of_node(node: &Node) -> BTreeSet<Object> {
     let kernel = Kernel::look();
     let mut found = pinned(node);
     loop {
         let count = found.len();
         for (program, maps) in &kernel.programs {
-            if maps.iter().any(|map| found.contains(&Object::Map(*map))) {
+            let is_array = |map: &u32| found.contains(&Object::ProgramArray(*map));
+            let uses_known = maps.iter().any(|map| is_array(map) || found.contains(&Object::Map(*map)));
+            if uses_known || found.contains(&Object::Program(*program)) {
+                // Program arrays are pinned, so each of them is known already.
+                let maps: Vec<Object> = maps.iter().filter(|map| !is_array(map)).copied().map(Object::Map).collect();
                 found.insert(Object::Program(*program));
-            }
-            if found.contains(&Object::Program(*program)) {
-                found.extend(maps.iter().copied().map(Object::Map));
+                found.extend(maps);
             }
         }
         for (link, program) in &kernel.links {
@@ -60,17 +67,34 @@ pub(crate) fn of_node(node: &Node) -> BTreeSet<Object> {
     }
 }
 
-/// Which of `objects` the kernel still has.
-pub(crate) fn still_loaded(objects: &BTreeSet<Object>) -> BTreeSet<Object> {
-    let Kernel { programs, maps, links } = Kernel::look();
+/// Some of `objects` that the kernel still has; none if it has none.
+///
+/// Looks at maps only when no program and no link is left, and at program arrays last. The kernel empties an array
+/// before it frees the programs in it, so by then nobody else is letting go of the array.
+pub(crate) fn some_still_loaded(objects: &BTreeSet<Object>) -> BTreeSet<Object> {
+    let Kernel { programs, links } = Kernel::look();
     let programs = programs.into_iter().map(|(program, _)| Object::Program(program));
-    let links = links.into_iter().map(|(link, _)| Object::Link(link));
-    let loaded: BTreeSet<Object> = programs.chain(maps.into_iter().map(Object::Map)).chain(links).collect();
-    objects.intersection(&loaded).copied().collect()
+    let loaded: BTreeSet<Object> = programs.chain(links.into_iter().map(|(link, _)| Object::Link(link))).collect();
+    let mut left: BTreeSet<Object> = objects.intersection(&loaded).copied().collect();
+    for arrays in [false, true] {
+        if left.is_empty() {
+            left = objects.iter().copied().filter(|object| map_exists(*object, arrays)).collect();
+        }
+    }
+    left
+}
+
+/// Whether this is a program array, or another map, and still exists.
+fn map_exists(object: Object, arrays: bool) -> bool {
+    match object {
+        Object::Map(id) if !arrays => MapInfo::from_id(id).is_ok(),
+        Object::ProgramArray(id) if arrays => MapInfo::from_id(id).is_ok(),
+        Object::Program(_) | Object::Link(_) | Object::Map(_) | Object::ProgramArray(_) => false,
+    }
 }
 
 impl Kernel {
-    /// Leaves out what is freed between listing and asking.
+    /// Leaves out objects that are freed while this looks.
     fn look() -> Self {
         let programs = loaded_programs().flatten().filter_map(|program| {
             let maps = program.map_ids().ok()?.expect("this kernel names the maps of a program");
@@ -78,14 +102,13 @@ impl Kernel {
         });
         Self {
             programs: programs.collect(),
-            maps: loaded_maps().flatten().map(|map| map.id()).collect(),
             links: loaded_links().flatten().map(|link| (link.id(), link.program_id())).collect(),
         }
     }
 }
 
-/// What `interceptor` has pinned; the kernel itself pins two programs in each bpffs. The directory says of which kind
-/// a pin is.
+/// What `interceptor` has pinned. (The kernel itself pins two programs in each BPF file system.) The directory tells
+/// what a pin is.
 fn pinned(node: &Node) -> BTreeSet<Object> {
     let home = node.bpffs().join("interceptor");
     let pins = node.pins().into_iter().filter(|pin| pin.starts_with(&home) && !pin.is_dir());
@@ -99,11 +122,19 @@ fn pinned(node: &Node) -> BTreeSet<Object> {
         } else if below("programs") {
             ProgramInfo::from_pin(&pin).map(|program| Object::Program(program.id())).ok()
         } else if below("maps") {
-            MapInfo::from_pin(&pin).map(|map| Object::Map(map.id())).ok()
+            MapInfo::from_pin(&pin).ok().map(|map| of_map(&map))
         } else {
             None
         };
         opened.unwrap_or_else(|| panic!("{} is neither program, map nor link", pin.display()))
     };
     pins.map(object).collect()
+}
+
+fn of_map(map: &MapInfo) -> Object {
+    if matches!(map.map_type(), Ok(MapType::ProgramArray)) {
+        Object::ProgramArray(map.id())
+    } else {
+        Object::Map(map.id())
+    }
 }
