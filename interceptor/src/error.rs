@@ -149,9 +149,10 @@ impl fmt::Display for Missing {
 }
 
 impl fmt::Display for Process {
+    /// A process chooses its own name, so what a terminal or a log could take for more than text is escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pid, name } = self;
-        write!(f, "{pid} ({name})")
+        write!(f, "{pid} ({})", name.escape_debug())
     }
 }
 
@@ -182,4 +183,15 @@ pub(crate) fn is_not_permitted(error: &anyhow::Error) -> bool {
             .is_some_and(|cause| cause.raw_os_error() == Some(nix::libc::EPERM))
             || cause.downcast_ref() == Some(&nix::Error::EPERM)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_cannot_write_lines_or_control_codes_with_its_name() {
+        let process = Process { pid: 7, name: "a\n\u{1b}[2J ok".to_owned() };
+        assert_eq!(process.to_string(), r"7 (a\n\u{1b}[2J ok)");
+    }
 }

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_held_is_waited_for_no_longer_than_asked() {
+    fn a_held_lock_is_given_up_on_and_its_holder_is_named() {
         let work = tempfile::tempdir().unwrap();
         let home = Home::at(&work.path().join("interceptor"));
         let _held = Lock::take(&home, Duration::ZERO).unwrap();
