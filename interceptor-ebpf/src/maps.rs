@@ -2,14 +2,16 @@
 //! The maps of the kernel object, with their types and sizes. [`interceptor_policy::maps`] says what each holds. This
 //! file reads and writes none of them.
 
+use core::cell::UnsafeCell;
+
 use aya_ebpf::{
     bindings::{BPF_F_CLONE, BPF_F_NO_PREALLOC},
-    btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, ProgramArray, SockHash},
+    btf_maps::{Array, HashMap, HashOfMaps, LpmTrie, PerCpuArray, PerCpuHashMap, ProgramArray, SockHash},
     macros::btf_map,
 };
 use interceptor_policy::{
-    Address, AddressClass, AddressKey, AskedServer, Caller, Counters, Enrollment, ListenerKey, MAX_PODS, NodeState,
-    NumberClass, NumberKey, Owner, ProxyListener, SlotEntry,
+    Address, AddressClass, AddressKey, AskedServer, Caller, CellClaim, Counters, Enrollment, ListenerKey, MAX_PODS,
+    NodeState, NumberClass, NumberKey, Owner, ProxyListener, SlotKey, SlotValue,
     acceleration::{FlowKey, Handshake, SocketState},
     maps::{self as names, MapName},
 };
@@ -20,6 +22,11 @@ use crate::sk_storage::SkStorage;
 const SPARSE: usize = BPF_F_NO_PREALLOC as usize;
 /// Accepted sockets inherit the value of the listening socket.
 const INHERITED: usize = (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize;
+
+/// A pod's table of slots. The loader makes one for each pod.
+pub(crate) type SlotTrie = LpmTrie<SlotKey, SlotWords, { SlotKey::MAX_ENTRIES as usize }>;
+/// A [`SlotValue`], of which programs change single words.
+pub(crate) type SlotWords = [UnsafeCell<u64>; size_of::<SlotValue>() / size_of::<u64>()];
 
 /// Defines maps. A map that the lists in [`names`] do not name does not compile, and neither does a list that names a
 /// map more than there are.
@@ -48,7 +55,8 @@ maps! {
     static SOURCE_ADDRS: LpmTrie<AddressKey, Address, 1_048_576>;
     static PRIMARY_ADDRS: HashMap<AddressKey, Address, 65_536, SPARSE>;
 
-    static SLOTS: LruHashMap<u32, SlotEntry, 65_536>;
+    static SLOTS: HashOfMaps<u64, SlotTrie, MAX_PODS, SPARSE>;
+    static SLOT_CLAIMS: HashMap<CellClaim, u32, 1024>;
     static LISTENERS: SockHash<ListenerKey, 65_536>;
     static LOOKUP_CALLER: PerCpuArray<Caller, 1>;
     static LOOKUP_PROGS: ProgramArray<1>;

@@ -1,29 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Slots: where a redirected connection was going. This file takes slots and reads them back; it never frees one,
-//! because the kernel recycles the least recently used.
+//! Slots: where a redirected connection was going. This file takes slots and reads them back.
+//!
+//! A pod's first destinations get cells that were never used. When there are none left, a cell is given to another
+//! destination if nobody has connected to its own for [`Use::KEPT`] seconds.
 
-use aya_ebpf::bindings::BPF_NOEXIST;
-use interceptor_policy::{Address, Destination, Reason, Slot, SlotAddress, SlotCandidates, SlotEntry};
+use core::cell::UnsafeCell;
+
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    btf_maps::lpm_trie::Key,
+    helpers::generated::{bpf_get_prandom_u32, bpf_ktime_get_coarse_ns},
+};
+use interceptor_policy::{
+    Address, Cell, CellClaim, Destination, FreeCells, Reason, Slot, SlotAddress, SlotKey, SlotValue, Use, nth_cell,
+};
 
 use crate::{
-    kernel_memory::constant,
-    maps::SLOTS,
+    maps::{SLOT_CLAIMS, SLOTS, SlotTrie, SlotWords},
     pod::Pod,
     search::{Search, find_first},
 };
 
-/// The loader chooses it at random; [`SlotCandidates::of`] says why.
-#[unsafe(no_mangle)]
-static SLOT_SEED: u32 = 0;
+/// How many cells are tried one after the other, beginning with the first that may never have been used.
+const TRIED_IN_ORDER: u32 = 8;
+/// How many cells are tried in all. The rest is chosen at random. If half of all cells are in use, all of those are one
+/// time out of 16 million.
+const TRIED: u32 = TRIED_IN_ORDER + 24;
 
 impl Pod<'_> {
-    /// The slot that holds `destination` for this pod already, or else a free slot, which then holds it. `None` if all
-    /// candidates hold other destinations.
+    /// The slot that the pod has for `destination` already, or else one that it gets now. `None` if all cells that were
+    /// tried are in use, or if there is no memory.
     #[inline(always)]
     pub(crate) fn take_slot(self, destination: Destination) -> Option<Slot> {
-        let entry = SlotEntry::new(self.netns_cookie, destination);
-        let candidates = SlotCandidates::of(&entry, constant!(SLOT_SEED));
-        find_first(SlotCandidates::COUNT, SlotSearch { candidates, entry }).map(|candidate| candidates.nth(candidate))
+        let table = self.slots()?;
+        let now = seconds();
+        table
+            .held(destination, now)
+            .or_else(|| table.take(self.netns_cookie, destination, now))
     }
 
     /// The slot in an address, if the connection to that address and `port` is to the sidecar.
@@ -36,40 +49,191 @@ impl Pod<'_> {
         }
     }
 
-    /// The destination that the slot holds for this pod. If it was recycled, that is counted.
+    /// The destination that the slot stands for. If its cell has another slot by now, that is counted.
     #[inline(always)]
     pub(crate) fn destination(self, slot: Slot) -> Option<Destination> {
-        if let Some(entry) = SLOTS.get_ptr(slot.key()) {
-            // SAFETY: the kernel overwrites an entry only when it recycles it, and it recycles the entries first that
-            // were not looked up for the longest time.
-            let SlotEntry { netns_cookie, destination, padding: _ } = unsafe { *entry };
-            if netns_cookie == self.netns_cookie {
-                return Some(destination);
+        if let Some(table) = self.slots()
+            && let Some(entry) = table.entry(SlotKey::of_cell(slot.cell()))
+        {
+            let cell = Cell::from(value(entry));
+            if cell.slot(slot.cell()).same(slot) {
+                return Some(cell.destination);
             }
         }
-        // The slot was recycled, perhaps for another pod.
         self.count(Reason::SlotForgotten);
         None
     }
+
+    /// The pod's table. A pod that is being removed has none.
+    #[inline(always)]
+    fn slots(self) -> Option<SlotTable<'static>> {
+        // SAFETY: a table lives as long as any program that can see it.
+        unsafe { SLOTS.get(&self.netns_cookie) }.map(SlotTable)
+    }
 }
 
-/// Looks for a slot that holds `entry`, or can.
-struct SlotSearch {
-    candidates: SlotCandidates,
-    entry: SlotEntry,
+/// Seconds since the machine started.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "a machine does not run for 136 years")]
+fn seconds() -> u32 {
+    // SAFETY: the helper takes nothing.
+    (unsafe { bpf_ktime_get_coarse_ns() } / 1_000_000_000) as u32
 }
 
-impl Search for SlotSearch {
-    /// Accepts a slot that holds the entry, or is free. A free slot gets the entry at once.
+/// A pod's table of slots.
+#[derive(Clone, Copy)]
+struct SlotTable<'a>(&'a SlotTrie);
+
+impl<'a> SlotTable<'a> {
+    /// The slot that a destination has already. It keeps it from now on.
+    #[inline(always)]
+    fn held(self, destination: Destination, now: u32) -> Option<Slot> {
+        let entry = self.entry(SlotKey::of_destination(destination))?;
+        let Use { slot, .. } = value(entry).into();
+        write(&entry[Use::LAST], SlotValue::from(Use::new(slot, now))[Use::LAST]);
+        Some(slot)
+    }
+
+    /// Gives the destination a slot. `None` if that fails.
+    #[inline(always)]
+    fn take(self, pod: u64, destination: Destination, now: u32) -> Option<Slot> {
+        let free = &self.entry(SlotKey::FREE_CELLS)?[FreeCells::NEXT];
+        let next = read(free) as u32;
+        // SAFETY: the helper takes nothing.
+        let random = unsafe { bpf_get_prandom_u32() };
+        let search = CellSearch { table: self, pod, next, random, now };
+        let tried = find_first(TRIED, search)?;
+        let number = number_of(next, random, tried);
+        if tried < TRIED_IN_ORDER {
+            write(free, u64::from(number) + 1);
+        } else {
+            // All the cells from `next` on are in use.
+            write(free, next.saturating_add(TRIED_IN_ORDER).min(Slot::CELLS).into());
+        }
+        let taken = self.replace(number, destination, now);
+        release(pod, number);
+        taken
+    }
+
+    /// Gives the destination this cell, which must be claimed.
+    #[inline(always)]
+    fn replace(self, number: u32, destination: Destination, now: u32) -> Option<Slot> {
+        let mut generation = 0;
+        if let Some(entry) = self.entry(SlotKey::of_cell(number)) {
+            let before = Cell::from(value(entry));
+            generation = before.generation.wrapping_add(1);
+            let key = SlotKey::of_destination(before.destination);
+            if let Some(entry) = self.entry(key)
+                && Use::from(value(entry)).slot.same(before.slot(number))
+            {
+                // It fails if the entry is gone, and that is what is wanted.
+                let _removed = self.0.remove(&Key::new(SlotKey::BITS, key));
+            }
+        }
+        let cell = Cell { destination, generation };
+        let slot = cell.slot(number);
+        self.insert(SlotKey::of_cell(number), cell.into())?;
+        self.insert(SlotKey::of_destination(destination), Use::new(slot, now).into())?;
+        Some(slot)
+    }
+
+    /// Whether the cell can be given to another destination.
+    #[inline(always)]
+    fn is_free(self, number: u32, now: u32) -> bool {
+        let Some(entry) = self.entry(SlotKey::of_cell(number)) else {
+            return true; // it was never used
+        };
+        let cell = Cell::from(value(entry));
+        let Some(entry) = self.entry(SlotKey::of_destination(cell.destination)) else {
+            return true; // there was no memory to remember that the destination has it
+        };
+        let held = Use::from(value(entry));
+        !(held.slot.same(cell.slot(number)) && held.is_recent(now))
+    }
+
+    #[inline(always)]
+    fn entry(self, key: SlotKey) -> Option<&'a SlotWords> {
+        self.0.get(&Key::new(SlotKey::BITS, key))
+    }
+
+    /// `None` if there is no memory.
+    #[inline(always)]
+    fn insert(self, key: SlotKey, value: SlotValue) -> Option<()> {
+        let words = value.map(UnsafeCell::new);
+        self.0.insert(&Key::new(SlotKey::BITS, key), words, 0).ok()
+    }
+}
+
+/// Looks for a cell that can be given to another destination.
+struct CellSearch<'a> {
+    table: SlotTable<'a>,
+    pod: u64,
+    next: u32,
+    random: u32,
+    now: u32,
+}
+
+impl Search for CellSearch<'_> {
+    /// Accepts a cell that is free. It is claimed then.
     #[inline(always)]
     fn accepts(&self, candidate: u32) -> bool {
-        let slot = self.candidates.nth(candidate);
-        let Some(held) = SLOTS.get_ptr(slot.key()) else {
-            // An error means that another CPU has just taken the slot. If it was for the same destination, this search
-            // goes on, and the destination is in two slots. That does no harm.
-            return SLOTS.insert(slot.key(), self.entry, u64::from(BPF_NOEXIST)).is_ok();
-        };
-        // SAFETY: the kernel recycles the least recently used entries. This one was looked up a moment ago.
-        unsafe { &*held }.same(&self.entry)
+        let number = number_of(self.next, self.random, candidate);
+        if number >= Slot::CELLS || !self.table.is_free(number, self.now) || !claim(self.pod, number) {
+            return false;
+        }
+        // Another program may have given it to a destination before it was claimed.
+        let free = self.table.is_free(number, self.now);
+        if !free {
+            release(self.pod, number);
+        }
+        free
     }
+}
+
+/// The number of the cell that is tried as this candidate. From [`Slot::CELLS`] on there is none.
+#[inline(always)]
+fn number_of(next: u32, random: u32, candidate: u32) -> u32 {
+    if candidate < TRIED_IN_ORDER {
+        next.saturating_add(candidate)
+    } else {
+        nth_cell(random, candidate)
+    }
+}
+
+/// Claims a cell. False if another program has claimed it.
+#[inline(always)]
+fn claim(pod: u64, number: u32) -> bool {
+    SLOT_CLAIMS.insert(claimed(pod, number), 0, u64::from(BPF_NOEXIST)).is_ok()
+}
+
+#[inline(always)]
+fn release(pod: u64, number: u32) {
+    // It never fails: only the program that has inserted the claim removes it.
+    let _removed = SLOT_CLAIMS.remove(claimed(pod, number));
+}
+
+#[inline(always)]
+fn claimed(pod: u64, number: u32) -> CellClaim {
+    CellClaim { netns_cookie: pod, cell: number.into() }
+}
+
+/// The words of an entry.
+#[inline(always)]
+fn value(entry: &SlotWords) -> SlotValue {
+    let [a, b, c] = entry;
+    [read(a), read(b), read(c)]
+}
+
+/// Reads a word that other programs may write. Words are read and written whole.
+#[inline(always)]
+fn read(word: &UnsafeCell<u64>) -> u64 {
+    // SAFETY: an entry lives as long as any program that can see it.
+    unsafe { word.get().read_volatile() }
+}
+
+/// Writes a word that other programs may read or write.
+#[inline(always)]
+fn write(word: &UnsafeCell<u64>, value: u64) {
+    // SAFETY: as above. Programs may write to entries.
+    unsafe { word.get().write_volatile(value) };
 }

@@ -22,9 +22,9 @@ mod tables;
 mod verdict;
 
 pub use abi::{
-    ABI_VERSION, AddressClass, AddressKey, AskedServer, Caller, Counters, Destination, Enrollment, LISTENERS_PER_PORT,
-    ListenerKey, ListenerScope, MAX_PODS, NodeState, NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags,
-    ProxyListener, SlotEntry,
+    ABI_VERSION, AddressClass, AddressKey, AskedServer, Caller, Cell, CellClaim, Counters, Destination, Enrollment,
+    FreeCells, LISTENERS_PER_PORT, ListenerKey, ListenerScope, MAX_PODS, NodeState, NumberClass, NumberKey,
+    NumberSpace, Policy, PolicyFlags, ProxyListener, SlotKey, SlotValue, Use,
 };
 pub use action::Action;
 pub use address::Address;
@@ -32,6 +32,6 @@ pub use decide::{DNS_SERVICE_PORT, decide};
 pub use flow::{Flow, Inbound, LOOPBACK_INTERFACE, Outbound, Protocol};
 pub use owner::Owner;
 pub use reason::{Decision, Reason, ReasonKind};
-pub use slot::{Slot, SlotAddress, SlotCandidates};
+pub use slot::{Slot, SlotAddress, nth_cell};
 pub use tables::Tables;
 pub use verdict::Verdict;

@@ -54,9 +54,13 @@ lists! {
         /// Hash: [`AddressKey`](crate::AddressKey) of a secondary address → first [`Address`](crate::Address) of its
         /// interface. REDIRECT turns the local address of an inbound connection into that.
         PRIMARY_ADDRS;
-        /// LRU hash: number of a [`Slot`](crate::Slot) → [`SlotEntry`](crate::SlotEntry). Nobody can connect to a slot
-        /// that a program did not give them, nor use a slot of another pod.
+        /// Hash of maps: cookie → the pod's table of slots, a trie: [`SlotKey`](crate::SlotKey) →
+        /// [`SlotValue`](crate::SlotValue). Nobody can connect to a slot that a program did not give them, and no pod
+        /// has anything in another's table.
         SLOTS;
+        /// Hash: [`CellClaim`](crate::CellClaim) → nothing. An entry exists while one program gives the cell of a pod
+        /// to a destination, so that no other does.
+        SLOT_CLAIMS;
         /// Socket hash: [`ListenerKey`](crate::ListenerKey) → a listening socket of a sidecar. The kernel removes the
         /// entry when the socket is closed.
         LISTENERS;

@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Slots, and how a slot is written into an address. The slots' contents are in the map of slots, not here.
+//! Slots, and how a slot is written into an address. What a slot stands for is in its pod's table, not here.
 
-use crate::{abi::SlotEntry, address::Address};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::address::Address;
 
 /// A number that stands for a destination of one pod while a redirected connection lasts.
 ///
 /// It is in the low bits of the local address that the connection really goes to. So the programs find the destination
 /// again without any state per connection, and every destination has the whole range of ephemeral ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// The low 16 bits are a cell of the pod's table, the next 5 bits a generation. A cell that is given to another
+/// destination gets the next generation. So the address of a connection that is older leads to no destination instead
+/// of to the wrong one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(transparent)]
 pub struct Slot(u32);
 
-const SLOT_BITS: u32 = 21;
+const CELL_BITS: u32 = 16;
+const GENERATION_BITS: u32 = 5;
+const SLOT_BITS: u32 = CELL_BITS + GENERATION_BITS;
 const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
 /// Set when the connection has a loopback source although the application left the source open. Both ends are shown the
 /// pod's address instead, which is what they see under iptables.
@@ -25,10 +34,33 @@ const PREFIX_V6: [u32; 2] = [0xfd69_6e74_u32.to_be(), 0x6572_6365_u32.to_be()];
 const RANGE_V6: u32 = 0x8000_0000;
 
 impl Slot {
-    /// The key in the map of slots.
+    /// How many cells a pod has. The last number is none: nobody can connect to 127.255.255.255, which is a broadcast
+    /// address.
+    pub const CELLS: u32 = (1 << CELL_BITS) - 1;
+
+    /// How many slots a cell is given to, one after the other, before the first of them is in use again.
+    pub const GENERATIONS: u32 = 1 << GENERATION_BITS;
+
+    /// The slot of a cell, below [`Self::CELLS`], in a generation. Generations go round.
     #[inline(always)]
-    pub const fn key(self) -> u32 {
-        self.0
+    pub const fn new(cell: u32, generation: u32) -> Self {
+        Self((generation % Self::GENERATIONS) << CELL_BITS | cell)
+    }
+
+    #[inline(always)]
+    pub const fn cell(self) -> u32 {
+        self.0 & ((1 << CELL_BITS) - 1)
+    }
+
+    #[inline(always)]
+    pub const fn generation(self) -> u32 {
+        self.0 >> CELL_BITS
+    }
+
+    /// Equality, as a number.
+    #[inline(always)]
+    pub const fn same(self, other: Self) -> bool {
+        self.0 == other.0
     }
 }
 
@@ -83,37 +115,10 @@ impl SlotAddress {
     }
 }
 
-/// The slots that may hold a destination of a pod, in the order in which they are tried.
-#[derive(Clone, Copy, Debug)]
-pub struct SlotCandidates(u32);
-
-impl SlotCandidates {
-    /// How many there are.
-    pub const COUNT: u32 = 8;
-
-    /// The loader chooses a new `seed` whenever it loads the programs. Without that, somebody could prepare
-    /// destinations that fill the candidates of another pod.
-    #[inline(always)]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "cookies count up, so their lower halves differ"
-    )]
-    pub const fn of(entry: &SlotEntry, seed: u32) -> Self {
-        let [a, b, c, d] = entry.destination.address.0;
-        // IPv4 addresses differ in the last word only, so the other words share one round of mixing.
-        let hash = mix(seed ^ a ^ b.rotate_left(11) ^ c.rotate_left(22));
-        Self(mix(
-            mix(mix(hash ^ d) ^ entry.destination.port as u32) ^ entry.netns_cookie as u32
-        ))
-    }
-
-    /// The `n`-th candidate, below [`Self::COUNT`].
-    #[inline(always)]
-    pub const fn nth(self, n: u32) -> Slot {
-        let slot = mix(self.0 ^ n.wrapping_mul(0x9e37_79b9)) & SLOT_MASK;
-        // Nobody can connect to 127.255.255.255, which is a broadcast address.
-        Slot(if slot == SLOT_MASK { 0 } else { slot })
-    }
+/// The `n`-th of the cells that are tried one after the other for a destination that gets a cell which was used before.
+#[inline(always)]
+pub const fn nth_cell(random: u32, n: u32) -> u32 {
+    mix(random ^ n.wrapping_mul(0x9e37_79b9)) % Slot::CELLS
 }
 
 /// The finalizer of [MurmurHash3](https://github.com/aappleby/smhasher/wiki/MurmurHash3), a bijection with full
@@ -132,31 +137,25 @@ mod tests {
     use core::net::Ipv4Addr;
 
     use proptest::prelude::*;
-    use rstest::rstest;
 
     use super::*;
-    use crate::abi::Destination;
-
-    fn entry(ip: u32, port: u16) -> SlotEntry {
-        SlotEntry::new(4_001, Destination::new(Address::from(Ipv4Addr::from(ip)), port))
-    }
 
     proptest! {
         #[test]
         fn a_slot_survives_its_address(
             words: [u32; 4],
-            port: u16,
-            seed: u32,
-            n in 0..SlotCandidates::COUNT,
+            ip: u32,
+            cell in 0..Slot::CELLS,
+            generation: u32,
             source_is_pod: bool,
             transparent: bool,
         ) {
-            let any_family = SlotEntry::new(u64::from(seed), Destination::new(Address(words), port));
-            for entry in [entry(words[3], port), any_family] {
-                let slot = SlotCandidates::of(&entry, seed).nth(n);
+            let slot = Slot::new(cell, generation);
+            prop_assert_eq!((slot.cell(), slot.generation()), (cell, generation % Slot::GENERATIONS));
+            for destination in [Address(words), Address::from(Ipv4Addr::from(ip))] {
                 let slot_address = SlotAddress { slot, source_is_pod, transparent };
-                let address = slot_address.encode(entry.destination.address);
-                prop_assert_eq!(address.is_v4(), entry.destination.address.is_v4());
+                let address = slot_address.encode(destination);
+                prop_assert_eq!(address.is_v4(), destination.is_v4());
                 prop_assert_ne!(address, Address::from(Ipv4Addr::new(127, 255, 255, 255)));
                 prop_assert_eq!(SlotAddress::decode(address), Some(slot_address));
             }
@@ -176,16 +175,18 @@ mod tests {
         }
     }
 
-    /// Similar keys must not get the same slots: neighboring destinations, and one destination in many pods.
-    #[rstest]
-    #[case::destinations(|index| entry(0x0a00_0000 + index, 80))]
-    #[case::pods(|index| SlotEntry { netns_cookie: u64::from(index), ..entry(0x0a00_0000, 80) })]
-    fn neighbors_spread(#[case] entry_at: fn(u32) -> SlotEntry) {
-        let mut low = [0_u32; 16];
-        for index in 0..16_000 {
-            let slot = SlotCandidates::of(&entry_at(index), 7).nth(0);
-            low[(slot.key() % 16) as usize] += 1;
+    /// A pod's destination is refused only if nearly the whole table is in use. So the cells that are tried must be all
+    /// over it.
+    #[test]
+    fn the_cells_that_are_tried_spread() {
+        let mut tried = [false; Slot::CELLS as usize];
+        for random in 0..1000 {
+            for n in 0..32 {
+                tried[nth_cell(random, n) as usize] = true;
+            }
         }
-        assert!(low.iter().all(|count| (800..1200).contains(count)), "{low:?}");
+        // 32,000 draws out of 65,535 find 39 % of them.
+        let count = tried.iter().filter(|tried| **tried).count();
+        assert!((24_000..27_000).contains(&count), "{count}");
     }
 }

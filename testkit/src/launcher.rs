@@ -91,6 +91,12 @@ impl Launcher {
         self.answer("connect", flags, to)
     }
 
+    /// `interceptor-probe flood`: calls `connect()` for so many destinations, the first of which is given. No call
+    /// succeeds.
+    pub fn flood(&self, count: usize, first: &str) -> Tally {
+        self.answer("flood", &["--count", &count.to_string()], &[first])
+    }
+
     /// Connects again and again until its standard input is closed; then says its [`Tally`].
     pub fn load(&self, to: &str) -> Process {
         let mut command = self.probe();

@@ -26,6 +26,15 @@ impl OpenConnection {
         assert_eq!(self.try_echo(line), Ok(line.to_owned()), "the connection no longer works");
     }
 
+    /// The same, and what the socket looks like afterward.
+    #[track_caller]
+    pub fn look(&mut self) -> Report {
+        self.process.say("look");
+        let report: Report = self.process.json();
+        assert_eq!(report.received.as_deref(), Some("look"), "the connection no longer works");
+        report
+    }
+
     /// Sends a line; what came back, or the errno.
     pub fn try_echo(&mut self, line: &str) -> Result<String, String> {
         self.process.say(line);

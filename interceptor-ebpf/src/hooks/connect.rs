@@ -32,12 +32,11 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
                     socket.bound_interface(),
                 )
             });
-    let dialed = Destination::new(user.address(), user.port());
     let flow = Outbound {
         protocol: Protocol::from_number(user.protocol()),
         source,
-        destination: dialed.address.as_reached_from(source),
-        port: dialed.port,
+        destination: user.address().as_reached_from(source),
+        port: user.port(),
         owner,
         mark,
         interface,
@@ -50,10 +49,10 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     };
     let proxy_port = match verdict.action {
         Action::Pass => {
-            if pod.slot_in(dialed.address, dialed.port).is_some() {
-                // The application dialed a slot address itself. Send it to plain loopback instead, so that only a
-                // redirect can use a slot.
-                user.set_address(dialed.address.loopback());
+            if pod.slot_in(flow.destination, flow.port).is_some() {
+                // The application dialed a slot address itself, or its socket has one and it dialed 0.0.0.0. Send it
+                // to plain loopback instead, so that only a redirect can use a slot.
+                user.set_address(user.address().loopback());
             }
             return ALLOW;
         }

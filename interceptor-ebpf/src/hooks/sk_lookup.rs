@@ -10,8 +10,8 @@ use aya_ebpf::{
     programs::SkLookupContext,
 };
 use interceptor_policy::{
-    Action, Address, AddressClass, Caller, Inbound, LISTENERS_PER_PORT, ListenerKey, ListenerScope, Protocol, Reason,
-    SlotAddress, Tables as _,
+    Action, Address, Caller, Inbound, LISTENERS_PER_PORT, LOOPBACK_INTERFACE, ListenerKey, ListenerScope, Protocol,
+    Reason, SlotAddress,
 };
 
 use crate::{
@@ -34,15 +34,16 @@ pub(crate) fn select_socket(ctx: &SkLookupContext) -> u32 {
     };
     let (source, destination) = addresses(ctx.lookup);
     let port = low_half(field!(ctx.lookup, local_port));
-    if SlotAddress::is_in_network_v6(destination) && !pod.address(source).has(AddressClass::LOCAL) {
+    let interface = field!(ctx.lookup, ingress_ifindex);
+    let to_slot = pod.slot_in(destination, port).is_some();
+    if (to_slot || SlotAddress::is_in_network_v6(destination)) && interface != LOOPBACK_INTERFACE {
         pod.count(Reason::SlotFromOutside);
         return SK_DROP; // fail closed: only a redirected connection of the pod itself may use a slot
     }
-    if pod.slot_in(destination, port).is_some() {
+    if to_slot {
         return to_sidecar(ctx, pod, port, ListenerScope::INSIDE); // connect() has decided
     }
     let protocol = Protocol::from_number(field!(ctx.lookup, protocol));
-    let interface = field!(ctx.lookup, ingress_ifindex);
     let verdict = rules::inbound(pod, Inbound { protocol, source, destination, port, interface });
     pod.count(verdict.reason);
     match verdict.action {

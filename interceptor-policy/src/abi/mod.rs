@@ -20,5 +20,5 @@ pub use keys::{AddressKey, NumberKey, NumberSpace};
 pub use listeners::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, ProxyListener};
 pub use lookup::Caller;
 pub use policy::{Policy, PolicyFlags};
-pub use slots::{AskedServer, Destination, SlotEntry};
+pub use slots::{AskedServer, Cell, CellClaim, Destination, FreeCells, SlotKey, SlotValue, Use};
 pub use version::ABI_VERSION;

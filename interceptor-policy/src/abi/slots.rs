@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What is remembered about a redirected connection or question: where it was going.
+//!
+//! A pod's table of slots is one trie, because a trie takes memory only for what is in it. All keys have the same
+//! length, so it is used as a map. It holds three kinds of entries: [`Cell`], [`Use`] and [`FreeCells`].
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute};
 
-use crate::address::Address;
+use crate::{address::Address, slot::Slot};
 
 /// Where a redirected connection was going.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
@@ -28,30 +31,138 @@ impl Destination {
     }
 }
 
-/// What a slot holds: a destination, and the pod that took the slot for it.
-///
-/// A pod that reads a slot of another pod finds nothing. So the connections of one pod can push a destination of
-/// another out of the map, but never put their own in its place.
+/// A key in a pod's table of slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
-pub struct SlotEntry {
-    /// The pod: the cookie of its network namespace.
-    pub netns_cookie: u64,
-    pub destination: Destination,
-    pub padding: u32,
+pub struct SlotKey {
+    words: [u32; 4],
+    /// A port, below 2^16, or one of the kinds of entries below.
+    kind: u32,
+    /// Aligns the value, which the kernel keeps right after the key.
+    padding: u32,
 }
 
-impl SlotEntry {
+const CELL: u32 = 1 << 16;
+const FREE_CELLS: u32 = 2 << 16;
+
+impl SlotKey {
+    /// The length of every key, in bits.
+    pub const BITS: u32 = 192;
+
+    /// How many entries a table can have: one [`Cell`] and one [`Use`] for each cell, and [`FreeCells`].
+    pub const MAX_ENTRIES: u32 = 2 * Slot::CELLS + 1;
+
+    /// The key of the [`FreeCells`].
+    pub const FREE_CELLS: Self = Self { words: [u32::MAX, 0, 0, 0], kind: FREE_CELLS, padding: 0 };
+
+    /// The key of a [`Cell`].
     #[inline(always)]
-    pub const fn new(netns_cookie: u64, destination: Destination) -> Self {
-        Self { netns_cookie, destination, padding: 0 }
+    pub const fn of_cell(cell: u32) -> Self {
+        // The first bits differ from those of IPv4 destinations, so these do not make the way to those longer.
+        Self { words: [u32::MAX, cell.to_be(), 0, 0], kind: CELL, padding: 0 }
     }
 
-    /// Equality, word by word.
+    /// The key of a [`Use`].
     #[inline(always)]
-    pub const fn same(&self, other: &Self) -> bool {
-        self.netns_cookie == other.netns_cookie && self.destination.same(&other.destination)
+    pub const fn of_destination(destination: Destination) -> Self {
+        Self { words: destination.address.0, kind: destination.port as u32, padding: 0 }
     }
+}
+
+/// A value in a pod's table of slots. It is not a struct, because Linux before 6.2 would then want type information of
+/// every pod's table
+/// ([`bpf_map_meta_equal`](https://github.com/torvalds/linux/blob/v6.1/kernel/bpf/map_in_map.c#L74)). Programs read and
+/// write it word by word.
+pub type SlotValue = [u64; 3];
+
+/// Defines how an entry is read from a value, and written to one. The sizes are compared when this is compiled.
+macro_rules! values {
+    ($($entry:ident),+) => {$(
+        impl From<SlotValue> for $entry {
+            #[inline(always)]
+            fn from(value: SlotValue) -> Self {
+                transmute!(value)
+            }
+        }
+
+        impl From<$entry> for SlotValue {
+            #[inline(always)]
+            fn from(entry: $entry) -> Self {
+                transmute!(entry)
+            }
+        }
+    )+};
+}
+
+values!(Cell, Use);
+
+/// A cell of the table: the slot that it stands for now, and that slot's destination. It is never changed: another slot
+/// is another entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct Cell {
+    pub destination: Destination,
+    /// The slot's generation. It counts on, and the slot has the low bits.
+    pub generation: u32,
+}
+
+impl Cell {
+    /// The slot of the cell with this number.
+    #[inline(always)]
+    pub const fn slot(&self, number: u32) -> Slot {
+        Slot::new(number, self.generation)
+    }
+}
+
+/// The slot that a destination has, and when it was last connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct Use {
+    pub slot: Slot,
+    /// Seconds since the machine started.
+    pub last: u32,
+    pub padding: [u32; 4],
+}
+
+impl Use {
+    /// For how many seconds a slot keeps its destination after the last connection to it.
+    pub const KEPT: u32 = 30;
+    /// The word of the value that has [`Self::last`].
+    pub const LAST: usize = 0;
+
+    #[inline(always)]
+    pub const fn new(slot: Slot, now: u32) -> Self {
+        Self { slot, last: now, padding: [0; 4] }
+    }
+
+    /// Whether the destination keeps its slot.
+    #[inline(always)]
+    pub const fn is_recent(&self, now: u32) -> bool {
+        now.wrapping_sub(self.last) < Self::KEPT
+    }
+}
+
+/// Where the cells begin that were never used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct FreeCells {
+    /// Most cells before this one were used. At [`Slot::CELLS`] there is no other.
+    pub next: u64,
+    pub padding: [u64; 2],
+}
+
+impl FreeCells {
+    /// The word of the value that has [`Self::next`].
+    pub const NEXT: usize = 0;
+}
+
+/// A cell that a program is giving to a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct CellClaim {
+    /// The pod: the cookie of its network namespace.
+    pub netns_cookie: u64,
+    pub cell: u64,
 }
 
 /// The DNS server that a UDP socket asks by way of the agent.
@@ -62,4 +173,33 @@ pub struct AskedServer {
     /// Not zero when the socket asks from loopback although its application left the source open. Then the application
     /// is shown the pod's address.
     pub source_is_pod: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// One destination's entry is never another entry.
+        #[test]
+        fn entries_of_different_kinds_have_different_keys(words: [u32; 4], port: u16, cell in 0..Slot::CELLS) {
+            let use_key = SlotKey::of_destination(Destination::new(Address(words), port));
+            prop_assert_ne!(use_key, SlotKey::of_cell(cell));
+            prop_assert_ne!(use_key, SlotKey::FREE_CELLS);
+            prop_assert_ne!(SlotKey::of_cell(cell), SlotKey::FREE_CELLS);
+        }
+    }
+
+    /// A clock of 32 bits goes round after 136 years, and the first seconds after that are like all others.
+    #[test]
+    fn a_slot_keeps_its_destination_for_a_while() {
+        for last in [0, 7, u32::MAX - 3] {
+            let used = Use::new(Slot::new(5, 0), last);
+            assert!(used.is_recent(last));
+            assert!(used.is_recent(last.wrapping_add(Use::KEPT - 1)));
+            assert!(!used.is_recent(last.wrapping_add(Use::KEPT)));
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 /// Raise it when a type in `abi` or `acceleration`, the list of reasons, or the meaning of a map changes. It is part of
 /// the path of all pins, so two versions never share a map.
-pub const ABI_VERSION: u32 = 10;
+pub const ABI_VERSION: u32 = 11;
 
 #[cfg(test)]
 mod tests {
@@ -19,7 +19,7 @@ mod tests {
             listeners::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, ProxyListener},
             lookup::Caller,
             policy::{Policy, PolicyFlags},
-            slots::{AskedServer, Destination, SlotEntry},
+            slots::{AskedServer, Cell, CellClaim, Destination, FreeCells, SlotKey, SlotValue, Use},
         },
         acceleration::{FlowKey, Handshake, Path, SeqNumbers, SocketState},
         address::Address,
@@ -32,7 +32,7 @@ mod tests {
     fn the_version_changes_with_the_layout() {
         let hash = layout();
         assert!(
-            (ABI_VERSION, hash) == (10, 0x4892_27e2_9017_534a),
+            (ABI_VERSION, hash) == (11, 0x65ed_437d_b856_12c4),
             "the layout changed: raise ABI_VERSION and write {hash:#018x} here"
         );
     }
@@ -83,7 +83,10 @@ mod tests {
             Enrollment { policy, fingerprint, netns_inode, cgroup_id, addresses, numbers }
             NodeState { last_generation, unfinished, object }
             Destination { address, port, padding }
-            SlotEntry { netns_cookie, destination, padding }
+            Cell { destination, generation }
+            Use { slot, last, padding }
+            FreeCells { next, padding }
+            CellClaim { netns_cookie, cell }
             AskedServer { server, source_is_pod }
             ListenerKey { netns_cookie, port, scope, index }
             ProxyListener { port }
@@ -95,7 +98,18 @@ mod tests {
                 key, peer_netns_cookie, sequence, path, urgent, budget, credit, peer_socket, memory_low
             }
         );
-        sizes!(hash, Address, AddressKey, NumberKey, ListenerScope, Path, Owner, Counters);
+        sizes!(
+            hash,
+            Address,
+            AddressKey,
+            NumberKey,
+            ListenerScope,
+            Path,
+            Owner,
+            Counters,
+            SlotKey,
+            SlotValue
+        );
         for (flag, bits) in [PolicyFlags::FLAGS, AddressClass::FLAGS, NumberClass::FLAGS]
             .into_iter()
             .flatten()
@@ -108,6 +122,7 @@ mod tests {
         }
         hash.number(MAX_PODS as u64);
         hash.number(u64::from(LISTENERS_PER_PORT));
+        hash.number(u64::from(SlotKey::MAX_ENTRIES));
         for name in [maps::ALL, maps::ACCELERATION].into_iter().flatten() {
             hash.text(name.as_str());
         }

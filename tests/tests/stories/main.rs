@@ -21,6 +21,7 @@ mod rerun;
 mod shared_bpffs;
 mod sidecar_first;
 mod sidecar_restart;
+mod slots;
 mod tproxy;
 mod twins;
 mod unread_output;

@@ -141,6 +141,7 @@ fn carry_out(
         }
         Step::PutInForce { netns_cookie } => {
             node.maps.add_counters(*netns_cookie)?;
+            node.maps.add_slots(*netns_cookie)?;
             node.maps.set_pod(*netns_cookie, entry(*generation, request)?)?;
             if let Some(mut acceleration) = PinnedAcceleration::open(&node.layout)? {
                 node.publish_pod_addresses(&mut acceleration)?;

@@ -11,6 +11,7 @@ pub(crate) mod lock;
 pub(crate) mod maps;
 pub(crate) mod pinned;
 pub(crate) mod removal;
+mod slot_table;
 pub(crate) mod staging;
 pub(crate) mod status;
 #[cfg(feature = "kernel-log")]

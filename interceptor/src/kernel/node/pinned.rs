@@ -81,6 +81,7 @@ impl PinnedNode {
     pub(crate) fn finish(&mut self) -> Result<()> {
         sys::wait_for_programs().context("Failed to wait for running programs (membarrier)")?;
         let pods = self.maps.pods()?;
+        self.maps.keep_slots_of(&pods.iter().map(|(cookie, _)| *cookie).collect())?;
         self.maps
             .sweep(|generation| pods.iter().any(|(_, enrollment)| enrollment.policy.generation == generation))?;
         let state = self.maps.node()?;

@@ -2,7 +2,6 @@
 //! The kernel object: its maps are created or opened, and its programs loaded. Nothing here attaches a program.
 
 use std::{
-    hash::{BuildHasher as _, RandomState},
     os::fd::{AsFd as _, OwnedFd},
     path::Path,
 };
@@ -123,10 +122,8 @@ enum AccelerationMaps<'a> {
 
 /// Creates the maps, or opens those pinned in `shared`, and gives the programs their constants.
 fn open(shared: Option<&Path>, acceleration: AccelerationMaps<'_>) -> Result<Ebpf> {
-    let seed = seed();
     let constants = btf::constants()?;
     let mut loader = EbpfLoader::new();
-    loader.override_global("SLOT_SEED", &seed, true);
     for (name, value) in &constants {
         loader.override_global(name, value, true);
     }
@@ -145,12 +142,6 @@ fn open(shared: Option<&Path>, acceleration: AccelerationMaps<'_>) -> Result<Ebp
         }
     }
     loader.load(OBJECT).context("Failed to create or open the maps")
-}
-
-/// A number that nobody can guess.
-#[expect(clippy::cast_possible_truncation, reason = "any 32 bits of it will do")]
-fn seed() -> u32 {
-    RandomState::new().hash_one(()) as u32
 }
 
 /// The log on lines of its own. No log adds no line.

@@ -126,7 +126,7 @@ fn echo(mut stream: BufReader<Socket>) -> anyhow::Result<()> {
             Ok(received) => (Some(received), None),
             Err(error) => (None, Some(error)),
         };
-        write_line(&Report { received, error, ..Report::default() })?;
+        write_line(&Report { received, error, ..look(stream.get_ref()) })?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod answer;
 mod ask;
 mod connect;
 mod datagram;
+mod flood;
 mod launch;
 mod mass;
 mod pair;
@@ -19,7 +20,9 @@ use std::{os::unix::process::CommandExt as _, process::Command};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
-use crate::{ask::Ask, connect::Connect, datagram::Datagram, launch::Launch, pair::Pair, serve::Serve, web::Web};
+use crate::{
+    ask::Ask, connect::Connect, datagram::Datagram, flood::Flood, launch::Launch, pair::Pair, serve::Serve, web::Web,
+};
 
 /// Starts a program or a network probe in a namespace, in a cgroup, as a user.
 #[derive(Parser)]
@@ -43,6 +46,8 @@ enum Action {
     },
     /// Connects by TCP and says what both ends see
     Connect(Connect),
+    /// Calls connect() for one destination after another, and counts how the calls end
+    Flood(Flood),
     /// Sends a UDP datagram and says who answers
     Datagram(Datagram),
     /// Asks several servers by UDP from one socket and says who answers
@@ -69,6 +74,7 @@ fn main() -> anyhow::Result<()> {
             Err(Command::new(program).args(arguments).exec()).with_context(|| format!("run {program}"))
         }
         Action::Connect(connect) => connect.run(&launch),
+        Action::Flood(flood) => flood.run(&launch),
         Action::Datagram(datagram) => datagram.run(&launch),
         Action::Ask(ask) => ask.run(&launch),
         Action::Serve(serve) => serve.run(&launch),
