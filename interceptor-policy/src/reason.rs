@@ -195,7 +195,7 @@ reasons! {
     }
 
     Failure {
-        /// A connection was to be redirected, and all its candidate slots hold other destinations.
+        /// A connection was to be redirected, and all slots that were tried are in use, or there is no memory.
         NoSlot, "no_slot",
             "no slot was free to remember the destination; refused";
         /// A connection was to be redirected, and the sidecar does not listen.
@@ -207,13 +207,13 @@ reasons! {
         /// A process that is not the sidecar listens on a port of the sidecar.
         ForeignListener, "foreign_listener",
             "a process that is not the sidecar listens on a sidecar port; it gets nothing";
-        /// A connection from outside was to the IPv6 network of the slots. Only we send connections there, and only
-        /// from inside.
+        /// A connection from outside was to the address of a slot, or to the IPv6 network of the slots. Only we send
+        /// connections there, and only from inside.
         SlotFromOutside, "slot_from_outside",
             "a connection from outside to an address that only redirection uses; refused";
-        /// `SO_ORIGINAL_DST` or `getpeername()` asked for a slot that was recycled.
+        /// `SO_ORIGINAL_DST` or `getpeername()` asked for a slot whose cell has another one by now.
         SlotForgotten, "slot_forgotten",
-            "the original destination of a connection was asked for after its slot had been recycled";
+            "the original destination of a connection was asked for after its slot had been given to another";
     }
 
     Acceleration {

@@ -57,7 +57,7 @@ use OriginalDestination::{Forgotten, Known, NotOurs};
 enum OriginalDestination {
     /// The connection is to the sidecar, and was going there.
     Known(Destination),
-    /// The slot was recycled. The sidecar must not take the address that it sees for the destination.
+    /// The slot has another destination by now. The sidecar must not take the address that it sees for the destination.
     Forgotten,
     /// The connection was not redirected, and it is not to the sidecar.
     NotOurs,

@@ -20,7 +20,7 @@ pub(crate) fn peer_name<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         let Some(pod) = Pod::of(user.as_ptr()) else {
             return DONE; // the pod is not enrolled, or not any longer
         };
-        // If the slot was recycled, that is counted, and the application sees the slot's own address. Nobody takes that
+        // If the slot is forgotten, that is counted, and the application sees the slot's own address. Nobody takes that
         // for a real destination.
         if let Some(remote) = pod.slot_in(peer, port)
             && let Some(dialed) = pod.destination(remote.slot)
@@ -113,7 +113,7 @@ fn show_accepted_slot<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, accept
         user.set_address(destination.address);
         user.set_port(destination.port);
     }
-    // If the slot was recycled, that is counted, and the sidecar sees the slot's own address, as with getpeername().
+    // If the slot is forgotten, that is counted, and the sidecar sees the slot's own address, as with getpeername().
 }
 
 /// The source that a connection to the slot's destination would have had.
