@@ -301,6 +301,28 @@ mod tests {
         assert!(ReasonKind::ALL.iter().copied().flat_map(of).eq(Reason::ALL.iter().copied()));
     }
 
+    /// The documents list the reasons that their readers look up by label.
+    #[test]
+    fn the_reasons_of_acceleration_are_those_of_the_document() {
+        let document = include_str!("../../docs/acceleration.md");
+        let row = |reason: &Reason| {
+            let label = reason.label();
+            document.lines().any(|line| {
+                line.strip_prefix("| `")
+                    .and_then(|rest| rest.strip_prefix(label))
+                    .is_some_and(|rest| rest.starts_with('`'))
+            })
+        };
+        let of_acceleration = |reason: &&Reason| reason.kind() == ReasonKind::Acceleration;
+        for reason in Reason::ALL.iter().filter(of_acceleration) {
+            assert!(row(reason), "docs/acceleration.md lacks {}", reason.label());
+        }
+        let rows = document
+            .lines()
+            .filter(|line| line.starts_with("| `accelerat") && !line.contains("`INTERCEPTOR_"));
+        assert_eq!(rows.count(), Reason::ALL.iter().filter(of_acceleration).count());
+    }
+
     #[test]
     fn labels_are_unique_and_fit_a_metric() {
         let labels = || Reason::ALL.iter().map(|reason| reason.label());

@@ -11,6 +11,7 @@ mod rules;
 mod source;
 mod style;
 mod tokens;
+mod variables;
 
 use std::ffi::OsString;
 use std::path::Path;

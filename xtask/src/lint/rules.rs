@@ -11,6 +11,7 @@ use super::files::{File, files, read};
 use super::floors::floors;
 use super::imports::Imports;
 use super::style;
+use super::variables::variables;
 use crate::run::say;
 use crate::workspace::Workspace;
 
@@ -28,6 +29,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     problems.extend(rust.iter().flat_map(style::rust));
     let prose = files(root, "md")?;
     problems.extend(prose.iter().filter(|file| is_wrapped(file)).flat_map(style::prose));
+    problems.extend(variables(&rust, &prose));
 
     let roots = workspace.members.iter().flat_map(|member| &member.roots);
     let roots: Vec<&Path> = roots.map(|file| file.strip_prefix(root).unwrap_or(file)).collect();
