@@ -29,7 +29,7 @@ impl Accounts for SystemAccounts {
 
 /// Finds a name or an alias in the text of `services(5)`. Only its TCP port: `-o` writes a TCP rule before the UDP
 /// one, so iptables refuses a name that has no TCP port.
-fn tcp_port(services: &str, name: &str) -> Option<u16> {
+pub(crate) fn tcp_port(services: &str, name: &str) -> Option<u16> {
     services.lines().find_map(|line| {
         let entry = line.split_once('#').map_or(line, |(entry, _comment)| entry);
         let mut words = entry.split_whitespace();

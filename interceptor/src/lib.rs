@@ -9,6 +9,8 @@ mod accounts;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod kernel;
 mod node;
 mod pod;

@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod demo;
 mod differential;
+mod fuzz;
 mod lint;
 mod programs;
 mod run;
@@ -41,6 +42,8 @@ enum Command {
     Differential(differential::Options),
     /// Measure beside no interception and beside Istio's iptables rules; needs root
     Bench(bench::Options),
+    /// Feed everything that reads foreign input with what breaks it
+    Fuzz(fuzz::Options),
     /// Check the format, the lints, the documentation and the rules of this project
     Lint,
     /// Set up, lint, and run every test; the root suite needs root
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Differential(options) => differential::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Lint => lint::run(),
         Command::Test(options) => test::run(&options),
         Command::Story(options) => story::run(&options),

@@ -44,8 +44,11 @@ impl IdMap {
             .lines()
             .map(|line| {
                 let mut fields = line.split_whitespace().map(|field| field.parse().ok());
-                let (inside, outside, count) = (fields.next()??, fields.next()??, fields.next()??);
-                (count > 0 && fields.next().is_none()).then_some(Extent { inside, outside, count })
+                let (inside, outside, count): (u32, u32, u32) = (fields.next()??, fields.next()??, fields.next()??);
+                let last = count.checked_sub(1)?;
+                inside.checked_add(last)?;
+                outside.checked_add(last)?;
+                fields.next().is_none().then_some(Extent { inside, outside, count })
             })
             .collect();
         extents.map(Self)
@@ -105,6 +108,8 @@ mod tests {
     #[case("0 100000 0")]
     #[case("0 100000 1 1")]
     #[case("a b c")]
+    #[case::ids_that_do_not_exist("4294967295 0 2")]
+    #[case::ids_that_do_not_exist_outside("0 4294967295 2")]
     fn other_texts_are_refused(#[case] text: &str) {
         assert_eq!(IdMap::parse(text), None);
     }

@@ -20,4 +20,4 @@ pub(crate) mod enroll;
 pub(crate) mod node;
 pub(crate) mod pod;
 mod programs;
-mod sys;
+pub(crate) mod sys;

@@ -74,6 +74,7 @@ const TABLE: &[Row] = &[
         optional: &[],
         build: &[],
     },
+    Row { member: "interceptor-fuzz", uses: &["interceptor"], optional: &["libfuzzer-sys"], build: &[] },
     Row { member: "xtask", uses: &["toolchain", "anyhow", "clap", "serde_json"], optional: &[], build: &[] },
 ];
 

@@ -84,7 +84,7 @@ fn holder_of(file: &File) -> Result<Option<Process>> {
 /// The process that has locked the file `MAJOR:MINOR:INODE`, in the text of `/proc/locks`
 /// ([proc(5)](https://man7.org/linux/man-pages/man5/proc_locks.5.html)). A process in another PID namespace has no
 /// number there.
-fn holder_in(locks: &str, locked: &str) -> Option<i32> {
+pub(crate) fn holder_in(locks: &str, locked: &str) -> Option<i32> {
     locks.lines().find_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [_, "FLOCK", _, _, pid, file, ..] = words.as_slice() else { return None };

@@ -110,7 +110,7 @@ pub(crate) fn mounts() -> Result<Vec<PathBuf>> {
 
 /// The mount points of cgroup2 in the text of a mountinfo file
 /// ([proc(5)](https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html)).
-fn cgroup2_mounts(mountinfo: &str) -> Vec<PathBuf> {
+pub(crate) fn cgroup2_mounts(mountinfo: &str) -> Vec<PathBuf> {
     mountinfo
         .lines()
         .filter_map(|line| {

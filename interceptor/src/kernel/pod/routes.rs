@@ -159,3 +159,22 @@ fn describe(rule: &RuleMessage, family: &IpVersion) -> String {
     let option = if *family == IpVersion::V6 { " -6" } else { "" };
     format!("`ip{option} rule` {}", priority.unwrap_or(0))
 }
+
+/// Reads all that is read of a route or of a rule.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_message(message: &rtnetlink::packet_route::RouteNetlinkMessage) {
+    use rtnetlink::packet_route::RouteNetlinkMessage::{NewRoute, NewRule};
+    use std::hint::black_box;
+    for family in [IpVersion::V4, IpVersion::V6] {
+        match message {
+            NewRoute(route) => {
+                black_box((table_of(route), destination(route, &family), next_hops(route)));
+                black_box((outgoing(&route.attributes), source(&route.attributes)));
+            }
+            NewRule(rule) => {
+                black_box((is_by_destination(rule), describe(rule, &family)));
+            }
+            _ => {}
+        }
+    }
+}

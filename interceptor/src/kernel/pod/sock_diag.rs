@@ -66,30 +66,37 @@ fn dump(request: InetRequest, sockets: &mut Vec<Listening>) -> io::Result<()> {
     socket.send(&bytes, 0)?;
     loop {
         let (datagram, _sender) = socket.recv_from_full()?;
-        let mut rest = datagram.as_slice();
-        while !rest.is_empty() {
-            let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest).map_err(io::Error::other)?;
-            match message.payload {
-                NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(found)) => {
-                    sockets
-                        .push(Listening { inode: found.header.inode.into(), port: found.header.socket_id.source_port });
-                }
-                NetlinkPayload::Done(_) => return Ok(()),
-                NetlinkPayload::Error(error) => return Err(error.to_io()),
-                _ => {} // padding, and what this does not ask for
-            }
-            // Messages begin at multiples of four bytes.
-            let length = usize::try_from(message.header.length)
-                .map_err(io::Error::other)?
-                .next_multiple_of(4);
-            rest = rest.get(length..).unwrap_or_default();
+        if read_datagram(&datagram, sockets)? {
+            return Ok(());
         }
     }
 }
 
+/// Adds the sockets in one datagram of the answer. Whether it was the last one.
+pub(crate) fn read_datagram(datagram: &[u8], sockets: &mut Vec<Listening>) -> io::Result<bool> {
+    let mut rest = datagram;
+    while !rest.is_empty() {
+        let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest).map_err(io::Error::other)?;
+        match message.payload {
+            NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(found)) => {
+                sockets.push(Listening { inode: found.header.inode.into(), port: found.header.socket_id.source_port });
+            }
+            NetlinkPayload::Done(_) => return Ok(true),
+            NetlinkPayload::Error(error) => return Err(error.to_io()),
+            _ => {} // padding, and what this does not ask for
+        }
+        // Messages begin at multiples of four bytes.
+        let length = usize::try_from(message.header.length)
+            .map_err(io::Error::other)?
+            .next_multiple_of(4);
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    Ok(false)
+}
+
 /// Reads `/proc/net/tcp`, for which the kernel walks all sockets of the node
 /// ([`proc_net_tcp.rst`](https://github.com/torvalds/linux/blob/v6.12/Documentation/networking/proc_net_tcp.rst)).
-fn in_tables(texts: &[String]) -> Result<Vec<Listening>> {
+pub(crate) fn in_tables(texts: &[String]) -> Result<Vec<Listening>> {
     let lines = texts
         .iter()
         .flat_map(|text| text.lines().skip(1))

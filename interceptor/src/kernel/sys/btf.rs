@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Offsets of fields in the running kernel's structures, read from its type information. It never guesses an offset.
 
-use std::{collections::HashMap, fs};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -31,7 +34,7 @@ impl KernelTypes {
         Self::parse(data).with_context(|| format!("Failed to make sense of the kernel's type information {PATH}"))
     }
 
-    fn parse(data: Vec<u8>) -> Result<Self> {
+    pub(crate) fn parse(data: Vec<u8>) -> Result<Self> {
         const MAGIC: u32 = 0xeb9f;
         let header = |index: usize| word(&data, index * 4);
         if header(0)? & 0xffff != MAGIC {
@@ -68,27 +71,32 @@ impl KernelTypes {
     }
 
     fn find(&self, record: usize, field: &str) -> Result<Option<u64>> {
-        let info = self.word(record + 4)?;
-        for index in 0..vlen(info) {
-            let member = record + RECORD + index * MEMBER;
-            // With the flag set, the upper byte is the size of a bit field.
-            let bits = if info >> 31 == 1 {
-                self.word(member + 8)? & 0x00ff_ffff
-            } else {
-                self.word(member + 8)?
-            };
-            let offset = u64::from(bits / 8);
-            let name = self.string(self.word(member)?)?;
-            if name == field {
-                return Ok(Some(offset));
-            }
-            let inner = *self.types.get(self.word(member + 4)? as usize).context("a type is missing")?;
-            if name.is_empty()
-                && inner != usize::MAX
-                && matches!(kind(self.word(inner + 4)?), STRUCT | UNION)
-                && let Some(within) = self.find(inner, field)?
-            {
-                return Ok(Some(offset + within));
+        let mut unvisited = vec![(record, 0)];
+        // In damaged data a structure may be within itself.
+        let mut seen = HashSet::from([record]);
+        while let Some((record, start)) = unvisited.pop() {
+            let info = self.word(record + 4)?;
+            for index in 0..vlen(info) {
+                let member = record + RECORD + index * MEMBER;
+                // With the flag set, the upper byte is the size of a bit field.
+                let bits = if info >> 31 == 1 {
+                    self.word(member + 8)? & 0x00ff_ffff
+                } else {
+                    self.word(member + 8)?
+                };
+                let offset = start + u64::from(bits / 8);
+                let name = self.string(self.word(member)?)?;
+                if name == field {
+                    return Ok(Some(offset));
+                }
+                let inner = *self.types.get(self.word(member + 4)? as usize).context("a type is missing")?;
+                if name.is_empty()
+                    && inner != usize::MAX
+                    && matches!(kind(self.word(inner + 4)?), STRUCT | UNION)
+                    && seen.insert(inner)
+                {
+                    unvisited.push((inner, offset));
+                }
             }
         }
         Ok(None)
@@ -191,6 +199,23 @@ mod tests {
         let layout = KernelTypes::parse(small()).unwrap();
         assert!(layout.offset("outer", "c").unwrap_err().to_string().contains("no field c"));
         assert!(layout.offset("other", "a").unwrap_err().to_string().contains("no struct other"));
+    }
+
+    #[test]
+    fn a_structure_within_itself_has_an_end() {
+        let mut within_itself = small();
+        // The type of the second member of `outer`: the nameless structure becomes `outer`.
+        let member_type = 24 + 16 + 36 + RECORD + MEMBER + 4;
+        assert_eq!(within_itself[member_type..member_type + 4], 2_u32.to_ne_bytes());
+        within_itself[member_type..member_type + 4].copy_from_slice(&3_u32.to_ne_bytes());
+        let layout = KernelTypes::parse(within_itself).unwrap();
+        assert!(
+            layout
+                .offset("outer", "wanted")
+                .unwrap_err()
+                .to_string()
+                .contains("no field wanted")
+        );
     }
 
     #[test]

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The fuzzers' seeds, and a short run of every target among the unit tests. The fuzzer itself is `main.rs`, behind
+//! the feature `libfuzzer`.
+
+#[cfg(test)]
+mod mutations;
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use interceptor::fuzzing::TARGETS;
+
+    use crate::mutations::Mutations;
+
+    /// Inputs that are made of each target's seeds. All targets together take a few seconds.
+    const INPUTS: usize = 2000;
+
+    fn seeds(target: &str) -> Vec<Vec<u8>> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
+        let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("list {}: {error}", folder.display()));
+        files.map(|file| fs::read(file.unwrap().path()).unwrap()).collect()
+    }
+
+    /// With the real inputs, the inputs that the fuzzers have found, and others that are made of them.
+    #[test]
+    fn every_target_bears_whatever_it_reads() {
+        for target in TARGETS {
+            let seeds = seeds(target.name);
+            assert!(!seeds.is_empty(), "{} has no seeds", target.name);
+            seeds.iter().for_each(|seed| (target.read)(seed));
+            Mutations::of(&seeds).take(INPUTS).for_each(|input| (target.read)(&input));
+        }
+    }
+
+    /// `cargo xtask fuzz` takes the names of the folders for the names of the targets.
+    #[test]
+    fn targets_and_folders_of_seeds_have_the_same_names() {
+        let folders = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds")).unwrap();
+        let folders: BTreeSet<String> = folders
+            .map(|folder| folder.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert_eq!(folders, TARGETS.iter().map(|target| target.name.to_owned()).collect());
+    }
+}
