@@ -15,7 +15,7 @@ use aya_ebpf::{
 };
 use interceptor_policy::{
     PolicyFlags, Reason,
-    acceleration::{Candidate, FlowKey, Handshake, Path, Peer, PeerLocation, SeqNumbers, SocketState, admit},
+    acceleration::{Candidate, FlowKey, Path, Peer, PeerLocation, SeqNumbers, SocketState, admit},
 };
 
 use super::{
@@ -121,7 +121,7 @@ fn add_to_map(ctx: &SockOpsContext, pod: Pod<'_>, socket: Socket, tcp: Tcp, mut 
     let Some(stored) = SOCKET_STATE.get_or_insert(socket, state) else {
         return pod.count(Reason::AccelerationNoRoom); // not added to the map: TCP
     };
-    let handshake = Handshake { sequence: state.sequence, socket: tcp.address() };
+    let handshake = state.handshake(tcp.address());
     // SAFETY: the map takes keys of this type. `BPF_NOEXIST` never replaces the entry of another socket.
     let added = unsafe {
         bpf_sock_hash_update(ctx.ops, accelerated_map(), (&raw mut state.key).cast(), u64::from(BPF_NOEXIST))

@@ -73,7 +73,9 @@ fn send_directly(ctx: &SkMsgContext, state: &mut SocketState, socket: Socket) ->
         let handshake = handshake_of_peer(state);
         let peer = Peer::of(state.sequence, handshake.map(|handshake| handshake.sequence));
         decide_direction(urgent, peer).map_err(|reason| stop(Some(reason)))?;
-        state.peer_socket = handshake.map_or(0, |handshake| handshake.socket);
+        if let Some(handshake) = handshake {
+            state.meet(handshake);
+        }
     } else if urgent {
         return Err(stop(Some(Reason::AccelerationUrgentData)));
     }

@@ -93,7 +93,7 @@ mod tests {
             Caller { netns_cookie, context }
             FlowKey { netns_cookie, local, remote, local_port, remote_port, padding }
             SeqNumbers { snd_nxt, rcv_nxt }
-            Handshake { sequence, socket }
+            Handshake { sequence, socket, budget, padding }
             SocketState {
                 key, peer_netns_cookie, sequence, path, urgent, budget, credit, peer_socket, memory_low
             }

@@ -32,6 +32,10 @@ pub struct Handshake {
     /// The kernel's address of the socket, from which the peer's program reads how much waits for the reader. The
     /// program must not trust what it reads, because the socket may be gone.
     pub socket: u64,
+    /// `--accelerate-budget` of the socket's pod, when the connection was established: what its reader may be made to
+    /// hold.
+    pub budget: u32,
+    pub padding: u32,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod admission;
 mod behavior;
+mod budgets;
 mod churn;
 mod integrity;
 mod lab;
