@@ -10,8 +10,8 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use interceptor_policy::{
-    Address, AddressClass, AddressKey, AskedServer, Caller, CellClaim, Counters, Enrollment, ListenerKey, MAX_PODS,
-    NodeState, NumberClass, NumberKey, Owner, ProxyListener, SlotKey, SlotValue,
+    Address, AddressClass, AddressKey, AskedServer, Caller, CellClaim, Counters, Enrollment, ListenerKey, MAX_LISTENERS,
+    MAX_PODS, NodeState, NumberClass, NumberKey, Owner, ProxyListener, SlotKey, SlotValue,
     acceleration::{FlowKey, Handshake, SocketState},
     maps::{self as names, MapName},
 };
@@ -57,7 +57,7 @@ maps! {
 
     static SLOTS: HashOfMaps<u64, SlotTrie, MAX_PODS, SPARSE>;
     static SLOT_CLAIMS: HashMap<CellClaim, u32, 1024>;
-    static LISTENERS: SockHash<ListenerKey, 65_536>;
+    static LISTENERS: SockHash<ListenerKey, MAX_LISTENERS>;
     static LOOKUP_CALLER: PerCpuArray<Caller, 1>;
     static LOOKUP_PROGS: ProgramArray<1>;
 

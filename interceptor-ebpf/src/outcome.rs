@@ -15,6 +15,8 @@ pub(crate) const CALLBACK_DONE: u32 = 1;
 pub(crate) const ENOENT: i32 = 2;
 pub(crate) const EINVAL: i32 = 22;
 pub(crate) const ENOPROTOOPT: i32 = 92;
+/// As helpers return it.
+pub(crate) const EEXIST: i64 = -17;
 const ECONNREFUSED: i32 = 111;
 
 /// Refuses a connection, as a port does on which nobody listens.

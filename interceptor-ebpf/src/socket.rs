@@ -4,7 +4,7 @@
 use core::{ffi::c_void, ptr::NonNull};
 
 use aya_ebpf::{bindings::bpf_sock, helpers::generated::bpf_skc_to_mptcp_sock};
-use interceptor_policy::Address;
+use interceptor_policy::{Address, ListenerFamily};
 
 use crate::{
     ctx::{AF_INET6, field},
@@ -68,6 +68,16 @@ impl Socket {
     #[inline(always)]
     pub(crate) fn protocol(self) -> u32 {
         field!(self.0.as_ptr(), protocol)
+    }
+
+    /// The family of a listening socket.
+    #[inline(always)]
+    pub(crate) fn listener_family(self) -> ListenerFamily {
+        if field!(self.0.as_ptr(), family) == u32::from(AF_INET6) {
+            ListenerFamily::V6
+        } else {
+            ListenerFamily::V4
+        }
     }
 
     /// The address that the socket is bound to, or was accepted on.

@@ -201,9 +201,13 @@ reasons! {
         /// A connection was to be redirected, and the sidecar does not listen.
         NoListener, "no_listener",
             "the sidecar does not listen on its port; refused";
-        /// The sidecar has more listening sockets on one port than the table holds.
+        /// The kernel took no memory for it, or the socket is of Multipath TCP.
         ListenerNotRecorded, "listener_not_recorded",
-            "a listening socket of the sidecar found no room in the listener table";
+            "a listening socket of the sidecar could not be recorded, and gets nothing";
+        /// The sidecar has more listening sockets on one port than are recorded. Of a `SO_REUSEPORT` group, one is
+        /// enough.
+        ListenerReplaced, "listener_replaced",
+            "more listening sockets on one sidecar port than are recorded; the newest took the place of the one before";
         /// A process that is not the sidecar listens on a port of the sidecar.
         ForeignListener, "foreign_listener",
             "a process that is not the sidecar listens on a sidecar port; it gets nothing";

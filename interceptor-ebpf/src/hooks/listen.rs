@@ -2,18 +2,20 @@
 //! `listen()`: records the listening sockets of the sidecar, so that `sk_lookup` can choose them. The kernel removes
 //! them when they are closed.
 
+use core::ffi::c_void;
+
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{BPF_NOEXIST, BPF_SOCK_OPS_TCP_LISTEN_CB},
-    helpers::generated::bpf_sock_hash_update,
+    helpers::generated::{bpf_map_delete_elem, bpf_sock_hash_update},
     programs::SockOpsContext,
 };
-use interceptor_policy::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, ProxyListener, Reason};
+use interceptor_policy::{LISTENERS_PER_KIND, ListenerKey, ListenerScope, ProxyListener, Reason};
 
 use crate::{
     ctx::pointer_field,
     maps::{LISTENERS, PROXY_SOCKETS},
-    outcome::CALLBACK_DONE,
+    outcome::{CALLBACK_DONE, EEXIST},
     pod::Pod,
     socket::{Socket, low_half},
 };
@@ -42,23 +44,40 @@ pub(crate) fn record(ctx: &SockOpsContext) -> u32 {
     }
     let scope = ListenerScope::of(socket.local_address());
     let marked = !pod.policy.marks_listener(port) || PROXY_SOCKETS.set(socket, ProxyListener { port: port.into() });
-    if !(marked && insert(ctx, pod, port, scope)) {
+    let place = ListenerKey::new(pod.netns_cookie, port, scope, socket.listener_family(), 0);
+    if !(marked && insert(ctx, pod, place)) {
         pod.count(Reason::ListenerNotRecorded);
     }
     CALLBACK_DONE
 }
 
-/// Adds the socket to the map, at the first free index of its port and scope. False if there is none.
+/// Adds the socket to the map, at the first free index of its kind. If there is none, it takes the last one: so the
+/// socket that listened last is always there, when those that listened before are closed. False if that fails.
 #[inline(always)]
-fn insert(ctx: &SockOpsContext, pod: Pod<'_>, port: u16, scope: ListenerScope) -> bool {
-    for index in 0..LISTENERS_PER_PORT {
-        let mut key = ListenerKey::new(pod.netns_cookie, port, scope, index);
-        let map = (&raw const LISTENERS).cast_mut().cast();
-        // SAFETY: the map takes keys of this type, and the callback's socket listens. `BPF_NOEXIST` never replaces the
-        // entry of another socket.
-        if unsafe { bpf_sock_hash_update(ctx.ops, map, (&raw mut key).cast(), u64::from(BPF_NOEXIST)) } == 0 {
-            return true;
+fn insert(ctx: &SockOpsContext, pod: Pod<'_>, mut key: ListenerKey) -> bool {
+    for index in 0..LISTENERS_PER_KIND as u16 {
+        key.index = index;
+        match insert_at(ctx, key) {
+            0 => return true,
+            EEXIST => {}
+            _ => return false, // another index would be refused as well
         }
     }
-    false
+    pod.count(Reason::ListenerReplaced);
+    // SAFETY: the map takes keys of this type. An error means that the socket there has just been closed.
+    unsafe { bpf_map_delete_elem(listeners(), (&raw mut key).cast()) };
+    insert_at(ctx, key) == 0
+}
+
+/// Zero, or the error.
+#[inline(always)]
+fn insert_at(ctx: &SockOpsContext, mut key: ListenerKey) -> i64 {
+    // SAFETY: the map takes keys of this type, and the callback's socket listens. `BPF_NOEXIST` never replaces the entry
+    // of another socket.
+    unsafe { bpf_sock_hash_update(ctx.ops, listeners(), (&raw mut key).cast(), u64::from(BPF_NOEXIST)) }
+}
+
+#[inline(always)]
+fn listeners() -> *mut c_void {
+    (&raw const LISTENERS).cast_mut().cast()
 }

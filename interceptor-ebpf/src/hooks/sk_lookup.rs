@@ -10,8 +10,8 @@ use aya_ebpf::{
     programs::SkLookupContext,
 };
 use interceptor_policy::{
-    Action, Address, Caller, Inbound, LISTENERS_PER_PORT, LOOPBACK_INTERFACE, ListenerKey, ListenerScope, Protocol,
-    Reason, SlotAddress,
+    Action, Address, Caller, Inbound, LISTENERS_PER_KIND, LOOPBACK_INTERFACE, ListenerFamily, ListenerKey, ListenerScope,
+    Protocol, Reason, SlotAddress,
 };
 
 use crate::{
@@ -92,7 +92,7 @@ fn addresses(lookup: *mut bpf_sk_lookup) -> (Address, Address) {
 #[inline(always)]
 fn to_sidecar(ctx: &SkLookupContext, pod: Pod<'_>, port: u16, scope: ListenerScope) -> u32 {
     let search = ListenerSearch { lookup: ctx.lookup, netns_cookie: pod.netns_cookie, port, scope };
-    if find_first(2 * LISTENERS_PER_PORT, search).is_some() {
+    if find_first(ListenerSearch::CANDIDATES, search).is_some() {
         return SK_PASS;
     }
     pod.count(Reason::NoListener);
@@ -100,7 +100,7 @@ fn to_sidecar(ctx: &SkLookupContext, pod: Pod<'_>, port: u16, scope: ListenerSco
 }
 
 /// Looks for a socket that takes the connection: first among those that listen on all addresses, then among those that
-/// listen on the addresses of `scope`.
+/// listen on the addresses of `scope`; each time, IPv4 sockets come first.
 struct ListenerSearch {
     lookup: *mut bpf_sk_lookup,
     netns_cookie: u64,
@@ -108,16 +108,19 @@ struct ListenerSearch {
     scope: ListenerScope,
 }
 
+impl ListenerSearch {
+    /// Two scopes, two families each.
+    const CANDIDATES: u32 = 2 * 2 * LISTENERS_PER_KIND;
+}
+
 impl Search for ListenerSearch {
     /// Accepts a socket of the connection's family. It gets the connection at once.
     #[inline(always)]
     fn accepts(&self, candidate: u32) -> bool {
-        let (scope, index) = if candidate < LISTENERS_PER_PORT {
-            (ListenerScope::ANY, candidate)
-        } else {
-            (self.scope, candidate - LISTENERS_PER_PORT)
-        };
-        let key = ListenerKey::new(self.netns_cookie, self.port, scope, index);
+        let (kind, index) = (candidate / LISTENERS_PER_KIND, candidate % LISTENERS_PER_KIND);
+        let scope = if kind < 2 { ListenerScope::ANY } else { self.scope };
+        let family = if kind % 2 == 0 { ListenerFamily::V4 } else { ListenerFamily::V6 };
+        let key = ListenerKey::new(self.netns_cookie, self.port, scope, family, index as u16);
         // An error means that there is no such socket, or that it serves the other family only.
         LISTENERS.redirect_sk_lookup(SkLookupContext::new(self.lookup), key, 0).is_ok()
     }

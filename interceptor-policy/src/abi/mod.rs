@@ -17,7 +17,9 @@ pub use class::{AddressClass, NumberClass};
 pub use counters::Counters;
 pub use enrollment::{Enrollment, MAX_PODS, NodeState};
 pub use keys::{AddressKey, NumberKey, NumberSpace};
-pub use listeners::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, ProxyListener};
+pub use listeners::{
+    LISTENERS_PER_KIND, LISTENERS_PER_POD, ListenerFamily, ListenerKey, ListenerScope, MAX_LISTENERS, ProxyListener,
+};
 pub use lookup::Caller;
 pub use policy::{Policy, PolicyFlags};
 pub use slots::{AskedServer, Cell, CellClaim, Destination, FreeCells, SlotKey, SlotValue, Use};

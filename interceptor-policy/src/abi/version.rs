@@ -16,7 +16,7 @@ mod tests {
             counters::Counters,
             enrollment::{Enrollment, MAX_PODS, NodeState},
             keys::{AddressKey, NumberKey, NumberSpace},
-            listeners::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, ProxyListener},
+            listeners::{LISTENERS_PER_KIND, ListenerFamily, ListenerKey, ListenerScope, ProxyListener},
             lookup::Caller,
             policy::{Policy, PolicyFlags},
             slots::{AskedServer, Cell, CellClaim, Destination, FreeCells, SlotKey, SlotValue, Use},
@@ -88,7 +88,7 @@ mod tests {
             FreeCells { next, padding }
             CellClaim { netns_cookie, cell }
             AskedServer { server, source_is_pod }
-            ListenerKey { netns_cookie, port, scope, index }
+            ListenerKey { netns_cookie, port, scope, family, index }
             ProxyListener { port }
             Caller { netns_cookie, context }
             FlowKey { netns_cookie, local, remote, local_port, remote_port, padding }
@@ -104,6 +104,7 @@ mod tests {
             AddressKey,
             NumberKey,
             ListenerScope,
+            ListenerFamily,
             Path,
             Owner,
             Counters,
@@ -121,7 +122,7 @@ mod tests {
             hash.number(space as u64);
         }
         hash.number(MAX_PODS as u64);
-        hash.number(u64::from(LISTENERS_PER_PORT));
+        hash.number(u64::from(LISTENERS_PER_KIND));
         hash.number(u64::from(SlotKey::MAX_ENTRIES));
         for name in [maps::ALL, maps::ACCELERATION].into_iter().flatten() {
             hash.text(name.as_str());

@@ -15,6 +15,7 @@ mod interfaces;
 mod killed_loader;
 mod limits;
 mod loopback_listener;
+mod many_listeners;
 mod mptcp;
 mod ports;
 mod rerun;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use interceptor_policy::{LISTENERS_PER_PORT, ListenerKey, ListenerScope, Owner, ProxyListener};
+use interceptor_policy::{LISTENERS_PER_KIND, ListenerFamily, ListenerKey, ListenerScope, Owner, ProxyListener};
 use socket2::{Protocol, SockRef};
 
 use crate::kernel::{
@@ -16,7 +16,10 @@ use crate::kernel::{
     pod::netns::Netns,
     pod::sock_diag::{self, Listening},
     sys,
-    sys::{map_error::is_existing, pod_type::Raw},
+    sys::{
+        map_error::{absent_is_fine, is_existing},
+        pod_type::Raw,
+    },
 };
 use interceptor_config::CompiledPolicy;
 
@@ -71,15 +74,23 @@ fn record(maps: &mut Maps, netns: &Netns, policy: &CompiledPolicy, port: u16, so
             .insert(socket, Raw(ProxyListener { port: port.into() }), 0)
             .context("Failed to mark a listening socket")?;
     }
-    for index in 0..LISTENERS_PER_PORT {
-        let key = Raw(ListenerKey::new(netns.cookie(), port, scope, index));
-        match maps.listeners.insert(key, socket.as_fd(), BPF_NOEXIST) {
+    let family = if bound.is_ipv6() { ListenerFamily::V6 } else { ListenerFamily::V4 };
+    let mut key = ListenerKey::new(netns.cookie(), port, scope, family, 0);
+    for index in (0..).take(LISTENERS_PER_KIND as usize) {
+        key.index = index;
+        match maps.listeners.insert(Raw(key), socket.as_fd(), BPF_NOEXIST) {
             Ok(()) => return Ok(()),
             Err(error) if is_existing(&error) => {}
             Err(error) => return Err(error).context("Failed to record a listening socket"),
         }
     }
-    anyhow::bail!("More than {LISTENERS_PER_PORT} sockets listen on port {port}")
+    // As when a sidecar listens later: those that listened first are kept, and the last one.
+    absent_is_fine(maps.listeners.remove(&Raw(key))).context("Failed to forget a listening socket")?;
+    match maps.listeners.insert(Raw(key), socket.as_fd(), BPF_NOEXIST) {
+        // Otherwise one that began to listen this moment has taken the place.
+        Err(error) if !is_existing(&error) => Err(error).context("Failed to record a listening socket"),
+        _ => Ok(()),
+    }
 }
 
 /// A descriptor of the socket with this inode number, from whichever visible process of the namespace has one.
