@@ -3,7 +3,7 @@
 
 use rstest::rstest;
 use testkit::{
-    Node,
+    Node, PROXY_UID,
     scene::{Outcome, Scene},
 };
 
@@ -27,6 +27,20 @@ fn enrolling_finds_the_sidecar(#[case] flags: &[&str]) {
 
     sidecar.kill();
     assert_eq!([scene.outbound(), scene.inbound()], [Outcome::refused(), Outcome::refused()]);
+}
+
+/// Whoever is in the sidecar's group may give a socket to that group. That does not make it the sidecar's.
+#[test]
+fn enrolling_does_not_take_a_listener_for_it_that_was_given_to_its_group() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    let member = scene.pod.app().group(PROXY_UID);
+    let flags = ["--give-to-group", "1337", "0.0.0.0:15001", "0.0.0.0:15006"];
+    let foreign = member.serve("foreign", &flags);
+    scene.pod.enroll(&[]);
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::refused(), Outcome::refused()]);
+    assert!(foreign.stop().lines.is_empty(), "the foreign process took connections");
 }
 
 #[test]

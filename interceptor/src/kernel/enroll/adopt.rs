@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Sidecars that listened before their pod was enrolled: the kernel's callback for `listen()` will not come again.
 
-use std::{
-    fs,
-    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
-    path::Path,
-};
+use std::os::fd::{AsFd as _, OwnedFd, RawFd};
 
 use anyhow::{Context as _, Result};
 use interceptor_policy::{LISTENERS_PER_KIND, ListenerFamily, ListenerKey, ListenerScope, Owner, ProxyListener};
+use nix::libc::{EBADF, ESRCH};
 use socket2::{Protocol, SockRef};
 
 use crate::kernel::{
     node::maps::Maps,
     pod::netns::Netns,
+    pod::process::{Credentials, OpenProcess},
     pod::sock_diag::{self, Listening},
     sys,
     sys::{
@@ -28,38 +26,41 @@ use interceptor_config::CompiledPolicy;
 /// Sockets of processes that this one cannot see (another PID namespace) cannot be had; a warning says so.
 pub(crate) fn adopt(maps: &mut Maps, netns: &Netns, policy: &CompiledPolicy) -> Result<u32> {
     let mut adopted = 0;
-    let listening = sock_diag::sockets(netns)?;
-    for Listening { inode, port } in listening
+    let listening: Vec<Listening> = sock_diag::sockets(netns)?
         .into_iter()
         .filter(|listening| policy.policy.is_proxy_port(listening.port))
-    {
-        let Some(socket) = find_socket(netns, inode)? else {
-            tracing::warn!(
-                port,
-                "a socket listens on the sidecar's port already, but its process is not visible from here: connections \
-                 are refused until the sidecar listens again; restart the sidecar"
-            );
-            continue;
-        };
-        if SockRef::from(&socket)
-            .protocol()
-            .context("Failed to ask a listening socket for its protocol")?
-            == Some(Protocol::MPTCP)
-        {
-            tracing::warn!(
+        .collect();
+    if listening.is_empty() {
+        return Ok(0);
+    }
+    let processes: Vec<OpenProcess> = OpenProcess::all()?
+        .filter(|process| process.namespace("net") == Some(netns.inode()))
+        .collect();
+    for Listening { inode, port } in listening {
+        match find_socket(&processes, inode, policy)? {
+            Holder::Sidecar(socket) if is_mptcp(&socket)? => tracing::warn!(
                 port,
                 "a socket listens on the sidecar's port by MPTCP, and no connection can be given to it: connections \
                  are refused until the sidecar listens again, with a TCP socket; restart the sidecar"
-            );
-            continue;
-        }
-        let maker = nix::sys::stat::fstat(&socket).context("Failed to look at a listening socket")?;
-        if Owner::classify(maker.st_uid, maker.st_gid, &policy.policy, policy).is_proxy() {
-            record(maps, netns, policy, port, &socket)?;
-            adopted += 1;
+            ),
+            Holder::Sidecar(socket) => {
+                record(maps, netns, policy, port, &socket)?;
+                adopted += 1;
+            }
+            Holder::Foreign => tracing::debug!(port, "a process that is not the sidecar listens on its port"),
+            Holder::Invisible => tracing::warn!(
+                port,
+                "a socket listens on the sidecar's port already, but its process is not visible from here: connections \
+                 are refused until the sidecar listens again; restart the sidecar"
+            ),
         }
     }
     Ok(adopted)
+}
+
+fn is_mptcp(socket: &OwnedFd) -> Result<bool> {
+    let protocol = SockRef::from(socket).protocol();
+    Ok(protocol.context("Failed to ask a listening socket for its protocol")? == Some(Protocol::MPTCP))
 }
 
 fn record(maps: &mut Maps, netns: &Netns, policy: &CompiledPolicy, port: u16, socket: &OwnedFd) -> Result<()> {
@@ -93,35 +94,59 @@ fn record(maps: &mut Maps, netns: &Netns, policy: &CompiledPolicy, port: u16, so
     }
 }
 
-/// A descriptor of the socket with this inode number, from whichever visible process of the namespace has one.
-fn find_socket(netns: &Netns, inode: u64) -> Result<Option<OwnedFd>> {
-    let name = format!("socket:[{inode}]");
-    for process in fs::read_dir("/proc").context("Failed to list /proc")? {
-        let process = process.context("Failed to list /proc")?.path();
-        let Some(pid) = process
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| name.parse::<i32>().ok())
-        else {
-            continue;
-        };
-        // A process may end at any moment; then it has no socket either.
-        let Ok(namespace) = fs::read_link(process.join("ns/net")) else { continue };
-        if namespace.as_os_str() != format!("net:[{}]", netns.inode()).as_str() {
-            continue;
-        }
-        let Ok(descriptors) = fs::read_dir(process.join("fd")) else { continue };
-        for descriptor in descriptors.flatten() {
-            if fs::read_link(descriptor.path()).is_ok_and(|target| target == Path::new(&name))
-                && let Some(fd) = descriptor.file_name().to_str().and_then(|name| name.parse().ok())
-            {
-                let socket = sys::borrow_fd(pid, fd);
-                let socket = socket
-                    .with_context(|| format!("Failed to borrow a listening socket of process {pid} (pidfd_getfd)"))?;
-                tracing::debug!(pid, fd = socket.as_raw_fd(), "found the sidecar's listening socket");
-                return Ok(Some(socket));
+/// Who has a listening socket.
+enum Holder {
+    /// The sidecar, which also made it.
+    Sidecar(OwnedFd),
+    /// Somebody else, or the sidecar has what somebody else made.
+    Foreign,
+    /// No process that is visible here.
+    Invisible,
+}
+
+/// Who has the socket with this inode number.
+///
+/// The rules are about whoever made the socket, and nothing tells that later. The owner of the socket's file is not
+/// enough: a member of the sidecar's group may give files to that group. So a process that has the socket must have
+/// the credentials of the sidecar as well. It could then make such a socket itself.
+fn find_socket(processes: &[OpenProcess], inode: u64, policy: &CompiledPolicy) -> Result<Holder> {
+    let is_proxy = |uid, gid| Owner::classify(uid, gid, &policy.policy, policy).is_proxy();
+    let mut holder = Holder::Invisible;
+    for process in processes {
+        for fd in process.descriptors_of(inode) {
+            let Some((socket, owner)) = borrow(process, fd, inode)? else {
+                continue; // closed meanwhile
+            };
+            let Some(Credentials { fsuid, fsgid }) = process.credentials() else {
+                continue; // ended meanwhile
+            };
+            if is_proxy(owner.fsuid, owner.fsgid) && is_proxy(fsuid, fsgid) {
+                tracing::debug!(pid = process.pid, fd, "found the sidecar's listening socket");
+                return Ok(Holder::Sidecar(socket));
             }
+            holder = Holder::Foreign;
         }
     }
-    Ok(None)
+    Ok(holder)
+}
+
+/// A duplicate of a process's socket, and who owns the socket's file. `None` if the process has closed it, or has
+/// ended.
+fn borrow(process: &OpenProcess, fd: RawFd, inode: u64) -> Result<Option<(OwnedFd, Credentials)>> {
+    let pid = process.pid;
+    let socket = match sys::borrow_fd(pid, fd) {
+        Ok(socket) => socket,
+        Err(error) if matches!(error.raw_os_error(), Some(ESRCH | EBADF)) => return Ok(None),
+        Err(error) => {
+            return Err(error).with_context(|| {
+                format!(
+                    "Failed to borrow a listening socket of process {pid} (pidfd_getfd, which needs CAP_SYS_PTRACE)"
+                )
+            });
+        }
+    };
+    let owner = nix::sys::stat::fstat(&socket).context("Failed to look at a listening socket")?;
+    // Another file may have got the number of the descriptor, and another process the number of the process.
+    let same = owner.st_ino == inode && process.is_there();
+    Ok(same.then_some((socket, Credentials { fsuid: owner.st_uid, fsgid: owner.st_gid })))
 }

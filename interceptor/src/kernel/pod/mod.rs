@@ -10,6 +10,7 @@ pub(crate) mod members;
 pub(crate) mod netlink;
 pub(crate) mod netns;
 pub(crate) mod pod_cgroup;
+pub(crate) mod process;
 pub(crate) mod routes;
 pub(crate) mod sock_diag;
 pub(crate) mod tproxy;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Servers that say who they are and whom they see.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, os::unix::fs::fchown};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -43,6 +43,9 @@ pub(crate) struct Serve {
     /// Listen by MPTCP where that can be had, as programs in Go do
     #[arg(long)]
     mptcp: bool,
+    /// Give the listening sockets to this group, as their owner may that is a member of it
+    #[arg(long, value_name = "GID")]
+    give_to_group: Option<u32>,
     /// Where to listen
     #[arg(required = true, value_name = "IP:PORT")]
     listen: Vec<SocketAddr>,
@@ -65,6 +68,9 @@ impl Serve {
             for address in &self.listen {
                 let protocol = self.mptcp.then_some(Protocol::MPTCP);
                 let listener = listen_by(protocol, *address, self.reuse_port, self.transparent)?;
+                if self.give_to_group.is_some() {
+                    fchown(&listener, None, self.give_to_group).with_context(|| format!("fchown {address}"))?;
+                }
                 ready.push(listener.local_addr()?);
                 tasks.spawn(greet_all(listener, self.name.clone()));
             }
