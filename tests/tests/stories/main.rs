@@ -16,6 +16,7 @@ mod killed_loader;
 mod limits;
 mod loopback_listener;
 mod many_listeners;
+mod meddle;
 mod mptcp;
 mod ports;
 mod rerun;

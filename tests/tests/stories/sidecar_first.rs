@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A sidecar that listened before its pod was enrolled gets what comes after.
 
+use std::fs;
+
 use rstest::rstest;
 use testkit::{
-    Node, PROXY_UID,
+    Node, PROXY_UID, Process,
+    istio_rules::DEFAULT_FLAGS,
     scene::{Outcome, Scene},
+    wait_until,
 };
+
+use crate::meddle::pause_before_enforcing;
 
 const REDIRECTED: [Outcome; 2] = [Outcome::ThroughSidecar, Outcome::ThroughSidecar];
 
@@ -52,4 +58,19 @@ fn enrolling_does_not_take_a_foreign_listener_for_it() {
     scene.pod.enroll(&[]);
     assert_eq!([scene.outbound(), scene.inbound()], [Outcome::refused(), Outcome::refused()]);
     assert!(foreign.stop().lines.is_empty(), "the foreign process took connections");
+}
+
+/// It does so after the loader has looked for listeners, and before the pod is enrolled.
+#[test]
+fn a_sidecar_that_begins_to_listen_at_the_last_moment_is_found() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    let mut command = pause_before_enforcing(scene.pod.enroll_command(DEFAULT_FLAGS), node.work());
+    let loader = Process::spawn("interceptor", &mut command);
+    wait_until("the loader is about to enroll the pod", || node.work().join("waits").exists());
+    let _sidecar = scene.sidecar(&[]);
+    fs::write(node.work().join("goes-on"), "").expect("let the loader go on");
+    assert!(loader.finish().status.success());
+    assert_eq!([scene.outbound(), scene.inbound()], REDIRECTED);
 }

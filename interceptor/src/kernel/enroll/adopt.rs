@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Sidecars that listened before their pod was enrolled: the kernel's callback for `listen()` will not come again.
 
-use std::os::fd::{AsFd as _, OwnedFd, RawFd};
+use std::{
+    collections::HashSet,
+    os::fd::{AsFd as _, OwnedFd, RawFd},
+};
 
 use anyhow::{Context as _, Result};
 use interceptor_policy::{LISTENERS_PER_KIND, ListenerFamily, ListenerKey, ListenerScope, Owner, ProxyListener};
@@ -23,12 +26,13 @@ use interceptor_config::CompiledPolicy;
 
 /// Records the sockets of the sidecar that already listen on its ports. Returns how many there were.
 ///
-/// Sockets of processes that this one cannot see (another PID namespace) cannot be had; a warning says so.
-pub(crate) fn adopt(maps: &mut Maps, netns: &Netns, policy: &CompiledPolicy) -> Result<u32> {
+/// Sockets of processes that this one cannot see (another PID namespace) cannot be had; a warning says so. The inode
+/// numbers of all sockets that were looked at are added to `known`, and what is known is not looked at.
+pub(crate) fn adopt(maps: &mut Maps, netns: &Netns, policy: &CompiledPolicy, known: &mut HashSet<u64>) -> Result<u32> {
     let mut adopted = 0;
     let listening: Vec<Listening> = sock_diag::sockets(netns)?
         .into_iter()
-        .filter(|listening| policy.policy.is_proxy_port(listening.port))
+        .filter(|listening| policy.policy.is_proxy_port(listening.port) && known.insert(listening.inode))
         .collect();
     if listening.is_empty() {
         return Ok(0);
@@ -149,4 +153,37 @@ fn borrow(process: &OpenProcess, fd: RawFd, inode: u64) -> Result<Option<(OwnedF
     // Another file may have got the number of the descriptor, and another process the number of the process.
     let same = owner.st_ino == inode && process.is_there();
     Ok(same.then_some((socket, Credentials { fsuid: owner.st_uid, fsgid: owner.st_gid })))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, os::fd::AsRawFd as _, process::Command};
+
+    use super::*;
+
+    fn open(pid: u32) -> OpenProcess {
+        OpenProcess::all()
+            .unwrap()
+            .find(|process| process.pid == pid.cast_signed())
+            .unwrap()
+    }
+
+    fn inode(listener: &TcpListener) -> u64 {
+        nix::sys::stat::fstat(listener).unwrap().st_ino
+    }
+
+    #[test]
+    fn what_is_gone_when_it_is_borrowed_is_no_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (own, fd, inode) = (open(std::process::id()), listener.as_raw_fd(), inode(&listener));
+        assert!(borrow(&own, fd, inode).unwrap().is_some());
+        assert!(borrow(&own, fd, inode + 1).unwrap().is_none(), "another file has the number");
+        assert!(borrow(&own, i32::MAX, inode).unwrap().is_none(), "no file has the number");
+
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let process = open(child.id());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(borrow(&process, fd, inode).unwrap().is_none(), "the process has ended");
+    }
 }

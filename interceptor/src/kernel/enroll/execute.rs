@@ -2,7 +2,10 @@
 //! Enrolling a pod: look at what is there, draw a plan, carry it out. It is all or nothing: a pod that was not
 //! enrolled before a run that failed is not enrolled after it.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use interceptor_policy::{Enrollment, NodeState, Policy};
@@ -102,7 +105,7 @@ fn execute(
     plan: &Plan,
     request: Request<'_>,
 ) -> Result<()> {
-    let mut generation = 0;
+    let mut progress = Progress::default();
     for step in &plan.steps {
         tracing::debug!("{step}");
         if *step == Step::LoadPrograms {
@@ -111,9 +114,17 @@ fn execute(
             continue;
         }
         let node = node.as_mut().context("The programs are not loaded")?;
-        carry_out(step, node, request, plan.change, &mut generation)?;
+        carry_out(step, node, request, plan.change, &mut progress)?;
     }
     Ok(())
+}
+
+/// What later steps have to know of earlier ones.
+#[derive(Default)]
+struct Progress {
+    generation: u32,
+    /// By their inode numbers.
+    known_listeners: HashSet<u64>,
 }
 
 fn carry_out(
@@ -121,7 +132,7 @@ fn carry_out(
     node: &mut PinnedNode,
     request: Request<'_>,
     change: Change,
-    generation: &mut u32,
+    progress: &mut Progress,
 ) -> Result<()> {
     let Request { netns, cgroup, policy, force: _, force_acceleration: _ } = request;
     match step {
@@ -130,25 +141,36 @@ fn carry_out(
         Step::PrepareIpv6 => ipv6::prepare(netns),
         Step::PrepareTproxy(routing) => routing.prepare(netns),
         Step::WriteLists { .. } => {
-            *generation = next_generation(node)?;
-            node.maps.write_lists(*generation, policy)
+            progress.generation = next_generation(node)?;
+            node.maps.write_lists(progress.generation, policy)
         }
         Step::Attach { .. } => links::attach_missing(&node.layout, &policy.policy, cgroup, netns),
         Step::AdoptListeners { .. } => {
-            let adopted = adopt::adopt(&mut node.maps, netns, policy)?;
+            let adopted = adopt::adopt(&mut node.maps, netns, policy, &mut progress.known_listeners)?;
             tracing::debug!(adopted, "recorded sockets that already listen");
             Ok(())
         }
         Step::PutInForce { netns_cookie } => {
             node.maps.add_counters(*netns_cookie)?;
             node.maps.add_slots(*netns_cookie)?;
-            node.maps.set_pod(*netns_cookie, entry(*generation, request)?)?;
+            node.maps.set_pod(*netns_cookie, entry(progress.generation, request)?)?;
             if let Some(mut acceleration) = PinnedAcceleration::open(&node.layout)? {
                 node.publish_pod_addresses(&mut acceleration)?;
             }
             if change == Change::Enroll {
                 let state = node.maps.node()?;
                 node.maps.set_node(NodeState { unfinished: 0, ..state })?;
+            }
+            Ok(())
+        }
+        Step::AdoptLateListeners => {
+            // The kernel's callback for `listen()` finds the pod enrolled from now on. Whoever called `listen()` since
+            // the first look, and before that, is found now. The pod is enrolled, and stays so if this fails.
+            if let Err(error) = adopt::adopt(&mut node.maps, netns, policy, &mut progress.known_listeners) {
+                tracing::warn!(
+                    "a sidecar that has just begun to listen may not be known, and connections are refused until it \
+                     listens again: {error:#}"
+                );
             }
             Ok(())
         }

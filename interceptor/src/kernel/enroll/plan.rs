@@ -67,6 +67,7 @@ pub enum Step {
     Attach { programs: Vec<&'static str>, cgroup: PathBuf, netns: String },
     AdoptListeners { ports: [u16; 2] },
     PutInForce { netns_cookie: u64 },
+    AdoptLateListeners,
     RemoveOldLists,
 }
 
@@ -143,6 +144,7 @@ fn steps(
     }
     steps.push(Step::AdoptListeners { ports: [scalars.outbound_port, scalars.inbound_port] });
     steps.push(Step::PutInForce { netns_cookie: netns.cookie() });
+    steps.push(Step::AdoptLateListeners);
     if change == Change::Switch {
         steps.push(Step::RemoveOldLists);
     }
@@ -191,6 +193,9 @@ impl fmt::Display for Step {
             }
             Self::PutInForce { netns_cookie } => {
                 write!(f, "put the policy in force (network namespace cookie {netns_cookie})")
+            }
+            Self::AdoptLateListeners => {
+                f.write_str("record those of the sidecar's sockets that began to listen meanwhile")
             }
             Self::RemoveOldLists => f.write_str("remove the lists of the previous policy"),
         }

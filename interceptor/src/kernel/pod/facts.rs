@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use anyhow::{Context as _, Result};
 use interceptor_config::{InterfaceFacts, PodFacts};
-use nix::{ifaddrs::getifaddrs, net::if_::if_nametoindex};
+use nix::{errno::Errno, ifaddrs::getifaddrs, net::if_::if_nametoindex};
 
 use crate::kernel::pod::{id_maps::id_maps, netns::Netns, routes};
 
@@ -27,8 +27,9 @@ fn read_facts() -> Result<PodFacts> {
         let known = if let Some(known) = known {
             known
         } else {
-            let index = if_nametoindex(entry.interface_name.as_str());
-            let index = index.with_context(|| format!("Failed to find the interface {}", entry.interface_name))?;
+            let Some(index) = index_of(&entry.interface_name)? else {
+                continue; // it was removed meanwhile, and its addresses with it
+            };
             interfaces.push(InterfaceFacts { name: entry.interface_name, index, addresses: Vec::new() });
             interfaces.len() - 1
         };
@@ -62,6 +63,15 @@ fn read_facts() -> Result<PodFacts> {
     })
 }
 
+/// The number of an interface, if there is one of this name.
+fn index_of(name: &str) -> Result<Option<u32>> {
+    match if_nametoindex(name) {
+        Ok(index) => Ok(Some(index)),
+        Err(Errno::ENODEV) => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("Failed to find the interface {name}")),
+    }
+}
+
 const fn as_v4(ip: IpAddr) -> Option<Ipv4Addr> {
     match ip {
         IpAddr::V4(v4) => Some(v4),
@@ -82,4 +92,15 @@ fn source_toward(any: IpAddr, documentation_address: IpAddr) -> Option<IpAddr> {
     let socket = UdpSocket::bind((any, 0)).ok()?;
     socket.connect((documentation_address, 9)).ok()?;
     Some(socket.local_addr().ok()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_that_is_gone_has_no_number() {
+        assert!(index_of("lo").unwrap().is_some());
+        assert_eq!(index_of("none-such").unwrap(), None);
+    }
 }

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! How the user namespace that owns a pod numbers users and groups, as `/proc` shows it. It never guesses a number.
 
-use std::{
-    fs::{self, File},
-    os::unix::fs::MetadataExt as _,
-    path::Path,
-};
+use std::{fs::File, os::unix::fs::MetadataExt as _};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::kernel::sys;
+use crate::kernel::{pod::process::OpenProcess, sys};
 use interceptor_config::{IdMap, IdMaps};
 
 /// The inode number of the initial user namespace
@@ -28,11 +24,15 @@ pub(crate) fn id_maps(netns: &File) -> Result<IdMaps> {
         return Ok(IdMaps::default());
     }
     // A namespace has no name; any process in it tells its maps.
-    for process in fs::read_dir("/proc").context("Failed to list /proc")? {
-        let process = process.context("Failed to list /proc")?.path();
-        // A process may end at any moment, and most entries are none.
-        if fs::metadata(process.join("ns/user")).is_ok_and(|namespace| namespace.ino() == inode) {
-            return Ok(IdMaps { users: read(&process.join("uid_map"))?, groups: read(&process.join("gid_map"))? });
+    for process in OpenProcess::all()? {
+        let is_member = || process.namespace("user") == Some(inode);
+        if !is_member() {
+            continue;
+        }
+        let (users, groups) = (process.read("uid_map"), process.read("gid_map"));
+        // A process may end at any moment, or go into a namespace below this one. None comes back from there.
+        if let (Ok(users), Ok(groups), true) = (users, groups, is_member()) {
+            return Ok(IdMaps { users: parse("uid_map", &users)?, groups: parse("gid_map", &groups)? });
         }
     }
     bail!(
@@ -41,7 +41,6 @@ pub(crate) fn id_maps(netns: &File) -> Result<IdMaps> {
     )
 }
 
-fn read(path: &Path) -> Result<IdMap> {
-    let text = fs::read_to_string(path).with_context(|| format!("Failed to read {}", path.display()))?;
-    IdMap::parse(&text).with_context(|| format!("Failed to make sense of {}", path.display()))
+fn parse(name: &str, text: &str) -> Result<IdMap> {
+    IdMap::parse(text).with_context(|| format!("Failed to make sense of the {name} of the pod's user namespace"))
 }
