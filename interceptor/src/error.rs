@@ -89,6 +89,10 @@ pub enum EnrollError {
     #[error("This process lacks a privilege: {0:#}")]
     NotPermitted(anyhow::Error),
 
+    /// This process lacks one capability, and it is known which.
+    #[error("This process lacks {capability}, {purpose}")]
+    LacksCapability { capability: &'static str, purpose: &'static str, source: nix::Error },
+
     /// Acceleration was asked for, and this kernel did not pass the check of it.
     #[error("Refusing to accelerate: this kernel failed the check of acceleration: {0:#}")]
     AccelerationUnfit(anyhow::Error),

@@ -92,6 +92,7 @@ const fn of_enrollment(error: &EnrollError) -> u8 {
         | EnrollError::NotBpffs { .. }
         | EnrollError::Untrusted { .. }
         | EnrollError::NotPermitted(_)
+        | EnrollError::LacksCapability { .. }
         | EnrollError::Gone { .. }
         | EnrollError::Failed(_) => FAILED,
     }

@@ -45,11 +45,39 @@ fn without_it_the_cgroup_has_to_be_named() {
 fn three_capabilities_suffice() {
     let node = Node::new();
     let pod = Scene::new(&node, "pod").pod;
+    enroll(&pod, with_three_capabilities(&pod)).expect_success();
+}
+
+/// The kernel is tried in a network namespace of its own.
+#[test]
+fn for_acceleration_a_fourth_one_is_named() {
+    let node = Node::new();
+    let pod = Scene::new(&node, "pod").pod;
+    let run = enroll_with(&pod, with_three_capabilities(&pod), &["--accelerate"]);
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(
+        run.output().contains("This process lacks CAP_SYS_ADMIN, which it takes to"),
+        "{run}"
+    );
+    assert!(!run.output().contains("this kernel failed"), "{run}");
+    assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
+}
+
+#[test]
+fn three_capabilities_suffice_for_acceleration_without_the_test() {
+    let node = Node::new();
+    let pod = Scene::new(&node, "pod").pod;
+    enroll_with(&pod, with_three_capabilities(&pod), &["--force-accelerate"]).expect_success();
+    let second = Scene::new(&node, "second").pod;
+    enroll_with(&second, with_three_capabilities(&second), &["--accelerate"]).expect_success();
+}
+
+fn with_three_capabilities(pod: &Pod<'_>) -> Command {
     let mut container = pod.proxy_as(0, 0).command("/usr/bin/setpriv");
     container
         .args(["--inh-caps", "-all", "--bounding-set", "-all,+bpf,+net_admin,+perfmon"])
-        .arg(node.interceptor());
-    enroll(&pod, container).expect_success();
+        .arg(pod.node().interceptor());
+    container
 }
 
 #[test]
@@ -67,10 +95,15 @@ fn those_of_istio_init_do_not() {
 }
 
 /// Runs `interceptor istio-iptables` in a container, which ends in the path of the program.
-fn enroll(pod: &Pod<'_>, mut container: Command) -> Run {
+fn enroll(pod: &Pod<'_>, container: Command) -> Run {
+    enroll_with(pod, container, &[])
+}
+
+fn enroll_with(pod: &Pod<'_>, mut container: Command, flags: &[&str]) -> Run {
     container
         .arg("istio-iptables")
         .args(DEFAULT_FLAGS)
+        .args(flags)
         .arg("--bpffs")
         .arg(pod.node().bpffs());
     Run::of(container)

@@ -10,7 +10,6 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use interceptor_policy::{Reason, acceleration::MIN_BUDGET};
-use nix::sched::{CloneFlags, unshare};
 
 use crate::kernel::{
     check::known_bad,
@@ -50,8 +49,7 @@ pub(crate) fn has_no_known_bug() -> Result<()> {
 /// Accelerates connections in a network namespace that exists only for this test, and compares them with TCP.
 pub(crate) fn test() -> Result<()> {
     let test = std::thread::spawn(|| {
-        unshare(CloneFlags::CLONE_NEWNET).context("Failed to make a network namespace")?;
-        sys::bring_loopback_up().context("Failed to bring the loopback interface up")?;
+        scratch::enter_namespace()?;
         let interception =
             scratch::intercept_this_thread(Some(AccelerationConfig { budget: MIN_BUDGET, force: false }))?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 15006)).context("Failed to listen on port 15006")?;

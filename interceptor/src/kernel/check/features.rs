@@ -10,7 +10,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use nix::sched::{CloneFlags, unshare};
 use socket2::SockRef;
 
 use crate::kernel::{
@@ -200,8 +199,7 @@ fn netns_cookie() -> Result<()> {
 /// known.
 fn redirection() -> Result<()> {
     let test = std::thread::spawn(|| {
-        unshare(CloneFlags::CLONE_NEWNET).context("Failed to make a network namespace")?;
-        sys::bring_loopback_up().context("Failed to bring the loopback interface up")?;
+        scratch::enter_namespace()?;
         let _attached = scratch::intercept_this_thread(None)?;
         connect_to_own_pod()
     });

@@ -8,12 +8,15 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use aya::Ebpf;
 use interceptor_policy::{Enrollment, Reason};
-use nix::unistd::{getgid, getuid};
+use nix::{
+    errno::Errno,
+    sched::{CloneFlags, unshare},
+    unistd::{getgid, getuid},
+};
 
-use crate::SystemAccounts;
 use crate::kernel::{
     node::acceleration,
     node::maps::Maps,
@@ -24,6 +27,7 @@ use crate::kernel::{
     },
     sys,
 };
+use crate::{EnrollError, SystemAccounts};
 use interceptor_config::{
     AccelerationConfig, CompiledPolicy, Flags, InterfaceFacts, IstioConfig, PodFacts, ResolvConf, Setting, Sources,
     compile,
@@ -42,6 +46,20 @@ impl Interception {
     pub(crate) fn count(&self, reason: Reason) -> Result<u64> {
         Ok(self.maps.counters(self.cookie)?.0[reason as usize])
     }
+}
+
+/// Moves the calling thread into a network namespace that exists only for a test.
+pub(crate) fn enter_namespace() -> Result<()> {
+    unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| match errno {
+        Errno::EPERM => EnrollError::LacksCapability {
+            capability: "CAP_SYS_ADMIN",
+            purpose: "which it takes to make a network namespace for the test of this kernel",
+            source: errno,
+        }
+        .into(),
+        errno => anyhow!(errno).context("Failed to make a network namespace"),
+    })?;
+    sys::bring_loopback_up().context("Failed to bring the loopback interface up")
 }
 
 /// Intercepts the network namespace of the calling thread, with this process in the part of the sidecar.

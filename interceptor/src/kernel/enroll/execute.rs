@@ -75,7 +75,11 @@ fn prepare(bpffs: &Bpffs, request: Request<'_>) -> Result<Prepared> {
 }
 
 fn gate_acceleration(request: Request<'_>) -> Result<(), EnrollError> {
-    check::acceleration::gate(request.force_acceleration).map_err(EnrollError::AccelerationUnfit)
+    check::acceleration::gate(request.force_acceleration).map_err(|error| match error.downcast() {
+        Ok(error @ EnrollError::LacksCapability { .. }) => error,
+        Ok(error) => EnrollError::AccelerationUnfit(error.into()),
+        Err(error) => EnrollError::AccelerationUnfit(error),
+    })
 }
 
 fn enroll_locked(bpffs: &Bpffs, lock: &Lock, prepared: Prepared, request: Request<'_>) -> Result<Plan> {
