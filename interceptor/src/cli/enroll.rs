@@ -3,6 +3,7 @@
 //! door. It knows no map and no pin.
 
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -16,7 +17,7 @@ use interceptor_config::{
 };
 
 use super::{bpffs::BpffsFlag, log, output, validate};
-use crate::{Cgroup, Change, EnrollError, Enrolled, Netns, Node, Pod, SystemAccounts, Wanted};
+use crate::{Cgroup, Change, EnrollError, Enrolled, Netns, Node, Pod, SystemAccounts, Wanted, named_file};
 
 /// Enroll a pod: redirect its connections to its sidecar
 ///
@@ -99,7 +100,7 @@ pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {
     let flags = &args.settings.flags;
     log::start(flags);
     let sources = Sources { flags, environment: &|name| std::env::var(name).ok(), annotations: None };
-    let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
+    let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &named_file::read };
     let (config, mut warnings) = IstioConfig::resolve(sources, &SystemAccounts, resolv_conf)?;
     let printed = print_config(&config)?;
     let wanted = config.supported()?;
@@ -182,7 +183,7 @@ fn warn(enrolled: Enrolled) -> Enrolled {
 }
 
 fn write(file: &Path, plan: &str) -> Result<()> {
-    let written = std::fs::write(file, format!("{plan}\n"));
+    let written = named_file::create(file).and_then(|mut file| writeln!(file, "{plan}"));
     written.with_context(|| format!("Failed to write {} (DRY_RUN_FILE_PATH)", file.display()))
 }
 

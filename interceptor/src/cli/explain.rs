@@ -20,7 +20,7 @@ use super::{
     bpffs::BpffsFlag,
     output::{self, Format},
 };
-use crate::{Netns, SystemAccounts};
+use crate::{Netns, SystemAccounts, named_file};
 use interceptor_config::{
     CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, NumberRange, PodFacts, ResolvConf, Setting, Sources,
     compile,
@@ -150,7 +150,7 @@ fn explain(args: &ExplainArgs) -> Result<ExitCode> {
 }
 
 fn policy_from_flags(args: &ExplainArgs, interfaces: &[InterfaceFacts]) -> Result<CompiledPolicy> {
-    let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| std::fs::read(path) };
+    let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &named_file::read };
     let sources = Sources {
         flags: &args.settings.flags,
         environment: &|name| std::env::var(name).ok(),

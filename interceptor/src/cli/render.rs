@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::output;
-use crate::SystemAccounts;
+use crate::{SystemAccounts, named_file};
 use interceptor_config::{
     InterfaceFacts, IstioConfig, PodFacts, ResolvConf, Sources,
     render::{self, Rendered},
@@ -74,7 +74,7 @@ pub(super) fn run(args: &RenderArgs) -> Result<ExitCode> {
 
 fn iptables(args: &IptablesArgs) -> Result<ExitCode> {
     let IptablesArgs { pod_ip, family, resolv_conf, settings } = args;
-    let resolv_conf = ResolvConf { path: resolv_conf, read: &|path| std::fs::read(path) };
+    let resolv_conf = ResolvConf { path: resolv_conf, read: &named_file::read };
     let sources = Sources {
         flags: &settings.flags,
         environment: &|name| std::env::var(name).ok(),

@@ -21,3 +21,5 @@ pub(crate) mod node;
 pub(crate) mod pod;
 mod programs;
 pub(crate) mod sys;
+
+pub(crate) use sys::named_file;

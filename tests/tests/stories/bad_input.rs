@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What cannot be done is refused, by name, and nothing has changed.
 
+use std::{fs, path::Path};
+
 use rstest::rstest;
 use testkit::{
     Node, Run,
@@ -39,6 +41,81 @@ fn is_refused(#[case] flags: &[&str], #[case] code: i32, #[case] named: &str) {
         .chain(place)
         .collect();
     expect_refusal(&scene, &node.run(&arguments), code, named);
+}
+
+/// A name may lead to anything. No command waits for it, reads it for ever, or opens a device.
+#[rstest]
+fn what_is_not_a_file_of_reasonable_size_is_refused(
+    #[values("--resolv-conf", "--netns", "--cgroup")] flag: &str,
+    #[values(Odd::Fifo, Odd::Endless, Odd::Directory, Odd::Large)] odd: Odd,
+) {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    let path = odd.make(node.work());
+    let place = scene.pod.place();
+    let place = place.chunks(2).filter(|pair| pair[0] != flag).flatten().map(String::as_str);
+    let arguments: Vec<&str> = ["istio-iptables"]
+        .into_iter()
+        .chain(DEFAULT_FLAGS.iter().copied())
+        .chain(["--redirect-dns", flag, &path])
+        .chain(place)
+        .collect();
+    expect_refusal(&scene, &node.run(&arguments), 1, &path);
+}
+
+#[rstest]
+#[case::explain(&["explain", "10.1.2.3:443"])]
+#[case::render(&["render", "iptables"])]
+fn commands_that_read_refuse_it_too(
+    #[case] command: &[&str],
+    #[values(Odd::Fifo, Odd::Endless, Odd::Directory, Odd::Large)] odd: Odd,
+) {
+    let node = Node::new();
+    let path = odd.make(node.work());
+    let mut words = vec![node.interceptor().to_str().expect("a path in UTF-8")];
+    words.extend(command);
+    words.extend(["--redirect-dns", "--resolv-conf", &path]);
+    let run = Run::of_line(&words);
+    assert_eq!(run.code, Some(64), "{run}");
+    assert!(run.output().contains(&path), "{run}");
+}
+
+/// `DRY_RUN_FILE_PATH`, which Istio has for its tests.
+#[test]
+fn a_plan_is_not_written_to_a_fifo_that_nobody_reads() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let path = Odd::Fifo.make(node.work());
+    let mut command = scene.pod.enroll_command(&[DEFAULT_FLAGS, &["--dry-run"]].concat());
+    command.env("DRY_RUN_FILE_PATH", &path);
+    let run = Run::of(command);
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(run.output().contains(&path), "{run}");
+}
+
+/// What is no file that anybody would write.
+#[derive(Clone, Copy, Debug)]
+enum Odd {
+    Fifo,
+    Endless,
+    Directory,
+    /// More than a MiB.
+    Large,
+}
+
+impl Odd {
+    /// The path of one.
+    fn make(self, directory: &Path) -> String {
+        let path = directory.join("odd");
+        match self {
+            Self::Fifo => Run::of_line(&["mkfifo", &path.display().to_string()]).expect_success(),
+            Self::Endless => return "/dev/zero".to_owned(),
+            Self::Directory => fs::create_dir(&path).expect("a directory"),
+            Self::Large => fs::write(&path, vec![b'#'; (1 << 20) + 1]).expect("a large file"),
+        }
+        path.display().to_string()
+    }
 }
 
 #[test]

@@ -2,17 +2,20 @@
 //! A pod's cgroup, and where cgroup2 hierarchies are mounted. It never creates or removes a cgroup.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io,
     os::{
         fd::{AsRawFd, OwnedFd},
-        unix::fs::MetadataExt as _,
+        unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     },
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result};
-use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
+use nix::{
+    libc::O_DIRECTORY,
+    sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs},
+};
 
 use crate::{EnrollError, kernel::pod::pod_cgroup};
 
@@ -27,10 +30,14 @@ pub struct Cgroup {
 impl Cgroup {
     /// Opens a cgroup2 directory. The root is refused: everything on the node is below it, and would pay.
     pub fn open(path: &Path) -> Result<Self, EnrollError> {
-        match File::open(path) {
+        // What is not a directory is not opened: a FIFO would wait.
+        match OpenOptions::new().read(true).custom_flags(O_DIRECTORY).open(path) {
             Ok(file) => Self::of(file, path.to_path_buf()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(EnrollError::Gone { what: "cgroup", name: path.display().to_string() })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                Err(EnrollError::NotACgroup { path: path.to_path_buf() })
             }
             Err(error) => {
                 let error = anyhow::Error::new(error);

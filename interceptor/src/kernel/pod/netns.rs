@@ -36,7 +36,7 @@ impl Netns {
     /// `CAP_SYS_ADMIN`, unless the namespace is this process's own. Linux 5.14.
     pub fn open(path: &Path) -> Result<Self, EnrollError> {
         let name = path.display().to_string();
-        match File::open(path) {
+        match sys::named_file::open(path) {
             Ok(file) => Self::of(file, name).map_err(EnrollError::from),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Err(EnrollError::Gone { what: "network namespace", name })

@@ -5,6 +5,7 @@ mod bpf;
 pub(crate) mod btf;
 pub(crate) mod map_error;
 mod misc;
+pub(crate) mod named_file;
 pub(crate) mod pod_type;
 pub(crate) mod release;
 pub(crate) mod tree;
