@@ -27,6 +27,13 @@ static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     library
 });
 
+/// Refuses `membarrier()` to `command`, as the kernel does on machines where processors run without a tick
+/// (`nohz_full`).
+pub(crate) fn refuse_membarrier(mut command: Command) -> Command {
+    command.env("LD_PRELOAD", LIBRARY.as_path()).env("MEDDLE_MEMBARRIER", "1");
+    command
+}
+
 /// Makes `command` wait before it writes the entry of a pod: it makes the file `waits` in `directory`, and goes on once
 /// there is a file `goes-on`.
 pub(crate) fn pause_before_enforcing(mut command: Command, directory: &Path) -> Command {

@@ -2,10 +2,12 @@
 //! Running again changes nothing, or what has been asked for, while the sidecar goes on.
 
 use testkit::{
-    Node,
+    Node, Run,
     istio_rules::DEFAULT_FLAGS,
     scene::{Outcome, Scene, outcome},
 };
+
+use crate::meddle::refuse_membarrier;
 
 #[test]
 fn with_the_same_flags_nothing_changes() {
@@ -91,6 +93,26 @@ fn cleanup_only_ends_the_enrollment() {
         .pod
         .try_enroll(&[DEFAULT_FLAGS, &["--cleanup-only"]].concat())
         .expect_success();
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::Direct, Outcome::Direct]);
+    assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
+}
+
+/// Where processors run without a tick (`nohz_full`), the kernel refuses `membarrier()`.
+#[test]
+fn switching_and_cleaning_need_no_membarrier() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    let enroll = |more: &[&str]| {
+        let command = scene.pod.enroll_command(&[DEFAULT_FLAGS, more].concat());
+        Run::of(refuse_membarrier(command)).expect_success();
+        [scene.outbound(), scene.inbound()]
+    };
+    assert_eq!(enroll(&[]), [Outcome::refused(), Outcome::refused()]);
+    assert_eq!(enroll(&["-o", "80", "-d", "8080"]), [Outcome::Direct, Outcome::Direct]);
+    assert_eq!(enroll(&[]), [Outcome::refused(), Outcome::refused()]);
+    let netns = scene.pod.namespace().path().display().to_string();
+    Run::of(refuse_membarrier(node.command(&["clean", "--netns", &netns]))).expect_success();
     assert_eq!([scene.outbound(), scene.inbound()], [Outcome::Direct, Outcome::Direct]);
     assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
 }

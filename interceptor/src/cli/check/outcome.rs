@@ -28,7 +28,7 @@ impl Outcome {
 pub(super) const fn consequence(kind: Kind) -> &'static str {
     match kind {
         Kind::Bpffs | Kind::Cgroup2 | Kind::NetnsCookie | Kind::Program => "pods cannot be enrolled",
-        Kind::Membarrier => "pods cannot be switched or unenrolled",
+        Kind::GracePeriod => "pods cannot be switched or unenrolled",
         Kind::EndToEnd => "connections are not redirected",
         Kind::UrgentProgram => "MSG_OOB on accelerated connections is ordinary data",
         Kind::AccelerationProgram | Kind::KnownBugs | Kind::Acceleration => "--accelerate is refused",

@@ -41,7 +41,7 @@ pub enum Kind {
     Bpffs,
     Cgroup2,
     NetnsCookie,
-    Membarrier,
+    GracePeriod,
     /// A program that every pod needs.
     Program,
     /// A connection that is redirected by everything above.
@@ -60,7 +60,7 @@ impl Kind {
     /// Whether pods can be enrolled without it.
     pub const fn is_optional(self) -> bool {
         match self {
-            Self::Bpffs | Self::Cgroup2 | Self::NetnsCookie | Self::Membarrier | Self::Program | Self::EndToEnd => {
+            Self::Bpffs | Self::Cgroup2 | Self::NetnsCookie | Self::GracePeriod | Self::Program | Self::EndToEnd => {
                 false
             }
             Self::AccelerationProgram | Self::UrgentProgram | Self::KnownBugs | Self::Acceleration => true,
@@ -140,9 +140,9 @@ pub fn all(bpffs: &Path) -> Vec<Feature> {
         feature("cgroup2", Kind::Cgroup2, Needs::Linux("4.10"), cgroup2()),
         feature("SO_NETNS_COOKIE", Kind::NetnsCookie, Needs::Linux("5.14"), netns_cookie()),
         feature(
-            "membarrier",
-            Kind::Membarrier,
-            Needs::Linux("4.3"),
+            "waiting for programs",
+            Kind::GracePeriod,
+            Needs::Linux("4.20"),
             sys::wait_for_programs().map_err(Into::into),
         ),
     ];

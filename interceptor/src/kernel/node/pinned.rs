@@ -79,7 +79,7 @@ impl PinnedNode {
 
     /// Removes the list entries that no pod refers to, once no program can be looking at them.
     pub(crate) fn finish(&mut self) -> Result<()> {
-        sys::wait_for_programs().context("Failed to wait for running programs (membarrier)")?;
+        sys::wait_for_programs().context("Failed to wait for running programs (by a map of maps)")?;
         let pods = self.maps.pods()?;
         self.maps.keep_slots_of(&pods.iter().map(|(cookie, _)| *cookie).collect())?;
         self.maps

@@ -37,7 +37,7 @@ pub(crate) fn clear_tail_call_target(maps: &Path) -> Result<()> {
         if !path.exists() {
             continue; // the other version's name, or removed already
         }
-        sys::wait_for_programs().context("Failed to wait for running programs (membarrier)")?;
+        sys::wait_for_programs().context("Failed to wait for running programs (by a map of maps)")?;
         let map = MapData::from_pin(&path)
             .and_then(Map::from_map_data)
             .and_then(ProgramArray::try_from);

@@ -166,8 +166,8 @@ pub(crate) fn bpf_raw_tracepoint_open(program: &impl AsRawFd) -> io::Result<Owne
     owned(bpf(BPF_RAW_TRACEPOINT_OPEN, &attr))
 }
 
-fn bpf<T>(command: libc::c_int, attr: &T) -> libc::c_long {
-    // SAFETY: the attribute is one of the above, its true size is passed, and what it points to outlives the call.
+pub(super) fn bpf<T>(command: libc::c_int, attr: &T) -> libc::c_long {
+    // SAFETY: the attribute is one of this folder's, its true size is passed, and what it points to outlives the call.
     unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attr), size_of::<T>()) }
 }
 

@@ -11,16 +11,6 @@ use nix::libc;
 
 use super::bpf::owned;
 
-/// Waits until every kernel program that was running has ended (`MEMBARRIER_CMD_GLOBAL`, Linux 4.3, is
-/// `synchronize_rcu()`,
-/// [`membarrier.c`](https://github.com/torvalds/linux/blob/v6.12/kernel/sched/membarrier.c#L617)).
-pub(crate) fn wait_for_programs() -> io::Result<()> {
-    const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
-    // SAFETY: takes no pointers.
-    let result = unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
 /// The cookie of the network namespace that a socket was made in (`SO_NETNS_COOKIE`, Linux 5.14).
 pub(crate) fn netns_cookie(socket: &impl AsRawFd) -> io::Result<u64> {
     const SO_NETNS_COOKIE: libc::c_int = 71;

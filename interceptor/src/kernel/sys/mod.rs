@@ -3,6 +3,7 @@
 
 mod bpf;
 pub(crate) mod btf;
+mod grace_period;
 pub(crate) mod map_error;
 mod misc;
 pub(crate) mod named_file;
@@ -14,6 +15,5 @@ pub(crate) use bpf::{
     Instruction, bpf_link_create, bpf_obj_get, bpf_obj_pin, bpf_prog_attach, bpf_prog_load_sk_lookup,
     bpf_raw_tracepoint_open,
 };
-pub(crate) use misc::{
-    borrow_fd, bring_loopback_up, bytes_to_read, is_readable, netns_cookie, owning_user_namespace, wait_for_programs,
-};
+pub(crate) use grace_period::wait_for_programs;
+pub(crate) use misc::{borrow_fd, bring_loopback_up, bytes_to_read, is_readable, netns_cookie, owning_user_namespace};
