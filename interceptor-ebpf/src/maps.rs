@@ -10,8 +10,8 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use interceptor_policy::{
-    Address, AddressClass, AddressKey, AskedServer, Caller, CellClaim, Counters, Enrollment, ListenerKey, MAX_LISTENERS,
-    MAX_PODS, NodeState, NumberClass, NumberKey, Owner, ProxyListener, SlotKey, SlotValue,
+    Address, AddressClass, AddressKey, AskedServer, Caller, CellClaim, Counters, Enrollment, ListenerKey,
+    MAX_LISTENERS, MAX_PODS, NodeState, NumberClass, NumberKey, Owner, ProxyListener, SlotKey, SlotValue,
     acceleration::{FlowKey, Handshake, SocketState},
     maps::{self as names, MapName},
 };

@@ -23,8 +23,9 @@ mod verdict;
 
 pub use abi::{
     ABI_VERSION, AddressClass, AddressKey, AskedServer, Caller, Cell, CellClaim, Counters, Destination, Enrollment,
-    FreeCells, LISTENERS_PER_KIND, LISTENERS_PER_POD, ListenerFamily, ListenerKey, ListenerScope, MAX_LISTENERS, MAX_PODS, NodeState, NumberClass, NumberKey,
-    NumberSpace, Policy, PolicyFlags, ProxyListener, SlotKey, SlotValue, Use,
+    FreeCells, LISTENERS_PER_KIND, LISTENERS_PER_POD, ListenerFamily, ListenerKey, ListenerScope, MAX_LISTENERS,
+    MAX_PODS, NodeState, NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags, ProxyListener, SlotKey, SlotValue,
+    Use,
 };
 pub use action::Action;
 pub use address::Address;

@@ -10,8 +10,8 @@ use aya_ebpf::{
     programs::SkLookupContext,
 };
 use interceptor_policy::{
-    Action, Address, Caller, Inbound, LISTENERS_PER_KIND, LOOPBACK_INTERFACE, ListenerFamily, ListenerKey, ListenerScope,
-    Protocol, Reason, SlotAddress,
+    Action, Address, Caller, Inbound, LISTENERS_PER_KIND, LOOPBACK_INTERFACE, ListenerFamily, ListenerKey,
+    ListenerScope, Protocol, Reason, SlotAddress,
 };
 
 use crate::{
