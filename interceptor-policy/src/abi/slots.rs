@@ -31,13 +31,17 @@ impl Destination {
     }
 }
 
-/// A key in a pod's table of slots.
+/// A key in a pod's table of slots. The kernel compares keys from the front, eight bytes at a time, so what differs
+/// most stands there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct SlotKey {
-    words: [u32; 4],
+    /// The last word of an address, or the number of a cell.
+    first: u32,
     /// A port, below 2^16, or one of the kinds of entries below.
     kind: u32,
+    /// The rest of an address.
+    rest: [u32; 3],
     /// Aligns the value, which the kernel keeps right after the key.
     padding: u32,
 }
@@ -53,19 +57,24 @@ impl SlotKey {
     pub const MAX_ENTRIES: u32 = 2 * Slot::CELLS + 1;
 
     /// The key of the [`FreeCells`].
-    pub const FREE_CELLS: Self = Self { words: [u32::MAX, 0, 0, 0], kind: FREE_CELLS, padding: 0 };
+    pub const FREE_CELLS: Self = Self { first: 0, kind: FREE_CELLS, rest: [0; 3], padding: 0 };
 
     /// The key of a [`Cell`].
     #[inline(always)]
     pub const fn of_cell(cell: u32) -> Self {
-        // The first bits differ from those of IPv4 destinations, so these do not make the way to those longer.
-        Self { words: [u32::MAX, cell.to_be(), 0, 0], kind: CELL, padding: 0 }
+        Self { first: cell, kind: CELL, rest: [0; 3], padding: 0 }
     }
 
     /// The key of a [`Use`].
     #[inline(always)]
     pub const fn of_destination(destination: Destination) -> Self {
-        Self { words: destination.address.0, kind: destination.port as u32, padding: 0 }
+        let [a, b, c, first] = destination.address.0;
+        Self { first, kind: destination.port as u32, rest: [a, b, c], padding: 0 }
+    }
+
+    /// Whether it is the key of a [`Use`].
+    pub const fn is_of_destination(&self) -> bool {
+        self.kind < CELL
     }
 }
 

@@ -44,8 +44,8 @@ impl Tables {
             let mut table = self.0.get(&cookie.expect("a cookie"), 0).expect("a table");
             let keys: Vec<Key<TrieKey>> = table.keys().collect::<Result<_, _>>().expect("keys");
             for key in keys {
-                let kind = u32::from_ne_bytes(key.data()[16..20].try_into().expect("four bytes"));
-                if kind <= u16::MAX.into() {
+                let slot_key: SlotKey = zerocopy::transmute!(key.data());
+                if slot_key.is_of_destination() {
                     let mut used = Use::from(table.get(&key, 0).expect("an entry"));
                     used.last = used.last.wrapping_sub(Use::KEPT);
                     table.insert(&key, SlotValue::from(used), 0).expect("write an entry");
