@@ -47,21 +47,21 @@ fn build_kernel_object() -> Result<(), String> {
         println!("cargo:rerun-if-changed={}", compiler.rustc.display());
     }
 
-    let out = PathBuf::from(required("OUT_DIR")?);
-    let built = run_nested_build(&compiler, &linker, &out.join("kernel-target"))?;
-    let wanted = out.join(OBJECT);
-    std::fs::copy(&built, &wanted).map(drop).map_err(|error| {
-        format!(
-            "cannot copy the kernel object from {} to {}: {error}",
-            built.display(),
-            wanted.display()
-        )
-    })
+    run_nested_build(&compiler, &linker, &PathBuf::from(required("OUT_DIR")?))
 }
 
-/// Runs cargo for the kernel's target and returns the path of the object. The target folder is its own: cargo has
-/// locked the outer one.
-fn run_nested_build(compiler: &Compiler, linker: &Path, target_dir: &Path) -> Result<PathBuf, String> {
+/// The target folder of the nested build: the folder of the outer build has a lock that cargo holds. All profiles and
+/// features share it, `target/bpf`, so that `core` is compiled once.
+fn nested_target(out: &Path) -> PathBuf {
+    // `target/debug/build/interceptor-0123456789abcdef/out`
+    let build = out.ancestors().nth(2).filter(|folder| folder.ends_with("build"));
+    let target = build.and_then(|build| build.ancestors().nth(2));
+    target.map_or_else(|| out.join("bpf"), |target| target.join("bpf"))
+}
+
+/// Runs cargo for the kernel's target. It puts the object into `out` while it holds the lock of its target folder, so
+/// a build with other features does not come in between.
+fn run_nested_build(compiler: &Compiler, linker: &Path, out: &Path) -> Result<(), String> {
     let target = match required("CARGO_CFG_TARGET_ENDIAN")?.to_str() {
         Some("big") => "bpfeb-unknown-none",
         _ => "bpfel-unknown-none",
@@ -82,8 +82,11 @@ fn run_nested_build(compiler: &Compiler, linker: &Path, target_dir: &Path) -> Re
         target,
         "-Z",
         "build-std=core",
+        "-Z",
+        "unstable-options",
     ]);
-    cargo.arg("--target-dir").arg(target_dir);
+    cargo.arg("--target-dir").arg(nested_target(out));
+    cargo.arg("--artifact-dir").arg(out);
     if std::env::var_os("CARGO_FEATURE_KERNEL_LOG").is_some() {
         cargo.args(["--features", "log"]);
     }
@@ -103,14 +106,14 @@ fn run_nested_build(compiler: &Compiler, linker: &Path, target_dir: &Path) -> Re
         let llvm = compiler.llvm;
         return Err(format!(
             "{text}\ncannot build the kernel object with rustc {}: see the errors above. If they come from bpf-linker, \
-             it may be              older than the compiler's LLVM ({llvm}): `cargo xtask setup` checks that.",
+             it may be older than the compiler's LLVM ({llvm}): `cargo xtask setup` checks that.",
             compiler.release
         ));
     }
     for line in text.lines() {
         println!("cargo:warning={line}");
     }
-    Ok(target_dir.join(target).join("release").join(OBJECT))
+    Ok(())
 }
 
 /// rustc looks for the linker by name: the one that was found comes first.

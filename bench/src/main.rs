@@ -40,6 +40,9 @@ struct Arguments {
     /// Where to write results.json, summary.md and the plots
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     out: PathBuf,
+    /// Another build of `interceptor` that takes part, with pods of its own
+    #[arg(long, value_name = "PATH")]
+    against: Option<PathBuf>,
     /// Also measure HTTP through two of this Envoy
     #[arg(long, value_name = "PATH")]
     envoy: Option<PathBuf>,
@@ -71,7 +74,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let interrupt = Interrupt::watch()?;
     let node = Node::new();
-    let machine = Machine::look(node.interceptor());
+    let against = arguments.against.as_deref().map(|program| {
+        ensure!(program.is_file(), "--against: {} is not a program", program.display());
+        Ok(Node::with_interceptor(program))
+    });
+    let against = against.transpose()?;
+    let machine = Machine::look(node.interceptor(), arguments.against.as_deref());
     say(&machine.to_string())?;
     let cpus = Cpus::choose()?;
     pin(cpus.other)?;
@@ -80,8 +88,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         quick: arguments.quick,
     };
 
-    let outcomes = measure(&node, arguments, effort, cpus, seed, &interrupt)?;
-    drop(node);
+    let outcomes = measure((&node, against.as_ref()), arguments, effort, cpus, seed, &interrupt)?;
+    drop((node, against));
 
     let report = Report::new(machine, command_line(), effort.rounds, seed, outcomes);
     report::write(&report, &arguments.out)?;
@@ -96,7 +104,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn measure(
-    node: &Node,
+    (node, against): (&Node, Option<&Node>),
     arguments: &Arguments,
     effort: Effort,
     cpus: Cpus,
@@ -108,6 +116,7 @@ fn measure(
     let progress = Progress::new(u64::from(experiments) * u64::try_from(effort.rounds)?);
     let mut lab = Lab::new(node, effort, cpus, seed, &progress, interrupt);
     lab.envoy.clone_from(&arguments.envoy);
+    lab.against = against;
     let mut outcomes = Vec::new();
     for group in groups {
         for outcome in group.run(&mut lab)? {

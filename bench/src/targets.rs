@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::{
     experiment::{Outcome, Series},
+    stage::Variant,
     stats::{Bootstrap, Interval},
 };
 
@@ -45,6 +46,9 @@ enum Bounds {
 
 use Bounds::{AtLeast, AtMost};
 
+/// The contender that takes part only if `--against` names it.
+const OTHER_BUILD: &str = Variant::OtherBuild.name();
+
 /// What rounds to 1.00.
 const SAME: f64 = 1.005;
 
@@ -56,6 +60,16 @@ const GOALS: &[Goal] = &[
     Goal { what: "connect(): tax over direct, as a share of that of iptables-nft",
            of: tax, bounds: AtMost { must: 0.3, aim: 0.1 },
            series: &[("connect", "ebpf"), ("connect", "direct"), ("connect", "iptables-nft")] },
+    Goal { what: "connect(): tax as a share of that of iptables-legacy, less that of the other build",
+           of: added_tax, bounds: AtMost { must: 0.02, aim: 0.0 },
+           series: &[("connect", "ebpf"), ("connect", "direct"), ("connect", "iptables-legacy"),
+                    ("connect", "other build")] },
+    Goal { what: "round trip of 64 B: time of the other build",
+           of: ratio, bounds: AtMost { must: 1.03, aim: 1.01 },
+           series: &[("round-trip-64", "ebpf"), ("round-trip-64", "other build")] },
+    Goal { what: "enrolling a pod: time of the other build",
+           of: ratio, bounds: AtMost { must: 1.1, aim: 1.02 },
+           series: &[("enroll", "ebpf"), ("enroll", "other build")] },
     Goal { what: "connect, request, response, close: rate of direct",
            of: ratio, bounds: AtLeast { must: 0.93, aim: 0.98 },
            series: &[("request", "direct"), ("request", "ebpf")] },
@@ -119,6 +133,11 @@ fn tax(medians: &[f64]) -> f64 {
     (medians[0] - medians[1]) / (medians[2] - medians[1])
 }
 
+/// The tax of the first, less that of the fourth.
+fn added_tax(medians: &[f64]) -> f64 {
+    (medians[0] - medians[3]) / (medians[2] - medians[1])
+}
+
 /// Times: how often the first goes into the lesser of the others.
 fn faster(medians: &[f64]) -> f64 {
     medians[1].min(medians[2]) / medians[0]
@@ -137,7 +156,13 @@ fn more(medians: &[f64]) -> f64 {
 /// What was reached of all goals whose experiments took part.
 pub fn reached(outcomes: &[Outcome], seed: u64) -> Vec<Target> {
     let mut bootstrap = Bootstrap::new(seed);
-    let took_part = |goal: &&Goal| goal.series.iter().all(|(experiment, _)| find(outcomes, experiment).is_some());
+    let took_part = |goal: &&Goal| {
+        goal.series.iter().all(|(experiment, contender)| {
+            let outcome = find(outcomes, experiment);
+            // Most runs have no other build.
+            outcome.is_some_and(|outcome| *contender != OTHER_BUILD || outcome.of(contender).is_some())
+        })
+    };
     GOALS
         .iter()
         .filter(took_part)
@@ -240,6 +265,23 @@ mod tests {
     }
 
     #[test]
+    fn another_build_is_aimed_at_where_it_takes_part() {
+        let series = [
+            ("direct", [20.0; 4].as_slice()),
+            ("iptables-legacy", &[30.0; 4]),
+            ("iptables-nft", &[30.0; 4]),
+            ("ebpf", &[22.5; 4]),
+            ("other build", &[22.0; 4]),
+        ];
+        let targets = reached(&[outcome("connect", &series)], 1);
+        let added = targets.iter().find(|target| target.what.contains("other build")).unwrap();
+        assert_eq!(added.mark, Mark::Missed);
+        assert!((added.reached.unwrap().value - 0.05).abs() < 1e-9, "{added:?}");
+        let without = reached(&[outcome("connect", &series[..4])], 1);
+        assert!(without.iter().all(|target| !target.what.contains("other build")), "{without:?}");
+    }
+
+    #[test]
     fn noise_reaches_nothing() {
         let request = [("direct", [10.0; 4].as_slice()), ("ebpf", &[10.0, 20.0, 10.0, 20.0])];
         let targets = reached(&[outcome("request", &request)], 1);
@@ -266,7 +308,7 @@ mod tests {
     #[test]
     fn every_goal_names_as_many_series_as_it_computes_with() {
         for goal in GOALS {
-            let medians = [1.0, 2.0, 4.0];
+            let medians = [1.0, 2.0, 4.0, 3.0];
             assert!((goal.of)(&medians[..goal.series.len()]).is_finite(), "{}", goal.what);
         }
     }

@@ -79,6 +79,15 @@ impl Node {
         node
     }
 
+    /// The same with another build of `interceptor` than the one under test.
+    pub fn with_interceptor(program: &Path) -> Self {
+        let node = Self::new();
+        let path = node.work.path().join("interceptor");
+        copy(program, &path);
+        node.interceptor.set(path).expect("nobody has asked for the program yet");
+        node
+    }
+
     /// The bpffs of this node, for `--bpffs`.
     pub fn bpffs(&self) -> PathBuf {
         self.work.path().join("bpffs")

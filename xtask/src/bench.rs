@@ -12,7 +12,8 @@ use crate::workspace::{Workspace, root};
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Options {
-    /// What `interceptor-bench` takes: --quick, --only NAME, --rounds N, --out DIR, --seed S; --help explains them
+    /// What `interceptor-bench` takes: --quick, --only NAME, --rounds N, --out DIR, --seed S, --against PATH;
+    /// --help explains them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
     options: Vec<String>,
 }

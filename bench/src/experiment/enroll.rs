@@ -21,8 +21,11 @@ const STACK: Stack = Stack::Dual;
 
 pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let (node, empty) = (Node::new(), Node::new());
+    let other = lab.against.map(|node| Node::with_interceptor(node.interceptor()));
     // Programs and maps are loaded with the first pod.
-    small_pod(&node, "first").enroll(STACK.enroll_flags());
+    for node in [&node].into_iter().chain(&other) {
+        small_pod(node, "first").enroll(STACK.enroll_flags());
+    }
     // Pods live until the end: the kernel takes a namespace away in the background, with locks that others then wait
     // for, and the next enrollment clears up after a pod that is gone. Neither is what is timed.
     let made = RefCell::new(Vec::new());
@@ -44,6 +47,11 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     contenders.push(Contender::new(Variant::Ebpf.name(), || {
         Ok((0..times).map(|_| enroll_time(&fresh(&node))).collect())
     }));
+    if let Some(other) = &other {
+        contenders.push(Contender::new(Variant::OtherBuild.name(), || {
+            Ok((0..times).map(|_| enroll_time(&fresh(other))).collect())
+        }));
+    }
     contenders.push(Contender::new("ebpf, first pod of the node", || {
         let time = |_| {
             let time = enroll_time(&fresh(&empty));

@@ -39,6 +39,8 @@ pub struct Lab<'a> {
     pub envoy: Option<PathBuf>,
     rounds: Rounds<'a>,
     node: &'a Node,
+    /// Where another build enrolls its pods: two versions of the kernel programs never share a BPF file system.
+    pub against: Option<&'a Node>,
     /// A pod for each way to intercept; made when the first experiment asks for them.
     places: Vec<(Variant, Result<Place<'a>, Unavailable>)>,
 }
@@ -53,7 +55,7 @@ impl<'a> Lab<'a> {
         interrupt: &'a Interrupt,
     ) -> Self {
         let rounds = Rounds::new(effort.rounds, seed, progress, interrupt);
-        Self { effort, cpus, envoy: None, rounds, node, places: Vec::new() }
+        Self { effort, cpus, envoy: None, rounds, node, against: None, places: Vec::new() }
     }
 
     /// Carries an experiment out that brings what it needs along.
@@ -103,10 +105,11 @@ impl<'a> Lab<'a> {
     fn make_places(&mut self) {
         if self.places.is_empty() {
             self.rounds.begin("making the pods");
-            for variant in Variant::ALL {
-                let name = format!("pod-{}", variant.name().replace('+', "-"));
-                self.places
-                    .push((variant, Place::new(self.node, &name, variant, &[], self.cpus)));
+            let own = Variant::ALL.map(|variant| (variant, self.node));
+            let other = self.against.map(|node| (Variant::OtherBuild, node));
+            for (variant, node) in own.into_iter().chain(other) {
+                let name = format!("pod-{}", variant.name().replace(['+', ' '], "-"));
+                self.places.push((variant, Place::new(node, &name, variant, &[], self.cpus)));
             }
         }
     }

@@ -33,7 +33,7 @@ pub struct Ratio {
 }
 
 /// With what everybody is compared, where it took part.
-const BASELINES: [Variant; 3] = [Variant::Direct, Variant::IptablesLegacy, Variant::IptablesNft];
+const BASELINES: [Variant; 4] = [Variant::Direct, Variant::IptablesLegacy, Variant::IptablesNft, Variant::OtherBuild];
 
 /// The figures of all contenders that were measured.
 pub fn figures(outcome: &Outcome, seed: u64) -> Vec<Figure> {
@@ -111,6 +111,15 @@ mod tests {
             .collect();
         assert_eq!(ratios, [("direct", 1.2), ("iptables-nft", 0.6)]);
         assert_eq!(figures[0].ratios.len(), 1);
+    }
+
+    #[test]
+    fn builds_are_compared_with_each_other() {
+        let found = outcome(vec![series("ebpf", &[11.0; 5]), series("other build", &[10.0; 5])]);
+        let figures = figures(&found, 1);
+        assert_eq!(figures[0].ratios[0].to, "other build");
+        assert!((figures[0].ratios[0].ratio.unwrap().value - 1.1).abs() < 1e-9, "{figures:?}");
+        assert!(figures[1].ratios.is_empty());
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn look(interceptor: &Path) -> Self {
+    /// `against` is the other build, if there is one. Two builds may say the same version, so its path is named.
+    pub fn look(interceptor: &Path, against: Option<&Path>) -> Self {
         let info = read("/proc/cpuinfo");
         let field = |name: &str| {
             let line = info.lines().find(|line| line.starts_with(name))?;
@@ -34,6 +35,10 @@ impl Machine {
             ("iptables-legacy-restore", "--version"),
             ("iptables-nft-restore", "--version"),
         ];
+        let other = against.map(|path| {
+            let path = path.display().to_string();
+            format!("other build: {} ({path})", version(&path, "--version"))
+        });
         Self {
             processor: field("model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             processors: thread::available_parallelism().map_or(1, usize::from),
@@ -43,7 +48,11 @@ impl Machine {
                 .map(|text| text.trim().to_owned())
                 .join(" "),
             load: read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()),
-            versions: programs.map(|(program, flag)| version(program, flag)).into(),
+            versions: programs
+                .map(|(program, flag)| version(program, flag))
+                .into_iter()
+                .chain(other)
+                .collect(),
         }
     }
 }

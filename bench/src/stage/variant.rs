@@ -24,9 +24,12 @@ pub enum Variant {
     Ebpf,
     /// This project with `--accelerate`.
     EbpfAccelerated,
+    /// Another build of this project, which `--against` names.
+    OtherBuild,
 }
 
 impl Variant {
+    /// Those that take part in every run.
     pub const ALL: [Self; 5] =
         [Self::Direct, Self::IptablesLegacy, Self::IptablesNft, Self::Ebpf, Self::EbpfAccelerated];
 
@@ -40,6 +43,7 @@ impl Variant {
             Self::IptablesNft => "iptables-nft",
             Self::Ebpf => "ebpf",
             Self::EbpfAccelerated => "ebpf+accelerate",
+            Self::OtherBuild => "other build",
         }
     }
 
@@ -50,7 +54,7 @@ impl Variant {
                 Some([(Family::V4, "iptables-legacy-restore"), (Family::V6, "ip6tables-legacy-restore")])
             }
             Self::IptablesNft => Some([(Family::V4, "iptables-nft-restore"), (Family::V6, "ip6tables-nft-restore")]),
-            Self::Direct | Self::Ebpf | Self::EbpfAccelerated => None,
+            Self::Direct | Self::Ebpf | Self::EbpfAccelerated | Self::OtherBuild => None,
         }
     }
 
@@ -71,6 +75,7 @@ impl Variant {
             Self::EbpfAccelerated => {
                 Unavailable::unless(&pod.try_enroll(&[&flags, ["--accelerate"].as_slice()].concat()))
             }
+            // The program is that of the node on which the pod is.
             _ => Unavailable::unless(&pod.try_enroll(&flags)),
         }
     }
