@@ -8,8 +8,9 @@ use std::{
 };
 
 use anyhow::Context as _;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use socket2::{Domain, SockRef, Socket, Type};
+use testkit::retry::{self, retry};
 
 use super::{
     at_once, say, serve_tasks,
@@ -96,7 +97,7 @@ fn carry_out(listeners: &Listeners, work: &Work) -> anyhow::Result<Took> {
             let mut buffer = vec![0; READ];
             let mut left = count * size;
             while left > 0 {
-                let received = stream.read(&mut buffer).context("receive")?;
+                let received = retry(|| stream.read(&mut buffer)).context("receive")?;
                 anyhow::ensure!(received > 0, "the connection ended {left} bytes early");
                 left -= received;
             }
@@ -115,7 +116,7 @@ fn storm(listener: &TcpListener, count: usize) -> anyhow::Result<Took> {
     loop {
         let mut waiting =
             [PollFd::new(listener.as_fd(), PollFlags::POLLIN), PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-        poll(&mut waiting, PollTimeout::NONE).context("wait for a connection")?;
+        retry::poll(&mut waiting, None).context("wait for a connection")?;
         let [connection, task] = waiting.map(|fd| fd.any().unwrap_or(false));
         if connection {
             open.push(accept(listener)?);

@@ -2,7 +2,7 @@
 //! Whole programs, interrupted all the time: every answer is the one that they give otherwise.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     process::Command,
     sync::atomic::{AtomicU8, Ordering},
 };
@@ -105,6 +105,18 @@ fn clients_are_answered() {
     assert_eq!(Greeting::from_line(&report.received.expect("an answer")).name, "server");
     let answers: Vec<Answer> = run(&["ask"]).json();
     assert_eq!(answers.len(), 1, "{answers:?}");
+}
+
+/// The time limit is that of the whole call. It does not begin anew after each signal.
+#[test]
+fn a_client_that_is_not_answered_gives_up() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen");
+    let server = silent.local_addr().expect("an address").to_string();
+    let mut command = interrupted(probe(&["connect", &server]));
+    command.env("INTERCEPTOR_TEST_TIMEOUT", "1");
+    let Report { received, error, .. } = Run::of(command).json();
+    let error = error.map(|failure| (failure.step, failure.errno));
+    assert_eq!((received, error), (None, Some(("receive".to_owned(), "ETIMEDOUT".to_owned()))));
 }
 
 #[test]

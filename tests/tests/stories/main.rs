@@ -23,6 +23,7 @@ mod rerun;
 mod shared_bpffs;
 mod sidecar_first;
 mod sidecar_restart;
+mod signals;
 mod slots;
 mod tproxy;
 mod twins;

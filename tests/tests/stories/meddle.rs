@@ -27,6 +27,12 @@ static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     library
 });
 
+/// Interrupts `command` as signals may, again and again.
+pub(crate) fn interrupt(mut command: Command) -> Command {
+    command.env("LD_PRELOAD", LIBRARY.as_path()).env("MEDDLE_INTERRUPT", "1");
+    command
+}
+
 /// Refuses `membarrier()` to `command`, as the kernel does on machines where processors run without a tick
 /// (`nohz_full`).
 pub(crate) fn refuse_membarrier(mut command: Command) -> Command {

@@ -5,7 +5,6 @@
 use std::{
     io::{ErrorKind, Read as _, Write as _},
     net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream},
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,14 +12,11 @@ use interceptor_policy::{Reason, acceleration::MIN_BUDGET};
 
 use crate::kernel::{
     check::known_bad,
-    check::scratch::{self, Interception},
+    check::scratch::{self, Interception, TIMEOUT},
     sys,
     sys::release::Names,
 };
 use interceptor_config::AccelerationConfig;
-
-/// How long one system call of the test may block.
-const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The test could not be run, so it says nothing about the kernel.
 #[derive(Debug, thiserror::Error)]
@@ -87,14 +83,12 @@ fn answers(listener: &TcpListener, interception: &Interception) -> Result<()> {
         "ioctl(FIONREAD) returns {waiting} although 8 bytes have arrived; a server that uses it waits forever"
     );
     let mut buffer = [0; 16];
-    let peeked = server
-        .peek(&mut buffer)
-        .context("Failed to look at what has arrived (MSG_PEEK)")?;
+    let peeked = sys::retry(|| server.peek(&mut buffer)).context("Failed to look at what has arrived (MSG_PEEK)")?;
     ensure!(&buffer[..peeked] == b"question", "MSG_PEEK shows other data than was sent");
-    let read = server.read(&mut buffer).context("Failed to read what has arrived")?;
+    let read = sys::retry(|| server.read(&mut buffer)).context("Failed to read what has arrived")?;
     ensure!(&buffer[..read] == b"question", "other data arrived than was sent");
     server.write_all(b"answer").context("Failed to answer")?;
-    let read = client.read(&mut buffer).context("Failed to read the answer")?;
+    let read = sys::retry(|| client.read(&mut buffer)).context("Failed to read the answer")?;
     ensure!(
         &buffer[..read] == b"answer",
         "the answer that arrived is not the one that was sent"
@@ -148,7 +142,7 @@ fn order(listener: &TcpListener, interception: &Interception) -> Result<()> {
     let mut written = 0_u64;
     loop {
         let chunk: Vec<u8> = (written..written + 1000).map(pattern).collect();
-        match client.write(&chunk) {
+        match sys::retry(|| client.write(&chunk)) {
             Ok(bytes) => written += bytes as u64,
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) => return Err(error).context("Failed to send to a reader that does not read"),
@@ -166,14 +160,13 @@ fn order(listener: &TcpListener, interception: &Interception) -> Result<()> {
     drop(client);
     let (mut at, mut buffer) = (0_u64, vec![0; 64 * 1024]);
     loop {
-        match server.read(&mut buffer) {
+        match sys::retry(|| server.read(&mut buffer)) {
             Ok(0) => break,
             Ok(bytes) => {
                 let in_order = buffer[..bytes].iter().zip(at..).all(|(byte, at)| *byte == pattern(at));
                 ensure!(in_order, "data arrived out of order after a direction went back to TCP");
                 at += bytes as u64;
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error).with_context(|| format!("Failed to read after {at} of {written} bytes")),
         }
     }

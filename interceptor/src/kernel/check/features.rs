@@ -6,7 +6,6 @@ use std::{
     io::Read as _,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
     path::Path,
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -15,7 +14,7 @@ use socket2::SockRef;
 use crate::kernel::{
     check::acceleration::{self, NoMemory},
     check::known_bad::CannotTell,
-    check::scratch,
+    check::scratch::{self, TIMEOUT},
     node::bpffs::Bpffs,
     pod::cgroup,
     programs::{
@@ -208,7 +207,6 @@ fn redirection() -> Result<()> {
 
 fn connect_to_own_pod() -> Result<()> {
     const DIALED: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 6), 15002);
-    const TIMEOUT: Duration = Duration::from_secs(2);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 15006)).context("Failed to listen on port 15006")?;
     let mut client = TcpStream::connect_timeout(&DIALED.into(), TIMEOUT)
         .with_context(|| format!("Failed to connect to {DIALED}"))?;
@@ -227,7 +225,7 @@ fn connect_to_own_pod() -> Result<()> {
     drop(accepted);
     client.set_read_timeout(Some(TIMEOUT)).context("Failed to set a time limit")?;
     ensure!(
-        client.read(&mut [0]).context("Failed to see the connection end")? == 0,
+        sys::retry(|| client.read(&mut [0])).context("Failed to see the connection end")? == 0,
         "the connection carried data that nobody sent"
     );
     Ok(())

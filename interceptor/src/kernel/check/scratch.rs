@@ -6,6 +6,7 @@ use std::{
     net::{Ipv4Addr, UdpSocket},
     os::fd::{AsFd as _, OwnedFd},
     path::Path,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, anyhow};
@@ -32,6 +33,10 @@ use interceptor_config::{
     AccelerationConfig, CompiledPolicy, Flags, InterfaceFacts, IstioConfig, PodFacts, ResolvConf, Setting, Sources,
     compile,
 };
+
+/// How long one system call of a test may block. Far longer than any of them does on a busy machine, because what takes
+/// longer counts as missing.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Ends the interception when dropped.
 pub(crate) struct Interception {

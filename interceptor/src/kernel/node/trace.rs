@@ -10,7 +10,7 @@ use interceptor_policy::Reason;
 use log::{Log, Metadata, Record};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::kernel::node::bpffs::Bpffs;
+use crate::kernel::{node::bpffs::Bpffs, sys};
 
 /// Calls `each` with the cookie of the pod and the reason whenever a kernel program counts one, for ever.
 pub(crate) fn follow(bpffs: &Bpffs, each: impl Fn(u64, Reason) + Send + Sync) -> Result<Infallible> {
@@ -20,8 +20,8 @@ pub(crate) fn follow(bpffs: &Bpffs, each: impl Fn(u64, Reason) + Send + Sync) ->
     let mut logger = EbpfLogger::init_from_id_with_logger(program.id(), Reader(each))
         .context("Failed to find the programs' log; they were loaded by a build without the feature kernel-log")?;
     loop {
-        poll(&mut [PollFd::new(logger.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE)
-            .context("Failed to wait for the programs' log")?;
+        let mut fds = [PollFd::new(logger.as_fd(), PollFlags::POLLIN)];
+        sys::retry(|| Ok(poll(&mut fds, PollTimeout::NONE)?)).context("Failed to wait for the programs' log")?;
         logger.flush();
     }
 }

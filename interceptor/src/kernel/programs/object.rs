@@ -21,7 +21,7 @@ use crate::kernel::{
         lookup_stub,
         table::{self, ProgramInfo, SK_LOOKUP, TRACED},
     },
-    sys::btf,
+    sys::{self, btf},
 };
 
 /// The kernel programs, built by `build.rs`.
@@ -70,20 +70,32 @@ pub(crate) fn load_unpinned(infos: impl IntoIterator<Item = ProgramInfo>) -> Res
 /// Loads one program of the object.
 pub(crate) fn load(object: &mut Ebpf, info: ProgramInfo) -> Result<(), LoadError> {
     let refused = |error: anyhow::Error| LoadError { program: info.name, verifier_log: None, source: error.into() };
-    let loaded = match info.of(object).map_err(refused)? {
+    let types = if matches!(info.of(object).map_err(refused)?, Program::FEntry(_)) {
+        let types = Btf::from_sys_fs().context("Failed to read the kernel's type information");
+        Some(types.map_err(refused)?)
+    } else {
+        None
+    };
+    let program = info.of(object).map_err(refused)?;
+    let loaded = sys::retry_loading(is_interruption, || match program {
         Program::CgroupSock(program) => program.load(),
         Program::CgroupSockAddr(program) => program.load(),
         Program::CgroupSockopt(program) => program.load(),
         Program::SockOps(program) => program.load(),
         Program::SkLookup(program) => program.load(),
         Program::SkMsg(program) => program.load(),
-        Program::FEntry(program) => {
-            let types = Btf::from_sys_fs().context("Failed to read the kernel's type information");
-            program.load(TRACED, &types.map_err(refused)?)
-        }
+        Program::FEntry(program) => match &types {
+            Some(types) => program.load(TRACED, types),
+            None => Err(ProgramError::UnexpectedProgramType),
+        },
         _ => Err(ProgramError::UnexpectedProgramType),
-    };
+    });
     loaded.map_err(|error| LoadError::new(info.name, error))
+}
+
+/// Whether a signal came while the verifier was at work.
+fn is_interruption(error: &ProgramError) -> bool {
+    matches!(error, ProgramError::LoadError { io_error, .. } if io_error.raw_os_error() == Some(nix::libc::EAGAIN))
 }
 
 /// Lets the stubs find `on_sk_lookup`, which is loaded.

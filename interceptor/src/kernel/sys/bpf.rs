@@ -13,6 +13,8 @@ use std::{
 
 use nix::libc;
 
+use super::interrupted::retry_loading;
+
 const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
@@ -98,23 +100,22 @@ pub(crate) fn bpf_prog_load_sk_lookup(name: &CStr, instructions: &[Instruction])
     for (place, letter) in prog_name.iter_mut().take(15).zip(name.to_bytes()) {
         *place = *letter;
     }
-    owned(bpf(
-        BPF_PROG_LOAD,
-        &ProgLoadAttr {
-            prog_type: BPF_PROG_TYPE_SK_LOOKUP,
-            insn_cnt: u32::try_from(instructions.len()).map_err(io::Error::other)?,
-            insns: instructions.as_ptr().addr() as u64,
-            license: license.as_ptr().addr() as u64,
-            log_level: 0,
-            log_size: 0,
-            log_buf: 0,
-            kern_version: 0,
-            prog_flags: 0,
-            prog_name,
-            prog_ifindex: 0,
-            expected_attach_type: BPF_SK_LOOKUP,
-        },
-    ))
+    let attr = ProgLoadAttr {
+        prog_type: BPF_PROG_TYPE_SK_LOOKUP,
+        insn_cnt: u32::try_from(instructions.len()).map_err(io::Error::other)?,
+        insns: instructions.as_ptr().addr() as u64,
+        license: license.as_ptr().addr() as u64,
+        log_level: 0,
+        log_size: 0,
+        log_buf: 0,
+        kern_version: 0,
+        prog_flags: 0,
+        prog_name,
+        prog_ifindex: 0,
+        expected_attach_type: BPF_SK_LOOKUP,
+    };
+    let is_interruption = |error: &io::Error| error.raw_os_error() == Some(libc::EAGAIN);
+    retry_loading(is_interruption, || owned(bpf(BPF_PROG_LOAD, &attr)))
 }
 
 /// Opens what is pinned at `path`, of whatever kind it is. Linux 4.4.

@@ -9,7 +9,7 @@ use std::{
 
 use nix::libc;
 
-use super::bpf::owned;
+use super::{bpf::owned, interrupted::retry};
 
 /// The cookie of the network namespace that a socket was made in (`SO_NETNS_COOKIE`, Linux 5.14).
 pub(crate) fn netns_cookie(socket: &impl AsRawFd) -> io::Result<u64> {
@@ -55,13 +55,12 @@ pub(crate) fn bytes_to_read(socket: &impl AsRawFd) -> io::Result<i32> {
 /// Whether `poll` says that a socket has something to read.
 pub(crate) fn is_readable(socket: &impl AsRawFd) -> io::Result<bool> {
     let mut entry = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: the kernel reads and writes one entry.
-    let result = unsafe { libc::poll(&raw mut entry, 1, 0) };
-    if result >= 0 {
-        Ok(entry.revents & libc::POLLIN != 0)
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    retry(|| {
+        // SAFETY: the kernel reads and writes one entry.
+        let result = unsafe { libc::poll(&raw mut entry, 1, 0) };
+        if result >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    })?;
+    Ok(entry.revents & libc::POLLIN != 0)
 }
 
 /// Brings up `lo` in the calling thread's network namespace, where it is down at first.

@@ -4,6 +4,7 @@
 mod bpf;
 pub(crate) mod btf;
 mod grace_period;
+mod interrupted;
 pub(crate) mod map_error;
 mod misc;
 pub(crate) mod named_file;
@@ -16,4 +17,5 @@ pub(crate) use bpf::{
     bpf_raw_tracepoint_open,
 };
 pub(crate) use grace_period::wait_for_programs;
+pub(crate) use interrupted::{retry, retry_loading};
 pub(crate) use misc::{borrow_fd, bring_loopback_up, bytes_to_read, is_readable, netns_cookie, owning_user_namespace};
