@@ -73,7 +73,7 @@ fn fuzz(fuzzer: &Path, target: &str, work: &Path, minutes: u32) -> Result<()> {
     let mut command = Command::new(fuzzer);
     command.env("INTERCEPTOR_FUZZ_TARGET", target);
     command.arg(&corpus).arg(root().join("fuzz/seeds").join(target));
-    command.args(["-verbosity=0", "-print_final_stats=1"]);
+    command.args(["-verbosity=0", "-print_funcs=0", "-print_final_stats=1"]);
     command.arg(format!("-max_total_time={}", u64::from(minutes) * 60));
     command.arg(format!("-timeout={LONGEST}"));
     command.arg(format!("-artifact_prefix={}/", findings.display()));
