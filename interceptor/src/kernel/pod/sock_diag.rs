@@ -82,7 +82,7 @@ pub(crate) fn read_datagram(datagram: &[u8], sockets: &mut Vec<Listening>) -> io
                 sockets.push(Listening { inode: found.header.inode.into(), port: found.header.socket_id.source_port });
             }
             NetlinkPayload::Done(_) => return Ok(true),
-            NetlinkPayload::Error(error) => return Err(error.to_io()),
+            NetlinkPayload::Error(error) => return Err(refusal(error.raw_code())),
             _ => {} // padding, and what this does not ask for
         }
         // Messages begin at multiples of four bytes.
@@ -92,6 +92,12 @@ pub(crate) fn read_datagram(datagram: &[u8], sockets: &mut Vec<Listening>) -> io
         rest = rest.get(length..).unwrap_or_default();
     }
     Ok(false)
+}
+
+/// The error that the kernel's number stands for. The crate's own conversion panics if no such number exists.
+fn refusal(code: i32) -> io::Error {
+    let errno = code.checked_neg().filter(|errno| *errno > 0);
+    io::Error::from_raw_os_error(errno.unwrap_or(nix::libc::EIO))
 }
 
 /// Reads `/proc/net/tcp`, for which the kernel walks all sockets of the node
@@ -140,6 +146,17 @@ mod tests {
             diagnosed().unwrap().is_none_or(|sockets| sockets.contains(&in_table)),
             "{in_table:?}"
         );
+    }
+
+    #[test]
+    fn an_error_with_a_number_that_no_error_has_is_an_error() {
+        for (code, errno) in [(-nix::libc::ENOENT, nix::libc::ENOENT), (i32::MIN, nix::libc::EIO)] {
+            // `struct nlmsghdr` of type NLMSG_ERROR, and `struct nlmsgerr` without the question.
+            let words = [20, 2, 0, 0, code];
+            let datagram: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            let error = read_datagram(&datagram, &mut Vec::new()).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(errno));
+        }
     }
 
     #[test]
