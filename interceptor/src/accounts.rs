@@ -2,12 +2,10 @@
 //! The accounts and services that this process sees: `/etc/passwd`, `/etc/group` and `/etc/services` of its
 //! container. It never resolves names over the network by itself; the C library does as `nsswitch.conf` says.
 
-use std::path::Path;
+use std::fs;
 
 use interceptor_config::Accounts;
 use nix::unistd::{Group, User};
-
-use crate::named_file;
 
 /// The accounts and services of the container this runs in.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,8 +23,7 @@ impl Accounts for SystemAccounts {
     }
 
     fn service(&self, name: &str) -> Option<u16> {
-        let services = named_file::read(Path::new(SERVICES_FILE)).ok()?;
-        tcp_port(&String::from_utf8_lossy(&services), name)
+        tcp_port(&fs::read_to_string(SERVICES_FILE).ok()?, name)
     }
 }
 

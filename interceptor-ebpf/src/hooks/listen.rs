@@ -55,7 +55,7 @@ pub(crate) fn record(ctx: &SockOpsContext) -> u32 {
 /// socket that listened last is always there, when those that listened before are closed. False if that fails.
 #[inline(always)]
 fn insert(ctx: &SockOpsContext, pod: Pod<'_>, mut key: ListenerKey) -> bool {
-    for index in 0..LISTENERS_PER_KIND as u16 {
+    for index in 0..LISTENERS_PER_KIND {
         key.index = index;
         match insert_at(ctx, key) {
             0 => return true,
@@ -72,8 +72,8 @@ fn insert(ctx: &SockOpsContext, pod: Pod<'_>, mut key: ListenerKey) -> bool {
 /// Zero, or the error.
 #[inline(always)]
 fn insert_at(ctx: &SockOpsContext, mut key: ListenerKey) -> i64 {
-    // SAFETY: the map takes keys of this type, and the callback's socket listens. `BPF_NOEXIST` never replaces the entry
-    // of another socket.
+    // SAFETY: the map takes keys of this type, and the callback's socket listens. `BPF_NOEXIST` never replaces the
+    // entry of another socket.
     unsafe { bpf_sock_hash_update(ctx.ops, listeners(), (&raw mut key).cast(), u64::from(BPF_NOEXIST)) }
 }
 

@@ -110,14 +110,18 @@ struct ListenerSearch {
 
 impl ListenerSearch {
     /// Two scopes, two families each.
-    const CANDIDATES: u32 = 2 * 2 * LISTENERS_PER_KIND;
+    const CANDIDATES: u32 = 2 * 2 * LISTENERS_PER_KIND as u32;
 }
 
 impl Search for ListenerSearch {
     /// Accepts a socket of the connection's family. It gets the connection at once.
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the index is below LISTENERS_PER_KIND")]
     fn accepts(&self, candidate: u32) -> bool {
-        let (kind, index) = (candidate / LISTENERS_PER_KIND, candidate % LISTENERS_PER_KIND);
+        let (kind, index) = (
+            candidate / u32::from(LISTENERS_PER_KIND),
+            candidate % u32::from(LISTENERS_PER_KIND),
+        );
         let scope = if kind < 2 { ListenerScope::ANY } else { self.scope };
         let family = if kind % 2 == 0 { ListenerFamily::V4 } else { ListenerFamily::V6 };
         let key = ListenerKey::new(self.netns_cookie, self.port, scope, family, index as u16);

@@ -8,11 +8,11 @@ use crate::address::Address;
 
 /// How many listening sockets of one port, scope and family are kept: those that listened first, and the one that
 /// listened last. Any live one serves its whole `SO_REUSEPORT` group.
-pub const LISTENERS_PER_KIND: u32 = 3;
+pub const LISTENERS_PER_KIND: u16 = 3;
 
 /// The most entries that a pod can have in the map of listening sockets: three ports of the sidecar, three scopes, two
 /// families.
-pub const LISTENERS_PER_POD: u32 = 3 * 3 * 2 * LISTENERS_PER_KIND;
+pub const LISTENERS_PER_POD: u32 = 3 * 3 * 2 * LISTENERS_PER_KIND as u32;
 
 /// How many entries that map has. There is room for every pod's share, so no pod can take another's.
 pub const MAX_LISTENERS: usize = MAX_PODS * LISTENERS_PER_POD as usize;
@@ -105,8 +105,7 @@ mod tests {
             .into_iter()
             .flat_map(move |port| kinds.clone().map(move |kind| (port, kind)));
         kinds.flat_map(|(port, (scope, family))| {
-            let indices = (0..).take(LISTENERS_PER_KIND as usize);
-            indices.map(move |index| ListenerKey::new(7, port, scope, family, index))
+            (0..LISTENERS_PER_KIND).map(move |index| ListenerKey::new(7, port, scope, family, index))
         })
     }
 

@@ -42,8 +42,8 @@ pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
         EnrollError::KernelLacks { .. } => Some("`interceptor check` tries everything that is needed"),
         EnrollError::NotPermitted(_) => Some("run this as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"),
         EnrollError::LacksCapability { .. } => Some(
-            "grant it to the first accelerated pod of the node, as later ones do not need it; --force-accelerate leaves \
-             the test out",
+            "grant it to the first accelerated pod of the node, as later ones do not need it; --force-accelerate \
+             leaves the test out",
         ),
         EnrollError::AccelerationUnfit(_) => {
             Some("without --accelerate redirection works; --force-accelerate overrides the check")

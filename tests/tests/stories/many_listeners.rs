@@ -48,7 +48,7 @@ fn a_pod_keeps_to_its_share_of_the_table() {
     assert_eq!([scene.outbound(), scene.inbound()], REDIRECTED);
     let table = Table::open(&node);
     let (ports, families) = (2, 2);
-    assert_eq!(table.recorded(), ports * families * LISTENERS_PER_KIND);
+    assert_eq!(table.recorded(), ports * families * u32::from(LISTENERS_PER_KIND));
     assert_eq!(
         table.places,
         LISTENERS_PER_POD * u32::try_from(MAX_PODS).expect("a few thousand")

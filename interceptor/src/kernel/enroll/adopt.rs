@@ -81,7 +81,7 @@ fn record(maps: &mut Maps, netns: &Netns, policy: &CompiledPolicy, port: u16, so
     }
     let family = if bound.is_ipv6() { ListenerFamily::V6 } else { ListenerFamily::V4 };
     let mut key = ListenerKey::new(netns.cookie(), port, scope, family, 0);
-    for index in (0..).take(LISTENERS_PER_KIND as usize) {
+    for index in 0..LISTENERS_PER_KIND {
         key.index = index;
         match maps.listeners.insert(Raw(key), socket.as_fd(), BPF_NOEXIST) {
             Ok(()) => return Ok(()),
