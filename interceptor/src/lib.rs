@@ -18,6 +18,7 @@ mod pod;
 pub use accounts::SystemAccounts;
 pub use error::{EnrollError, Missing, Process};
 pub use interceptor_config::Wanted;
+#[cfg(feature = "cli")]
 pub(crate) use kernel::named_file;
 pub use kernel::{
     check::features::{self, Answer, Feature},

@@ -22,4 +22,5 @@ pub(crate) mod pod;
 mod programs;
 pub(crate) mod sys;
 
+#[cfg(feature = "cli")]
 pub(crate) use sys::named_file;

@@ -4,7 +4,7 @@
 
 use std::{
     fs::{File, Metadata, OpenOptions},
-    io::{self, Read as _},
+    io,
     os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _},
     path::Path,
 };
@@ -12,10 +12,14 @@ use std::{
 use nix::libc::{O_NOCTTY, O_NONBLOCK, O_PATH};
 
 /// Far more than any file has that somebody wrote by hand.
-pub(crate) const LARGEST: u64 = 1 << 20;
+#[cfg(feature = "cli")]
+const LARGEST: u64 = 1 << 20;
 
 /// The contents of a regular file, of at most [`LARGEST`] bytes.
+#[cfg(feature = "cli")]
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    use io::Read as _;
+
     let mut contents = Vec::new();
     open(path)?.take(LARGEST + 1).read_to_end(&mut contents)?;
     if contents.len() as u64 > LARGEST {
@@ -34,8 +38,8 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-#[cfg(feature = "cli")]
 /// Opens a file to write it anew. A FIFO that nobody reads is an error (`ENXIO`).
+#[cfg(feature = "cli")]
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -58,7 +62,7 @@ fn expect_regular(metadata: &Metadata) -> io::Result<()> {
     Err(io::Error::other(format!("it is {what}, not a regular file")))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use std::{fs, os::unix::net::UnixListener};
 
@@ -102,7 +106,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "cli")]
     fn a_file_is_written_and_a_fifo_without_a_reader_refused() {
         let folder = folder();
         let (file, fifo) = (folder.path().join("file"), folder.path().join("fifo"));
