@@ -2,7 +2,7 @@
 //! Why a pod was not enrolled, for callers that have to choose between failing, skipping and trying again. The texts
 //! name no flag and no command: a front end adds its own advice.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
 
 use interceptor_config::ConfigError;
 use thiserror::Error;
@@ -52,6 +52,14 @@ pub enum EnrollError {
     /// Each system call of the pod would run the programs twice.
     #[error("The cgroup {} lies above or below {}, which is enrolled already", .asked.display(), .enrolled.display())]
     NestedCgroup { enrolled: PathBuf, asked: PathBuf },
+
+    /// Redirected connections go over the loopback interface.
+    #[error("The pod's loopback interface `lo` is down")]
+    LoopbackDown,
+
+    /// The pod's own routes would take redirected connections elsewhere.
+    #[error("The pod's routes do not send {network} over `lo`, where redirected connections go; {slot} is one of them")]
+    NotOverLoopback { network: &'static str, slot: IpAddr },
 
     /// The pod's own routes would take the sidecar's packets elsewhere.
     #[error("The pod's routing table {table} has a default route already, which is not `local default dev lo`")]

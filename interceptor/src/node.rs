@@ -19,7 +19,7 @@ use crate::{
             pinned::PinnedNode,
             status::{self, PodStatus},
         },
-        pod::{facts, netns::Netns},
+        pod::{facts, loopback, netns::Netns},
     },
 };
 
@@ -104,6 +104,7 @@ fn with_request(
     let facts = facts::read(pod.netns())?;
     let config = wanted.config();
     let policy = compile(wanted, &facts)?;
+    loopback::carries_ipv4(pod.netns())?;
     let plan = run(Request {
         netns: pod.netns(),
         cgroup: pod.cgroup(),

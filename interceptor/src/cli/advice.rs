@@ -26,6 +26,10 @@ pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
         EnrollError::NestedCgroup { .. } => {
             Some("name the pod's own cgroup with --cgroup, or unenroll the other pod; `interceptor status` shows it")
         }
+        EnrollError::LoopbackDown => Some("bring it up in the pod, with `ip link set lo up`"),
+        EnrollError::NotOverLoopback { .. } => {
+            Some("add 127.0.0.1/8 to `lo` in the pod, and remove what leads elsewhere; `ip rule` shows the rules")
+        }
         EnrollError::RoutingTableTaken { .. } => Some("name another table with --istio-inbound-tproxy-route-table"),
         EnrollError::NotEnrolled { .. } => Some("`interceptor status` lists the pods that are"),
         EnrollError::NodeFull { .. } => Some("`interceptor status` lists them, `interceptor unenroll` ends one"),

@@ -84,6 +84,8 @@ const fn of_enrollment(error: &EnrollError) -> u8 {
         | EnrollError::Outside { .. }
         | EnrollError::OtherCgroup { .. }
         | EnrollError::NestedCgroup { .. }
+        | EnrollError::LoopbackDown
+        | EnrollError::NotOverLoopback { .. }
         | EnrollError::RoutingTableTaken { .. }
         | EnrollError::NotEnrolled { .. }
         | EnrollError::NodeFull { .. }

@@ -24,7 +24,7 @@ use crate::{
             acceleration::PinnedAcceleration, bpffs::Bpffs, links, lock::Lock, pinned::PinnedNode, removal,
             staging::Staged,
         },
-        pod::ipv6,
+        pod::{ipv6, loopback},
         programs::fingerprint::fingerprint,
     },
 };
@@ -142,7 +142,7 @@ fn carry_out(
     match step {
         Step::LoadPrograms => Ok(()), // done before there was a node
         Step::LoadAcceleration => PinnedAcceleration::load(&node.layout).map(drop),
-        Step::PrepareIpv6 => ipv6::prepare(netns),
+        Step::PrepareIpv6 => ipv6::prepare(netns).and_then(|()| loopback::carries_ipv6(netns)),
         Step::PrepareTproxy(routing) => routing.prepare(netns),
         Step::WriteLists { .. } => {
             progress.generation = next_generation(node)?;
