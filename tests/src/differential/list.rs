@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use testkit::{flow::Flow, istio::Config};
 
 /// Everything that has to be the same on both sides, in the order in which it is tried.
-pub const WRITTEN: [&str; 11] = [
+pub const WRITTEN: [&str; 12] = [
     include_str!("lists/regressions.txt"),
     include_str!("lists/default.txt"),
     include_str!("lists/outbound.txt"),
@@ -15,6 +15,7 @@ pub const WRITTEN: [&str; 11] = [
     include_str!("lists/owners.txt"),
     include_str!("lists/tproxy.txt"),
     include_str!("lists/interfaces.txt"),
+    include_str!("lists/routes.txt"),
     include_str!("lists/dns_listed.txt"),
     include_str!("lists/dns_all.txt"),
     include_str!("lists/dns_other.txt"),

@@ -4,6 +4,7 @@
 
 mod lab;
 mod list;
+mod network;
 mod random;
 mod reasons;
 mod seen;

@@ -14,6 +14,7 @@ use testkit::{
 };
 
 use super::{
+    network,
     reasons::Reasons,
     seen::{AGENT, INBOUND, OUTBOUND, Seen},
 };
@@ -37,10 +38,6 @@ impl fmt::Display for Difference {
 const APP_PORTS: &[u16] = &[22, 53, 80, 8080, 8081, 9000, 15002, 15008, 15020, 15021, 15090];
 const OUTSIDE_PORTS: &[u16] = &[22, 53, 80, 443, 8080, 9000, 15001, 15006, 15008];
 const UDP_PORTS: &[u16] = &[53, 8080];
-
-/// Ranges that lead to the server outside, besides the addresses of its interfaces.
-const OUTSIDE_V4: &[&str] = &["10.50.0.0/16", "203.0.113.0/24"];
-const OUTSIDE_V6: &[&str] = &["fd50::/32", "2001:db8::/64"];
 
 /// Every listening socket takes fast open, with data and without a cookie. What connection tracking knows of a flow
 /// is forgotten soon, so that it does not decide about another one with the same ports.
@@ -77,6 +74,9 @@ struct Twin<'node> {
     _servers: [Process; 2],
     /// With what it was started for.
     sidecar: Option<(Sidecar, [Process; 3])>,
+    /// Whether it has the addresses that come after enrollment.
+    late: bool,
+    stack: Stack,
 }
 
 /// Whom a sidecar runs as, and on which ports it is redirected to.
@@ -109,46 +109,32 @@ impl<'node> Twin<'node> {
     fn new(node: &'node Node, name: &str, stack: Stack) -> Self {
         let outside = node.outside(&format!("{name}-out"));
         let pod = node.pod(name);
-        // A pod whose IPv6 is not intercepted may have it all the same.
-        let v4 = stack.has_v4();
-        let addresses = |v4_addresses: &[&'static str], v6: &[&'static str]| -> Vec<&'static str> {
-            v4_addresses.iter().filter(|_| v4).chain(v6).copied().collect()
-        };
         let inside = pod.namespace();
-        inside.connect(
-            "eth0",
-            &addresses(&["10.99.0.2/24", "10.99.0.3/24"], &["fd99::3/64", "fd99::2/64"]),
-            &outside,
-            &addresses(&["10.99.0.1/24"], &["fd99::1/64"]),
-        );
-        inside.connect(
-            "eth1",
-            &addresses(&["10.98.0.2/24"], &["fd98::2/64"]),
-            &outside,
-            &addresses(&["10.98.0.1/24"], &["fd98::1/64"]),
-        );
+        network::lay(inside, &outside, stack);
         inside.sysctl("net.ipv4.ip_unprivileged_port_start", "0");
         for (name, value) in SYSCTLS {
             inside.sysctl(name, value);
             outside.sysctl(name, value);
         }
-        if v4 {
-            inside.ip("route add default via 10.99.0.1");
-        }
-        inside.ip("route add default via fd99::1");
-        let ranges = OUTSIDE_V4
-            .iter()
-            .filter(|_| v4)
-            .chain(OUTSIDE_V6)
-            .map(|range| format!("route add local {range} dev lo\n"));
-        outside.ip(&ranges.collect::<String>());
         Self {
             inside: pod.namespace().root().agent(),
             outside: outside.root().agent(),
             _servers: [serve(&pod.app(), "app", APP_PORTS), serve(&outside.root(), "outside", OUTSIDE_PORTS)],
             sidecar: None,
+            late: false,
+            stack,
             pod,
         }
+    }
+
+    /// Gives the pod the addresses that come after enrollment, or takes them away.
+    fn set_late(&mut self, late: bool) {
+        match (self.late, late) {
+            (false, true) => network::add_late(self.pod.namespace(), self.stack),
+            (true, false) => network::remove_late(self.pod.namespace(), self.stack),
+            _ => {}
+        }
+        self.late = late;
     }
 
     /// Replaces the sidecar by one as `config` wants it, unless it is one already.
@@ -213,6 +199,9 @@ impl<'node> Twins<'node> {
 
     /// Puts `config` in force on both sides.
     pub(super) fn configure(&mut self, config: &Config) -> Result<(), String> {
+        for twin in [&mut self.theirs, &mut self.ours] {
+            twin.set_late(false);
+        }
         self.iptables.load(self.theirs.pod.namespace(), config)?;
         let resolv_conf = self.node.work().join("resolv.conf");
         fs::write(&resolv_conf, config.resolv_conf()).map_err(|error| format!("{}: {error}", resolv_conf.display()))?;
@@ -224,8 +213,10 @@ impl<'node> Twins<'node> {
             .enroll_command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
         command.envs(&config.environment);
         Run::attempt(command, "").and_then(Run::successful)?;
-        self.theirs.start_sidecar(config);
-        self.ours.start_sidecar(config);
+        for twin in [&mut self.theirs, &mut self.ours] {
+            twin.set_late(true);
+            twin.start_sidecar(config);
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Connections, and datagrams.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use proptest::{prelude::*, sample::select};
 
@@ -54,6 +54,43 @@ const THERE: &[&str] = &[
     "2001:db8::1:0:0:1",
 ];
 
+/// Ranges that are local in the pod.
+const RANGES: &[&str] = &["10.77.0.0", "10.77.0.5", "10.77.255.255", "10.201.0.1", "10.201.0.77", "fd77::", "fd77::5"];
+
+/// No connection is made to these, in any pod that has the family.
+const NOWHERE: &[&str] = &[
+    "10.60.1.0",
+    "10.60.1.1",
+    "10.60.2.1",
+    "10.60.2.255",
+    "10.60.3.1",
+    "fd60:1::1",
+    "fd60:2::1",
+    "fd60:3::1",
+    "fd60:3::ffff",
+];
+
+/// Without a default route of IPv6.
+const NOWHERE_DUAL: &[&str] = &["fd51::1", "2001:db9::1"];
+
+/// Without IPv4.
+const NOWHERE_V6: &[&str] = &["10.50.1.7", "203.0.113.128", "192.0.2.1"];
+
+/// To many hosts, so not for TCP.
+const MANY: &[&str] = &[
+    "224.0.0.1",
+    "239.1.2.3",
+    "255.255.255.255",
+    "10.99.0.255",
+    "10.98.0.255",
+    "10.201.0.255",
+    "ff02::1",
+    "ff0e::1",
+];
+
+/// Sources that the pod did not have when it was enrolled.
+const LATE: &[&str] = &["10.99.0.77", "fd97::77"];
+
 const SOURCES: &[&str] = &[
     "10.99.0.2",
     "10.99.0.3",
@@ -95,12 +132,19 @@ pub(super) fn flow(stack: Stack) -> impl Strategy<Value = Flow> {
     let who = (
         credentials(),
         prop::option::weighted(0.15, credentials()),
-        prop::option::weighted(0.25, ip(SOURCES, stack)),
+        prop::option::weighted(0.25, prop_oneof![5 => ip(SOURCES, stack), 1 => ip(LATE, stack)]),
     );
     (common, socket, who).prop_map(
         move |((inbound, how, to, also), (choices, earlier, device), (user, maker, bind))| {
             let (mapped, bind_port, late_port, to_own_port) = choices;
             let mut to: SocketAddr = to.into();
+            if how.is_udp() && is_many(to.ip()) {
+                to.set_ip(if to.is_ipv4() {
+                    Ipv4Addr::LOCALHOST.into()
+                } else {
+                    Ipv6Addr::LOCALHOST.into()
+                });
+            }
             // With fast open it would hear its question before its greeting; of MPTCP with itself the kernel loses
             // the first byte.
             let hears_itself = !(how.is_udp() || matches!(how, How::FastOpen | How::FastOpenConnect | How::Mptcp));
@@ -109,11 +153,16 @@ pub(super) fn flow(stack: Stack) -> impl Strategy<Value = Flow> {
             }
             let also = also
                 .into_iter()
-                .filter(|also| also.is_ipv4() == to.is_ipv4())
+                .filter(|also| also.is_ipv4() == to.is_ipv4() && !is_many(*also))
+                // Where sending to one fails, the others are not asked.
+                .filter(|also| !is_nowhere(*also, stack) && !is_nowhere(to.ip(), stack))
                 .map(|also| (also, 53).into())
                 .collect();
             let bind = bind.filter(|bind| {
-                bind.is_ipv4() == to.is_ipv4() && (is_usual(*bind) || HERE.contains(&to.ip().to_string().as_str()))
+                bind.is_ipv4() == to.is_ipv4()
+                    && (is_usual(*bind) || is_one_of(HERE, to.ip()))
+                    // To the pod itself it is foreign until the pod is enrolled again.
+                    && !(is_late(*bind) && (is_one_of(HERE, to.ip()) || is_in_range(to.ip())))
             });
             let mapped = mapped && to.is_ipv4();
             // A socket that is bound to what would have been chosen for it looks as if it had been, and one that is
@@ -123,7 +172,9 @@ pub(super) fn flow(stack: Stack) -> impl Strategy<Value = Flow> {
                 bind.map_or(!(mapped && bind_port), |bind| !CHOSEN.contains(&bind.to_string().as_str()));
             let [before, first] = <[_; 2]>::from(earlier).map(|earlier| {
                 let earlier = earlier.map(SocketAddr::from);
-                earlier.filter(|earlier| earlier.is_ipv4() == to.is_ipv4() && may_be_reused)
+                earlier.filter(|earlier| {
+                    earlier.is_ipv4() == to.is_ipv4() && may_be_reused && !(is_many(earlier.ip()) && how.is_udp())
+                })
             });
             // From loopback there is no way to the outside, which redirection does not notice, and with a port a
             // source cannot be changed: both are listed.
@@ -279,8 +330,49 @@ fn is_usual(source: IpAddr) -> bool {
     !source.is_loopback() && source != IpAddr::from([0, 0, 0, 0, 0, 0, 0, 6_u16])
 }
 
+/// Whether it is one of the addresses that come late.
+pub(super) fn is_late(source: IpAddr) -> bool {
+    is_one_of(LATE, source)
+}
+
+/// Whether it lies in a range that is local in the pod.
+pub(super) fn is_in_range(to: IpAddr) -> bool {
+    is_one_of(RANGES, to)
+}
+
+/// Whether it is an address of many hosts.
+pub(super) fn is_many(to: IpAddr) -> bool {
+    is_one_of(MANY, to)
+}
+
+/// Whether a pod with these addresses has no route to it.
+pub(super) fn is_nowhere(to: IpAddr, stack: Stack) -> bool {
+    is_one_of(NOWHERE, to) || is_one_of(nowhere_in(stack), to)
+}
+
+fn is_one_of(list: &[&str], address: IpAddr) -> bool {
+    list.contains(&address.to_string().as_str())
+}
+
+/// What only pods with these addresses have no route to.
+fn nowhere_in(stack: Stack) -> &'static [&'static str] {
+    match stack {
+        Stack::V4 => &[],
+        Stack::V6 => NOWHERE_V6,
+        Stack::Dual => NOWHERE_DUAL,
+    }
+}
+
 fn destination(stack: Stack) -> impl Strategy<Value = IpAddr> {
-    prop_oneof![ip(HERE, stack), ip(THERE, stack)]
+    let nowhere = [NOWHERE, nowhere_in(stack)].concat();
+    let nowhere = select(nowhere).prop_map(|text| text.parse().expect("an address"));
+    prop_oneof![
+        20 => ip(HERE, stack),
+        20 => ip(THERE, stack),
+        2 => ip(RANGES, stack),
+        4 => nowhere,
+        1 => ip(MANY, stack),
+    ]
 }
 
 /// An address of a family that the pod has; loopback it always has.

@@ -92,7 +92,10 @@ fn case(stacks: &'static [Stack]) -> impl Strategy<Value = (Config, Vec<Flow>)> 
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::*;
+    use super::{
+        flows::{is_in_range, is_late, is_many, is_nowhere},
+        *,
+    };
     use crate::differential::stacks;
     use testkit::flow::HOW;
 
@@ -126,6 +129,10 @@ mod tests {
             "mapped",
             "mark",
             "transparent",
+            "nowhere",
+            "many",
+            "range",
+            "late",
         ];
         for name in ways.chain(devices).chain(others) {
             assert!(
@@ -169,6 +176,10 @@ mod tests {
             (*mapped, "mapped"),
             (mark.is_some(), "mark"),
             (*transparent, "transparent"),
+            (is_nowhere(to.ip(), config.stack), "nowhere"),
+            (is_many(to.ip()), "many"),
+            (is_in_range(to.ip()), "range"),
+            (bind.is_some_and(is_late), "late"),
         ];
         let device = device.as_ref().map(|device| format!("device {device}"));
         assert!(device.is_none() || !config.is_tproxy(), "{flow}");
