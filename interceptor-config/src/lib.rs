@@ -35,7 +35,7 @@ pub use istio::{
     IptablesBinary, IstioConfig, OutboundConfig, OwnerGroupsConfig, ProxyConfig, ResolvConf, RunConfig, TproxyConfig,
     Wanted,
 };
-pub use pod::{IdMap, IdMaps, InterfaceFacts, PodFacts, RouteFacts};
+pub use pod::{IdMap, IdMaps, InterfaceFacts, NoRoute, PodFacts, RouteFacts, UNNAMED_RANGES, Way};
 pub use settings::{Flags, Setting};
 pub use sources::{Annotations, Environment, Sources};
 pub use values::{Cidr, NumberRange, Selection};

@@ -2,6 +2,7 @@
 //! What a program answers, and how a system call fails. It decides nothing.
 
 use aya_ebpf::helpers::generated::bpf_set_retval;
+use interceptor_policy::ConnectError;
 
 /// The system call continues, with the values in the context.
 pub(crate) const ALLOW: i32 = 1;
@@ -17,12 +18,11 @@ pub(crate) const EINVAL: i32 = 22;
 pub(crate) const ENOPROTOOPT: i32 = 92;
 /// As helpers return it.
 pub(crate) const EEXIST: i64 = -17;
-const ECONNREFUSED: i32 = 111;
 
 /// Refuses a connection, as a port does on which nobody listens.
 #[inline(always)]
 pub(crate) fn refuse() -> i32 {
-    fail_with(ECONNREFUSED)
+    fail_with(ConnectError::Refused.errno())
 }
 
 /// Lets the system call fail with `errno`.

@@ -69,23 +69,20 @@ pub(crate) fn source_under_iptables(pod: Pod<'_>, flow: &Outbound, reason: Reaso
         || (pod.policy.has(PolicyFlags::DNS) && flow.port == DNS_SERVICE_PORT);
     let to_own_address = matches!(reason, Reason::ProxyToOwnPod | Reason::ProxyToOwnPodTransparently)
         || (may_be_to_own_address && pod.address(flow.destination).has(AddressClass::LOCAL));
-    match (to_own_address, flow.destination.is_v4()) {
-        (true, true) => pod.primary_of(flow.destination),
-        (true, false) => flow.destination,
-        (false, _) => pod.source_by_route(flow.destination),
+    if to_own_address {
+        pod.source_toward_own(flow.destination)
+    } else {
+        pod.source_by_route(flow.destination)
     }
 }
 
-/// The source that a connection to `destination` would have: toward an IPv4 address of the pod the first address of its
-/// interface, toward an IPv6 address of the pod that address, and else the source of the route.
+/// The source that the kernel would choose for a connection to `destination`.
 #[inline(always)]
 pub(crate) fn source_toward(pod: Pod<'_>, destination: Address) -> Address {
-    if !pod.address(destination).has(AddressClass::LOCAL) {
-        pod.source_by_route(destination)
-    } else if destination.is_v4() {
-        pod.primary_of(destination)
+    if pod.address(destination).has(AddressClass::LOCAL) {
+        pod.source_toward_own(destination)
     } else {
-        destination
+        pod.source_by_route(destination)
     }
 }
 
@@ -93,12 +90,35 @@ impl Pod<'_> {
     /// The source that the kernel would choose for a connection to `destination`, which is not an address of the pod.
     #[inline(always)]
     fn source_by_route(self, destination: Address) -> Address {
-        let usual = self.policy.pod_address(destination);
+        self.source_of_range(destination)
+            .unwrap_or_else(|| self.policy.pod_address(destination))
+    }
+
+    /// The source that the kernel would choose for a connection to an address of the pod: for an IPv4 address the first
+    /// address of its interface, for a range what its route says, and else the address itself.
+    #[inline(always)]
+    fn source_toward_own(self, destination: Address) -> Address {
+        if destination.is_v4() {
+            let primary = self.primary_of(destination);
+            if !primary.same(destination) {
+                return primary;
+            }
+        }
+        match self.source_of_range(destination) {
+            Some(source) if !source.is_unspecified() => source,
+            _ => destination,
+        }
+    }
+
+    /// What the routes say of the source of connections to `destination`, if it is not as usual. Unspecified for
+    /// `destination` itself.
+    #[inline(always)]
+    fn source_of_range(self, destination: Address) -> Option<Address> {
         if !self.policy.has(PolicyFlags::SOURCE_ADDRS) {
-            return usual;
+            return None;
         }
         let key = Key::new(AddressKey::BITS, AddressKey::new(self.policy.generation, destination));
-        SOURCE_ADDRS.get(&key).copied().unwrap_or(usual)
+        SOURCE_ADDRS.get(&key).copied()
     }
 
     /// The first address of the interface that has `address`.

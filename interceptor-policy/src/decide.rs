@@ -22,31 +22,57 @@ pub const DNS_SERVICE_PORT: u16 = 53;
 #[inline(always)]
 pub fn decide(flow: &Flow, policy: &Policy, tables: &impl Tables) -> Verdict {
     match flow {
-        Flow::Outbound(flow) => refuse_if_bound_to_device(flow, outbound(flow, policy, tables)).into(),
+        Flow::Outbound(flow) => outbound(flow, policy, tables).into(),
         Flow::Inbound(flow) => inbound(flow, policy, tables).into(),
     }
 }
 
-/// Refuses a redirect that cannot work. A socket bound to another interface cannot reach the sidecar on `lo`. Only
-/// loopback connections bound to `lo` itself can.
+/// The rules, and what keeps a connection that they redirect from being made.
 #[inline(always)]
-fn refuse_if_bound_to_device(flow: &Outbound, decision: Decision) -> Decision {
+fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Decision {
+    if !policy.intercepts_family_of(flow.destination) {
+        return Decision::FamilyNotIntercepted;
+    }
+    let by_address = tables.address(flow.destination);
+    let decision = by_rules(flow, by_address, policy, tables);
+    if matches!(decision.action(), Action::Pass) {
+        return decision; // the kernel itself says what keeps it from being made
+    }
+    // A socket bound to another interface cannot reach the sidecar on `lo`. Only loopback connections bound to `lo`
+    // itself can.
     let on_loopback = flow.interface == LOOPBACK_INTERFACE && flow.destination.is_loopback();
-    if flow.interface == 0 || on_loopback || matches!(decision.action(), Action::Pass) {
-        decision
+    if flow.interface != 0 && !on_loopback {
+        return Decision::BoundToInterface;
+    }
+    without_route(flow, by_address).unwrap_or(decision)
+}
+
+/// The error with which a connection fails before a rule is asked. The kernel looks for a route first, and redirection
+/// replaces the destination before that. So the routes are known from when the pod was enrolled. No helper tells them:
+/// `bpf_fib_lookup` exists only for programs that see packets.
+#[inline(always)]
+fn without_route(flow: &Outbound, by_address: AddressClass) -> Option<Decision> {
+    if !by_address.has_any(AddressClass::WITHOUT_ROUTE) || flow.mark != 0 {
+        return None; // the mark may lead to another routing table
+    }
+    if by_address.has(AddressClass::NO_ROUTE) {
+        Some(Decision::NoRoute)
+    } else if by_address.has(AddressClass::ROUTE_UNREACHABLE) {
+        Some(Decision::RouteUnreachable)
+    } else if by_address.has(AddressClass::ROUTE_BLACKHOLE) {
+        Some(Decision::RouteBlackhole)
+    } else if by_address.has(AddressClass::ROUTE_PROHIBIT) {
+        Some(Decision::RouteProhibit)
     } else {
-        Decision::BoundToInterface
+        matches!(flow.protocol, Protocol::Tcp).then_some(Decision::DestinationIsMany)
     }
 }
 
 /// Chain `ISTIO_OUTPUT` of table `nat`. Under TPROXY also `OUTPUT` and `PREROUTING` of table `mangle`, for connections
 /// on `lo` that table `nat` lets pass.
 #[inline(always)]
-fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Decision {
-    let Outbound { protocol, source, destination, port, owner, mark, interface } = *flow;
-    if !policy.intercepts_family_of(destination) {
-        return Decision::FamilyNotIntercepted;
-    }
+fn by_rules(flow: &Outbound, by_address: AddressClass, policy: &Policy, tables: &impl Tables) -> Decision {
+    let Outbound { protocol, source, destination: _, port, owner, mark, interface } = *flow;
     let tcp = matches!(protocol, Protocol::Tcp);
     let ported = tcp || matches!(protocol, Protocol::Udp);
     let marked = policy.is_marked(mark);
@@ -55,7 +81,6 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Decision 
     } else {
         NumberClass::default()
     };
-    let by_address = tables.address(destination);
     // Packets with TPROXY's mark are routed to `lo`, whatever their destination is.
     let local = by_address.has(AddressClass::LOCAL) || marked;
     let exempt = by_address.has(AddressClass::LOOPBACK_EXEMPT);
@@ -137,7 +162,9 @@ fn inbound(flow: &Inbound, policy: &Policy, tables: &impl Tables) -> Decision {
         return Decision::NotTcp;
     }
     // A connection inside the pod was decided when it left its socket. Its source is an address of the pod, or, if the
-    // sidecar uses the address of its client, its mark has routed it to `lo`.
+    // sidecar uses the address of its client, its mark has routed it to `lo`. The interface alone does not tell: for a
+    // connection inside the pod it is that of the destination address
+    // ([`ipv6_rcv`](https://github.com/torvalds/linux/blob/v6.12/net/ipv6/ip6_input.c)).
     let by_source = tables.address(source);
     if interface == LOOPBACK_INTERFACE || by_source.has(AddressClass::LOCAL) {
         return Decision::FromInsidePod;

@@ -27,7 +27,7 @@ pub use abi::{
     MAX_PODS, NodeState, NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags, ProxyListener, SlotKey, SlotValue,
     Use,
 };
-pub use action::Action;
+pub use action::{Action, ConnectError};
 pub use address::Address;
 pub use decide::{DNS_SERVICE_PORT, decide};
 pub use flow::{Flow, Inbound, LOOPBACK_INTERFACE, Outbound, Protocol};

@@ -22,7 +22,7 @@ pub struct Owner(u32);
 impl Owner {
     /// The maker satisfies no match.
     pub const APPLICATION: Self = Self(0);
-    /// The user is the first of the proxy's list. The order matters: see `outbound` in `decide.rs`.
+    /// The user is the first of the proxy's list. The order matters: see `by_rules` in `decide.rs`.
     const FIRST_PROXY_ID: u32 = 1;
     const PROXY_UID: u32 = 1 << 1;
     const PROXY_GID: u32 = 1 << 2;

@@ -5,7 +5,7 @@
 //! The order of the list is part of the ABI: it is the order of the counters. Add a reason anywhere, and the test of
 //! [`ABI_VERSION`](crate::ABI_VERSION) says what else to change.
 
-use crate::action::Action;
+use crate::action::{Action, ConnectError};
 
 /// What a [`Reason`] is about: a label for metrics, and a heading for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ macro_rules! reasons {
     (
         Decision {
             $($(#[doc = $decision_doc:literal])+
-            $decision:ident => $action:ident, $decision_label:literal, $decision_sentence:literal;)+
+            $decision:ident => $action:ident $(($error:ident))?, $decision_label:literal, $decision_sentence:literal;)+
         }
         $($kind:ident {
             $($(#[doc = $doc:literal])+
@@ -55,7 +55,7 @@ macro_rules! reasons {
             /// What is done with a connection that this rule decides on.
             #[inline(always)]
             pub const fn action(self) -> Action {
-                match self { $(Self::$decision => Action::$action),+ }
+                match self { $(Self::$decision => Action::$action $((ConnectError::$error))?),+ }
             }
         }
 
@@ -95,7 +95,7 @@ macro_rules! reasons {
             /// What is done with a connection, if the reason is a decision.
             pub const fn action(self) -> Option<Action> {
                 match self {
-                    $(Self::$decision => Some(Action::$action),)+
+                    $(Self::$decision => Some(Decision::$decision.action()),)+
                     $($(Self::$name => None,)+)+
                 }
             }
@@ -189,9 +189,25 @@ reasons! {
         InboundPortNotIncluded => Pass, "inbound_port_not_included",
             "the destination port is not in the list (--istio-inbound-ports)";
         /// `SO_BINDTODEVICE`: iptables redirects the packet, finds no route for it, and drops it.
-        BoundToInterface => Refuse, "bound_to_interface",
+        BoundToInterface => Fail(Refused), "bound_to_interface",
             "it was to be redirected, and its socket is bound to an interface that does not lead to the sidecar \
              (SO_BINDTODEVICE); refused";
+        /// The kernel had no route when the pod was enrolled. It looks for one before any rule is asked, so under
+        /// iptables `connect()` fails as well.
+        NoRoute => Fail(NetworkUnreachable), "no_route",
+            "it was to be redirected, and the pod had no route to the destination when it was enrolled";
+        /// The route is `unreachable`.
+        RouteUnreachable => Fail(HostUnreachable), "route_unreachable",
+            "it was to be redirected, and the pod's route to the destination is `unreachable`";
+        /// The route is `blackhole`.
+        RouteBlackhole => Fail(Invalid), "route_blackhole",
+            "it was to be redirected, and the pod's route to the destination is `blackhole`";
+        /// The route is `prohibit`.
+        RouteProhibit => Fail(NotAllowed), "route_prohibit",
+            "it was to be redirected, and the pod's route to the destination is `prohibit`";
+        /// The kernel refuses TCP to broadcast and multicast addresses.
+        DestinationIsMany => Fail(NetworkUnreachable), "destination_is_many",
+            "it was to be redirected, and TCP has no connections to a broadcast or multicast address";
     }
 
     Failure {
@@ -211,7 +227,7 @@ reasons! {
         /// A process that is not the sidecar listens on a port of the sidecar.
         ForeignListener, "foreign_listener",
             "a process that is not the sidecar listens on a sidecar port; it gets nothing";
-        /// A connection from outside was to the address of a slot, or to the IPv6 network of the slots. Only we send
+        /// A connection that did not come over `lo` was to a slot, or to the IPv6 network of the slots. Only we send
         /// connections there, and only from inside.
         SlotFromOutside, "slot_from_outside",
             "a connection from outside to an address that only redirection uses; refused";

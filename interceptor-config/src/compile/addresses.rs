@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a policy says of addresses: the prefixes for the map `ADDRESSES`. Each prefix says all that is true of it.
+//! What a policy says of addresses, by lists and by routes: the prefixes for the map `ADDRESSES`. Each prefix says all
+//! that is true of it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use interceptor_policy::{Address, AddressClass, SlotAddress};
 
@@ -12,7 +16,7 @@ use super::{
 };
 use crate::{
     istio::{DnsCapture, OutboundConfig},
-    pod::PodFacts,
+    pod::{NoRoute, PodFacts, UNNAMED_RANGES, Way, is_many},
     values::Cidr,
 };
 
@@ -25,19 +29,6 @@ pub(super) fn addresses(
     excluded: &Excluded,
 ) -> Vec<AddressPrefix> {
     let OutboundConfig { ranges, ranges_excluded, ports: _, ports_excluded: _, loopback_range } = outbound;
-    let own = facts.addresses().map(|address| Entry::host(address, AddressClass::LOCAL));
-    let loopback = [
-        Entry::new(Ipv4Addr::LOCALHOST.into(), 8, AddressClass::LOCAL),
-        Entry::host(
-            Ipv6Addr::LOCALHOST.into(),
-            AddressClass::LOCAL.with(AddressClass::LOOPBACK_EXEMPT),
-        ),
-    ];
-    // The loader makes these addresses local in a pod whose IPv6 is intercepted.
-    let made_local = [
-        Entry::host(Address::PASSTHROUGH_V6.into(), AddressClass::LOCAL),
-        Entry::new(SlotAddress::NETWORK_V6.into(), 64, AddressClass::LOCAL),
-    ];
     let listed = |cidrs: &[Cidr], class| -> Vec<Entry> {
         cidrs
             .iter()
@@ -51,55 +42,90 @@ pub(super) fn addresses(
             .map(|server| Entry::host(server, AddressClass::DNS_SERVER))
             .collect(),
     };
-    // Only the longest matching route decides the interface. Traffic to the pod's own addresses always uses `lo`.
-    let local = own
-        .chain(loopback)
-        .chain(made_local.into_iter().filter(|_| ipv6))
-        .map(|entry| entry.leaving(excluded.has_loopback()));
-    let routes = excluded.routes(facts).map(|(route, excluded)| {
-        Entry::new(route.address, route.prefix_len, AddressClass::default()).leaving(excluded)
+    let ways = ways(facts, ipv6).into_iter().map(|((address, prefix_len), way)| {
+        let class = class_of(&way, facts);
+        let class = match excluded.takes(&way) {
+            Some(true) => class.with(AddressClass::INTERFACE_EXCLUDED),
+            Some(false) | None => class,
+        };
+        Entry::leading(address, prefix_len, class)
     });
-    let entries = local
-        .chain(routes.filter(|_| !excluded.is_empty()))
+    let entries = ways
         .chain(servers)
+        .chain([Entry::host(Ipv6Addr::LOCALHOST.into(), AddressClass::LOOPBACK_EXEMPT)])
         .chain(listed(&[*loopback_range], AddressClass::LOOPBACK_EXEMPT))
         .chain(listed(ranges_excluded, AddressClass::OUTBOUND_EXCLUDED))
         .chain(listed(ranges.listed(), AddressClass::OUTBOUND_INCLUDED));
     // Each family is a table of its own: `::/0` does not contain the mapped IPv4 addresses.
     let (v4, v6): (Vec<Entry>, Vec<Entry>) = entries.partition(|entry| entry.address.is_ipv4());
-    let flat = |entries: Vec<Entry>| flatten(entries.into_iter().map(Prefix::from).collect(), RangeFacts::with);
-    flat(v4)
+    flat(v4).chain(flat(v6)).map(AddressPrefix::from).collect()
+}
+
+/// Which way each range leads. The pod's addresses and `127.0.0.0/8` are local, unless the kernel says otherwise.
+fn ways(facts: &PodFacts, ipv6: bool) -> BTreeMap<(IpAddr, u8), Way> {
+    let host = |address: IpAddr| (address, if address.is_ipv4() { 32 } else { 128 });
+    let mut ways: BTreeMap<(IpAddr, u8), Way> = facts.addresses().map(|own| (host(own), Way::Local)).collect();
+    ways.insert((Ipv4Addr::LOCALHOST.into(), 8), Way::Local);
+    ways.insert(host(Ipv6Addr::LOCALHOST.into()), Way::Local);
+    let many = UNNAMED_RANGES.into_iter().filter(|(address, _)| is_many(*address));
+    ways.extend(many.map(|range| (range, Way::Many(Vec::new()))));
+    ways.extend(
+        facts
+            .routes
+            .iter()
+            .map(|route| ((route.address, route.prefix_len), route.way.clone())),
+    );
+    if ipv6 {
+        // The loader makes these addresses local in a pod whose IPv6 is intercepted.
+        ways.insert(host(Address::PASSTHROUGH_V6.into()), Way::Local);
+        ways.insert((SlotAddress::NETWORK_V6.into(), 64), Way::Local);
+    }
+    ways
+}
+
+/// What a way says of an address.
+fn class_of(way: &Way, facts: &PodFacts) -> AddressClass {
+    match way {
+        Way::Out(_) => AddressClass::default(),
+        Way::Local => AddressClass::LOCAL,
+        Way::Many(_) => AddressClass::MANY,
+        // Some sockets may have a route where others have none.
+        Way::Nowhere(_) if !facts.rules.is_empty() => AddressClass::default(),
+        Way::Nowhere(NoRoute::None) => AddressClass::NO_ROUTE,
+        Way::Nowhere(NoRoute::Unreachable) => AddressClass::ROUTE_UNREACHABLE,
+        Way::Nowhere(NoRoute::Blackhole) => AddressClass::ROUTE_BLACKHOLE,
+        Way::Nowhere(NoRoute::Prohibit) => AddressClass::ROUTE_PROHIBIT,
+    }
+}
+
+/// The longest match says all that is true, and no prefix repeats what is said around it.
+fn flat(entries: Vec<Entry>) -> impl Iterator<Item = Prefix<AddressClass>> {
+    let ranges = flatten(entries.into_iter().map(Prefix::from).collect(), RangeFacts::with);
+    let classes = ranges
         .into_iter()
-        .chain(flat(v6))
-        .map(|Prefix { bits, len, class }| AddressPrefix::from(Prefix { bits, len, class: class.into() }))
-        .collect()
+        .map(|Prefix { bits, len, class }| Prefix { bits, len, class: class.into() });
+    flatten(classes.collect(), |inner: AddressClass, _around| inner).into_iter()
 }
 
 /// What the policy says of a range of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct RangeFacts {
-    class: AddressClass,
-    /// Whether connections to it leave through an excluded interface; `None` if no route says so.
-    leaves_by_excluded: Option<bool>,
+    /// What the lists say.
+    listed: AddressClass,
+    /// What the route says; `None` if there is no route for the range itself.
+    route: Option<AddressClass>,
 }
 
 impl RangeFacts {
-    /// All classes are true. Of the routes only the inner one counts.
+    /// All lists count. Of the routes only the inner one does.
     fn with(self, around: Self) -> Self {
-        Self {
-            class: self.class.with(around.class),
-            leaves_by_excluded: self.leaves_by_excluded.or(around.leaves_by_excluded),
-        }
+        Self { listed: self.listed.with(around.listed), route: self.route.or(around.route) }
     }
 }
 
 impl From<RangeFacts> for AddressClass {
-    fn from(RangeFacts { class, leaves_by_excluded }: RangeFacts) -> Self {
-        if leaves_by_excluded == Some(true) {
-            class.with(Self::INTERFACE_EXCLUDED)
-        } else {
-            class
-        }
+    fn from(RangeFacts { listed, route }: RangeFacts) -> Self {
+        listed.with(route.unwrap_or_default())
     }
 }
 
@@ -111,16 +137,18 @@ struct Entry {
 }
 
 impl Entry {
-    const fn new(address: IpAddr, len: u8, class: AddressClass) -> Self {
-        Self { address, len, said: RangeFacts { class, leaves_by_excluded: None } }
+    /// What the lists say.
+    const fn new(address: IpAddr, len: u8, listed: AddressClass) -> Self {
+        Self { address, len, said: RangeFacts { listed, route: None } }
     }
 
     const fn host(address: IpAddr, class: AddressClass) -> Self {
         Self::new(address, if address.is_ipv4() { 32 } else { 128 }, class)
     }
 
-    fn leaving(self, by_excluded: bool) -> Self {
-        Self { said: RangeFacts { leaves_by_excluded: Some(by_excluded), ..self.said }, ..self }
+    /// What the route says.
+    fn leading(address: IpAddr, len: u8, route: AddressClass) -> Self {
+        Self { address, len, said: RangeFacts { route: Some(route), ..RangeFacts::default() } }
     }
 }
 

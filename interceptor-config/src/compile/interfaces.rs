@@ -2,11 +2,9 @@
 //! Interfaces that are left alone (`-c`): which they are, and which destinations are reached through them. Nothing
 //! here judges the names.
 
-use std::net::IpAddr;
-
 use crate::{
     error::ConfigError,
-    pod::{InterfaceFacts, PodFacts, RouteFacts},
+    pod::{InterfaceFacts, PodFacts, RouteFacts, Way},
     settings::Setting,
 };
 
@@ -37,7 +35,7 @@ impl Excluded {
             return Err(ConfigError::RoutedByMoreThanDestination { setting, rule: rule.clone() });
         }
         if let Some(RouteFacts { address, prefix_len, .. }) =
-            facts.routes.iter().find(|route| this.leaves(route).is_none())
+            facts.routes.iter().find(|route| this.takes(&route.way).is_none())
         {
             return Err(ConfigError::RoutedBothWays { setting, route: format!("{address}/{prefix_len}") });
         }
@@ -52,31 +50,20 @@ impl Excluded {
         &self.indices
     }
 
-    /// Whether traffic to the pod's own addresses passes through an excluded interface: `lo` is excluded.
-    pub(super) fn has_loopback(&self) -> bool {
-        self.loopback
-    }
-
-    /// The routes, and whether each leads through an excluded interface. Routes that an address of the pod hides are
-    /// left out.
-    pub(super) fn routes<'a>(&self, facts: &'a PodFacts) -> impl Iterator<Item = (&'a RouteFacts, bool)> {
-        let own = |ip: IpAddr| ip.is_loopback() || facts.addresses().any(|own| own == ip);
-        let visible =
-            move |route: &&RouteFacts| !(own(route.address) && (route.address.is_loopback() || route.is_host()));
-        facts
-            .routes
-            .iter()
-            .filter(visible)
-            .map(|route| (route, self.leaves(route).unwrap_or(false)))
-    }
-
-    /// `None` for a route with several next hops, if only some of them are excluded.
-    fn leaves(&self, route: &RouteFacts) -> Option<bool> {
-        let excluded = route.interfaces.iter().filter(|index| self.indices.contains(index)).count();
-        if excluded == 0 {
-            Some(false)
-        } else {
-            (excluded == route.interfaces.len()).then_some(true)
+    /// Whether connections that go this way pass through an excluded interface. `None` for a route with several next
+    /// hops, if only some of them are excluded.
+    pub(super) fn takes(&self, way: &Way) -> Option<bool> {
+        match way {
+            Way::Local => Some(self.loopback),
+            Way::Nowhere(_) => Some(false),
+            Way::Out(interfaces) | Way::Many(interfaces) => {
+                let excluded = interfaces.iter().filter(|index| self.indices.contains(index)).count();
+                if excluded == 0 {
+                    Some(false)
+                } else {
+                    (excluded == interfaces.len()).then_some(true)
+                }
+            }
         }
     }
 }

@@ -29,9 +29,12 @@ impl<C> Prefix<C> {
 }
 
 /// Gives each prefix the union of its class and the classes of all prefixes that hold it. `union` gets the class of
-/// the wider prefix second. Prefixes that say no more than the prefix around them are left out. The result is sorted.
-/// The time is *O*(*n* log *n*).
-pub(super) fn flatten<C: Copy + PartialEq>(mut prefixes: Vec<Prefix<C>>, union: fn(C, C) -> C) -> Vec<Prefix<C>> {
+/// the wider prefix second. Prefixes that say no more than the prefix around them are left out, and so are prefixes
+/// with no prefix around them that say nothing. The result is sorted. The time is *O*(*n* log *n*).
+pub(super) fn flatten<C: Copy + Default + PartialEq>(
+    mut prefixes: Vec<Prefix<C>>,
+    union: fn(C, C) -> C,
+) -> Vec<Prefix<C>> {
     // A prefix directly precedes everything it holds.
     prefixes.sort_unstable_by_key(|prefix| (prefix.bits, prefix.len));
     let mut flat: Vec<Prefix<C>> = Vec::with_capacity(prefixes.len());
@@ -45,6 +48,7 @@ pub(super) fn flatten<C: Copy + PartialEq>(mut prefixes: Vec<Prefix<C>>, union: 
         match enclosing.last().map(|&index| &mut flat[index]) {
             Some(same) if same.len == prefix.len => same.class = class,
             Some(around) if around.class == class => {}
+            None if class == C::default() => {}
             _ => {
                 enclosing.push(flat.len());
                 flat.push(Prefix { class, ..prefix });

@@ -10,7 +10,7 @@ use super::{
     compiled::{SourcePrefix, address_bits, bits_before},
     prefixes::{Prefix, flatten},
 };
-use crate::pod::PodFacts;
+use crate::pod::{PodFacts, RouteFacts, Way};
 
 /// For each of `prefixes` an address that lies in it and in no narrower prefix. `None` if the narrower prefixes cover
 /// all of it.
@@ -42,16 +42,21 @@ pub fn representatives(prefixes: &[(IpAddr, u8)]) -> Vec<Option<IpAddr>> {
     found
 }
 
-/// The source of connections by destination; empty if it is always the pod's.
+/// The source of connections by destination; empty if it is always the pod's, or the destination itself. The
+/// unspecified address stands for the destination itself.
 pub(super) fn sources(facts: &PodFacts, pod_v4: Address, pod_v6: Address) -> Vec<SourcePrefix> {
-    let known = facts.routes.iter().filter_map(|route| {
-        let source = Address::from(route.source?);
-        (source.is_v4() == route.address.is_ipv4()).then(|| prefix(route.address, route.prefix_len, source))
-    });
-    let (v4, v6): (Vec<_>, Vec<_>) = known.partition(|prefix| prefix.class.is_v4());
-    let of_family = |prefixes: Vec<Prefix<Address>>, usual: Address| {
-        let flat = flatten(prefixes, |inner, _around| inner);
-        if flat.iter().all(|prefix| prefix.class == usual) { Vec::new() } else { flat }
+    let (v4, v6): (Vec<_>, Vec<_>) = facts.routes.iter().partition(|route| route.address.is_ipv4());
+    let of_family = |routes: Vec<&RouteFacts>, usual: Address| -> Vec<Prefix<Address>> {
+        if routes.iter().all(|route| is_usual(route, usual)) {
+            return Vec::new();
+        }
+        let known = routes.into_iter().filter_map(|route| {
+            let unspecified = if usual.is_v4() { Address::UNSPECIFIED_V4 } else { Address::default() };
+            let itself = (route.way == Way::Local).then_some(unspecified);
+            let source = route.source.map(Address::from).or(itself)?;
+            (source.is_v4() == usual.is_v4()).then(|| prefix(route.address, route.prefix_len, source))
+        });
+        flatten(known.collect(), |inner, _around| inner)
     };
     let all = of_family(v4, pod_v4).into_iter().chain(of_family(v6, pod_v6));
     all.map(|Prefix { bits, len, class }| SourcePrefix {
@@ -60,6 +65,17 @@ pub(super) fn sources(facts: &PodFacts, pod_v4: Address, pod_v6: Address) -> Vec
         source: class,
     })
     .collect()
+}
+
+/// Whether the source is what one would expect without looking at the route: outward the pod's, toward an address of
+/// the pod what its interface says, and toward loopback addresses the loopback address.
+fn is_usual(route: &RouteFacts, usual: Address) -> bool {
+    match route.way {
+        Way::Local => route.is_host() || route.address.is_loopback() || route.source.is_none(),
+        Way::Out(_) | Way::Many(_) | Way::Nowhere(_) => {
+            route.source.is_none_or(|source| Address::from(source).same(usual))
+        }
+    }
 }
 
 fn prefix<C>(ip: IpAddr, len: u8, class: C) -> Prefix<C> {

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::id_maps::IdMaps;
+use super::{id_maps::IdMaps, routes::RouteFacts};
 use crate::error::ConfigError;
 
 /// The network of a pod.
@@ -15,7 +15,10 @@ pub struct PodFacts {
     pub source_v4: Option<Ipv4Addr>,
     /// The same for IPv6.
     pub source_v6: Option<Ipv6Addr>,
-    /// By destination, from all routing tables. Routes to the pod's own addresses are left out.
+    /// By destination, for all ranges that the routing tables and rules name, and for [`UNNAMED_RANGES`]. Empty if
+    /// nobody asked; then only the pod's addresses are known to be local.
+    ///
+    /// [`UNNAMED_RANGES`]: super::UNNAMED_RANGES
     pub routes: Vec<RouteFacts>,
     /// Rules that choose a routing table by more than the destination, as `ip rule` lists them.
     pub rules: Vec<String>,
@@ -31,24 +34,6 @@ pub struct InterfaceFacts {
     pub index: u32,
     /// In the kernel's order: the first address of each family is the primary address.
     pub addresses: Vec<IpAddr>,
-}
-
-/// Where connections to a range of addresses leave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteFacts {
-    pub address: IpAddr,
-    pub prefix_len: u8,
-    /// The indices of the interfaces: several if the kernel spreads connections over them, none if it refuses them.
-    pub interfaces: Vec<u32>,
-    /// The source of connections that are bound to no address.
-    pub source: Option<IpAddr>,
-}
-
-impl RouteFacts {
-    /// Whether the route leads to a single address.
-    pub(crate) const fn is_host(&self) -> bool {
-        self.prefix_len == if self.address.is_ipv4() { 32 } else { 128 }
-    }
 }
 
 impl PodFacts {

@@ -4,6 +4,9 @@
 
 mod facts;
 mod id_maps;
+mod routes;
 
-pub use facts::{InterfaceFacts, PodFacts, RouteFacts};
+pub use facts::{InterfaceFacts, PodFacts};
 pub use id_maps::{IdMap, IdMaps};
+pub(crate) use routes::is_many;
+pub use routes::{NoRoute, RouteFacts, UNNAMED_RANGES, Way};

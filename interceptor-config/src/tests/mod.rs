@@ -18,7 +18,7 @@ use interceptor_policy::{Address, Flow, Inbound, Outbound, Owner, Protocol, Reas
 
 use crate::{
     Accounts, CompiledPolicy, ConfigError, InterfaceFacts, IstioConfig, PodFacts, ResolvConf, RouteFacts, Setting,
-    Sources, Wanted, compile,
+    Sources, Wanted, Way, compile,
     settings::arguments::{AllFlags, FlagArgs},
 };
 
@@ -147,7 +147,7 @@ fn pod() -> PodFacts {
 fn route(prefix: &str, interface: u32, source: &str) -> RouteFacts {
     let (address, prefix_len) = prefix.split_once('/').unwrap();
     let (address, prefix_len) = (address.parse().unwrap(), prefix_len.parse().unwrap());
-    RouteFacts { address, prefix_len, interfaces: vec![interface], source: source.parse().ok() }
+    RouteFacts { address, prefix_len, way: Way::Out(vec![interface]), source: source.parse().ok() }
 }
 
 /// The injected flags, overridden by `args`.

@@ -9,7 +9,7 @@ use interceptor_policy::{
 use crate::{
     dns_agent,
     family::Family,
-    outcome::{ALLOW, refuse},
+    outcome::{ALLOW, fail_with, refuse},
     pod::Pod,
     rules,
     source::{chosen_source, source_under_iptables},
@@ -60,7 +60,7 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         Action::RedirectInbound => pod.policy.inbound_port,
         Action::RedirectDns if flow.protocol == Protocol::Udp => return dns_agent::connect(user, pod, &flow),
         Action::RedirectDns => pod.policy.dns_port,
-        Action::Refuse => return refuse(),
+        Action::Fail(error) => return fail_with(error.errno()),
     };
     redirect(user, pod, flow, verdict.reason, proxy_port)
 }

@@ -9,7 +9,7 @@ use crate::{
     dns_agent::to_agent,
     family::Family,
     maps::DNS_SERVERS,
-    outcome::{ALLOW, DONE, refuse},
+    outcome::{ALLOW, DONE, fail_with, refuse},
     pod::Pod,
     rules,
     socket::Socket,
@@ -50,7 +50,7 @@ pub(crate) fn send<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         // No rule redirects datagrams to the other ports.
         Action::Pass | Action::RedirectOutbound | Action::RedirectInbound => ALLOW,
         Action::RedirectDns => ask(user, pod, socket, &flow),
-        Action::Refuse => refuse(),
+        Action::Fail(error) => fail_with(error.errno()),
     }
 }
 

@@ -36,6 +36,12 @@ macro_rules! bits {
                 self.0 & flag.0 == flag.0
             }
 
+            /// Whether some bit of `flags` is set.
+            #[inline(always)]
+            pub const fn has_any(self, flags: Self) -> bool {
+                self.0 & flags.0 != 0
+            }
+
             /// The bits of both.
             #[must_use]
             pub const fn with(self, other: Self) -> Self {

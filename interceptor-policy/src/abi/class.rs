@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the operator's lists say of an address or a number: values of the tries. Each entry carries the bits of all
-//! prefixes that cover it.
+//! What the operator's lists and the pod's routes say of an address or a number: values of the tries. Of lists, each
+//! entry carries the bits of all prefixes that cover it; of routes, those of the narrowest one.
 
 use super::bits::bits;
 
 bits! {
-    /// What the lists say of an address.
+    /// What the lists and the routes say of an address.
     AddressClass {
-        /// An address of this pod, on any interface: what `-o lo` means.
+        /// The kernel sends it to the pod itself: what `-o lo` means.
         LOCAL = 0,
         /// `ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR`, or `::1`.
         LOOPBACK_EXEMPT = 1,
@@ -19,7 +19,26 @@ bits! {
         DNS_SERVER = 4,
         /// The route to the address uses an interface of `-c`.
         INTERFACE_EXCLUDED = 5,
+        /// There was no route when the pod was enrolled (`ENETUNREACH`).
+        NO_ROUTE = 6,
+        /// The route is `unreachable` (`EHOSTUNREACH`).
+        ROUTE_UNREACHABLE = 7,
+        /// The route is `blackhole` (`EINVAL`).
+        ROUTE_BLACKHOLE = 8,
+        /// The route is `prohibit` (`EACCES`).
+        ROUTE_PROHIBIT = 9,
+        /// A broadcast or multicast address, to which TCP does not connect.
+        MANY = 10,
     }
+}
+
+impl AddressClass {
+    /// All that keeps connections from being made.
+    pub const WITHOUT_ROUTE: Self = Self::NO_ROUTE
+        .with(Self::ROUTE_UNREACHABLE)
+        .with(Self::ROUTE_BLACKHOLE)
+        .with(Self::ROUTE_PROHIBIT)
+        .with(Self::MANY);
 }
 
 bits! {

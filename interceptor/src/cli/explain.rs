@@ -12,7 +12,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use interceptor_policy::{
-    Action, Address, Flow, Inbound, LOOPBACK_INTERFACE, Outbound, Owner, Policy, Protocol, Verdict, decide,
+    Action, Address, ConnectError, Flow, Inbound, LOOPBACK_INTERFACE, Outbound, Owner, Policy, Protocol, Verdict,
+    decide,
 };
 use serde::Serialize;
 
@@ -242,6 +243,7 @@ fn verdict(action: Action, policy: &Policy) -> String {
         Action::RedirectOutbound => format!("is redirected to the sidecar's outbound port {}", policy.outbound_port),
         Action::RedirectInbound => format!("is redirected to the sidecar's inbound port {}", policy.inbound_port),
         Action::RedirectDns => format!("is redirected to the sidecar's DNS port {}", policy.dns_port),
-        Action::Refuse => "is refused".to_owned(),
+        Action::Fail(error @ ConnectError::Refused) => format!("is refused ({})", error.name()),
+        Action::Fail(error) => format!("fails at once with {}, as without a mesh", error.name()),
     }
 }

@@ -91,7 +91,7 @@ fn routes_that_do_not_say_where_connections_leave_are_refused() {
         by_source.contains("`ip rule` 100") && by_source.contains("--istio-exclude-interfaces"),
         "{by_source}"
     );
-    let both = RouteFacts { interfaces: vec![2, 3], ..route("198.51.100.0/24", 2, "10.1.1.5") };
+    let both = RouteFacts { way: Way::Out(vec![2, 3]), ..route("198.51.100.0/24", 2, "10.1.1.5") };
     let both_ways = refused(PodFacts { routes: vec![both], ..pod() }).to_string();
     assert!(both_ways.contains("198.51.100.0/24"), "{both_ways}");
 }

@@ -9,8 +9,11 @@ mod injected;
 mod interfaces;
 mod outbound;
 mod proxy;
+mod routes;
 mod tproxy;
 
-use interceptor_policy::{Action, AddressClass, Owner, Protocol, Protocol::*, Reason, Reason::*, Tables as _};
+use interceptor_policy::{
+    Action, AddressClass, ConnectError, Owner, Protocol, Protocol::*, Reason, Reason::*, Tables as _,
+};
 
 use super::*;

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Where a pod's connections leave. The tables only tell where to ask: for each prefix in them the kernel itself is
-//! asked, so that metrics, rules and its choice of a source address need not be known here.
+//! Where a pod's connections lead. Tables and rules only tell where to ask: for each prefix in them the kernel itself
+//! is asked, so that metrics, types, rules and its choice of a source address need not be known here.
 
-use std::net::IpAddr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use anyhow::Result;
 use futures_util::TryStreamExt as _;
 use interceptor_policy::LOOPBACK_INTERFACE;
 use rtnetlink::{
-    Handle, IpVersion, RouteMessageBuilder,
+    Error, Handle, IpVersion, RouteMessageBuilder,
     packet_route::{
         route::{RouteAddress, RouteAttribute, RouteMessage, RouteType},
         rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage},
@@ -16,75 +19,128 @@ use rtnetlink::{
 };
 
 use crate::kernel::{
-    pod::netlink::{all_routes, all_rules, table_of, talk},
+    pod::netlink::{all_routes, all_rules, talk},
     pod::netns::Netns,
 };
-use interceptor_config::{RouteFacts, representatives};
+use interceptor_config::{NoRoute, RouteFacts, UNNAMED_RANGES, Way, representatives};
 
-/// `enum rt_class_t`: where the kernel keeps local addresses.
-const RT_TABLE_LOCAL: u32 = 255;
-
-/// The routes of a pod, and the rules that choose among tables by more than the destination.
+/// The routes of a pod, and what chooses among them by more than the destination.
 pub(crate) fn read(netns: &Netns) -> Result<(Vec<RouteFacts>, Vec<String>)> {
     talk(netns, async |handle| {
-        let (mut routes, mut rules) = (Vec::new(), Vec::new());
+        let (mut routes, mut more) = (Vec::new(), Vec::new());
         for family in [IpVersion::V4, IpVersion::V6] {
-            routes.extend(routes_of(&handle, &family).await?);
-            let chosen = all_rules(&handle, &family).await?;
-            rules.extend(
-                chosen
+            let (listed, rules) = (all_routes(&handle, &family).await?, all_rules(&handle, &family).await?);
+            routes.extend(routes_of(&handle, &family, &listed, &rules).await);
+            more.extend(
+                rules
                     .iter()
                     .filter(|rule| !is_by_destination(rule))
                     .map(|rule| describe(rule, &family)),
             );
+            more.extend(
+                listed
+                    .iter()
+                    .filter(|route| route.header.source_prefix_length > 0 || route.header.tos > 0)
+                    .map(|route| describe_route(route, &family)),
+            );
         }
-        Ok((routes, rules))
+        Ok((routes, more))
     })
 }
 
-async fn routes_of(handle: &Handle, family: &IpVersion) -> Result<Vec<RouteFacts>> {
-    // What marked packets are routed by says nothing of others.
-    let is_for_marked =
-        |route: &RouteMessage| route.header.kind == RouteType::Local && route.header.destination_prefix_length == 0;
-    let listed: Vec<RouteMessage> = all_routes(handle, family)
-        .await?
-        .into_iter()
-        .filter(|route| !is_for_marked(route))
-        .collect();
-    let prefixes: Vec<(IpAddr, u8)> = listed
+async fn routes_of(
+    handle: &Handle,
+    family: &IpVersion,
+    listed: &[RouteMessage],
+    rules: &[RuleMessage],
+) -> Vec<RouteFacts> {
+    let in_tables = listed
         .iter()
-        .map(|route| (destination(route, family), route.header.destination_prefix_length))
-        .collect();
-    let mut routes = Vec::new();
-    for ((route, (address, prefix_len)), representative) in listed.iter().zip(&prefixes).zip(representatives(&prefixes))
-    {
-        if table_of(route) == RT_TABLE_LOCAL {
-            continue; // the pod's own addresses, and broadcasts
-        }
-        let Some(representative) = representative else { continue }; // hidden by others
-        // An error means that there is no way: then it leads nowhere.
-        let answer = ask(handle, representative).await.unwrap_or_default();
-        let (interface, source) = (outgoing(&answer), source(&answer));
-        let interfaces = next_hops(route).unwrap_or_else(|| interface.into_iter().collect());
-        if !interfaces.contains(&LOOPBACK_INTERFACE) {
-            routes.push(RouteFacts { address: *address, prefix_len: *prefix_len, interfaces, source });
-        }
+        .map(|route| (destination(route, family), route.header.destination_prefix_length));
+    let in_rules = rules.iter().filter_map(rule_destination);
+    let unnamed = UNNAMED_RANGES
+        .into_iter()
+        .filter(|(address, _)| address.is_ipv4() == (*family == IpVersion::V4));
+    let prefixes: BTreeSet<(IpAddr, u8)> = in_tables.chain(in_rules).chain(unnamed).collect();
+    let prefixes: Vec<(IpAddr, u8)> = prefixes.into_iter().collect();
+    let mut hops: BTreeMap<(IpAddr, u8), Vec<u32>> = BTreeMap::new();
+    for route in listed {
+        let prefix = (destination(route, family), route.header.destination_prefix_length);
+        hops.entry(prefix).or_default().extend(next_hops(route));
     }
-    Ok(routes)
+    let mut routes = Vec::new();
+    for ((address, prefix_len), representative) in prefixes.iter().zip(representatives(&prefixes)) {
+        let Some(representative) = representative else { continue }; // hidden by others
+        let hops = hops.get(&(*address, *prefix_len)).map_or(&[][..], Vec::as_slice);
+        let answer = ask(handle, representative).await;
+        let (way, source) = match &answer {
+            Ok(answer) => (way(answer, hops, representative), source(answer)),
+            Err(error) => (no_way(error), None),
+        };
+        // Of a local range without a source of its own, each address is the source of connections to itself.
+        let source = source.filter(|source| match way {
+            Way::Out(_) => true,
+            Way::Local => *source != representative,
+            Way::Many(_) | Way::Nowhere(_) => false,
+        });
+        routes.push(RouteFacts { address: *address, prefix_len: *prefix_len, way, source });
+    }
+    routes
 }
 
 /// `ip route get ADDRESS`
-async fn ask(handle: &Handle, address: IpAddr) -> Result<Vec<RouteAttribute>> {
+pub(super) async fn ask(handle: &Handle, address: IpAddr) -> Result<RouteMessage, Error> {
     let question = match address {
-        IpAddr::V4(v4) => RouteMessageBuilder::<std::net::Ipv4Addr>::new()
-            .destination_prefix(v4, 32)
-            .build(),
-        IpAddr::V6(v6) => RouteMessageBuilder::<std::net::Ipv6Addr>::new()
-            .destination_prefix(v6, 128)
-            .build(),
+        IpAddr::V4(v4) => RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(v4, 32).build(),
+        IpAddr::V6(v6) => RouteMessageBuilder::<Ipv6Addr>::new().destination_prefix(v6, 128).build(),
     };
-    let answers: Vec<RouteMessage> = handle.route().get(question).execute().try_collect().await?;
-    Ok(answers.into_iter().flat_map(|answer| answer.attributes).collect())
+    let answer: Option<RouteMessage> = handle.route().get(question).execute().try_next().await?;
+    answer.ok_or(Error::RequestFailed)
+}
+
+/// Whether the kernel sends what it answers about over `lo`, as iptables means it by `-o lo`.
+pub(super) fn is_local(answer: &RouteMessage) -> bool {
+    matches!(answer.header.kind, RouteType::Local | RouteType::Anycast) || outgoing(answer) == Some(LOOPBACK_INTERFACE)
+}
+
+/// Which way an answer leads. `hops` are the interfaces of the route, if it has several.
+fn way(answer: &RouteMessage, hops: &[u32], address: IpAddr) -> Way {
+    let interfaces = || {
+        if hops.is_empty() {
+            outgoing(answer).into_iter().collect()
+        } else {
+            hops.to_vec()
+        }
+    };
+    match answer.header.kind {
+        RouteType::Broadcast | RouteType::Multicast => Way::Many(interfaces()),
+        _ if address.is_multicast() => Way::Many(interfaces()),
+        _ if is_local(answer) => Way::Local,
+        _ => Way::Out(interfaces()),
+    }
+}
+
+/// What it means that the kernel answers with an error. If it is another error, nothing is known.
+fn no_way(error: &Error) -> Way {
+    let code = match error {
+        Error::NetlinkError(message) => -message.raw_code(),
+        _ => 0,
+    };
+    match code {
+        nix::libc::ENETUNREACH => Way::Nowhere(NoRoute::None),
+        nix::libc::EHOSTUNREACH => Way::Nowhere(NoRoute::Unreachable),
+        nix::libc::EINVAL => Way::Nowhere(NoRoute::Blackhole),
+        nix::libc::EACCES => Way::Nowhere(NoRoute::Prohibit),
+        _ => Way::Out(Vec::new()),
+    }
+}
+
+/// The range of destinations that a rule is for.
+fn rule_destination(rule: &RuleMessage) -> Option<(IpAddr, u8)> {
+    rule.attributes.iter().find_map(|attribute| match attribute {
+        RuleAttribute::Destination(address) => Some((*address, rule.header.dst_len)),
+        _ => None,
+    })
 }
 
 fn destination(route: &RouteMessage, family: &IpVersion) -> IpAddr {
@@ -98,26 +154,27 @@ fn destination(route: &RouteMessage, family: &IpVersion) -> IpAddr {
     })
 }
 
-fn outgoing(attributes: &[RouteAttribute]) -> Option<u32> {
-    attributes.iter().find_map(|attribute| match attribute {
+fn outgoing(answer: &RouteMessage) -> Option<u32> {
+    answer.attributes.iter().find_map(|attribute| match attribute {
         RouteAttribute::Oif(index) => Some(*index),
         _ => None,
     })
 }
 
-fn source(attributes: &[RouteAttribute]) -> Option<IpAddr> {
-    attributes.iter().find_map(|attribute| match attribute {
+fn source(answer: &RouteMessage) -> Option<IpAddr> {
+    answer.attributes.iter().find_map(|attribute| match attribute {
         RouteAttribute::PrefSource(address) => ip(address),
         _ => None,
     })
 }
 
-/// All the interfaces of a route with several next hops.
-fn next_hops(route: &RouteMessage) -> Option<Vec<u32>> {
-    route.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::MultiPath(hops) => Some(hops.iter().map(|hop| hop.interface_index).collect()),
-        _ => None,
-    })
+/// The interfaces of a route with several next hops.
+fn next_hops(route: &RouteMessage) -> impl Iterator<Item = u32> {
+    let of_attribute = |attribute: &'_ RouteAttribute| match attribute {
+        RouteAttribute::MultiPath(hops) => hops.iter().map(|hop| hop.interface_index).collect(),
+        _ => Vec::new(),
+    };
+    route.attributes.iter().flat_map(of_attribute)
 }
 
 fn ip(address: &RouteAddress) -> Option<IpAddr> {
@@ -148,6 +205,13 @@ fn is_by_destination(rule: &RuleMessage) -> bool {
         .any(|attribute| matches!(attribute, RuleAttribute::Iifname(name) if name != "lo"));
     let plain = rule.header.src_len == 0 && rule.header.tos == 0 && !rule.header.flags.contains(RuleFlags::Invert);
     forwarded || (plain && rule.header.action == RuleAction::ToTable && rule.attributes.iter().all(harmless))
+}
+
+/// As one finds it in `ip route`.
+fn describe_route(route: &RouteMessage, family: &IpVersion) -> String {
+    let option = if *family == IpVersion::V6 { " -6" } else { "" };
+    let (address, len) = (destination(route, family), route.header.destination_prefix_length);
+    format!("`ip{option} route` {address}/{len}, for some sources or some types of service only")
 }
 
 /// As one finds it in `ip rule`.
