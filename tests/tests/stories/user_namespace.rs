@@ -21,8 +21,17 @@ fn holder(pod: &Pod<'_>) -> Process {
     }
     let netns = netns(&holder);
     let place = ["--netns", &netns, "--cgroup", &pod.namespace().cgroup().display().to_string()];
-    run_in(&holder, "0", pod, &["/usr/sbin/ip", "link", "set", "lo", "up"]).expect_success();
-    run_in(&holder, "0", pod, &["/usr/sbin/ip", "addr", "add", "10.99.0.2/32", "dev", "lo"]).expect_success();
+    for arguments in [
+        "link set lo up",
+        "link add eth0 type veth peer name peer0",
+        "link set peer0 up",
+        "link set eth0 up",
+        "addr add 10.99.0.2/24 dev eth0",
+        "route add default dev eth0",
+    ] {
+        let program: Vec<&str> = ["/usr/sbin/ip"].into_iter().chain(arguments.split(' ')).collect();
+        run_in(&holder, "0", pod, &program).expect_success();
+    }
     pod.node()
         .run(&[&["istio-iptables"], DEFAULT_FLAGS, &place].concat())
         .expect_success();
@@ -43,8 +52,8 @@ fn run_in(holder: &Process, user: &str, pod: &Pod<'_>, program: &[&str]) -> Run 
 }
 
 #[rstest]
-// The pod has no route to the outside, and nobody listens on the sidecar's ports.
-#[case::the_sidecar_passes("1337", "ENETUNREACH")]
+// The pod has no neighbor, and nobody listens on the sidecar's ports.
+#[case::the_sidecar_passes("1337", "EHOSTUNREACH")]
 #[case::the_application_is_intercepted("1000", "ECONNREFUSED")]
 fn ids_are_those_of_the_pod(#[case] user: &str, #[case] errno: &str) {
     let node = Node::new();
