@@ -51,7 +51,7 @@ pub(crate) fn select_socket(ctx: &SkLookupContext) -> u32 {
         Action::RedirectInbound => to_sidecar(ctx, pod, pod.policy.inbound_port, ListenerScope::OUTSIDE),
         Action::RedirectDns => to_sidecar(ctx, pod, pod.policy.dns_port, ListenerScope::OUTSIDE),
         Action::RedirectOutbound => to_sidecar(ctx, pod, pod.policy.outbound_port, ListenerScope::OUTSIDE),
-        Action::Refuse => SK_DROP,
+        Action::Fail(_) => SK_DROP,
     }
 }
 
