@@ -23,7 +23,7 @@ fn a_pod_is_enrolled_all_the_same() {
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
     let _sidecar = scene.sidecar(&[]);
-    let command = scene.pod.enroll_command(&[DEFAULT_FLAGS, &["--accelerate"]].concat());
+    let command = scene.pod.enroll_command(&[DEFAULT_FLAGS, &["--force-accelerate"]].concat());
     Run::of(interrupt(command)).expect_success();
     assert_eq!(
         [scene.outbound(), scene.inbound()],
