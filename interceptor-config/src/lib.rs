@@ -31,7 +31,7 @@ pub use compile::{
 };
 pub use error::{AnnotationFault, ConfigError};
 pub use istio::{
-    AccelerationConfig, DnsCapture, DnsConfig, DnsServers, InboundConfig, InterceptionMode, InterfacesConfig,
+    AccelerationConfig, DnsCapture, DnsConfig, DnsServers, Guard, InboundConfig, InterceptionMode, InterfacesConfig,
     IptablesBinary, IstioConfig, OutboundConfig, OwnerGroupsConfig, ProxyConfig, ResolvConf, RunConfig, TproxyConfig,
     Wanted,
 };

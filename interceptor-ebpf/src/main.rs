@@ -14,6 +14,7 @@
 
 mod acceleration;
 mod asked_server;
+mod credentials;
 mod ctx;
 mod dns_agent;
 mod family;
@@ -21,9 +22,11 @@ mod hooks;
 mod kernel_memory;
 mod maps;
 mod outcome;
+mod packet;
 mod pod;
 mod rules;
 mod search;
+mod sender;
 mod sk_storage;
 mod slots;
 mod socket;
@@ -32,15 +35,16 @@ mod trace;
 mod user_address;
 
 use aya_ebpf::{
-    macros::{cgroup_sock, cgroup_sock_addr, cgroup_sockopt, fentry, sk_lookup, sk_msg, sock_ops},
+    macros::{cgroup_sock, cgroup_sock_addr, cgroup_sockopt, classifier, fentry, sk_lookup, sk_msg, sock_ops},
     programs::{
         FEntryContext, SkLookupContext, SkMsgContext, SockAddrContext, SockContext, SockOpsContext, SockoptContext,
+        TcContext,
     },
 };
 
 use crate::{
     family::{V4, V6},
-    hooks::{connect, dns, listen, original_dst, sk_lookup, sock_create, sockname},
+    hooks::{connect, dns, guard, listen, original_dst, sk_lookup, sock_create, sockname},
     user_address::UserAddress,
 };
 
@@ -127,6 +131,12 @@ fn on_sockops(ctx: SockOpsContext) -> u32 {
 #[sk_lookup]
 fn on_sk_lookup(ctx: SkLookupContext) -> u32 {
     sk_lookup::select_socket(&ctx)
+}
+
+/// A packet that leaves the pod by an interface other than `lo`, in a pod with `--guard`.
+#[classifier]
+fn on_guard(ctx: TcContext) -> i32 {
+    guard::judge(&ctx)
 }
 
 /// A connection is established, closed, or made again, in a pod with `--accelerate`.

@@ -5,7 +5,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::{btf_maps::lpm_trie::Key, helpers::generated::bpf_get_netns_cookie};
 use interceptor_policy::{
-    Address, AddressClass, AddressKey, NumberClass, NumberKey, NumberSpace, Owner, Policy, Reason, Tables,
+    Address, AddressClass, AddressKey, Enrollment, NumberClass, NumberKey, NumberSpace, Owner, Policy, Reason, Tables,
 };
 
 use crate::{
@@ -41,11 +41,16 @@ impl Pod<'_> {
     /// The pod with this cookie, if it is enrolled.
     #[inline(always)]
     pub(crate) fn enrolled(netns_cookie: u64) -> Option<Self> {
+        Some(Self { netns_cookie, policy: &Self::enrollment(netns_cookie)?.policy })
+    }
+
+    /// What the loader wrote about the pod with this cookie, if it is enrolled.
+    #[inline(always)]
+    pub(crate) fn enrollment<'a>(netns_cookie: u64) -> Option<&'a Enrollment> {
         let enrollment = PODS.get_ptr(netns_cookie)?;
         // SAFETY: the loader waits for a grace period before it writes to the map again, so the entry outlives this
         // program run.
-        let enrollment = unsafe { &*enrollment };
-        Some(Self { netns_cookie, policy: &enrollment.policy })
+        Some(unsafe { &*enrollment })
     }
 
     /// Counts one event.

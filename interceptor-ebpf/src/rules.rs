@@ -5,12 +5,25 @@ use interceptor_policy::{Decision, Flow, Inbound, Outbound, Policy, Verdict, dec
 
 use crate::pod::Pod;
 
+const COUNTED: u32 = 1;
+const NOT_COUNTED: u32 = 0;
+
 /// The verdict on a connection that the pod makes, counted.
 ///
 /// Never `None` in practice; the verifier needs the branch. Callers must treat `None` as "refuse".
 #[inline(always)]
 pub(crate) fn outbound(pod: Pod<'_>, flow: &Outbound) -> Option<Verdict> {
-    let decision = decide_outbound(pod.netns_cookie, pod.policy, flow);
+    verdict(decide_outbound(pod.netns_cookie, pod.policy, flow, COUNTED))
+}
+
+/// The same, not counted: the packet may be one of several of its connection.
+#[inline(always)]
+pub(crate) fn outbound_packet(pod: Pod<'_>, flow: &Outbound) -> Option<Verdict> {
+    verdict(decide_outbound(pod.netns_cookie, pod.policy, flow, NOT_COUNTED))
+}
+
+#[inline(always)]
+fn verdict(decision: u32) -> Option<Verdict> {
     Decision::ALL.get(decision as usize).copied().map(Verdict::from)
 }
 
@@ -27,7 +40,7 @@ pub(crate) fn inbound(pod: Pod<'_>, flow: Inbound) -> Verdict {
 /// Inlined, the verifier would check the rules again for every path on which a caller finds its addresses.
 #[inline(never)]
 #[unsafe(no_mangle)]
-extern "C" fn decide_outbound(netns_cookie: u64, policy: *const Policy, flow: *const Outbound) -> u32 {
+extern "C" fn decide_outbound(netns_cookie: u64, policy: *const Policy, flow: *const Outbound, counted: u32) -> u32 {
     const NONE: u32 = u32::MAX;
     // SAFETY: null or the entry of a pod, see `Pod::enrolled`.
     let Some(policy) = (unsafe { policy.as_ref() }) else {
@@ -39,6 +52,8 @@ extern "C" fn decide_outbound(netns_cookie: u64, policy: *const Policy, flow: *c
     };
     let pod = Pod { netns_cookie, policy };
     let reason = decide(&Flow::Outbound(*flow), policy, &pod).reason;
-    pod.count(reason);
+    if counted == COUNTED {
+        pod.count(reason);
+    }
     reason as u32
 }

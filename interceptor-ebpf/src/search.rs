@@ -17,11 +17,18 @@ pub(crate) trait Search {
 /// end for every path that leads to the loop: Linux 6.1 gives up on that, and later versions take much longer.
 #[inline(always)]
 pub(crate) fn find_first<S: Search>(count: u32, search: S) -> Option<u32> {
+    find_first_with(count, search).0
+}
+
+/// The same, for a search that remembers something from candidate to candidate, and returns with what it remembers.
+#[inline(always)]
+pub(crate) fn find_first_with<S: Search>(count: u32, search: S) -> (Option<u32>, S) {
     let mut state = State { search, found: count };
     let visit: unsafe extern "C" fn(u32, *mut State<S>) -> i64 = visit;
     // SAFETY: the callback takes and returns what the helper asks for, and the state outlives the call.
     unsafe { bpf_loop(count, visit as *mut c_void, (&raw mut state).cast(), 0) };
-    if state.found < count { Some(state.found) } else { None }
+    let found = if state.found < count { Some(state.found) } else { None };
+    (found, state.search)
 }
 
 struct State<S> {

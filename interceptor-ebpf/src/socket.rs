@@ -3,13 +3,19 @@
 
 use core::{ffi::c_void, ptr::NonNull};
 
-use aya_ebpf::{bindings::bpf_sock, helpers::generated::bpf_skc_to_mptcp_sock};
+use aya_ebpf::{
+    bindings::{BPF_TCP_SYN_SENT, bpf_sock},
+    helpers::generated::bpf_skc_to_mptcp_sock,
+};
 use interceptor_policy::{Address, ListenerFamily};
 
 use crate::{
-    ctx::{AF_INET6, field},
+    ctx::{AF_INET, AF_INET6, field},
     kernel_memory::constant,
 };
+
+const SOCK_STREAM: u32 = 1;
+const SOCK_DGRAM: u32 = 2;
 
 /// Not zero if the kernel has MPTCP, which the loader finds out. On other kernels the verifier refuses MPTCP's helper.
 #[unsafe(no_mangle)]
@@ -78,6 +84,26 @@ impl Socket {
         } else {
             ListenerFamily::V4
         }
+    }
+
+    /// Whether data flows in order: TCP, in each of its kinds.
+    #[inline(always)]
+    pub(crate) fn is_stream(self) -> bool {
+        field!(self.0.as_ptr(), type_) == SOCK_STREAM
+    }
+
+    /// Whether the kernel writes the headers of all that the socket sends. It does not for raw and packet sockets.
+    #[inline(always)]
+    pub(crate) fn is_tcp_or_udp(self) -> bool {
+        let (kind, family) = (field!(self.0.as_ptr(), type_), field!(self.0.as_ptr(), family));
+        let internet = family == u32::from(AF_INET) || family == u32::from(AF_INET6);
+        internet && (kind == SOCK_STREAM || kind == SOCK_DGRAM)
+    }
+
+    /// Whether the socket has sent, or is about to send, its SYN, and was not answered.
+    #[inline(always)]
+    pub(crate) fn is_dialing(self) -> bool {
+        self.state() == BPF_TCP_SYN_SENT
     }
 
     /// The address that the socket is bound to, or was accepted on.

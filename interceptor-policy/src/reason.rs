@@ -234,6 +234,22 @@ reasons! {
         /// `SO_ORIGINAL_DST` or `getpeername()` asked for a slot whose cell has another one by now.
         SlotForgotten, "slot_forgotten",
             "the original destination of a connection was asked for after its slot had been given to another";
+        /// The guard: a socket outside of the pod's cgroup sent a packet that was to be redirected.
+        GuardOutsider, "guard_outsider",
+            "a process outside of the pod's cgroup sent a packet that was to be redirected; dropped (--guard)";
+        /// The guard: a raw socket or a packet socket did.
+        GuardRawSocket, "guard_raw_socket",
+            "a raw socket sent a packet that was to be redirected; dropped (--guard)";
+        /// The guard: the packet goes to another machine first, by LSRR, SSRR or an IPv6 routing header, and what goes
+        /// to that machine is redirected.
+        GuardSourceRoute, "guard_source_route",
+            "a packet with a source route goes to a machine to which connections are redirected; dropped (--guard)";
+        /// The guard: the destination is that of a redirected connection, and an interface other than `lo` leads there.
+        GuardRedirected, "guard_redirected",
+            "a packet to the sidecar was about to leave the pod; dropped (--guard)";
+        /// The guard: no protocol can be found in the packet, or only a part of TCP's header.
+        GuardUnreadable, "guard_unreadable",
+            "a packet has headers that nothing but a raw socket writes, and no rule can judge it; dropped (--guard)";
     }
 
     Acceleration {

@@ -101,6 +101,10 @@ pub enum EnrollError {
     #[error("This process lacks {capability}, {purpose}")]
     LacksCapability { capability: &'static str, purpose: &'static str, source: nix::Error },
 
+    /// The guard was asked for, and this kernel cannot guard.
+    #[error("Failed to guard the pod's interfaces, which needs Linux 6.6: {0:#}")]
+    GuardUnfit(anyhow::Error),
+
     /// Acceleration was asked for, and this kernel did not pass the check of it.
     #[error("Refusing to accelerate: this kernel failed the check of acceleration: {0:#}")]
     AccelerationUnfit(anyhow::Error),

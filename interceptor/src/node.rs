@@ -3,12 +3,13 @@
 
 use std::{path::Path, time::Duration};
 
-use interceptor_config::{CompiledPolicy, Wanted, compile, unknown_interfaces};
-use interceptor_policy::Reason;
+use interceptor_config::{CompiledPolicy, Guard, Wanted, compile, unknown_interfaces};
+use interceptor_policy::{PolicyFlags, Reason};
 
 use crate::{
     EnrollError, Pod,
     kernel::{
+        check,
         enroll::{
             execute,
             plan::{self, Plan, Request},
@@ -39,6 +40,8 @@ pub struct Enrolled {
     /// Interfaces that the configuration excludes and the pod does not have. Connections through them are intercepted
     /// if the pod gets them later.
     pub unknown_interfaces: Vec<String>,
+    /// Why the pod is not guarded, although nobody asked for that: this kernel cannot.
+    pub unguarded: Option<String>,
 }
 
 impl Node {
@@ -50,12 +53,12 @@ impl Node {
     /// Enrolls a pod, or switches it to another configuration at one instant. Changes nothing if the pod is enrolled
     /// with this very configuration. Linux 5.19.
     pub fn enroll(&self, pod: &Pod, wanted: &Wanted, wait: Duration) -> Result<Enrolled, EnrollError> {
-        with_request(pod, wanted, |request| execute::enroll(&self.bpffs, request, wait))
+        with_request(&self.bpffs, pod, wanted, |request| execute::enroll(&self.bpffs, request, wait))
     }
 
     /// What [`Self::enroll`] would do now.
     pub fn plan(&self, pod: &Pod, wanted: &Wanted) -> Result<Enrolled, EnrollError> {
-        with_request(pod, wanted, |request| {
+        with_request(&self.bpffs, pod, wanted, |request| {
             plan::draw(&self.bpffs, PinnedNode::open(&self.bpffs)?.as_ref(), request)
         })
     }
@@ -97,14 +100,16 @@ impl Node {
 
 /// Reads what the policy depends on, compiles it, and runs something with it.
 fn with_request(
+    bpffs: &Bpffs,
     pod: &Pod,
     wanted: &Wanted,
     run: impl FnOnce(Request<'_>) -> anyhow::Result<Plan>,
 ) -> Result<Enrolled, EnrollError> {
     let facts = facts::read(pod.netns())?;
     let config = wanted.config();
-    let policy = compile(wanted, &facts)?;
+    let mut policy = compile(wanted, &facts)?;
     loopback::carries_ipv4(pod.netns())?;
+    let unguarded = without_guard(bpffs, pod.netns(), config.guard, &mut policy)?;
     let plan = run(Request {
         netns: pod.netns(),
         cgroup: pod.cgroup(),
@@ -113,5 +118,30 @@ fn with_request(
         force_acceleration: config.acceleration.is_some_and(|acceleration| acceleration.force),
     })?;
     let unknown = unknown_interfaces(&config.interfaces.excluded, &facts);
-    Ok(Enrolled { plan, unknown_interfaces: unknown.into_iter().map(ToString::to_string).collect() })
+    Ok(Enrolled {
+        plan,
+        unknown_interfaces: unknown.into_iter().map(ToString::to_string).collect(),
+        unguarded,
+    })
+}
+
+/// Takes the guard out of the policy if this kernel cannot guard, and says why. An error if the guard was asked for.
+fn without_guard(
+    bpffs: &Bpffs,
+    netns: &Netns,
+    wanted: Guard,
+    policy: &mut CompiledPolicy,
+) -> Result<Option<String>, EnrollError> {
+    let fit = match wanted {
+        Guard::Off => return Ok(None),
+        Guard::Auto | Guard::On => check::guard::gate(bpffs, netns),
+    };
+    match fit {
+        Ok(()) => Ok(None),
+        Err(error) if wanted == Guard::On => Err(EnrollError::GuardUnfit(error)),
+        Err(error) => {
+            policy.policy.flags = policy.policy.flags.without(PolicyFlags::GUARD);
+            Ok(Some(format!("{error:#}")))
+        }
+    }
 }

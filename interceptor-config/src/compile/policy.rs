@@ -16,7 +16,7 @@ use super::{
 use crate::{
     error::ConfigError,
     istio::{
-        DNS_PORT, DnsCapture, InboundConfig, InterceptionMode, InterfacesConfig, IstioConfig, ProxyConfig,
+        DNS_PORT, DnsCapture, Guard, InboundConfig, InterceptionMode, InterfacesConfig, IstioConfig, ProxyConfig,
         TproxyConfig, Wanted,
     },
     pod::PodFacts,
@@ -39,6 +39,7 @@ pub fn compile(wanted: &Wanted, facts: &PodFacts) -> Result<CompiledPolicy, Conf
         dns,
         tproxy,
         interfaces: InterfacesConfig { excluded, of_virtual_machines: _, dual_stack },
+        guard: _,
         acceleration,
         run: _,
     } = config;
@@ -96,6 +97,7 @@ fn flags(config: &IstioConfig) -> PolicyFlags {
         dns,
         tproxy: _,
         interfaces: _,
+        guard,
         acceleration,
         run: _,
     } = config;
@@ -111,6 +113,7 @@ fn flags(config: &IstioConfig) -> PolicyFlags {
         .with_if(*inbound_ports != Selection::Listed(Vec::new()), PolicyFlags::INBOUND)
         .with_if(*inbound_ports == Selection::All, PolicyFlags::INBOUND_ALL)
         .with_if(owner_groups.included != Selection::All, PolicyFlags::ONLY_LISTED_GROUPS)
+        .with_if(*guard != Guard::Off, PolicyFlags::GUARD)
         .with_if(acceleration.is_some(), PolicyFlags::ACCELERATE)
 }
 

@@ -4,9 +4,9 @@
 use serde::Serialize;
 
 use super::{
-    acceleration::AccelerationConfig, dns::DnsConfig, inbound::InboundConfig, interfaces::InterfacesConfig,
-    outbound::OutboundConfig, owner_groups::OwnerGroupsConfig, proxy::ProxyConfig, resolv_conf::ResolvConf,
-    run::RunConfig, tproxy::TproxyConfig,
+    acceleration::AccelerationConfig, dns::DnsConfig, guard::Guard, inbound::InboundConfig,
+    interfaces::InterfacesConfig, outbound::OutboundConfig, owner_groups::OwnerGroupsConfig, proxy::ProxyConfig,
+    resolv_conf::ResolvConf, run::RunConfig, tproxy::TproxyConfig,
 };
 use crate::{
     accounts::Accounts,
@@ -39,6 +39,9 @@ pub struct IstioConfig {
     /// What is special about interfaces and their addresses.
     #[serde(flatten)]
     pub interfaces: InterfacesConfig,
+    /// Whether what leaves the pod past the redirection is dropped. The default is not printed.
+    #[serde(rename = "GUARD", skip_serializing_if = "Guard::is_default")]
+    pub guard: Guard,
     /// How connections are accelerated. Without acceleration, nothing is printed.
     #[serde(flatten)]
     pub acceleration: Option<AccelerationConfig>,
@@ -67,6 +70,7 @@ impl IstioConfig {
             dns: DnsConfig::read(&mut from, resolv_conf)?,
             tproxy: TproxyConfig::read(&from)?,
             interfaces: InterfacesConfig::read(&mut from)?,
+            guard: Guard::read(&from)?,
             acceleration: AccelerationConfig::read(&from)?,
             run: RunConfig::read(&mut from)?,
         };

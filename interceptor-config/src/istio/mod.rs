@@ -5,6 +5,7 @@
 mod acceleration;
 mod config;
 mod dns;
+mod guard;
 mod inbound;
 mod interfaces;
 mod notes;
@@ -20,6 +21,7 @@ pub use acceleration::AccelerationConfig;
 pub use config::IstioConfig;
 pub(crate) use dns::DNS_PORT;
 pub use dns::{DnsCapture, DnsConfig};
+pub use guard::Guard;
 pub use inbound::{InboundConfig, InterceptionMode};
 pub use interfaces::InterfacesConfig;
 pub use outbound::OutboundConfig;

@@ -79,6 +79,7 @@ impl<'a> Plan<'a> {
             tproxy: TproxyConfig { mark, route_table: _ },
             // Whether there are rules for IPv6 at all is decided elsewhere.
             interfaces: InterfacesConfig { excluded, of_virtual_machines, dual_stack: _ },
+            guard: _,
             acceleration: _,
             run: _,
         } = config;

@@ -56,7 +56,7 @@ impl Scope for VerdictFlags {
         match setting.heading() {
             Heading::Interception => Place::Under(Heading::Interception),
             Heading::Run | Heading::Logging | Heading::Compatibility => Place::Hidden,
-            Heading::Acceleration => Place::Nowhere,
+            Heading::Guard | Heading::Acceleration => Place::Nowhere,
         }
     }
 }

@@ -79,6 +79,8 @@ pub enum Heading {
     Interception,
     /// What a run of the command does with the configuration.
     Run,
+    /// What happens to packets that no program for system calls saw.
+    Guard,
     Acceleration,
     Logging,
     /// What Interceptor reads, and then has no use for.
@@ -91,6 +93,7 @@ impl Heading {
         match self {
             Self::Interception => "Interception (as istio-iptables)",
             Self::Run => "Run (as istio-iptables)",
+            Self::Guard => "Guard",
             Self::Acceleration => "Acceleration",
             Self::Logging => "Logging (as pilot-agent)",
             Self::Compatibility => "Accepted for compatibility, no effect",

@@ -144,6 +144,11 @@ settings! {
         ForceApply: ["force-apply"], ["FORCE_APPLY"], "false", Switch,
             "Set up the interception again even if nothing would change";
     }
+    Guard {
+        Guard: ["guard"], ["INTERCEPTOR_GUARD"], "auto", Text("auto|on|off"),
+            "Drop what leaves the pod by another interface than `lo` although it was to be redirected, such as packets \
+             of processes outside of the cgroup or of raw sockets; with auto, if this kernel can";
+    }
     Acceleration {
         Accelerate: ["accelerate"], ["INTERCEPTOR_ACCELERATE"],
             annotated(Switch, ["interceptor.dev/accelerate"]), "false", Switch,

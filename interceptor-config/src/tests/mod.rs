@@ -6,6 +6,7 @@ mod annotations;
 mod arguments;
 mod bad_values;
 mod configuration;
+mod guard;
 mod laws;
 mod printed;
 mod rendering;

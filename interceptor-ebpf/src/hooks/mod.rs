@@ -4,6 +4,7 @@
 
 pub(crate) mod connect;
 pub(crate) mod dns;
+pub(crate) mod guard;
 pub(crate) mod listen;
 pub(crate) mod original_dst;
 pub(crate) mod sk_lookup;

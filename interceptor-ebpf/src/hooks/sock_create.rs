@@ -2,13 +2,11 @@
 //! `socket()`: keeps with a new socket what the rules ask about its maker. Fails closed: a socket of the sidecar that
 //! cannot be told from one of the application is not made.
 
-use core::ffi::c_void;
-
-use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_get_current_task_btf, programs::SockContext};
+use aya_ebpf::{EbpfContext as _, programs::SockContext};
 use interceptor_policy::Owner;
 
 use crate::{
-    kernel_memory::{constant, kernel_field},
+    credentials,
     maps::OWNERS,
     outcome::{ALLOW, DENY, ENOPROTOOPT, fail_with},
     pod::Pod,
@@ -26,7 +24,7 @@ pub(crate) fn keep_owner(ctx: &SockContext) -> i32 {
     let Some(socket) = Socket::new(ctx.sock) else {
         return ALLOW; // the context of this program is the socket, which is never null
     };
-    let (uid, gid) = credentials();
+    let (uid, gid) = credentials::of_current_task();
     let owner = Owner::classify(uid, gid, pod.policy, &pod);
     if owner.is_proxy() && socket.protocol() == IPPROTO_MPTCP {
         // The error is that of a kernel on which MPTCP is switched off. The kernel adds no MPTCP listener to a socket
@@ -38,29 +36,4 @@ pub(crate) fn keep_owner(ctx: &SockContext) -> i32 {
     } else {
         DENY // fail closed: no memory to keep the owner, so the sidecar would be redirected to itself
     }
-}
-
-// Offsets, in bytes, which the loader takes from the type information of the running kernel.
-
-/// Of `cred` in `struct task_struct`, a pointer to a `struct cred`.
-#[unsafe(no_mangle)]
-static TASK_CRED: usize = 0;
-/// Of `fsuid` in `struct cred`.
-#[unsafe(no_mangle)]
-static CRED_FSUID: usize = 0;
-/// Of `fsgid` in `struct cred`.
-#[unsafe(no_mangle)]
-static CRED_FSGID: usize = 0;
-
-/// The user and group that the socket's file gets: `fsuid` and `fsgid`. `-m owner` compares these. The helper
-/// `bpf_get_current_uid_gid` returns the real user and group, which differ after `seteuid()`.
-#[inline(always)]
-fn credentials() -> (u32, u32) {
-    // SAFETY: the helper returns the current task.
-    let task = unsafe { bpf_get_current_task_btf() };
-    let cred = kernel_field!(task, constant!(TASK_CRED) => *const c_void);
-    (
-        kernel_field!(cred, constant!(CRED_FSUID) => u32),
-        kernel_field!(cred, constant!(CRED_FSGID) => u32),
-    )
 }

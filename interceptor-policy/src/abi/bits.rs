@@ -42,6 +42,12 @@ macro_rules! bits {
                 self.0 & flags.0 != 0
             }
 
+            /// Without the bits of `flag`.
+            #[must_use]
+            pub const fn without(self, flag: Self) -> Self {
+                Self(self.0 & !flag.0)
+            }
+
             /// The bits of both.
             #[must_use]
             pub const fn with(self, other: Self) -> Self {

@@ -36,6 +36,8 @@ bits! {
         INTERFACES = 11,
         /// Some routes have another source than the pod's usual one.
         SOURCE_ADDRS = 12,
+        /// `--guard`: packets that leave the pod past the redirection are dropped.
+        GUARD = 13,
     }
 }
 

@@ -49,6 +49,7 @@ pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
             "grant it to the first accelerated pod of the node, as later ones do not need it; --force-accelerate \
              leaves the test out",
         ),
+        EnrollError::GuardUnfit(_) => Some("without --guard=on the pod is enrolled all the same, with a warning"),
         EnrollError::AccelerationUnfit(_) => {
             Some("without --accelerate redirection works; --force-accelerate overrides the check")
         }

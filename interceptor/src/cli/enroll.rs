@@ -179,6 +179,13 @@ fn warn(enrolled: Enrolled) -> Enrolled {
              it; until then connections through it are intercepted"
         );
     }
+    if let Some(why) = &enrolled.unguarded {
+        tracing::warn!(
+            "The pod is not guarded (--guard), which needs Linux 6.6: {why}. What processes outside of its cgroup, raw \
+             sockets and source routes send past the sidecar leaves the pod, and so do redirected packets that are \
+             routed away from `lo`"
+        );
+    }
     enrolled
 }
 

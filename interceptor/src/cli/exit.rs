@@ -73,7 +73,9 @@ fn own(error: &anyhow::Error) -> u8 {
 const fn of_enrollment(error: &EnrollError) -> u8 {
     match error {
         EnrollError::Config(_) => CONFIGURATION,
-        EnrollError::KernelLacks { .. } | EnrollError::AccelerationUnfit(_) => KERNEL_LACKS,
+        EnrollError::KernelLacks { .. } | EnrollError::GuardUnfit(_) | EnrollError::AccelerationUnfit(_) => {
+            KERNEL_LACKS
+        }
         EnrollError::Busy { .. } => BUSY,
         EnrollError::HostNamespace { .. }
         | EnrollError::NotANamespace { .. }

@@ -12,8 +12,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use interceptor_policy::{
-    Action, Address, ConnectError, Flow, Inbound, LOOPBACK_INTERFACE, Outbound, Owner, Policy, Protocol, Verdict,
-    decide,
+    Action, Address, ConnectError, Flow, Inbound, LOOPBACK_INTERFACE, Outbound, Owner, Policy, PolicyFlags, Protocol,
+    Reason, Verdict, decide,
 };
 use serde::Serialize;
 
@@ -67,6 +67,10 @@ pub(super) struct ExplainArgs {
     /// --netns, the pod has `lo` and `eth0`
     #[arg(long, value_name = "NAME")]
     interface: Option<String>,
+
+    /// The socket's process is outside of the pod's cgroup, and the connection leaves by another interface than `lo`
+    #[arg(long, conflicts_with = "inbound")]
+    outside_cgroup: bool,
 
     /// The connection arrives at the pod, instead of leaving the pod
     #[arg(long, requires = "source")]
@@ -134,12 +138,12 @@ fn explain(args: &ExplainArgs) -> Result<ExitCode> {
     let interface = args.interface.as_deref().map_or(Ok(0), |name| index_of(name, &interfaces))?;
     let (flow, connection) = flow(args, &policy, &ids, interface)?;
     let Verdict { action, reason, .. } = decide(&flow, &policy.policy, &policy);
-    let explanation = Explanation {
-        connection,
-        verdict: verdict(action, &policy.policy),
-        reason: reason.label(),
-        sentence: reason.sentence(),
+    let (verdict, reason, sentence) = if args.outside_cgroup && action != Action::Pass {
+        outside_cgroup(&policy.policy)
+    } else {
+        (verdict(action, &policy.policy), reason.label(), reason.sentence())
     };
+    let explanation = Explanation { connection, verdict, reason, sentence };
     match args.output {
         Format::Json => output::json(&explanation)?,
         Format::Text => {
@@ -235,6 +239,17 @@ fn flow(args: &ExplainArgs, policy: &CompiledPolicy, ids: &IdMaps, interface: u3
             args.uid
         ),
     ))
+}
+
+/// What becomes of a connection that was to be redirected, and that no program for system calls sees.
+fn outside_cgroup(policy: &Policy) -> (String, &'static str, &'static str) {
+    if policy.has(PolicyFlags::GUARD) {
+        let reason = Reason::GuardOutsider;
+        ("is dropped".to_owned(), reason.label(), reason.sentence())
+    } else {
+        let sentence = "its process is outside of the pod's cgroup, and nothing guards the interfaces (--guard)";
+        ("leaves the pod unredirected".to_owned(), "outside_cgroup", sentence)
+    }
 }
 
 fn verdict(action: Action, policy: &Policy) -> String {

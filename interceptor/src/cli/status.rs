@@ -64,6 +64,8 @@ struct PodStatus {
     number_ranges: u32,
     /// `--accelerate-budget`, where connections are accelerated.
     accelerate_budget: Option<u32>,
+    /// How many interfaces are guarded; nothing with `--guard off`.
+    guarded_interfaces: Option<usize>,
     attached: Vec<&'static str>,
     missing: Vec<&'static str>,
     /// Processes of the pod outside of its cgroup, as `PID (NAME)`.
@@ -83,7 +85,17 @@ pub(super) fn run(args: &StatusArgs) -> Result<ExitCode> {
 
 impl PodStatus {
     fn of(pod: &crate::PodStatus) -> Self {
-        let crate::PodStatus { netns_cookie, enrollment, cgroup, alive, attached, missing, outsiders, counters } = pod;
+        let crate::PodStatus {
+            netns_cookie,
+            enrollment,
+            cgroup,
+            alive,
+            attached,
+            missing,
+            guarded,
+            outsiders,
+            counters,
+        } = pod;
         let policy = &enrollment.policy;
         Self {
             netns: alive.then(|| path_of(enrollment.netns_inode)).flatten(),
@@ -98,6 +110,7 @@ impl PodStatus {
             address_ranges: enrollment.addresses,
             number_ranges: enrollment.numbers,
             accelerate_budget: policy.has(PolicyFlags::ACCELERATE).then_some(policy.accelerate_budget),
+            guarded_interfaces: *guarded,
             attached: attached.clone(),
             missing: missing.clone(),
             outsiders: outsiders.iter().map(ToString::to_string).collect(),
@@ -142,6 +155,7 @@ fn text(pod: &PodStatus) -> String {
         address_ranges,
         number_ranges,
         accelerate_budget,
+        guarded_interfaces,
         attached,
         missing,
         outsiders,
@@ -168,6 +182,11 @@ fn text(pod: &PodStatus) -> String {
             "  accelerates  up to {budget} unread bytes per direction of a connection"
         ));
     }
+    lines.push(match guarded_interfaces {
+        Some(1) => "  guarded      1 interface".to_owned(),
+        Some(count) => format!("  guarded      {count} interfaces"),
+        None => "  guarded      no".to_owned(),
+    });
     lines.push(format!(
         "  attached     {} of {} programs",
         attached.len(),

@@ -30,6 +30,7 @@ pub(super) const fn consequence(kind: Kind) -> &'static str {
         Kind::Bpffs | Kind::Cgroup2 | Kind::NetnsCookie | Kind::Program => "pods cannot be enrolled",
         Kind::GracePeriod => "pods cannot be switched or unenrolled",
         Kind::EndToEnd => "connections are not redirected",
+        Kind::Guard => "what leaves a pod past the redirection is not dropped; --guard=on is refused",
         Kind::UrgentProgram => "MSG_OOB on accelerated connections is ordinary data",
         Kind::AccelerationProgram | Kind::KnownBugs | Kind::Acceleration => "--accelerate is refused",
     }

@@ -13,13 +13,14 @@ use socket2::SockRef;
 
 use crate::kernel::{
     check::acceleration::{self, NoMemory},
+    check::guard,
     check::known_bad::CannotTell,
     check::scratch::{self, TIMEOUT},
     node::bpffs::Bpffs,
     pod::cgroup,
     programs::{
         object,
-        table::{self, ProgramInfo, URGENT},
+        table::{self, GUARD, ProgramInfo, URGENT},
     },
     sys,
 };
@@ -45,6 +46,8 @@ pub enum Kind {
     Program,
     /// A connection that is redirected by everything above.
     EndToEnd,
+    /// The program that guards a pod's interfaces.
+    Guard,
     /// A program that acceleration needs.
     AccelerationProgram,
     /// The program that finds urgent data on accelerated connections.
@@ -62,7 +65,9 @@ impl Kind {
             Self::Bpffs | Self::Cgroup2 | Self::NetnsCookie | Self::GracePeriod | Self::Program | Self::EndToEnd => {
                 false
             }
-            Self::AccelerationProgram | Self::UrgentProgram | Self::KnownBugs | Self::Acceleration => true,
+            Self::Guard | Self::AccelerationProgram | Self::UrgentProgram | Self::KnownBugs | Self::Acceleration => {
+                true
+            }
         }
     }
 
@@ -147,6 +152,7 @@ pub fn all(bpffs: &Path) -> Vec<Feature> {
     ];
     features.extend(table::programs().map(|info| program(Kind::Program, info)));
     features.push(feature("redirection", Kind::EndToEnd, Needs::Linux("5.18"), redirection()));
+    features.push(feature("guard", Kind::Guard, Needs::Linux(GUARD.since), guarding()));
     features.extend(table::acceleration_programs().map(|info| program(Kind::AccelerationProgram, info)));
     features.extend([
         program(Kind::UrgentProgram, URGENT),
@@ -201,6 +207,15 @@ fn redirection() -> Result<()> {
         scratch::enter_namespace()?;
         let _attached = scratch::intercept_this_thread(None)?;
         connect_to_own_pod()
+    });
+    test.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Guards an interface of a network namespace that exists only for this test.
+fn guarding() -> Result<()> {
+    let test = std::thread::spawn(|| {
+        unshare(CloneFlags::CLONE_NEWNET).context("Failed to make a network namespace")?;
+        guard::test()
     });
     test.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -3,5 +3,6 @@
 
 pub(crate) mod acceleration;
 pub mod features;
+pub(crate) mod guard;
 pub(crate) mod known_bad;
 pub(crate) mod scratch;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use interceptor_policy::{Enrollment, NodeState, Policy};
+use interceptor_policy::{Enrollment, NodeState, Policy, PolicyFlags};
 
 use crate::{
     EnrollError, Missing,
@@ -21,7 +21,7 @@ use crate::{
             unenroll::remove,
         },
         node::{
-            acceleration::PinnedAcceleration, bpffs::Bpffs, links, lock::Lock, pinned::PinnedNode, removal,
+            acceleration::PinnedAcceleration, bpffs::Bpffs, guard, links, lock::Lock, pinned::PinnedNode, removal,
             staging::Staged,
         },
         pod::{ipv6, loopback},
@@ -148,7 +148,13 @@ fn carry_out(
             progress.generation = next_generation(node)?;
             node.maps.write_lists(progress.generation, policy)
         }
-        Step::Attach { .. } => links::attach_missing(&node.layout, &policy.policy, cgroup, netns),
+        Step::Attach { .. } => {
+            links::attach_missing(&node.layout, &policy.policy, cgroup, netns)?;
+            if policy.policy.has(PolicyFlags::GUARD) {
+                guard::attach_missing(&node.layout, netns)?;
+            }
+            Ok(())
+        }
         Step::AdoptListeners { .. } => {
             let adopted = adopt::adopt(&mut node.maps, netns, policy, &mut progress.known_listeners)?;
             tracing::debug!(adopted, "recorded sockets that already listen");
@@ -180,6 +186,7 @@ fn carry_out(
         }
         Step::RemoveOldLists => {
             node.finish()?;
+            node.retire_guards()?;
             node.retire_acceleration()
         }
     }

@@ -14,6 +14,7 @@ use crate::{
         node::{
             acceleration::PinnedAcceleration,
             bpffs::Bpffs,
+            guard,
             links::{self, Links},
             pinned::PinnedNode,
         },
@@ -23,7 +24,7 @@ use crate::{
             netns::Netns,
             tproxy::MarkedRouting,
         },
-        programs::fingerprint::fingerprint,
+        programs::{fingerprint::fingerprint, table::GUARD},
     },
 };
 
@@ -76,7 +77,10 @@ pub(crate) fn draw(bpffs: &Bpffs, node: Option<&PinnedNode>, request: Request<'_
     let Request { netns, cgroup, policy, force, force_acceleration: _ } = request;
     let netns_cookie = netns.cookie();
     let enrollment = node.map(|node| node.maps.pod(netns_cookie)).transpose()?.flatten();
-    let Links { attached: _, missing } = links::look(&bpffs.layout(), netns_cookie, cgroup.id(), &policy.policy);
+    let Links { attached: _, mut missing } = links::look(&bpffs.layout(), netns_cookie, cgroup.id(), &policy.policy);
+    if policy.policy.has(PolicyFlags::GUARD) && !guard::unguarded(&bpffs.layout(), netns)?.is_empty() {
+        missing.push(GUARD.name);
+    }
     if let Some(Enrollment { cgroup_id, .. }) = enrollment
         && cgroup_id != cgroup.id()
     {

@@ -5,6 +5,7 @@ pub(crate) mod acceleration;
 pub(crate) mod bpffs;
 mod entries;
 mod generations;
+pub(crate) mod guard;
 pub(crate) mod layout;
 pub(crate) mod links;
 pub(crate) mod lock;

@@ -12,7 +12,7 @@ use aya::maps::MapError;
 use interceptor_policy::{Address, Enrollment, NodeState, PolicyFlags};
 
 use crate::kernel::{
-    node::{acceleration::PinnedAcceleration, bpffs::Bpffs, layout::Layout, links, maps::Maps},
+    node::{acceleration::PinnedAcceleration, bpffs::Bpffs, guard, layout::Layout, links, maps::Maps},
     programs::object,
     sys::{self, tree::remove_tree},
 };
@@ -52,6 +52,7 @@ impl PinnedNode {
         if self.maps.node()?.unfinished != 0 {
             self.finish()?;
         }
+        self.retire_guards()?;
         self.retire_acceleration()
     }
 
@@ -109,6 +110,14 @@ impl PinnedNode {
             _ => None,
         });
         acceleration.set_local_pods(&only_one.collect::<Vec<_>>())
+    }
+
+    /// Detaches the guard from pods that it was switched off for, and removes its links to interfaces that are gone.
+    pub(crate) fn retire_guards(&self) -> Result<()> {
+        for (cookie, Enrollment { policy, .. }) in self.maps.pods()? {
+            guard::retire(&self.layout, cookie, policy.has(PolicyFlags::GUARD))?;
+        }
+        Ok(())
     }
 
     /// Detaches acceleration from cgroups whose pods it was switched off for, once none of their sockets needs it.

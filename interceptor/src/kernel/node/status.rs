@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use interceptor_config::CompiledPolicy;
-use interceptor_policy::{Enrollment, Reason};
+use interceptor_policy::{Enrollment, PolicyFlags, Reason};
 
 use crate::Process;
 use crate::kernel::{
     node::{
         bpffs::Bpffs,
+        guard,
         links::{self, Links},
         pinned::PinnedNode,
     },
@@ -31,6 +32,8 @@ pub struct PodStatus {
     pub attached: Vec<&'static str>,
     /// The programs that should be attached and are not.
     pub missing: Vec<&'static str>,
+    /// How many of its interfaces are guarded. `None` if the guard is off.
+    pub guarded: Option<usize>,
     /// The processes of its network namespace that are not in its cgroup, as far as both are visible here.
     pub outsiders: Vec<Process>,
     /// How often each reason was counted. Reasons that never were are left out.
@@ -49,7 +52,9 @@ pub(crate) fn pods(bpffs: &Bpffs) -> Result<Vec<PodStatus>> {
                 links::look(&node.layout, netns_cookie, enrollment.cgroup_id, &enrollment.policy);
             let cgroup = cgroup::path_of(enrollment.cgroup_id);
             let outside = |cgroup: &PathBuf| processes.outside(enrollment.netns_inode, cgroup);
+            let guarded = enrollment.policy.has(PolicyFlags::GUARD);
             Ok(PodStatus {
+                guarded: guarded.then(|| guard::count(&node.layout, netns_cookie)).transpose()?,
                 outsiders: cgroup.as_ref().map_or_else(|| Ok(Vec::new()), outside)?,
                 netns_cookie,
                 enrollment,

@@ -22,6 +22,12 @@ impl ProgramInfo {
         link.with_context(|| format!("Failed to attach {}", self.name))
     }
 
+    /// Attaches the program to an interface of the calling thread's network namespace.
+    pub(crate) fn attach_at_interface(self, program: &impl AsRawFd, interface: u32) -> Result<OwnedFd> {
+        let link = sys::bpf_link_create_at_interface(program, interface, self.attach_type as u32);
+        link.with_context(|| format!("Failed to attach {} to the interface with index {interface}", self.name))
+    }
+
     /// Pins the program in `directory`.
     pub(crate) fn pin(self, object: &mut Ebpf, directory: &Path) -> Result<()> {
         self.of(object)?

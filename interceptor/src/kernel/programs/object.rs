@@ -19,7 +19,7 @@ use crate::kernel::{
     programs::{
         fingerprint::fingerprint_of,
         lookup_stub,
-        table::{self, ProgramInfo, SK_LOOKUP, TRACED},
+        table::{self, GUARD, ProgramInfo, SK_LOOKUP, TRACED},
     },
     sys::{self, btf},
 };
@@ -48,6 +48,11 @@ pub(crate) fn load_node(maps: &Path, programs: &Path) -> Result<()> {
     for info in table::programs() {
         load(&mut object, info)?;
         info.pin(&mut object, programs)?;
+    }
+    match load(&mut object, GUARD) {
+        Ok(()) => GUARD.pin(&mut object, programs)?,
+        // Only pods that are to be guarded need it, and enrolling one says so.
+        Err(error) => tracing::debug!("{}: {error:#}", GUARD.name),
     }
     set_tail_call_target(&mut object)
 }
@@ -84,6 +89,7 @@ pub(crate) fn load(object: &mut Ebpf, info: ProgramInfo) -> Result<(), LoadError
         Program::SockOps(program) => program.load(),
         Program::SkLookup(program) => program.load(),
         Program::SkMsg(program) => program.load(),
+        Program::SchedClassifier(program) => program.load(),
         Program::FEntry(program) => match &types {
             Some(types) => program.load(TRACED, types),
             None => Err(ProgramError::UnexpectedProgramType),
@@ -200,7 +206,9 @@ mod tests {
     /// A program that has no row would never be loaded.
     #[test]
     fn every_program_of_the_object_has_a_row() {
-        let rows = table::programs().chain(table::acceleration_programs()).chain([table::URGENT]);
+        let rows = table::programs()
+            .chain(table::acceleration_programs())
+            .chain([GUARD, table::URGENT]);
         let rows: Vec<&str> = rows.map(|row| row.name).collect();
         let object = Object::parse(OBJECT).unwrap();
         for name in object.programs.keys() {

@@ -6,7 +6,8 @@ use aya_obj::generated::bpf_attach_type::{
     self, BPF_CGROUP_GETSOCKOPT, BPF_CGROUP_INET_SOCK_CREATE, BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET4_GETPEERNAME,
     BPF_CGROUP_INET4_GETSOCKNAME, BPF_CGROUP_INET6_CONNECT, BPF_CGROUP_INET6_GETPEERNAME, BPF_CGROUP_INET6_GETSOCKNAME,
     BPF_CGROUP_SETSOCKOPT, BPF_CGROUP_SOCK_OPS, BPF_CGROUP_UDP4_RECVMSG, BPF_CGROUP_UDP4_SENDMSG,
-    BPF_CGROUP_UDP6_RECVMSG, BPF_CGROUP_UDP6_SENDMSG, BPF_SK_LOOKUP, BPF_SK_MSG_VERDICT, BPF_TRACE_FENTRY,
+    BPF_CGROUP_UDP6_RECVMSG, BPF_CGROUP_UDP6_SENDMSG, BPF_SK_LOOKUP, BPF_SK_MSG_VERDICT, BPF_TCX_EGRESS,
+    BPF_TRACE_FENTRY,
 };
 use interceptor_policy::{Policy, PolicyFlags};
 
@@ -27,11 +28,13 @@ enum Needed {
     Always,
     /// Where DNS is captured.
     ForDns,
+    /// Where what leaves the pod is guarded.
+    ForGuard,
     /// Where connections are accelerated.
     ForAcceleration,
 }
 
-use Needed::{Always, ForAcceleration, ForDns};
+use Needed::{Always, ForAcceleration, ForDns, ForGuard};
 
 /// The program that decides on connections that come to a pod's network namespace. What is attached is the pod's
 /// [stub](super::lookup_stub) in front of it.
@@ -54,6 +57,9 @@ pub(crate) const CGROUP_PROGRAMS: [ProgramInfo; 13] = [
     row("on_connect6", BPF_CGROUP_INET6_CONNECT, "5.19", Always),
 ];
 
+/// The program that is attached to each interface of a pod other than `lo`. Without it, pods are enrolled all the same.
+pub(crate) const GUARD: ProgramInfo = row("on_guard", BPF_TCX_EGRESS, "6.6", ForGuard);
+
 /// The programs that are attached to the cgroups of accelerated pods as well. They are loaded when the first such pod
 /// is enrolled.
 pub(crate) const ACCELERATION_CGROUP_PROGRAMS: [ProgramInfo; 2] = [
@@ -71,7 +77,7 @@ pub(crate) const URGENT: ProgramInfo = row("on_urgent", BPF_TRACE_FENTRY, "5.11"
 /// The kernel function that [`URGENT`] runs before. Only sockets in socket maps call it.
 pub(crate) const TRACED: &str = "tcp_bpf_sendmsg";
 
-/// The programs that every node needs.
+/// The programs that every node needs, whatever its kernel lacks.
 pub(crate) fn programs() -> impl Iterator<Item = ProgramInfo> {
     CGROUP_PROGRAMS.into_iter().chain([SK_LOOKUP])
 }
@@ -87,6 +93,7 @@ impl ProgramInfo {
         match self.needed {
             Always => true,
             ForDns => policy.has(PolicyFlags::DNS),
+            ForGuard => policy.has(PolicyFlags::GUARD),
             ForAcceleration => policy.has(PolicyFlags::ACCELERATE),
         }
     }

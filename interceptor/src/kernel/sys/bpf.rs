@@ -150,6 +150,21 @@ pub(crate) fn bpf_link_create(program: &impl AsRawFd, target: &impl AsRawFd, att
     ))
 }
 
+/// Attaches a program to an interface of the calling thread's network namespace, for as long as the link and the
+/// interface live. Linux 6.6.
+pub(crate) fn bpf_link_create_at_interface(
+    program: &impl AsRawFd,
+    interface: u32,
+    attach_type: u32,
+) -> io::Result<OwnedFd> {
+    let prog_fd = program.as_raw_fd().cast_unsigned();
+    // Such links have the index of the interface in the place of the target's descriptor.
+    owned(bpf(
+        BPF_LINK_CREATE,
+        &LinkCreateAttr { prog_fd, target_fd: interface, attach_type, flags: 0 },
+    ))
+}
+
 /// Attaches a program to a map, for as long as the map has users. aya detaches when its own object goes. Linux 4.14.
 pub(crate) fn bpf_prog_attach(program: &impl AsRawFd, map: &impl AsRawFd, attach_type: u32) -> io::Result<()> {
     let [target_fd, attach_bpf_fd] = [map.as_raw_fd(), program.as_raw_fd()].map(RawFd::cast_unsigned);

@@ -139,13 +139,21 @@ fn extra(info: u32) -> Result<usize> {
 }
 
 /// What the programs have to know of the kernel: where the credentials that a new socket gets are kept,
-/// `current->cred->fsuid` and `fsgid`, some fields that no helper tells, and whether it has MPTCP.
+/// `current->cred->fsuid` and `fsgid`, some fields that no helper tells, such as who sends a packet, and whether it has
+/// MPTCP.
 pub(crate) fn constants() -> Result<HashMap<&'static str, u64>> {
     let layout = KernelTypes::of_this_kernel()?;
     Ok(HashMap::from([
         ("TASK_CRED", layout.offset("task_struct", "cred")?),
         ("CRED_FSUID", layout.offset("cred", "fsuid")?),
         ("CRED_FSGID", layout.offset("cred", "fsgid")?),
+        ("SKB_DEV", layout.offset("sk_buff", "dev")?),
+        ("SKB_SK", layout.offset("sk_buff", "sk")?),
+        ("NET_DEVICE_NET", layout.offset("net_device", "nd_net")?),
+        ("NET_COOKIE", layout.offset("net", "net_cookie")?),
+        ("SOCK_SOCKET", layout.offset("sock", "sk_socket")?),
+        ("SOCKET_FILE", layout.offset("socket", "file")?),
+        ("FILE_CRED", layout.offset("file", "f_cred")?),
         ("HAS_MPTCP", layout.record("mptcp_sock")?.is_some().into()),
         ("TCP_WRITE_SEQ", layout.offset("tcp_sock", "write_seq")?),
         // Only with CONFIG_MPTCP; without it there is nothing to ask for.
