@@ -79,6 +79,21 @@ impl Launcher {
         self.answer("ask", flags, servers)
     }
 
+    /// `interceptor-probe leave FLAGS HOW TO`: sends a first packet, and then a datagram to `then`. Says what failed.
+    pub fn leave(&self, how: &str, to: &str, flags: &[&str], then: &str) -> Report {
+        self.answer("leave", &[flags, &["--then", then]].concat(), &[how, to])
+    }
+
+    /// `interceptor-probe watch`: says which first packets arrive, and ends with a datagram to port 9. As root. Watches
+    /// when this returns.
+    pub fn watch(&self) -> Process {
+        let mut command = self.probe();
+        command.arg("watch");
+        let mut process = Process::spawn("watcher", &mut command);
+        let _watching: String = process.json();
+        process
+    }
+
     /// A connection that stays open and echoes what it is told.
     pub fn hold(&self, to: &str, flags: &[&str]) -> OpenConnection {
         let mut command = self.probe();

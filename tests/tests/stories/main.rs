@@ -10,6 +10,7 @@ mod dns;
 mod established;
 mod explain;
 mod foreign_listener;
+mod guard;
 mod host_namespace;
 mod interfaces;
 mod killed_loader;

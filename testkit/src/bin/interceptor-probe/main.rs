@@ -9,10 +9,12 @@ mod connect;
 mod datagram;
 mod flood;
 mod launch;
+mod leave;
 mod mass;
 mod pair;
 mod serve;
 mod socket;
+mod watch;
 mod web;
 
 use std::{os::unix::process::CommandExt as _, process::Command};
@@ -52,6 +54,10 @@ enum Action {
     Datagram(Datagram),
     /// Asks several servers by UDP from one socket and says who answers
     Ask(Ask),
+    /// Sends the first packet of a connection in ways that may evade redirection
+    Leave(leave::Leave),
+    /// Says which first packets arrive, until a datagram to port 9 does
+    Watch,
     /// Listens, and tells every client who it is and whom it sees
     Serve(Serve),
     /// Listens, and answers every HTTP request with one page
@@ -77,6 +83,8 @@ fn main() -> anyhow::Result<()> {
         Action::Flood(flood) => flood.run(&launch),
         Action::Datagram(datagram) => datagram.run(&launch),
         Action::Ask(ask) => ask.run(&launch),
+        Action::Leave(leave) => leave.run(&launch),
+        Action::Watch => watch::run(&launch),
         Action::Serve(serve) => serve.run(&launch),
         Action::Web(web) => web.run(&launch),
         Action::Pair(pair) => pair.run(&launch),
