@@ -6,10 +6,18 @@ use interceptor_policy::{Address, AskedServer, Destination, Protocol};
 
 use crate::{maps::DNS_SERVERS, pod::Pod, socket::Socket};
 
+impl Pod<'_> {
+    /// Whether this is where the agent is asked: `127.0.0.1` or `::1`, no other loopback address, and its port.
+    #[inline(always)]
+    pub(crate) fn is_agent(self, address: Address, port: u16) -> bool {
+        port == self.policy.dns_port && address.same(address.loopback())
+    }
+}
+
 /// The server that a connected socket asks, if `peer` and `port` are the agent's.
 #[inline(always)]
 pub(crate) fn server_behind(pod: Pod<'_>, socket: Socket, peer: Address, port: u16) -> Option<AskedServer> {
-    if peer.is_loopback() && port == pod.policy.dns_port && Protocol::from_number(socket.protocol()) == Protocol::Udp {
+    if pod.is_agent(peer, port) && Protocol::from_number(socket.protocol()) == Protocol::Udp {
         DNS_SERVERS.get(socket)
     } else {
         None

@@ -12,6 +12,7 @@
 use interceptor_policy::{Address, AskedServer, Destination, Outbound, Reason};
 
 use crate::{
+    agent_socket::is_held_by_another,
     family::Family,
     maps::DNS_SERVERS,
     outcome::{ALLOW, refuse},
@@ -27,6 +28,9 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: 
     let Some(socket) = user.socket() else {
         return refuse(); // fail closed; the context always has a socket
     };
+    if is_held_by_another(user, flow.destination.loopback(), pod.policy.dns_port) {
+        return refuse_other(pod);
+    }
     let source = source_under_iptables(pod, flow, Reason::DnsCaptured);
     // A socket with a port of its own keeps its loopback source; the agent does not care.
     let source_is_pod = !source.is_unspecified() && !user.bind(source);
@@ -35,6 +39,25 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: 
         return refuse(); // fail closed: no memory to keep the server
     }
     to_agent(user, pod, flow.destination)
+}
+
+/// Notes that a UDP socket was connected to the agent by hand: it is not to be shown the server that it asked before.
+#[inline(always)]
+pub(crate) fn connect_by_hand<F: Family>(user: &UserAddress<'_, F>, agent: Destination) {
+    // A socket that never asked a captured server is shown the agent anyway.
+    if let Some(asked) = user.socket().and_then(|socket| DNS_SERVERS.get_ptr(socket)) {
+        // SAFETY: the value lives as long as the socket, and a system call is using the socket.
+        let server = unsafe { &raw mut (*asked.as_ptr()).server };
+        // SAFETY: as above. The program may write the value.
+        unsafe { server.write(agent) };
+    }
+}
+
+/// Refuses a question that would go to a socket which the sidecar did not make.
+#[inline(always)]
+pub(crate) fn refuse_other(pod: Pod<'_>) -> i32 {
+    pod.count(Reason::ForeignDnsAgent);
+    refuse() // fail closed: somebody else would answer in the server's name
 }
 
 /// Sends to the agent, on the loopback address of the same family as `destination`.

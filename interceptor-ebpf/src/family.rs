@@ -16,6 +16,7 @@ pub(crate) struct V6;
 pub(crate) trait Family {
     fn read(sock_addr: *mut bpf_sock_addr) -> Address;
     fn write(sock_addr: *mut bpf_sock_addr, address: Address);
+    fn read_message_source(sock_addr: *mut bpf_sock_addr) -> Address;
     fn write_message_source(sock_addr: *mut bpf_sock_addr, address: Address);
     fn bind(sock_addr: *mut bpf_sock_addr, address: Address) -> bool;
     /// The local address of a socket that is not bound.
@@ -31,6 +32,11 @@ impl Family for V4 {
     #[inline(always)]
     fn write(sock_addr: *mut bpf_sock_addr, address: Address) {
         set_field!(sock_addr, user_ip4 = address.v4_be());
+    }
+
+    #[inline(always)]
+    fn read_message_source(sock_addr: *mut bpf_sock_addr) -> Address {
+        Address::from_v4_be(field!(sock_addr, msg_src_ip4))
     }
 
     #[inline(always)]
@@ -64,6 +70,16 @@ impl Family for V6 {
         set_field!(sock_addr, user_ip6[1] = b);
         set_field!(sock_addr, user_ip6[2] = c);
         set_field!(sock_addr, user_ip6[3] = d);
+    }
+
+    #[inline(always)]
+    fn read_message_source(sock_addr: *mut bpf_sock_addr) -> Address {
+        Address([
+            field!(sock_addr, msg_src_ip6[0]),
+            field!(sock_addr, msg_src_ip6[1]),
+            field!(sock_addr, msg_src_ip6[2]),
+            field!(sock_addr, msg_src_ip6[3]),
+        ])
     }
 
     #[inline(always)]

@@ -13,6 +13,7 @@
 )]
 
 mod acceleration;
+mod agent_socket;
 mod asked_server;
 mod credentials;
 mod ctx;
@@ -24,6 +25,7 @@ mod maps;
 mod outcome;
 mod packet;
 mod pod;
+mod reserved;
 mod rules;
 mod search;
 mod sender;
@@ -44,7 +46,7 @@ use aya_ebpf::{
 
 use crate::{
     family::{V4, V6},
-    hooks::{connect, dns, guard, listen, original_dst, sk_lookup, sock_create, sockname},
+    hooks::{bind, connect, dns, guard, listen, original_dst, sk_lookup, sock_create, sockname},
     user_address::UserAddress,
 };
 
@@ -52,6 +54,18 @@ use crate::{
 #[cgroup_sock(sock_create)]
 fn on_sock_create(ctx: SockContext) -> i32 {
     sock_create::keep_owner(&ctx)
+}
+
+/// `bind()` of an `AF_INET` socket.
+#[cgroup_sock_addr(bind4)]
+fn on_bind4(ctx: SockAddrContext) -> i32 {
+    bind::bind(&UserAddress::<V4>::of(&ctx))
+}
+
+/// `bind()` of an `AF_INET6` socket, which may be to an IPv4-mapped address.
+#[cgroup_sock_addr(bind6)]
+fn on_bind6(ctx: SockAddrContext) -> i32 {
+    bind::bind(&UserAddress::<V6>::of(&ctx))
 }
 
 /// `connect()` of an `AF_INET` socket.

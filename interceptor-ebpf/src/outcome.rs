@@ -16,6 +16,8 @@ pub(crate) const CALLBACK_DONE: u32 = 1;
 pub(crate) const ENOENT: i32 = 2;
 pub(crate) const EINVAL: i32 = 22;
 pub(crate) const ENOPROTOOPT: i32 = 92;
+pub(crate) const EADDRINUSE: i32 = 98;
+pub(crate) const EADDRNOTAVAIL: i32 = 99;
 /// As helpers return it.
 pub(crate) const EEXIST: i64 = -17;
 

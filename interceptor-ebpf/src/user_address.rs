@@ -62,6 +62,13 @@ impl<'a, F: Family> UserAddress<'a, F> {
         set_field!(self.ctx.sock_addr, user_port = u32::from(port.to_be()));
     }
 
+    /// The source address of the message that is being sent: what the socket is bound to, or what the message names
+    /// (`IP_PKTINFO`).
+    #[inline(always)]
+    pub(crate) fn message_source(&self) -> Address {
+        F::read_message_source(self.ctx.sock_addr)
+    }
+
     /// Sets the source address of the message that is being sent.
     #[inline(always)]
     pub(crate) fn set_message_source(&self, address: Address) {

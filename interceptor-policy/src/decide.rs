@@ -41,7 +41,12 @@ fn outbound(flow: &Outbound, policy: &Policy, tables: &impl Tables) -> Decision 
     // A socket bound to another interface cannot reach the sidecar on `lo`. Only loopback connections bound to `lo`
     // itself can.
     let on_loopback = flow.interface == LOOPBACK_INTERFACE && flow.destination.is_loopback();
-    if flow.interface != 0 && !on_loopback {
+    // Questions reach the DNS agent by every interface. For them it counts what the socket is bound to when it is
+    // answered, and not when it is connected.
+    let asks_agent = flow.interface != LOOPBACK_INTERFACE
+        && matches!(flow.protocol, Protocol::Udp)
+        && matches!(decision.action(), Action::RedirectDns);
+    if flow.interface != 0 && !on_loopback && !asks_agent {
         return Decision::BoundToInterface;
     }
     without_route(flow, by_address).unwrap_or(decision)

@@ -231,6 +231,18 @@ reasons! {
         /// connections there, and only from inside.
         SlotFromOutside, "slot_from_outside",
             "a connection from outside to an address that only redirection uses; refused";
+        /// `bind()`, `connect()`, a message or a packet had an address of the slots' networks as its source. Answers of
+        /// the DNS agent have, and nothing else.
+        SlotAsSource, "slot_as_source",
+            "an address that only redirection uses was to be the source of something (127.128.0.0/9, \
+             fd69:6e74:6572:6365::/64); refused";
+        /// A UDP socket that the sidecar did not make is where the DNS agent's is expected, or was to be bound there.
+        ForeignDnsAgent, "foreign_dns_agent",
+            "a process that is not the sidecar is, or wanted to be, where the DNS agent is asked; refused";
+        /// `sendto()` from a socket with `SO_BINDTODEVICE`. Under iptables the question is lost.
+        DnsBoundToInterface, "dns_bound_to_interface",
+            "a question was to go to the DNS agent, and its socket is bound to an interface at which the answer does \
+             not arrive (SO_BINDTODEVICE); refused";
         /// `SO_ORIGINAL_DST` or `getpeername()` asked for a slot whose cell has another one by now.
         SlotForgotten, "slot_forgotten",
             "the original destination of a connection was asked for after its slot had been given to another";

@@ -9,8 +9,9 @@ use interceptor_policy::{
 use crate::{
     dns_agent,
     family::Family,
-    outcome::{ALLOW, fail_with, refuse},
+    outcome::{ALLOW, EADDRNOTAVAIL, fail_with, refuse},
     pod::Pod,
+    reserved::is_reserved,
     rules,
     source::{chosen_source, source_under_iptables},
     user_address::UserAddress,
@@ -32,6 +33,12 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
                     socket.bound_interface(),
                 )
             });
+    if is_reserved(source) {
+        // The socket was bound before the pod was enrolled, or the sidecar had accepted it. Whoever is connected to it
+        // would take it for the other end of a redirected connection.
+        pod.count(Reason::SlotAsSource);
+        return fail_with(EADDRNOTAVAIL);
+    }
     let flow = Outbound {
         protocol: Protocol::from_number(user.protocol()),
         source,
@@ -53,6 +60,9 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
                 // The application dialed a slot address itself, or its socket has one and it dialed 0.0.0.0. Send it
                 // to plain loopback instead, so that only a redirect can use a slot.
                 user.set_address(user.address().loopback());
+            }
+            if flow.protocol == Protocol::Udp && pod.is_agent(flow.destination, flow.port) {
+                dns_agent::connect_by_hand(user, Destination::new(flow.destination, flow.port));
             }
             return ALLOW;
         }

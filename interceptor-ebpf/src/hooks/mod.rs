@@ -2,6 +2,7 @@
 //! One file for each family of hooks: it reads the context, asks the rules, carries the verdict out and counts it. No
 //! hook calls another; what hooks share lies beside this folder.
 
+pub(crate) mod bind;
 pub(crate) mod connect;
 pub(crate) mod dns;
 pub(crate) mod guard;

@@ -18,6 +18,7 @@ use crate::{
     ctx::field,
     maps::{LISTENERS, LOOKUP_CALLER},
     pod::Pod,
+    reserved::is_reserved,
     rules,
     search::{Search, find_first},
     socket::{address, low_half},
@@ -26,6 +27,11 @@ use crate::{
 /// Chooses the socket for a new connection: a socket of the sidecar if the connection is intercepted.
 #[inline(always)]
 pub(crate) fn select_socket(ctx: &SkLookupContext) -> u32 {
+    let protocol = Protocol::from_number(field!(ctx.lookup, protocol));
+    let interface = field!(ctx.lookup, ingress_ifindex);
+    if interface == 0 && protocol == Protocol::Udp {
+        return SK_PASS; // no packet: a program asks who the DNS agent is
+    }
     let Some(netns_cookie) = caller(ctx.lookup) else {
         return SK_DROP; // fail closed: the pod of this connection is not known
     };
@@ -34,16 +40,18 @@ pub(crate) fn select_socket(ctx: &SkLookupContext) -> u32 {
     };
     let (source, destination) = addresses(ctx.lookup);
     let port = low_half(field!(ctx.lookup, local_port));
-    let interface = field!(ctx.lookup, ingress_ifindex);
     let to_slot = pod.slot_in(destination, port).is_some();
     if (to_slot || SlotAddress::is_in_network_v6(destination)) && interface != LOOPBACK_INTERFACE {
         pod.count(Reason::SlotFromOutside);
         return SK_DROP; // fail closed: only a redirected connection of the pod itself may use a slot
     }
+    if is_reserved(source) && !is_of_dns(pod, protocol, source, destination, port) {
+        pod.count(Reason::SlotAsSource);
+        return SK_DROP; // fail closed: whoever gets this would be shown the slot's destination as its peer
+    }
     if to_slot {
         return to_sidecar(ctx, pod, port, ListenerScope::INSIDE); // connect() has decided
     }
-    let protocol = Protocol::from_number(field!(ctx.lookup, protocol));
     let verdict = rules::inbound(pod, Inbound { protocol, source, destination, port, interface });
     pod.count(verdict.reason);
     match verdict.action {
@@ -53,6 +61,13 @@ pub(crate) fn select_socket(ctx: &SkLookupContext) -> u32 {
         Action::RedirectOutbound => to_sidecar(ctx, pod, pod.policy.outbound_port, ListenerScope::OUTSIDE),
         Action::Fail(_) => SK_DROP,
     }
+}
+
+/// Whether a datagram is a question to the DNS agent, or its answer. Those are the only packets from a slot that look
+/// for a socket. (The sidecar's packets on a connection that it accepted find their socket by the connection.)
+#[inline(always)]
+fn is_of_dns(pod: Pod<'_>, protocol: Protocol, source: Address, destination: Address, port: u16) -> bool {
+    protocol == Protocol::Udp && (source.same(destination) || pod.is_agent(destination, port))
 }
 
 /// The pod whose lookup stub called this program: its stub has just written that on this CPU. If another lookup ran on

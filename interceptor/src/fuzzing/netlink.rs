@@ -22,5 +22,5 @@ pub(super) fn sock_diag(data: &[u8]) {
 }
 
 pub(super) fn tcp_table(data: &[u8]) {
-    black_box(sock_diag::in_tables(&[text(data)]).is_ok());
+    black_box(sock_diag::in_tables(&[text(data)], &sock_diag::TCP).is_ok());
 }

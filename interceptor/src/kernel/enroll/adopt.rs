@@ -15,7 +15,7 @@ use crate::kernel::{
     node::maps::Maps,
     pod::netns::Netns,
     pod::process::{Credentials, OpenProcess},
-    pod::sock_diag::{self, Listening},
+    pod::sock_diag::{self, Found},
     sys,
     sys::{
         map_error::{absent_is_fine, is_existing},
@@ -30,24 +30,22 @@ use interceptor_config::CompiledPolicy;
 /// numbers of all sockets that were looked at are added to `known`, and what is known is not looked at.
 pub(crate) fn adopt(maps: &mut Maps, netns: &Netns, policy: &CompiledPolicy, known: &mut HashSet<u64>) -> Result<u32> {
     let mut adopted = 0;
-    let listening: Vec<Listening> = sock_diag::sockets(netns)?
+    let listening: Vec<Found> = sock_diag::listening_tcp(netns)?
         .into_iter()
         .filter(|listening| policy.policy.is_proxy_port(listening.port) && known.insert(listening.inode))
         .collect();
     if listening.is_empty() {
         return Ok(0);
     }
-    let processes: Vec<OpenProcess> = OpenProcess::all()?
-        .filter(|process| process.namespace("net") == Some(netns.inode()))
-        .collect();
-    for Listening { inode, port } in listening {
+    let processes = processes_of(netns)?;
+    for Found { inode, port } in listening {
         match find_socket(&processes, inode, policy)? {
-            Holder::Sidecar(socket) if is_mptcp(&socket)? => tracing::warn!(
+            Holder::Sidecar(socket, _) if is_mptcp(&socket)? => tracing::warn!(
                 port,
                 "a socket listens on the sidecar's port by MPTCP, and no connection can be given to it: connections \
                  are refused until the sidecar listens again, with a TCP socket; restart the sidecar"
             ),
-            Holder::Sidecar(socket) => {
+            Holder::Sidecar(socket, _) => {
                 record(maps, netns, policy, port, &socket)?;
                 adopted += 1;
             }
@@ -98,14 +96,20 @@ fn record(maps: &mut Maps, netns: &Netns, policy: &CompiledPolicy, port: u16, so
     }
 }
 
-/// Who has a listening socket.
-enum Holder {
+/// Who has a socket.
+pub(super) enum Holder {
     /// The sidecar, which also made it.
-    Sidecar(OwnedFd),
+    Sidecar(OwnedFd, Owner),
     /// Somebody else, or the sidecar has what somebody else made.
     Foreign,
     /// No process that is visible here.
     Invisible,
+}
+
+/// The processes of a network namespace that are visible here.
+pub(super) fn processes_of(netns: &Netns) -> Result<Vec<OpenProcess>> {
+    let all = OpenProcess::all()?;
+    Ok(all.filter(|process| process.namespace("net") == Some(netns.inode())).collect())
 }
 
 /// Who has the socket with this inode number.
@@ -113,20 +117,21 @@ enum Holder {
 /// The rules are about whoever made the socket, and nothing tells that later. The owner of the socket's file is not
 /// enough: a member of the sidecar's group may give files to that group. So a process that has the socket must have
 /// the credentials of the sidecar as well. It could then make such a socket itself.
-fn find_socket(processes: &[OpenProcess], inode: u64, policy: &CompiledPolicy) -> Result<Holder> {
-    let is_proxy = |uid, gid| Owner::classify(uid, gid, &policy.policy, policy).is_proxy();
+pub(super) fn find_socket(processes: &[OpenProcess], inode: u64, policy: &CompiledPolicy) -> Result<Holder> {
+    let classify = |Credentials { fsuid, fsgid }| Owner::classify(fsuid, fsgid, &policy.policy, policy);
     let mut holder = Holder::Invisible;
     for process in processes {
         for fd in process.descriptors_of(inode) {
             let Some((socket, owner)) = borrow(process, fd, inode)? else {
                 continue; // closed meanwhile
             };
-            let Some(Credentials { fsuid, fsgid }) = process.credentials() else {
+            let Some(credentials) = process.credentials() else {
                 continue; // ended meanwhile
             };
-            if is_proxy(owner.fsuid, owner.fsgid) && is_proxy(fsuid, fsgid) {
-                tracing::debug!(pid = process.pid, fd, "found the sidecar's listening socket");
-                return Ok(Holder::Sidecar(socket));
+            let owner = classify(owner);
+            if owner.is_proxy() && classify(credentials).is_proxy() {
+                tracing::debug!(pid = process.pid, fd, "found a socket of the sidecar");
+                return Ok(Holder::Sidecar(socket, owner));
             }
             holder = Holder::Foreign;
         }
@@ -144,12 +149,12 @@ fn borrow(process: &OpenProcess, fd: RawFd, inode: u64) -> Result<Option<(OwnedF
         Err(error) => {
             return Err(error).with_context(|| {
                 format!(
-                    "Failed to borrow a listening socket of process {pid} (pidfd_getfd, which needs CAP_SYS_PTRACE)"
+                    "Failed to borrow a socket of process {pid} (pidfd_getfd, which needs CAP_SYS_PTRACE)"
                 )
             });
         }
     };
-    let owner = nix::sys::stat::fstat(&socket).context("Failed to look at a listening socket")?;
+    let owner = nix::sys::stat::fstat(&socket).context("Failed to look at a socket")?;
     // Another file may have got the number of the descriptor, and another process the number of the process.
     let same = owner.st_ino == inode && process.is_there();
     Ok(same.then_some((socket, Credentials { fsuid: owner.st_uid, fsgid: owner.st_gid })))

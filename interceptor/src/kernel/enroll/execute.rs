@@ -16,7 +16,7 @@ use crate::{
     kernel::{
         check,
         enroll::{
-            adopt,
+            adopt, adopt_agent,
             plan::{Change, Plan, Request, Step, draw},
             unenroll::remove,
         },
@@ -24,7 +24,7 @@ use crate::{
             acceleration::PinnedAcceleration, bpffs::Bpffs, guard, links, lock::Lock, pinned::PinnedNode, removal,
             staging::Staged,
         },
-        pod::{ipv6, loopback},
+        pod::{agent_routes, ipv6, loopback},
         programs::fingerprint::fingerprint,
     },
 };
@@ -143,6 +143,7 @@ fn carry_out(
         Step::LoadPrograms => Ok(()), // done before there was a node
         Step::LoadAcceleration => PinnedAcceleration::load(&node.layout).map(drop),
         Step::PrepareIpv6 => ipv6::prepare(netns).and_then(|()| loopback::carries_ipv6(netns)),
+        Step::PrepareDns { ipv6 } => agent_routes::prepare(netns, *ipv6),
         Step::PrepareTproxy(routing) => routing.prepare(netns),
         Step::WriteLists { .. } => {
             progress.generation = next_generation(node)?;
@@ -157,7 +158,8 @@ fn carry_out(
         }
         Step::AdoptListeners { .. } => {
             let adopted = adopt::adopt(&mut node.maps, netns, policy, &mut progress.known_listeners)?;
-            tracing::debug!(adopted, "recorded sockets that already listen");
+            let agents = adopt_agent::adopt_agent(&mut node.maps, netns, policy)?;
+            tracing::debug!(adopted, agents, "recorded sockets that already listen");
             Ok(())
         }
         Step::PutInForce { netns_cookie } => {

@@ -2,6 +2,7 @@
 //! Floor 5: the verbs, that is enrolling a pod and ending its enrollment.
 
 mod adopt;
+mod adopt_agent;
 pub(crate) mod execute;
 pub(crate) mod plan;
 pub(crate) mod unenroll;

@@ -63,6 +63,7 @@ pub enum Step {
     LoadPrograms,
     LoadAcceleration,
     PrepareIpv6,
+    PrepareDns { ipv6: bool },
     PrepareTproxy(MarkedRouting),
     WriteLists { addresses: usize, numbers: usize, sources: usize, primaries: usize },
     Attach { programs: Vec<&'static str>, cgroup: PathBuf, netns: String },
@@ -135,6 +136,9 @@ fn steps(
     if scalars.has(PolicyFlags::IPV6) {
         steps.push(Step::PrepareIpv6);
     }
+    if scalars.has(PolicyFlags::DNS) {
+        steps.push(Step::PrepareDns { ipv6: scalars.has(PolicyFlags::IPV6) });
+    }
     steps.extend(MarkedRouting::of(scalars).map(Step::PrepareTproxy));
     steps.push(Step::WriteLists {
         addresses: addresses.len(),
@@ -178,6 +182,10 @@ impl fmt::Display for Step {
                 f.write_str("check that this kernel accelerates safely, and load the programs and maps for it")
             }
             Self::PrepareIpv6 => f.write_str("make ::6 and the network of the IPv6 slots local in the pod"),
+            Self::PrepareDns { ipv6 } => {
+                let agent = if *ipv6 { "127.0.0.1 and ::1" } else { "127.0.0.1" };
+                write!(f, "make {agent} local at every interface, for questions that name one")
+            }
             Self::PrepareTproxy(routing) => routing.fmt(f),
             Self::WriteLists { addresses, numbers, sources, primaries } => {
                 write!(

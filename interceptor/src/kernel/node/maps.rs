@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use aya::maps::{Array, HashMap, HashOfMaps, Map, MapData, MapError, PerCpuHashMap, PerCpuValues, SkStorage, SockHash};
 use interceptor_config::{AddressPrefix, CompiledPolicy, NumberPrefix, SourcePrefix};
 use interceptor_policy::{
-    Address, AddressClass, Counters, Enrollment, ListenerKey, NodeState, ProxyListener, Reason,
+    Address, AddressClass, Counters, Enrollment, ListenerKey, NodeState, Owner, ProxyListener, Reason,
     maps::{self, MapName},
 };
 
@@ -42,6 +42,7 @@ pub(crate) struct Maps {
     primary_addrs: ExactList<(Address, Address)>,
     slots: HashOfMaps<MapData, u64, SlotTable>,
     pub(crate) listeners: SockHash<MapData, Raw<ListenerKey>>,
+    pub(crate) owners: SkStorage<MapData, Raw<Owner>>,
     pub(crate) proxy_sockets: SkStorage<MapData, Raw<ProxyListener>>,
 }
 
@@ -68,6 +69,7 @@ impl Maps {
             primary_addrs: map(maps::PRIMARY_ADDRS)?.try_into()?,
             slots: map(maps::SLOTS)?.try_into()?,
             listeners: map(maps::LISTENERS)?.try_into()?,
+            owners: map(maps::OWNERS)?.try_into()?,
             proxy_sockets: map(maps::PROXY_SOCKETS)?.try_into()?,
         })
     }

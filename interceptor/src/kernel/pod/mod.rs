@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Floor 2: one pod's network namespace, cgroup and user namespace. It knows nothing of what Interceptor pins.
 
+pub(crate) mod agent_routes;
 pub(crate) mod cgroup;
 pub(crate) mod cgroup_tree;
 pub(crate) mod facts;

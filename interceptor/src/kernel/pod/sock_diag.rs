@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Which TCP sockets of a network namespace listen.
+//! Which sockets of a network namespace listen: TCP sockets, and UDP sockets that are connected to nobody.
 
 use std::io;
 
@@ -10,36 +10,68 @@ use netlink_packet_sock_diag::{
     inet::{ExtensionFlags, InetRequest, SocketId, StateFlags},
 };
 use netlink_sys::{Socket, protocols::NETLINK_SOCK_DIAG};
-use nix::libc::{AF_INET, AF_INET6, IPPROTO_TCP};
+use nix::libc::{AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP};
 
 use crate::kernel::pod::netns::Netns;
 
-/// A listening TCP socket.
+/// A socket that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Listening {
+pub(crate) struct Found {
     pub(crate) inode: u64,
     /// Host byte order.
     pub(crate) port: u16,
 }
 
 /// All listening TCP sockets, of both families.
-pub(crate) fn sockets(netns: &Netns) -> Result<Vec<Listening>> {
-    match netns.run(diagnosed)?? {
+pub(crate) fn listening_tcp(netns: &Netns) -> Result<Vec<Found>> {
+    sockets(netns, &TCP)
+}
+
+/// All UDP sockets that have a port and are not connected, of both families.
+pub(crate) fn unconnected_udp(netns: &Netns) -> Result<Vec<Found>> {
+    sockets(netns, &UDP)
+}
+
+/// Which sockets are looked for, and where the kernel tells of them.
+pub(crate) struct Kind {
+    protocol: i32,
+    states: StateFlags,
+    tables: [&'static str; 2],
+    /// The state, as it is written in the tables.
+    state: &'static str,
+}
+
+pub(crate) const TCP: Kind = Kind {
+    protocol: IPPROTO_TCP,
+    states: StateFlags::LISTEN,
+    tables: ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"],
+    state: "0A",
+};
+
+const UDP: Kind = Kind {
+    protocol: IPPROTO_UDP,
+    states: StateFlags::CLOSE,
+    tables: ["/proc/thread-self/net/udp", "/proc/thread-self/net/udp6"],
+    state: "07",
+};
+
+fn sockets(netns: &Netns, kind: &Kind) -> Result<Vec<Found>> {
+    match netns.run(|| diagnosed(kind))?? {
         Some(sockets) => Ok(sockets),
-        None => in_tables(&netns.read_files(&TABLES)?),
+        None => in_tables(&netns.read_files(&kind.tables)?, kind),
     }
 }
 
-/// Asks `sock_diag`, which looks at listening sockets only. None when this kernel is built without it
-/// (`CONFIG_INET_DIAG`).
-fn diagnosed() -> Result<Option<Vec<Listening>>> {
+/// Asks `sock_diag`, which looks at sockets of this kind only. None when this kernel is built without it
+/// (`CONFIG_INET_DIAG`, `CONFIG_INET_UDP_DIAG`).
+fn diagnosed(kind: &Kind) -> Result<Option<Vec<Found>>> {
     let mut sockets = Vec::new();
     for (family, socket_id) in [(AF_INET, SocketId::new_v4()), (AF_INET6, SocketId::new_v6())] {
         let request = InetRequest {
             family: u8::try_from(family)?,
-            protocol: u8::try_from(IPPROTO_TCP)?,
+            protocol: u8::try_from(kind.protocol)?,
             extensions: ExtensionFlags::empty(),
-            states: StateFlags::LISTEN,
+            states: kind.states.clone(),
             socket_id,
         };
         match dump(request, &mut sockets) {
@@ -47,13 +79,13 @@ fn diagnosed() -> Result<Option<Vec<Listening>>> {
             Err(error) if matches!(error.raw_os_error(), Some(nix::libc::ENOENT | nix::libc::EPROTONOSUPPORT)) => {
                 return Ok(None);
             }
-            Err(error) => return Err(error).context("Failed to list the listening sockets (sock_diag)"),
+            Err(error) => return Err(error).context("Failed to list the sockets (sock_diag)"),
         }
     }
     Ok(Some(sockets))
 }
 
-fn dump(request: InetRequest, sockets: &mut Vec<Listening>) -> io::Result<()> {
+fn dump(request: InetRequest, sockets: &mut Vec<Found>) -> io::Result<()> {
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST | NLM_F_DUMP;
     let mut message = NetlinkMessage::new(header, SockDiagMessage::InetRequest(request).into());
@@ -73,13 +105,13 @@ fn dump(request: InetRequest, sockets: &mut Vec<Listening>) -> io::Result<()> {
 }
 
 /// Adds the sockets in one datagram of the answer. Whether it was the last one.
-pub(crate) fn read_datagram(datagram: &[u8], sockets: &mut Vec<Listening>) -> io::Result<bool> {
+pub(crate) fn read_datagram(datagram: &[u8], sockets: &mut Vec<Found>) -> io::Result<bool> {
     let mut rest = datagram;
     while !rest.is_empty() {
         let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest).map_err(io::Error::other)?;
         match message.payload {
             NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(found)) => {
-                sockets.push(Listening { inode: found.header.inode.into(), port: found.header.socket_id.source_port });
+                sockets.push(Found { inode: found.header.inode.into(), port: found.header.socket_id.source_port });
             }
             NetlinkPayload::Done(_) => return Ok(true),
             NetlinkPayload::Error(error) => return Err(refusal(error.raw_code())),
@@ -100,52 +132,58 @@ fn refusal(code: i32) -> io::Error {
     io::Error::from_raw_os_error(errno.unwrap_or(nix::libc::EIO))
 }
 
-/// Reads `/proc/net/tcp`, for which the kernel walks all sockets of the node
+/// Reads `/proc/net/tcp` or `/proc/net/udp`, for which the kernel walks all sockets of the node
 /// ([`proc_net_tcp.rst`](https://github.com/torvalds/linux/blob/v6.12/Documentation/networking/proc_net_tcp.rst)).
-pub(crate) fn in_tables(texts: &[String]) -> Result<Vec<Listening>> {
+pub(crate) fn in_tables(texts: &[String], kind: &Kind) -> Result<Vec<Found>> {
     let lines = texts
         .iter()
         .flat_map(|text| text.lines().skip(1))
-        .filter(|line| state(line) == Some(LISTEN));
+        .filter(|line| state(line) == Some(kind.state));
     lines
-        .map(|line| listening(line).with_context(|| format!("Failed to make sense of /proc/net/tcp: {line:?}")))
+        .map(|line| found(line).with_context(|| format!("Failed to make sense of {}: {line:?}", kind.tables[0])))
         .collect()
 }
-
-const TABLES: [&str; 2] = ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"];
-const LISTEN: &str = "0A";
 
 fn state(line: &str) -> Option<&str> {
     line.split_whitespace().nth(3)
 }
 
-fn listening(line: &str) -> Option<Listening> {
+fn found(line: &str) -> Option<Found> {
     let mut fields = line.split_whitespace();
     let (_, port) = fields.nth(1)?.rsplit_once(':')?;
-    Some(Listening { port: u16::from_str_radix(port, 16).ok()?, inode: fields.nth(7)?.parse().ok()? })
+    Some(Found { port: u16::from_str_radix(port, 16).ok()?, inode: fields.nth(7)?.parse().ok()? })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{TcpListener, UdpSocket};
 
     use super::*;
 
     /// Kernels without `sock_diag` have the table alone.
-    #[test]
-    fn both_sources_know_a_listening_socket() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let texts = TABLES.map(|table| std::fs::read_to_string(table).unwrap());
-        let in_table = in_tables(&texts)
+    fn assert_known(port: u16, kind: &Kind) {
+        let texts = kind.tables.map(|table| std::fs::read_to_string(table).unwrap());
+        let in_table = in_tables(&texts, kind)
             .unwrap()
             .into_iter()
             .find(|socket| socket.port == port)
             .expect("the table has the socket");
         assert!(
-            diagnosed().unwrap().is_none_or(|sockets| sockets.contains(&in_table)),
+            diagnosed(kind).unwrap().is_none_or(|sockets| sockets.contains(&in_table)),
             "{in_table:?}"
         );
+    }
+
+    #[test]
+    fn both_sources_know_a_listening_socket() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        assert_known(listener.local_addr().unwrap().port(), &TCP);
+    }
+
+    #[test]
+    fn both_sources_know_a_udp_socket() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert_known(socket.local_addr().unwrap().port(), &UDP);
     }
 
     #[test]
@@ -164,9 +202,9 @@ mod tests {
         let line = "   0: 00000000:3A9E 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1337        0 4711 1 \
                     0000 100 0 0 10 0";
         assert_eq!(
-            (state(line), listening(line)),
-            (Some(LISTEN), Some(Listening { inode: 4711, port: 15006 }))
+            (state(line), found(line)),
+            (Some(TCP.state), Some(Found { inode: 4711, port: 15006 }))
         );
-        assert_eq!(listening("something else"), None);
+        assert_eq!(found("something else"), None);
     }
 }

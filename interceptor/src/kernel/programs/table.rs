@@ -3,11 +3,11 @@
 //! row here. This file loads and attaches nothing.
 
 use aya_obj::generated::bpf_attach_type::{
-    self, BPF_CGROUP_GETSOCKOPT, BPF_CGROUP_INET_SOCK_CREATE, BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET4_GETPEERNAME,
-    BPF_CGROUP_INET4_GETSOCKNAME, BPF_CGROUP_INET6_CONNECT, BPF_CGROUP_INET6_GETPEERNAME, BPF_CGROUP_INET6_GETSOCKNAME,
-    BPF_CGROUP_SETSOCKOPT, BPF_CGROUP_SOCK_OPS, BPF_CGROUP_UDP4_RECVMSG, BPF_CGROUP_UDP4_SENDMSG,
-    BPF_CGROUP_UDP6_RECVMSG, BPF_CGROUP_UDP6_SENDMSG, BPF_SK_LOOKUP, BPF_SK_MSG_VERDICT, BPF_TCX_EGRESS,
-    BPF_TRACE_FENTRY,
+    self, BPF_CGROUP_GETSOCKOPT, BPF_CGROUP_INET_SOCK_CREATE, BPF_CGROUP_INET4_BIND, BPF_CGROUP_INET4_CONNECT,
+    BPF_CGROUP_INET4_GETPEERNAME, BPF_CGROUP_INET4_GETSOCKNAME, BPF_CGROUP_INET6_BIND, BPF_CGROUP_INET6_CONNECT,
+    BPF_CGROUP_INET6_GETPEERNAME, BPF_CGROUP_INET6_GETSOCKNAME, BPF_CGROUP_SETSOCKOPT, BPF_CGROUP_SOCK_OPS,
+    BPF_CGROUP_UDP4_RECVMSG, BPF_CGROUP_UDP4_SENDMSG, BPF_CGROUP_UDP6_RECVMSG, BPF_CGROUP_UDP6_SENDMSG, BPF_SK_LOOKUP,
+    BPF_SK_MSG_VERDICT, BPF_TCX_EGRESS, BPF_TRACE_FENTRY,
 };
 use interceptor_policy::{Policy, PolicyFlags};
 
@@ -41,7 +41,7 @@ use Needed::{Always, ForAcceleration, ForDns, ForGuard};
 pub(crate) const SK_LOOKUP: ProgramInfo = row("on_sk_lookup", BPF_SK_LOOKUP, "5.17", Always);
 
 /// The programs that are attached to a pod's cgroup, and shared by all pods.
-pub(crate) const CGROUP_PROGRAMS: [ProgramInfo; 13] = [
+pub(crate) const CGROUP_PROGRAMS: [ProgramInfo; 15] = [
     row("on_sock_create", BPF_CGROUP_INET_SOCK_CREATE, "5.18", Always),
     row("on_sockops", BPF_CGROUP_SOCK_OPS, "5.19", Always),
     row("on_getsockopt", BPF_CGROUP_GETSOCKOPT, "5.15", Always),
@@ -49,6 +49,8 @@ pub(crate) const CGROUP_PROGRAMS: [ProgramInfo; 13] = [
     row("on_getpeername6", BPF_CGROUP_INET6_GETPEERNAME, "5.8", Always),
     row("on_getsockname4", BPF_CGROUP_INET4_GETSOCKNAME, "5.8", Always),
     row("on_getsockname6", BPF_CGROUP_INET6_GETSOCKNAME, "5.8", Always),
+    row("on_bind4", BPF_CGROUP_INET4_BIND, "5.18", Always),
+    row("on_bind6", BPF_CGROUP_INET6_BIND, "5.18", Always),
     row("on_recvmsg4", BPF_CGROUP_UDP4_RECVMSG, "5.8", ForDns),
     row("on_recvmsg6", BPF_CGROUP_UDP6_RECVMSG, "5.8", ForDns),
     row("on_sendmsg4", BPF_CGROUP_UDP4_SENDMSG, "5.18", ForDns),
