@@ -88,6 +88,15 @@ impl Seen {
         if flow.device.is_some() && refused && self.error.is_some() {
             return false; // no sidecar can be reached by that interface: neither connects, and ours says so at once
         }
+        let reached_loopback = flow.to.ip() == Ipv6Addr::LOCALHOST && ours.error.is_none();
+        if flow.device.is_some() && reached_loopback && self.error.is_some() {
+            return false; // listed: where DNS was captured, ::1 is reached by every interface
+        }
+        let unanswered = self.error.as_deref() == Some("receive:ETIMEDOUT");
+        if flow.device.is_some() && flow.how == How::Udp && unanswered {
+            // Listed: ours answers a connected socket that is bound to an interface, or shows it another source.
+            return !(ours.is_answered_by_agent() || ours.error == self.error);
+        }
         if ours.error.as_deref() == Some("socket:ENOPROTOOPT") {
             return false; // the sidecar gets no MPTCP socket
         }
@@ -99,6 +108,10 @@ impl Seen {
             }
         }
         theirs != ours
+    }
+
+    fn is_answered_by_agent(&self) -> bool {
+        !self.answers.is_empty() && self.answers.iter().all(|answer| answer.server == AGENT)
     }
 }
 
@@ -119,9 +132,10 @@ impl Answer {
         } else {
             answer.levels.clear();
         }
-        // Listed: all questions but those to the first server come from a loopback address, and so do those of a
-        // connected socket that is bound to a port only.
-        let from_loopback = !flow.also.is_empty() || (flow.how == How::Udp && flow.bind_port && flow.bind.is_none());
+        // Listed: the questions of a socket that is not connected come from a loopback address, and so do those of a
+        // connected socket that asks others as well, or is bound to a port only.
+        let unbound = flow.bind.is_none() && (flow.how == How::Sendto || flow.bind_port);
+        let from_loopback = !flow.also.is_empty() || unbound;
         if flow.how.is_udp() && from_loopback && answer.server == AGENT {
             answer.peer = None;
         }

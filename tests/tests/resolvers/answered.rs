@@ -10,7 +10,7 @@ use testkit::{
 };
 
 use crate::{
-    dns_pod::{AGENT, Capture, DnsPod, Interception, OUTSIDE, Via},
+    dns_pod::{AGENT, By, Capture, DnsPod, Interception, OUTSIDE, Via},
     resolver::{Finds, Resolver, Source},
     server::{self, Answers},
 };
@@ -101,8 +101,12 @@ impl Question {
             _ if self.asker == Asker::ApplicationBySidecar => is_one_of([POD_SECOND, POD_SECOND_V6]),
             Source::Second => is_one_of([POD_SECOND, POD_SECOND_V6]),
             // When the answer is truncated it asks again by TCP.
-            Source::PortAlone if differs => is_one_of(["127.0.0.1", "::1"]) || is_one_of([POD, POD_V6]),
-            Source::Several if differs => SlotAddress::decode(from.into()).is_some() || is_one_of([POD, POD_V6]),
+            Source::PortAlone | Source::Any if differs => is_one_of(["127.0.0.1", "::1"]) || is_one_of([POD, POD_V6]),
+            Source::Several if differs => {
+                SlotAddress::decode(from.into()).is_some()
+                    || is_one_of(["127.0.0.1", "::1"])
+                    || is_one_of([POD, POD_V6])
+            }
             Source::Any | Source::PortAlone | Source::Several => is_one_of([POD, POD_V6]),
         }
     }
@@ -130,7 +134,12 @@ pub(crate) fn run(
     let source = if via == Via::V6 { POD_SECOND_V6 } else { POD_SECOND };
     // The same twice is once.
     let configured = if servers[0] == servers[1] { &servers[..1] } else { &servers[..] };
-    let mut command = dns_pod.command(of_the_sidecar, label, resolver.program, configured);
+    let by = match (of_the_sidecar, resolver.privileged) {
+        (true, _) => By::Sidecar,
+        (false, true) => By::Root,
+        (false, false) => By::Application,
+    };
+    let mut command = dns_pod.command(by, label, resolver.program, configured);
     let (name, work) = (name(label, resolver), dns_pod.work());
     let words = resolver.arguments.iter().map(|word| fill(word, servers));
     command.args(words.map(|word| {

@@ -33,6 +33,15 @@ pub(crate) enum Capture {
     All,
 }
 
+/// Who runs a program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    Application,
+    /// Root, in the application's container.
+    Root,
+    Sidecar,
+}
+
 /// By which families servers are asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Via {
@@ -62,6 +71,7 @@ pub(crate) struct DnsPod {
     pub(crate) agent: Option<DnsServer>,
     pub(crate) outside: DnsServer,
     app: Launcher,
+    root: Launcher,
     proxy: Launcher,
     nsswitch_conf: PathBuf,
     /// It asks onward from the pod's second addresses. Several tests share it, but not what reads its output.
@@ -98,7 +108,7 @@ impl DnsPod {
         interception.enroll(&scene.pod, capture);
         let outside = DnsServer::start(&node, &scene.outside.root(), "outside", &servers, 53, &OUTSIDE);
         let sidecar = Mutex::new(scene.sidecar(&[]));
-        let (app, proxy) = (scene.pod.app(), scene.pod.proxy());
+        let (app, root, proxy) = (scene.pod.app(), scene.pod.app_as(0, 0), scene.pod.proxy());
         let nsswitch_conf = written(&node, "nsswitch.conf", "hosts: dns\n");
         Self {
             interception,
@@ -106,6 +116,7 @@ impl DnsPod {
             agent: None,
             outside,
             app,
+            root,
             proxy,
             nsswitch_conf,
             _sidecar: sidecar,
@@ -113,10 +124,14 @@ impl DnsPod {
         }
     }
 
-    /// A program of the application's, or of the sidecar's, that finds `servers` in `/etc/resolv.conf`, for the test
+    /// A program that finds `servers` in `/etc/resolv.conf`, for the test
     /// of this name.
-    pub(crate) fn command(&self, of_the_sidecar: bool, test: &str, program: &str, servers: &[&str]) -> Command {
-        let launcher = if of_the_sidecar { &self.proxy } else { &self.app };
+    pub(crate) fn command(&self, by: By, test: &str, program: &str, servers: &[&str]) -> Command {
+        let launcher = match by {
+            By::Application => &self.app,
+            By::Root => &self.root,
+            By::Sidecar => &self.proxy,
+        };
         let launcher = launcher
             .clone()
             .instead_of("/etc/resolv.conf", resolv_conf(&self.node, test, servers));

@@ -52,6 +52,7 @@ fn questions(capture: Capture) -> Vec<Question> {
             Servers::Configured if resolver.source == Source::Several => &Via::ALL,
             Servers::Configured | Servers::Named => &Via::SINGLE,
             Servers::NamedV4 => &[Via::V4],
+            Servers::NamedV6 => &[Via::V6],
         };
         vias.iter().map(move |via| (resolver, *via))
     };

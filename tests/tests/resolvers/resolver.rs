@@ -15,6 +15,8 @@ pub(crate) struct Resolver {
     /// stands before a port.
     pub(crate) shows: &'static [&'static str],
     pub(crate) source: Source,
+    /// Whether it needs to be root: only root may take a socket off an interface.
+    pub(crate) privileged: bool,
 }
 
 /// How it knows the servers.
@@ -26,6 +28,8 @@ pub(crate) enum Servers {
     Named,
     /// The same, for one that knows IPv4 servers only.
     NamedV4,
+    /// The same, for what IPv4 does not have.
+    NamedV6,
 }
 
 /// What it says that it found.
@@ -44,7 +48,7 @@ pub(crate) enum Finds {
 /// What it binds its socket to before it asks; whom the server sees depends on it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// Nothing.
+    /// Nothing. If it does not connect its socket either, the agent sees a loopback address.
     Any,
     /// A port and no address; then it connects to the server.
     PortAlone,

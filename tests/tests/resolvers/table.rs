@@ -5,7 +5,7 @@ use testkit::programs::Build;
 
 use crate::resolver::{
     Finds, Resolver,
-    Servers::{Configured, Named, NamedV4},
+    Servers::{Configured, Named, NamedV4, NamedV6},
     Source,
 };
 
@@ -40,6 +40,7 @@ const PLAIN: Resolver = Resolver {
     finds: Finds::Both,
     shows: &[],
     source: Source::Any,
+    privileged: false,
 };
 
 pub(crate) const DIG: Resolver = Resolver {
@@ -50,6 +51,7 @@ pub(crate) const DIG: Resolver = Resolver {
     finds: Finds::V4,
     shows: &["status: NOERROR", "SERVER: {server}#53({server}) (UDP)"],
     source: Source::PortAlone,
+    privileged: false,
 };
 
 pub(crate) const DIG_TCP: Resolver = Resolver {
@@ -213,6 +215,92 @@ pub(crate) const RESOLVERS: &[Resolver] = &[
         servers: NamedV4,
         shows: &["from ::ffff:{server} 53", "from ::ffff:{other} 53"],
         source: Source::Several,
+        ..DIG
+    },
+    Resolver {
+        name: "python_connected_by_interface",
+        program: "python3",
+        arguments: &["-I", "{work}/datagrams.py", "connected:unicast", "{name}", "{server}"],
+        shows: &["from {server} 53"],
+        source: Source::Any,
+        ..DIG
+    },
+    Resolver {
+        name: "python_unconnected_by_interface",
+        program: "python3",
+        arguments: &["-I", "{work}/datagrams.py", "unconnected:unicast", "{name}", "{server}"],
+        shows: &["from {server} 53"],
+        source: Source::Any,
+        ..DIG
+    },
+    Resolver {
+        name: "python_mapped_by_interface",
+        program: "python3",
+        arguments: &["-I", "{work}/datagrams.py", "mapped:unicast", "{name}", "{server}"],
+        servers: NamedV4,
+        shows: &["from ::ffff:{server} 53"],
+        source: Source::Any,
+        ..DIG
+    },
+    Resolver {
+        name: "python_connected_message_by_interface",
+        program: "python3",
+        arguments: &["-I", "{work}/datagrams.py", "connected:message", "{name}", "{server}"],
+        shows: &["from {server} 53"],
+        source: Source::Any,
+        ..DIG
+    },
+    Resolver {
+        name: "python_message_by_interface",
+        program: "python3",
+        arguments: &["-I", "{work}/datagrams.py", "unconnected:message", "{name}", "{server}"],
+        shows: &["from {server} 53"],
+        source: Source::Any,
+        ..DIG
+    },
+    Resolver {
+        name: "python_mapped_message_by_interface",
+        program: "python3",
+        arguments: &["-I", "{work}/datagrams.py", "mapped:message", "{name}", "{server}"],
+        servers: NamedV4,
+        shows: &["from ::ffff:{server} 53"],
+        source: Source::Any,
+        ..DIG
+    },
+    Resolver {
+        name: "python_connected_by_sticky_interface",
+        program: "python3",
+        arguments: &["-I", "{work}/datagrams.py", "connected:sticky", "{name}", "{server}"],
+        servers: NamedV6,
+        shows: &["from {server} 53"],
+        source: Source::Any,
+        ..DIG
+    },
+    Resolver {
+        name: "python_unconnected_by_sticky_interface",
+        program: "python3",
+        arguments: &["-I", "{work}/datagrams.py", "unconnected:sticky", "{name}", "{server}"],
+        servers: NamedV6,
+        shows: &["from {server} 53"],
+        source: Source::Any,
+        ..DIG
+    },
+    Resolver {
+        name: "python_bound_while_connecting",
+        program: "python3",
+        arguments: &["-I", "{work}/datagrams.py", "connected:device", "{name}", "{server}"],
+        shows: &["from {server} 53"],
+        source: Source::Any,
+        privileged: true,
+        ..DIG
+    },
+    Resolver {
+        name: "python_as_systemd_resolved",
+        program: "python3",
+        arguments: &["-I", "{work}/datagrams.py", "connected:resolved", "{name}", "{server}"],
+        shows: &["from {server} 53"],
+        source: Source::Any,
+        privileged: true,
         ..DIG
     },
     GETENT,
