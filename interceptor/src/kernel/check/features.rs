@@ -214,7 +214,7 @@ fn redirection() -> Result<()> {
 /// Guards an interface of a network namespace that exists only for this test.
 fn guarding() -> Result<()> {
     let test = std::thread::spawn(|| {
-        unshare(CloneFlags::CLONE_NEWNET).context("Failed to make a network namespace")?;
+        scratch::enter_namespace()?;
         guard::test()
     });
     test.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

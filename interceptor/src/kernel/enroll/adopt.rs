@@ -148,9 +148,7 @@ fn borrow(process: &OpenProcess, fd: RawFd, inode: u64) -> Result<Option<(OwnedF
         Err(error) if matches!(error.raw_os_error(), Some(ESRCH | EBADF)) => return Ok(None),
         Err(error) => {
             return Err(error).with_context(|| {
-                format!(
-                    "Failed to borrow a socket of process {pid} (pidfd_getfd, which needs CAP_SYS_PTRACE)"
-                )
+                format!("Failed to borrow a socket of process {pid} (pidfd_getfd, which needs CAP_SYS_PTRACE)")
             });
         }
     };
