@@ -15,7 +15,7 @@ const ROUTES_V4: &[&str] = &[
     "route add blackhole 10.60.2.0/24",
     "route add prohibit 10.60.3.0/24",
     "route add local 10.77.0.0/16 dev lo",
-    "addr add 10.201.0.1/24 dev lo",
+    "addr add 10.201.0.1/24 dev lo scope host",
 ];
 const ROUTES_V6: &[&str] = &[
     "route add unreachable fd60:1::/64",
