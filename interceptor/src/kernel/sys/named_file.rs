@@ -62,7 +62,8 @@ fn expect_regular(metadata: &Metadata) -> io::Result<()> {
     Err(io::Error::other(format!("it is {what}, not a regular file")))
 }
 
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
+#[cfg(feature = "cli")]
 mod tests {
     use std::{fs, os::unix::net::UnixListener};
 
