@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Whether this kernel can guard the interfaces of a pod, found out by trying. Nothing that the test attaches stays.
 
-use std::os::fd::AsFd as _;
-
 use anyhow::{Result, bail};
-use interceptor_policy::LOOPBACK_INTERFACE;
 
 use crate::kernel::{
     node::{bpffs::Bpffs, guard, pinned::PinnedNode},
     pod::netns::Netns,
-    programs::{object, table::GUARD},
+    programs::object,
 };
 
-/// Attaches the guard to `lo` of the calling thread's network namespace, for a moment. With maps of its own, in which
-/// no pod is enrolled, it lets everything pass.
+/// Attaches the guard to `lo` of the calling thread's network namespace, for a moment.
 pub(crate) fn test() -> Result<()> {
-    let mut object = object::load_unpinned([GUARD])?;
-    let program = GUARD.fd_in(&mut object)?;
-    GUARD.attach_at_interface(&program.as_fd(), LOOPBACK_INTERFACE).map(drop)
+    object::load_guard(&mut object::load_unpinned([])?)
 }
 
 /// Fails, saying why, if a pod of this node cannot be guarded.

@@ -13,7 +13,10 @@ use aya::{
     programs::{Program, ProgramError},
 };
 
-use interceptor_policy::maps::{self, LOOKUP_CALLER, LOOKUP_PROGS};
+use interceptor_policy::{
+    LOOPBACK_INTERFACE,
+    maps::{self, LOOKUP_CALLER, LOOKUP_PROGS},
+};
 
 use crate::kernel::{
     programs::{
@@ -49,7 +52,7 @@ pub(crate) fn load_node(maps: &Path, programs: &Path) -> Result<()> {
         load(&mut object, info)?;
         info.pin(&mut object, programs)?;
     }
-    match load(&mut object, GUARD) {
+    match load_guard(&mut object) {
         Ok(()) => GUARD.pin(&mut object, programs)?,
         // Only pods that are to be guarded need it, and enrolling one says so.
         Err(error) => tracing::debug!("{}: {error:#}", GUARD.name),
@@ -70,6 +73,14 @@ pub(crate) fn load_unpinned(infos: impl IntoIterator<Item = ProgramInfo>) -> Res
     let mut object = open(None, AccelerationMaps::InMemory)?;
     infos.into_iter().try_for_each(|info| load(&mut object, info))?;
     Ok(object)
+}
+
+/// Loads the guard, and attaches it to `lo` of the calling thread's network namespace for a moment: some kernels load
+/// it, and cannot attach it. With new maps, in which no pod is enrolled, it lets everything pass.
+pub(crate) fn load_guard(object: &mut Ebpf) -> Result<()> {
+    load(object, GUARD)?;
+    let program = GUARD.fd_in(object)?;
+    GUARD.attach_at_interface(&program.as_fd(), LOOPBACK_INTERFACE).map(drop)
 }
 
 /// Loads one program of the object.
