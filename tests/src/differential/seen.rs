@@ -88,9 +88,9 @@ impl Seen {
         if flow.device.is_some() && refused && self.error.is_some() {
             return false; // no sidecar can be reached by that interface: neither connects, and ours says so at once
         }
-        let reached_loopback = flow.to.ip() == Ipv6Addr::LOCALHOST && ours.error.is_none();
-        if flow.device.is_some() && reached_loopback && self.error.is_some() {
-            return false; // listed: where DNS was captured, ::1 is reached by every interface
+        let to_loopback = flow.to.ip().is_loopback() || flow.to.ip().is_unspecified();
+        if flow.device.is_some() && to_loopback && self.error.is_some() {
+            return false; // listed: where DNS was captured, loopback is found by every interface
         }
         let unanswered = self.error.as_deref() == Some("receive:ETIMEDOUT");
         if flow.device.is_some() && flow.how == How::Udp && unanswered {

@@ -143,7 +143,7 @@ fn carry_out(
         Step::LoadPrograms => Ok(()), // done before there was a node
         Step::LoadAcceleration => PinnedAcceleration::load(&node.layout).map(drop),
         Step::PrepareIpv6 => ipv6::prepare(netns).and_then(|()| loopback::carries_ipv6(netns)),
-        Step::PrepareDns { ipv6 } => agent_routes::prepare(netns, *ipv6),
+        Step::PrepareDns { ipv4, ipv6 } => agent_routes::prepare(netns, *ipv4, *ipv6),
         Step::PrepareTproxy(routing) => routing.prepare(netns),
         Step::WriteLists { .. } => {
             progress.generation = next_generation(node)?;

@@ -6,7 +6,7 @@ use std::{collections::HashSet, fmt, path::PathBuf};
 
 use anyhow::Result;
 use interceptor_config::CompiledPolicy;
-use interceptor_policy::{Enrollment, MAX_PODS, PolicyFlags};
+use interceptor_policy::{Address, Enrollment, MAX_PODS, PolicyFlags};
 
 use crate::{
     EnrollError,
@@ -63,7 +63,7 @@ pub enum Step {
     LoadPrograms,
     LoadAcceleration,
     PrepareIpv6,
-    PrepareDns { ipv6: bool },
+    PrepareDns { ipv4: bool, ipv6: bool },
     PrepareTproxy(MarkedRouting),
     WriteLists { addresses: usize, numbers: usize, sources: usize, primaries: usize },
     Attach { programs: Vec<&'static str>, cgroup: PathBuf, netns: String },
@@ -137,7 +137,9 @@ fn steps(
         steps.push(Step::PrepareIpv6);
     }
     if scalars.has(PolicyFlags::DNS) {
-        steps.push(Step::PrepareDns { ipv6: scalars.has(PolicyFlags::IPV6) });
+        // Without an address of its own, the pod sends nothing by IPv4.
+        let ipv4 = !scalars.pod_address(Address::UNSPECIFIED_V4).is_unspecified();
+        steps.push(Step::PrepareDns { ipv4, ipv6: scalars.has(PolicyFlags::IPV6) });
     }
     steps.extend(MarkedRouting::of(scalars).map(Step::PrepareTproxy));
     steps.push(Step::WriteLists {
@@ -182,8 +184,12 @@ impl fmt::Display for Step {
                 f.write_str("check that this kernel accelerates safely, and load the programs and maps for it")
             }
             Self::PrepareIpv6 => f.write_str("make ::6 and the network of the IPv6 slots local in the pod"),
-            Self::PrepareDns { ipv6 } => {
-                let agent = if *ipv6 { "127.0.0.1 and ::1" } else { "127.0.0.1" };
+            Self::PrepareDns { ipv4, ipv6 } => {
+                let agent = match (ipv4, ipv6) {
+                    (true, true) => "127.0.0.1 and ::1",
+                    (false, true) => "::1",
+                    (_, false) => "127.0.0.1",
+                };
                 write!(f, "make {agent} local at every interface, for questions that name one")
             }
             Self::PrepareTproxy(routing) => routing.fmt(f),

@@ -31,9 +31,9 @@ const RT_TABLE_LOCAL: u32 = 255;
 /// everybody who names no interface.
 const METRIC: u32 = 1 << 20;
 
-/// Makes `127.0.0.1`, and `::1` with `ipv6`, local at every interface that is up. Repeating it changes nothing. The
+/// Makes `127.0.0.1` with `ipv4`, and `::1` with `ipv6`, local at every interface that is up. Repeating it changes nothing. The
 /// routes stay when the pod is cleaned; the kernel removes them with their interface.
-pub(crate) fn prepare(netns: &Netns, ipv6: bool) -> Result<()> {
+pub(crate) fn prepare(netns: &Netns, ipv4: bool, ipv6: bool) -> Result<()> {
     talk(netns, async |handle| {
         let links: Vec<_> = handle
             .link()
@@ -47,7 +47,9 @@ pub(crate) fn prepare(netns: &Netns, ipv6: bool) -> Result<()> {
             if index == LOOPBACK_INTERFACE || !link.header.flags.contains(LinkFlags::Up) {
                 continue; // nothing leaves by it
             }
-            add(&handle, index, route_v4(index), "127.0.0.1").await;
+            if ipv4 {
+                add(&handle, index, route_v4(index), "127.0.0.1").await;
+            }
             if ipv6 {
                 add(&handle, index, route_v6(index), "::1").await;
             }
