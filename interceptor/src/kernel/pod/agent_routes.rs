@@ -31,8 +31,8 @@ const RT_TABLE_LOCAL: u32 = 255;
 /// everybody who names no interface.
 const METRIC: u32 = 1 << 20;
 
-/// Makes `127.0.0.1` with `ipv4`, and `::1` with `ipv6`, local at every interface that is up. Repeating it changes nothing. The
-/// routes stay when the pod is cleaned; the kernel removes them with their interface.
+/// Makes `127.0.0.1` with `ipv4`, and `::1` with `ipv6`, local at every interface that is up. Repeating it changes
+/// nothing. The routes stay when the pod is cleaned; the kernel removes them with their interface.
 pub(crate) fn prepare(netns: &Netns, ipv4: bool, ipv6: bool) -> Result<()> {
     talk(netns, async |handle| {
         let links: Vec<_> = handle
