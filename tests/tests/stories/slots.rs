@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use rstest::rstest;
 use testkit::{
     Backend, Counters, Node, Process,
-    records::{Connection, Listener, Tally},
+    records::{Connection, Tally},
     scene::{Outcome, SERVER, Scene, Stack, outcome_of},
 };
 
@@ -193,22 +193,4 @@ fn nobody_enters_a_slot_from_outside(#[case] stack: Stack, #[case] slot: &str) {
     assert!(matches!(outcome_of(&report), Outcome::Failed(_)), "{report:?}");
     assert!(Counters::of_node(&node).of("slot_from_outside") > 0);
     assert_eq!(scene.outbound(), Outcome::ThroughSidecar);
-}
-
-/// The socket has the address of a slot that its application was given before, and dials 0.0.0.0.
-#[test]
-fn a_slot_cannot_be_dialed_by_way_of_the_unspecified_address() {
-    let node = Node::new();
-    let scene = Scene::new(&node, "pod");
-    let _servers = scene.serve(8081);
-    scene.pod.enroll(&[]);
-    let mut sidecar = scene.sidecar(&[]);
-    assert_eq!(scene.outbound(), Outcome::ThroughSidecar, "the first slot is in use");
-    let first: Connection = sidecar.json();
-    assert_eq!(first.original_destination, Some(SERVER.parse().expect("an address")));
-    scene.pod.app().connect("0.0.0.0:15006", &["--bind", "127.128.0.0"]);
-    let second: Connection = sidecar.json();
-    assert_eq!(second.listener, Listener::Inbound);
-    let loopback = "127.0.0.1:15006".parse().expect("an address");
-    assert_eq!(second.original_destination, Some(loopback));
 }

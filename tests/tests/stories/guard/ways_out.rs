@@ -40,20 +40,6 @@ use super::{ALL_DNS, BEYOND_EXCLUDED, NOTHING, TPROXY, V4, V6, Who, can_guard, l
 #[case::a_routing_header_to_an_excluded_range(
     Who::App, BEYOND_EXCLUDED, "tcp", "[fd98::1]:80", &["--by", V6], "guard_source_route", "tcp [fd99::1]:80"
 )]
-#[case::a_question_by_a_socket_that_names_an_interface(
-    Who::App, ALL_DNS, "udp", "10.99.0.1:53", &["--unicast-interface", "eth0"], "guard_redirected",
-    "udp 127.0.0.1:15053"
-)]
-#[case::a_question_by_a_socket_that_names_an_interface_v6(
-    Who::App, ALL_DNS, "udp", "[fd99::1]:53", &["--unicast-interface", "eth0"], "guard_redirected", "udp [::1]:15053"
-)]
-#[case::a_question_by_a_message_that_names_an_interface(
-    Who::App, ALL_DNS, "udp", "10.99.0.1:53", &["--message-interface", "eth0"], "guard_redirected",
-    "udp 127.0.0.1:15053"
-)]
-#[case::a_question_by_a_message_that_names_an_interface_v6(
-    Who::App, ALL_DNS, "udp", "[fd99::1]:53", &["--message-interface", "eth0"], "guard_redirected", "udp [::1]:15053"
-)]
 fn what_would_leave_past_the_redirection_is_dropped(
     #[case] who: Who,
     #[case] enrolled: &[&str],
@@ -98,21 +84,65 @@ fn data_of_a_redirected_connection_does_not_leave_by_a_routing_header() {
     assert!(node.counters().get("guard_redirected").is_some_and(|count| *count > 0));
 }
 
-/// `127.128.0.0/9` is then routed as any other address is.
+/// Enrolling makes the agent's addresses local at every interface. An interface that goes down and comes up again has
+/// no such route.
+#[rstest]
+#[case::of_a_socket("10.99.0.1:53", "--unicast-interface", "udp 127.0.0.1:15053")]
+#[case::of_a_socket_v6("[fd99::1]:53", "--unicast-interface", "udp [::1]:15053")]
+#[case::of_a_message("10.99.0.1:53", "--message-interface", "udp 127.0.0.1:15053")]
+#[case::of_a_message_v6("[fd99::1]:53", "--message-interface", "udp [::1]:15053")]
+fn a_question_that_names_an_interface_does_not_leave_by_it(
+    #[case] server: &str,
+    #[case] names: &str,
+    #[case] on_the_wire: &str,
+) {
+    let node = Node::new();
+    let scene = scene(&node);
+    if !can_guard(&scene) {
+        return;
+    }
+    let enroll = |guard| {
+        scene.pod.enroll(&[&["--dual-stack", "--guard", guard], ALL_DNS].concat());
+        let routes = ["127.0.0.1", "::1"].map(|agent| format!("route del local {agent} dev eth0 table local"));
+        scene.pod.namespace().ip(&routes.join("\n"));
+    };
+    enroll("off");
+    let leave = || leaving(&scene, Who::App, "udp", server, &[names, "eth0"]);
+    assert_eq!(leave(), [on_the_wire], "without the guard");
+    enroll("on");
+    assert_eq!(leave(), NOTHING, "with the guard");
+    assert_eq!(node.counters().get("guard_redirected"), Some(&1), "{:?}", node.counters());
+}
+
+/// Enrolling refuses a pod whose `lo` does not have `127.0.0.0/8`. Then something takes it away.
 #[test]
 fn a_redirected_connection_does_not_leave_where_lo_does_not_have_the_slots() {
     let node = Node::new();
     let scene = scene(&node);
+    if !can_guard(&scene) {
+        return;
+    }
+    scene.pod.enroll(&["--dual-stack", "--guard", "on"]);
     scene
         .pod
         .namespace()
         .ip("addr del 127.0.0.1/8 dev lo\naddr add 127.0.0.1/32 dev lo");
-    scene.pod.enroll(&["--dual-stack", "--guard", "off"]);
-    let left = leaving(&scene, Who::App, "tcp", SERVER, &[]);
-    assert!(is_to_a_slot(&left, "tcp 127."), "{left:?}");
-    scene.pod.enroll(&["--dual-stack", "--guard", "on"]);
     assert_eq!(leaving(&scene, Who::App, "tcp", SERVER, &[]), NOTHING);
     assert_eq!(node.counters().get("guard_redirected"), Some(&1));
+}
+
+/// The same without the guard.
+#[test]
+fn without_the_guard_it_leaves() {
+    let node = Node::new();
+    let scene = scene(&node);
+    scene.pod.enroll(&["--dual-stack", "--guard", "off"]);
+    scene
+        .pod
+        .namespace()
+        .ip("addr del 127.0.0.1/8 dev lo\naddr add 127.0.0.1/32 dev lo");
+    let left = leaving(&scene, Who::App, "tcp", SERVER, &[]);
+    assert!(is_to_a_slot(&left, "tcp 127."), "{left:?}");
 }
 
 /// Enrolling makes the network of the IPv6 slots local. Then something takes that back.
