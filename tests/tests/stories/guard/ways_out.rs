@@ -85,17 +85,11 @@ fn data_of_a_redirected_connection_does_not_leave_by_a_routing_header() {
 }
 
 /// Enrolling makes the agent's addresses local at every interface. An interface that goes down and comes up again has
-/// no such route.
+/// no such route. IPv4 refuses such a question by itself, because its source is a loopback address.
 #[rstest]
-#[case::of_a_socket("10.99.0.1:53", "--unicast-interface", "udp 127.0.0.1:15053")]
-#[case::of_a_socket_v6("[fd99::1]:53", "--unicast-interface", "udp [::1]:15053")]
-#[case::of_a_message("10.99.0.1:53", "--message-interface", "udp 127.0.0.1:15053")]
-#[case::of_a_message_v6("[fd99::1]:53", "--message-interface", "udp [::1]:15053")]
-fn a_question_that_names_an_interface_does_not_leave_by_it(
-    #[case] server: &str,
-    #[case] names: &str,
-    #[case] on_the_wire: &str,
-) {
+#[case::of_a_socket("--unicast-interface")]
+#[case::of_a_message("--message-interface")]
+fn a_question_that_names_an_interface_does_not_leave_by_it(#[case] names: &str) {
     let node = Node::new();
     let scene = scene(&node);
     if !can_guard(&scene) {
@@ -107,8 +101,8 @@ fn a_question_that_names_an_interface_does_not_leave_by_it(
         scene.pod.namespace().ip(&routes.join("\n"));
     };
     enroll("off");
-    let leave = || leaving(&scene, Who::App, "udp", server, &[names, "eth0"]);
-    assert_eq!(leave(), [on_the_wire], "without the guard");
+    let leave = || leaving(&scene, Who::App, "udp", "[fd99::1]:53", &[names, "eth0"]);
+    assert_eq!(leave(), ["udp [::1]:15053"], "without the guard");
     enroll("on");
     assert_eq!(leave(), NOTHING, "with the guard");
     assert_eq!(node.counters().get("guard_redirected"), Some(&1), "{:?}", node.counters());
