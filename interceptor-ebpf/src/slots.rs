@@ -96,6 +96,7 @@ impl<'a> SlotTable<'a> {
 
     /// Gives the destination a slot. `None` if that fails.
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "there are fewer cells")]
     fn take(self, pod: u64, destination: Destination, now: u32) -> Option<Slot> {
         let free = &self.entry(SlotKey::FREE_CELLS)?[FreeCells::NEXT];
         let next = read(free) as u32;

@@ -5,8 +5,8 @@ use std::{hint::black_box, io, path::Path};
 
 use clap::{Args as _, Command, FromArgMatches as _};
 use interceptor_config::{
-    Accounts, CompiledPolicy, Flags, InterfaceFacts, IstioConfig, PodFacts, ResolvConf, RouteFacts, Sources, compile,
-    render,
+    Accounts, CompiledPolicy, Flags, InterfaceFacts, IstioConfig, PodFacts, ResolvConf, RouteFacts, Sources, Way,
+    compile, render,
     settings::arguments::{AllFlags, FlagArgs},
 };
 use interceptor_policy::{Flow, Inbound, Outbound, Owner, Protocol, decide};
@@ -97,7 +97,7 @@ fn pod() -> PodFacts {
         addresses: addresses.iter().filter_map(|text| address(text)).collect(),
     };
     let source = address("10.1.1.5");
-    let default = RouteFacts { address: [0; 4].into(), prefix_len: 0, interfaces: vec![2], source };
+    let default = RouteFacts { address: [0; 4].into(), prefix_len: 0, way: Way::Out(vec![2]), source };
     PodFacts {
         interfaces: vec![interface("lo", 1, &["127.0.0.1", "::1"]), interface("eth0", 2, &["10.1.1.5", "fd00::5"])],
         source_v4: "10.1.1.5".parse().ok(),

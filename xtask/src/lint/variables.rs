@@ -10,7 +10,7 @@ use super::files::File;
 const DOCUMENT: &str = "docs/testing.md";
 const HEADING: &str = "\n## Variables\n";
 /// Where variables are read that are not the product's.
-const READERS: [&str; 6] = ["testkit", "tests", "bench", "xtask", "toolchain", "interceptor/tests"];
+const READERS: [&str; 7] = ["testkit", "tests", "bench", "fuzz", "xtask", "toolchain", "interceptor/tests"];
 
 pub(super) fn variables(rust: &[File], prose: &[File]) -> Vec<String> {
     let read = rust

@@ -232,11 +232,11 @@ pub(crate) fn read_message(message: &rtnetlink::packet_route::RouteNetlinkMessag
     for family in [IpVersion::V4, IpVersion::V6] {
         match message {
             NewRoute(route) => {
-                black_box((table_of(route), destination(route, &family), next_hops(route)));
-                black_box((outgoing(&route.attributes), source(&route.attributes)));
+                black_box((destination(route, &family), next_hops(route).count()));
+                black_box((outgoing(route), source(route), describe_route(route, &family)));
             }
             NewRule(rule) => {
-                black_box((is_by_destination(rule), describe(rule, &family)));
+                black_box((is_by_destination(rule), rule_destination(rule), describe(rule, &family)));
             }
             _ => {}
         }

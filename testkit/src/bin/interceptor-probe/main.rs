@@ -48,7 +48,7 @@ enum Action {
     },
     /// Connects by TCP and says what both ends see
     Connect(Connect),
-    /// Calls connect() for one destination after another, and counts how the calls end
+    /// Dials one destination after another, and counts how that ends
     Flood(Flood),
     /// Sends a UDP datagram and says who answers
     Datagram(Datagram),
