@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Slots: each pod has its own, they last as long as is promised, and nobody enters one from outside.
+//! Slots: each pod has its own, they last as long as is promised, and only redirection uses them.
 
 use aya::maps::{HashOfMaps, LpmTrie, Map, MapData, lpm_trie::Key};
 use interceptor_policy::{ABI_VERSION, Slot, SlotKey, SlotValue, Use};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use testkit::{
-    Backend, Counters, Node, Process,
+    Counters, Node, Process,
     records::{Connection, Tally},
-    scene::{Outcome, SERVER, Scene, Stack, outcome_of},
+    scene::{Outcome, SERVER, Scene, outcome_of},
 };
 
 /// One destination for each slot that a pod has.
@@ -169,28 +169,20 @@ fn an_old_connection_never_shows_the_destination_of_another() {
     assert!(forgotten, "the test did not come to what it is about");
 }
 
-/// A packet to a slot from outside: IPv6 takes it from everywhere, IPv4 where `route_localnet` is set, as kube-proxy
-/// does.
+/// The application was given the first slot, and dials it itself.
 #[rstest]
-#[case::v4(Stack::V4, "127.128.0.0:15001")]
-#[case::v4_inbound(Stack::V4, "127.128.0.0:15006")]
-#[case::v6(Stack::V6, "[fd69:6e74:6572:6365::8000:0]:15001")]
-fn nobody_enters_a_slot_from_outside(#[case] stack: Stack, #[case] slot: &str) {
+#[case::outbound("127.128.0.0:15001", "127.0.0.1:15001")]
+#[case::inbound("127.128.0.0:15006", "127.0.0.1:15006")]
+fn a_slot_that_is_dialed_by_hand_is_plain_loopback(#[case] slot: &str, #[case] original: &str) {
     let node = Node::new();
-    let scene = Scene::with_stack(&node, "pod", stack);
+    let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
-    Backend::Ebpf.enroll_stack(&scene.pod, stack);
-    let _sidecar = scene.sidecar(&[]);
+    scene.pod.enroll(&[]);
+    let mut sidecar = scene.sidecar(&[]);
     assert_eq!(scene.outbound(), Outcome::ThroughSidecar, "the first slot is in use");
-    for namespace in [scene.pod.namespace(), &scene.outside] {
-        namespace.sysctl("net.ipv4.conf.all.route_localnet", "1");
-    }
-    scene.outside.ip(match stack {
-        Stack::V6 => "route add fd69:6e74:6572:6365::/64 via fd99::2",
-        _ => "addr del 127.0.0.1/8 dev lo\nroute add 127.128.0.0/9 via 10.99.0.2 src 10.99.0.1",
-    });
-    let report = scene.outside.root().connect(slot, scene.client_flags());
-    assert!(matches!(outcome_of(&report), Outcome::Failed(_)), "{report:?}");
-    assert!(Counters::of_node(&node).of("slot_from_outside") > 0);
-    assert_eq!(scene.outbound(), Outcome::ThroughSidecar);
+    let first: Connection = sidecar.json();
+    assert_eq!(first.original_destination, Some(SERVER.parse().expect("an address")));
+    scene.pod.app().connect(slot, &[]);
+    let second: Connection = sidecar.json();
+    assert_eq!(second.original_destination, Some(original.parse().expect("an address")));
 }
