@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use aya::maps::{Map, MapData};
+use interceptor_policy::acceleration::{FlowKey, Handshake};
 use rstest::rstest;
 use testkit::{Node, records::Transferred, wait_until};
 
@@ -50,15 +51,17 @@ fn short_connections_are_accelerated_and_leave_nothing(
     });
 }
 
+type Key = [u8; size_of::<FlowKey>()];
+
 fn entries(pin: &Path) -> usize {
     let data = MapData::from_pin(pin).expect("open a pinned map");
     match Map::from_map_data(data).expect("a map of a known kind") {
         // The keys of both are of one type.
-        Map::SockHash(map) => aya::maps::SockHash::<_, [u8; 48]>::try_from(Map::SockHash(map))
-            .expect("keys of 48 bytes")
+        Map::SockHash(map) => aya::maps::SockHash::<_, Key>::try_from(Map::SockHash(map))
+            .expect("known keys")
             .keys()
             .count(),
-        Map::HashMap(map) => aya::maps::HashMap::<_, [u8; 48], [u8; 16]>::try_from(Map::HashMap(map))
+        Map::HashMap(map) => aya::maps::HashMap::<_, Key, [u8; size_of::<Handshake>()]>::try_from(Map::HashMap(map))
             .expect("known sizes")
             .keys()
             .count(),
