@@ -89,8 +89,11 @@ impl<'a> SlotTable<'a> {
     #[inline(always)]
     fn held(self, destination: Destination, now: u32) -> Option<Slot> {
         let entry = self.entry(SlotKey::of_destination(destination))?;
-        let Use { slot, .. } = value(entry).into();
-        write(&entry[Use::LAST], SlotValue::from(Use::new(slot, now))[Use::LAST]);
+        let Use { slot, last, .. } = value(entry).into();
+        // Once a second is enough, and a write takes the entry away from the other processors' caches.
+        if last != now {
+            write(&entry[Use::LAST], SlotValue::from(Use::new(slot, now))[Use::LAST]);
+        }
         Some(slot)
     }
 

@@ -57,8 +57,8 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     let proxy_port = match verdict.action {
         Action::Pass => {
             if pod.slot_in(flow.destination, flow.port).is_some() {
-                // The application dialed a slot address itself, or its socket has one and it dialed 0.0.0.0. Send it
-                // to plain loopback instead, so that only a redirect can use a slot.
+                // The application dialed a slot address itself. Send it to plain loopback instead, so that only a
+                // redirect can use a slot.
                 user.set_address(user.address().loopback());
             }
             if flow.protocol == Protocol::Udp && pod.is_agent(flow.destination, flow.port) {
