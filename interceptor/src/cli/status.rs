@@ -68,8 +68,8 @@ struct PodStatus {
     guarded_interfaces: Option<usize>,
     attached: Vec<&'static str>,
     missing: Vec<&'static str>,
-    /// Processes of the pod outside of its cgroup, as `PID (NAME)`.
-    outsiders: Vec<String>,
+    /// Processes of the pod outside of its cgroup, as `PID (NAME)`. Nothing if they could not be looked for.
+    outsiders: Option<Vec<String>>,
     counters: BTreeMap<&'static str, u64>,
 }
 
@@ -113,7 +113,9 @@ impl PodStatus {
             guarded_interfaces: *guarded,
             attached: attached.clone(),
             missing: missing.clone(),
-            outsiders: outsiders.iter().map(ToString::to_string).collect(),
+            outsiders: outsiders
+                .as_ref()
+                .map(|outsiders| outsiders.iter().map(ToString::to_string).collect()),
             counters: counters.iter().map(|(reason, count)| (reason.label(), *count)).collect(),
         }
     }
@@ -195,11 +197,15 @@ fn text(pod: &PodStatus) -> String {
     if !missing.is_empty() {
         lines.push(format!("  MISSING      {}; run `interceptor enroll` again", missing.join(", ")));
     }
-    if !outsiders.is_empty() {
-        let outsiders = outsiders.join(", ");
-        lines.push(format!(
-            "  OUTSIDE      {outsiders}: not in the cgroup, so what they connect to is not intercepted"
-        ));
+    match outsiders.as_deref() {
+        Some([]) => {}
+        Some(outsiders) => lines.push(format!(
+            "  OUTSIDE      {}: not in the cgroup, so what they connect to is not intercepted",
+            outsiders.join(", ")
+        )),
+        None => {
+            lines.push("  OUTSIDE      not known: there are too many cgroups below the pod's to look at".to_owned())
+        }
     }
     lines.extend(counted(counters));
     lines.join("\n")

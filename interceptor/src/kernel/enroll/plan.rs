@@ -110,7 +110,7 @@ fn check_room(node: Option<&PinnedNode>, cgroup: &Cgroup) -> Result<()> {
         return Err(EnrollError::NodeFull { max: MAX_PODS }.into());
     }
     let cgroups: HashSet<u64> = enrolled.iter().map(|(_, pod)| pod.cgroup_id).collect();
-    match cgroup_tree::relative(cgroup.path(), &cgroups) {
+    match cgroup_tree::relative(cgroup.path(), &cgroups)? {
         Some(enrolled) => Err(EnrollError::NestedCgroup { enrolled, asked: cgroup.path().to_path_buf() }.into()),
         None => Ok(()),
     }

@@ -34,8 +34,9 @@ pub struct PodStatus {
     pub missing: Vec<&'static str>,
     /// How many of its interfaces are guarded. `None` if the guard is off.
     pub guarded: Option<usize>,
-    /// The processes of its network namespace that are not in its cgroup, as far as both are visible here.
-    pub outsiders: Vec<Process>,
+    /// The processes of its network namespace that are not in its cgroup, as far as both are visible here. `None` if
+    /// there are too many cgroups below it to look at; that must not hide the other pods.
+    pub outsiders: Option<Vec<Process>>,
     /// How often each reason was counted. Reasons that never were are left out.
     pub counters: Vec<(Reason, u64)>,
 }
@@ -51,11 +52,11 @@ pub(crate) fn pods(bpffs: &Bpffs) -> Result<Vec<PodStatus>> {
             let Links { attached, missing } =
                 links::look(&node.layout, netns_cookie, enrollment.cgroup_id, &enrollment.policy);
             let cgroup = cgroup::path_of(enrollment.cgroup_id);
-            let outside = |cgroup: &PathBuf| processes.outside(enrollment.netns_inode, cgroup);
+            let outside = |cgroup: &PathBuf| processes.outside(enrollment.netns_inode, cgroup).ok();
             let guarded = enrollment.policy.has(PolicyFlags::GUARD);
             Ok(PodStatus {
                 guarded: guarded.then(|| guard::count(&node.layout, netns_cookie)).transpose()?,
-                outsiders: cgroup.as_ref().map_or_else(|| Ok(Vec::new()), outside)?,
+                outsiders: cgroup.as_ref().map_or_else(|| Some(Vec::new()), outside),
                 netns_cookie,
                 enrollment,
                 cgroup,

@@ -73,7 +73,7 @@ fn netns_inode(process: &Path) -> Option<u64> {
 /// The processes in a cgroup and in those below it, by the numbers that they have here.
 fn members(cgroup: &Path) -> Result<HashSet<i32>> {
     let mut pids = HashSet::new();
-    for directory in subtree(cgroup) {
+    for directory in subtree(cgroup)? {
         let path = directory.join("cgroup.procs");
         match fs::read_to_string(&path) {
             Ok(text) => pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok())),
