@@ -4,7 +4,7 @@
 use std::{path::Path, time::Duration};
 
 use interceptor_config::{CompiledPolicy, Guard, Wanted, compile, unknown_interfaces};
-use interceptor_policy::{PolicyFlags, Reason};
+use interceptor_policy::{Enrollment, PolicyFlags, Reason};
 
 use crate::{
     EnrollError, Pod,
@@ -68,6 +68,17 @@ impl Node {
         Ok(unenroll::unenroll(&self.bpffs, netns.cookie(), wait)?)
     }
 
+    /// The same, for a pod whose network namespace may be gone: it is named by its cookie.
+    pub fn unenroll_cookie(&self, netns_cookie: u64, wait: Duration) -> Result<bool, EnrollError> {
+        Ok(unenroll::unenroll(&self.bpffs, netns_cookie, wait)?)
+    }
+
+    /// Ends the enrollments of pods whose network namespace is gone, and removes what killed runs left. Returns the
+    /// cookies of these pods.
+    pub fn collect_garbage(&self, wait: Duration) -> Result<Vec<u64>, EnrollError> {
+        Ok(unenroll::collect_garbage(&self.bpffs, wait)?)
+    }
+
     /// Ends the enrollment of all pods, and removes everything that any version has pinned. Returns whether there was
     /// anything.
     pub fn unenroll_all(&self, wait: Duration) -> Result<bool, EnrollError> {
@@ -77,6 +88,16 @@ impl Node {
     /// All enrolled pods, the oldest network namespace first.
     pub fn status(&self) -> Result<Vec<PodStatus>, EnrollError> {
         Ok(status::pods(&self.bpffs)?)
+    }
+
+    /// The entries of all enrolled pods, by the cookies of their network namespaces. Quicker than [`Self::status`].
+    pub fn enrollments(&self) -> Result<Vec<(u64, Enrollment)>, EnrollError> {
+        Ok(status::enrollments(&self.bpffs)?)
+    }
+
+    /// The counters of all enrolled pods, by the cookies of their network namespaces.
+    pub fn all_counters(&self) -> Result<Vec<(u64, Vec<(Reason, u64)>)>, EnrollError> {
+        Ok(status::all_counters(&self.bpffs)?)
     }
 
     /// How often each reason was counted in a pod. Reasons that never were, and pods that are not enrolled, have

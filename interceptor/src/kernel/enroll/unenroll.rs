@@ -27,6 +27,26 @@ pub(crate) fn unenroll(bpffs: &Bpffs, netns_cookie: u64, wait: Duration) -> Resu
     Ok(existed)
 }
 
+/// Ends the enrollments of pods whose network namespace is gone, and removes what killed runs left. Returns the cookies
+/// of these pods. With the last pod, everything of this version goes.
+pub(crate) fn collect_garbage(bpffs: &Bpffs, wait: Duration) -> Result<Vec<u64>> {
+    let home = bpffs.home();
+    if !is_there(&home)? {
+        return Ok(Vec::new());
+    }
+    let lock = Lock::take(&home, wait)?;
+    removal::finish(bpffs, &lock)?;
+    let mut gone = Vec::new();
+    if let Some(mut node) = PinnedNode::open(bpffs)? {
+        gone = node.collect_garbage()?;
+        if node.maps.pods()?.is_empty() {
+            removal::remove_this_version(bpffs, &lock)?;
+        }
+    }
+    home.remove_if_empty()?;
+    Ok(gone)
+}
+
 /// Ends the enrollment of all pods of the node, and removes everything that any version has pinned.
 pub(crate) fn unenroll_all(bpffs: &Bpffs, wait: Duration) -> Result<bool> {
     let home = bpffs.home();
@@ -57,7 +77,7 @@ fn is_there(home: &Home) -> Result<bool> {
     }
 }
 
-/// Removes one pod and, with the last pod, everything else.
+/// Removes one pod and, with the last pod, everything else of this version.
 pub(crate) fn remove(bpffs: &Bpffs, lock: &Lock, node: Option<&mut PinnedNode>, netns_cookie: u64) -> Result<bool> {
     let Some(node) = node else { return Ok(false) };
     let existed = node.maps.pod(netns_cookie)?.is_some() || node.layout.pod(netns_cookie).exists();
@@ -65,7 +85,7 @@ pub(crate) fn remove(bpffs: &Bpffs, lock: &Lock, node: Option<&mut PinnedNode>, 
         node.remove_pod(netns_cookie)?;
     }
     if node.maps.pods()?.is_empty() {
-        removal::remove_everything(bpffs, lock)?;
+        removal::remove_this_version(bpffs, lock)?;
     }
     Ok(existed)
 }

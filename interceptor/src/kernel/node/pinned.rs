@@ -40,12 +40,15 @@ impl PinnedNode {
         Ok(self.maps.node()?.object != object::fingerprint())
     }
 
-    /// Removes the enrollments of pods whose network namespace is gone, and what a run left that was killed.
-    pub(crate) fn collect_garbage(&mut self) -> Result<()> {
+    /// Removes the enrollments of pods whose network namespace is gone, and what a run left that was killed. Returns the
+    /// cookies of these pods.
+    pub(crate) fn collect_garbage(&mut self) -> Result<Vec<u64>> {
+        let mut gone = Vec::new();
         for (cookie, _) in self.maps.pods()? {
             if links::namespace_is_gone(&self.layout, cookie)? {
                 tracing::info!(cookie, "removing a pod whose network namespace is gone");
                 self.remove_pod(cookie)?;
+                gone.push(cookie);
             }
         }
         self.remove_unused_links()?;
@@ -53,7 +56,8 @@ impl PinnedNode {
             self.finish()?;
         }
         self.retire_guards()?;
-        self.retire_acceleration()
+        self.retire_acceleration()?;
+        Ok(gone)
     }
 
     /// Ends a pod's enrollment and removes all that belongs to it. The entry in the map of pods goes first: without

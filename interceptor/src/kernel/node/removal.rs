@@ -15,16 +15,30 @@ use crate::kernel::{
 /// What is moved to a name that begins so is going to be removed. A run that is killed leaves all of it, or nothing.
 const RETIRED: &str = "retired-";
 
+/// Removes all pins of this version, which has no pod any more. Other versions may have pods.
+pub(crate) fn remove_this_version(bpffs: &Bpffs, lock: &Lock) -> Result<()> {
+    let layout = bpffs.layout();
+    let Some(name) = layout.root().file_name().and_then(|name| name.to_str()) else { return Ok(()) };
+    retire(bpffs, name)?;
+    finish(bpffs, lock).map(drop)
+}
+
 /// Removes all pins, of all versions. Attachments end with their pins. Returns whether there were any.
 pub(crate) fn remove_everything(bpffs: &Bpffs, lock: &Lock) -> Result<bool> {
     let home = bpffs.home();
     for name in home.names()? {
         if !name.starts_with(RETIRED) && !staging::is_staging(&name) {
-            let (from, to) = (home.path().join(&name), home.path().join(format!("{RETIRED}{name}")));
-            fs::rename(&from, &to).with_context(|| format!("Failed to move {}", from.display()))?;
+            retire(bpffs, &name)?;
         }
     }
     finish(bpffs, lock)
+}
+
+/// At one instant, nothing is there any more.
+fn retire(bpffs: &Bpffs, name: &str) -> Result<()> {
+    let home = bpffs.home();
+    let (from, to) = (home.path().join(name), home.path().join(format!("{RETIRED}{name}")));
+    fs::rename(&from, &to).with_context(|| format!("Failed to move {}", from.display()))
 }
 
 /// Removes what a run that was killed left to be removed. Returns whether there was anything.

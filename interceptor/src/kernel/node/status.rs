@@ -69,6 +69,18 @@ pub(crate) fn pods(bpffs: &Bpffs) -> Result<Vec<PodStatus>> {
         .collect()
 }
 
+/// The entries of all enrolled pods, by cookie.
+pub(crate) fn enrollments(bpffs: &Bpffs) -> Result<Vec<(u64, Enrollment)>> {
+    PinnedNode::open(bpffs)?.map_or_else(|| Ok(Vec::new()), |node| node.maps.pods())
+}
+
+/// The counters of all enrolled pods, by cookie.
+pub(crate) fn all_counters(bpffs: &Bpffs) -> Result<Vec<(u64, Vec<(Reason, u64)>)>> {
+    let Some(node) = PinnedNode::open(bpffs)? else { return Ok(Vec::new()) };
+    let pods = node.maps.pods()?.into_iter();
+    pods.map(|(cookie, _)| Ok((cookie, node.maps.reasons(cookie)?))).collect()
+}
+
 /// How often each reason was counted in a pod. A pod that is not enrolled has no counters.
 pub(crate) fn counters(bpffs: &Bpffs, netns_cookie: u64) -> Result<Vec<(Reason, u64)>> {
     PinnedNode::open(bpffs)?.map_or_else(|| Ok(Vec::new()), |node| node.maps.reasons(netns_cookie))
