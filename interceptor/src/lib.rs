@@ -14,6 +14,8 @@ pub mod fuzzing;
 mod kernel;
 mod node;
 mod pod;
+#[cfg(feature = "records")]
+pub mod records;
 
 pub use accounts::SystemAccounts;
 pub use error::{EnrollError, Missing, Process};
