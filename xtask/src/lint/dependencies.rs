@@ -33,6 +33,12 @@ const TABLE: &[Row] = &[
         optional: &["clap"],
         build: &[],
     },
+    Row {
+        member: "interceptor-wire",
+        uses: &["nix", "rustix", "serde", "serde_json"],
+        optional: &[],
+        build: &[],
+    },
     Row { member: "toolchain", uses: &[], optional: &[], build: &[] },
     Row {
         member: "interceptor",
@@ -203,8 +209,8 @@ mod tests {
 
     #[test]
     fn a_new_member_is_told_what_to_add() {
-        let problems = dependencies(&member("interceptor-wire", &[("serde", Kind::Always), ("cc", Kind::Build)]));
-        let row = r#"Row { member: "interceptor-wire", uses: &["serde"], optional: &[], build: &["cc"] }"#;
+        let problems = dependencies(&member("interceptor-new", &[("serde", Kind::Always), ("cc", Kind::Build)]));
+        let row = r#"Row { member: "interceptor-new", uses: &["serde"], optional: &[], build: &["cc"] }"#;
         assert!(problems[0].ends_with(row), "{problems:?}");
     }
 
