@@ -6,6 +6,8 @@
 //!                                        └──render::iptables──▶ the rules that istio-iptables would write
 //! ```
 //!
+//! For a pod of Kubernetes, `kubernetes::decide` goes the way to `Wanted`.
+//!
 //! These are pure steps. Every configuration that cannot be carried out is refused in them, before anything is
 //! touched. Nothing here talks to the kernel, prints or exits. The environment, the annotations and the account
 //! database come in as arguments.
@@ -14,6 +16,8 @@ mod accounts;
 mod compile;
 mod error;
 mod istio;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 mod parse;
 mod pod;
 pub mod render;

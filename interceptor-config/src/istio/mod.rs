@@ -26,6 +26,8 @@ pub use inbound::{InboundConfig, InterceptionMode};
 pub use interfaces::InterfacesConfig;
 pub use outbound::OutboundConfig;
 pub use owner_groups::OwnerGroupsConfig;
+#[cfg(feature = "kubernetes")]
+pub(crate) use proxy::DEFAULT_UID;
 pub use proxy::ProxyConfig;
 pub use resolv_conf::{DnsServers, ResolvConf};
 pub use run::{IptablesBinary, RunConfig};

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The user of a sidecar whose image has no user of its own.
-const DEFAULT_UID: u32 = 1337;
+pub(crate) const DEFAULT_UID: u32 = 1337;
 
 /// The sidecar.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

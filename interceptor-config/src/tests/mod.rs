@@ -7,6 +7,7 @@ mod arguments;
 mod bad_values;
 mod configuration;
 mod guard;
+mod kubernetes;
 mod laws;
 mod printed;
 mod rendering;
