@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The command `interceptor-agent`.
+//! The command `interceptor-agent`, which people start as `interceptor agent`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    interceptor_agent::main()
+}

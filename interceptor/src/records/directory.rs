@@ -170,7 +170,10 @@ mod tests {
         fs::create_dir(&path).unwrap();
         symlink(&path, &link).unwrap();
         let error = RunDirectory::create(&link).unwrap_err().to_string();
-        assert!(error.ends_with("cannot be trusted: it is not a directory, or a symbolic link"), "{error}");
+        assert!(
+            error.ends_with("cannot be trusted: it is not a directory, or a symbolic link"),
+            "{error}"
+        );
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
         let error = RunDirectory::create(&path).unwrap_err().to_string();
         assert!(error.ends_with("and its mode 0777"), "{error}");

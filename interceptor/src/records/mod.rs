@@ -40,7 +40,9 @@ pub struct Unreadable {
 impl Records {
     /// The records in a run directory, for whoever only reads. `None` if there are none.
     pub fn open(run_directory: &Path) -> Result<Option<Self>> {
-        let Some(run_directory) = RunDirectory::open(run_directory)? else { return Ok(None) };
+        let Some(run_directory) = RunDirectory::open(run_directory)? else {
+            return Ok(None);
+        };
         Ok(run_directory.open_below(DIRECTORY)?.map(|directory| Self { directory }))
     }
 
@@ -99,7 +101,9 @@ impl Records {
 
     fn read_file(&self, name: &str) -> Result<Option<Record>> {
         let sandbox = name.strip_suffix(SUFFIX).filter(|sandbox| is_sandbox_id(sandbox));
-        let Some(sandbox) = sandbox else { bail!("its name is not that of a record, <sandbox>{SUFFIX}") };
+        let Some(sandbox) = sandbox else {
+            bail!("its name is not that of a record, <sandbox>{SUFFIX}")
+        };
         let Some(file) = self.directory.open_file(name)? else { return Ok(None) };
         let mut text = Vec::new();
         file.take(LARGEST + 1).read_to_end(&mut text).context("it cannot be read")?;
@@ -119,7 +123,10 @@ fn file_name(sandbox: &str) -> io::Result<String> {
     if is_sandbox_id(sandbox) {
         Ok(format!("{sandbox}{SUFFIX}"))
     } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{sandbox:?} is not the id of a sandbox")))
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{sandbox:?} is not the id of a sandbox"),
+        ))
     }
 }
 

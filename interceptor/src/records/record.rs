@@ -123,6 +123,9 @@ mod tests {
     #[case("default/-web", false)]
     #[case("../..", false)]
     fn a_pods_name_has_a_namespace(#[case] text: &str, #[case] good: bool) {
-        assert_eq!(text.parse::<PodName>().map(|name| name.to_string()).ok(), good.then(|| text.to_owned()));
+        assert_eq!(
+            text.parse::<PodName>().map(|name| name.to_string()).ok(),
+            good.then(|| text.to_owned())
+        );
     }
 }

@@ -134,6 +134,24 @@ impl From<Result<()>> for Answer {
 
 /// Tests everything.
 pub fn all(bpffs: &Path) -> Vec<Feature> {
+    let mut features = needed(bpffs);
+    features.push(feature("guard", Kind::Guard, Needs::Linux(GUARD.since), guarding()));
+    features.extend(table::acceleration_programs().map(|info| program(Kind::AccelerationProgram, info)));
+    features.extend([
+        program(Kind::UrgentProgram, URGENT),
+        feature(
+            "no known socket map bugs",
+            Kind::KnownBugs,
+            Needs::Release,
+            acceleration::has_no_known_bug(),
+        ),
+        feature("acceleration", Kind::Acceleration, Needs::Test, acceleration::test()),
+    ]);
+    features
+}
+
+/// Tests what every pod needs.
+pub fn needed(bpffs: &Path) -> Vec<Feature> {
     let mut features = vec![
         feature(
             "bpffs",
@@ -152,26 +170,14 @@ pub fn all(bpffs: &Path) -> Vec<Feature> {
     ];
     features.extend(table::programs().map(|info| program(Kind::Program, info)));
     features.push(feature("redirection", Kind::EndToEnd, Needs::Linux("5.18"), redirection()));
-    features.push(feature("guard", Kind::Guard, Needs::Linux(GUARD.since), guarding()));
-    features.extend(table::acceleration_programs().map(|info| program(Kind::AccelerationProgram, info)));
-    features.extend([
-        program(Kind::UrgentProgram, URGENT),
-        feature(
-            "no known socket map bugs",
-            Kind::KnownBugs,
-            Needs::Release,
-            acceleration::has_no_known_bug(),
-        ),
-        feature("acceleration", Kind::Acceleration, Needs::Test, acceleration::test()),
-    ]);
     features
 }
 
 /// What this kernel lacks of what every pod needs.
 pub(crate) fn missing(bpffs: &Path) -> Vec<Missing> {
-    all(bpffs)
+    needed(bpffs)
         .into_iter()
-        .filter(|feature| !feature.kind.is_optional() && matches!(feature.answer, Answer::No(_)))
+        .filter(|feature| matches!(feature.answer, Answer::No(_)))
         .filter_map(|feature| match feature.needs {
             Needs::Linux(since) => Some(Missing { feature: feature.name, since }),
             Needs::Release | Needs::Test => None,

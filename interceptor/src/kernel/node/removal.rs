@@ -18,7 +18,9 @@ const RETIRED: &str = "retired-";
 /// Removes all pins of this version, which has no pod any more. Other versions may have pods.
 pub(crate) fn remove_this_version(bpffs: &Bpffs, lock: &Lock) -> Result<()> {
     let layout = bpffs.layout();
-    let Some(name) = layout.root().file_name().and_then(|name| name.to_str()) else { return Ok(()) };
+    let Some(name) = layout.root().file_name().and_then(|name| name.to_str()) else {
+        return Ok(());
+    };
     retire(bpffs, name)?;
     finish(bpffs, lock).map(drop)
 }

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The daemon's life: lock, adopt, listen, serve, end.
+
+use std::{fs::File, os::fd::OwnedFd, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use interceptor::{
+    Node,
+    records::{Records, RunDirectory},
+};
+use interceptor_wire::SOCKET_NAME;
+use nix::fcntl::{Flock, FlockArg};
+use prometheus_client::registry::Registry;
+use tokio::{
+    runtime,
+    signal::unix::{SignalKind, signal},
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    args::Args, client::client, counters::KernelCounters, enrollments::Enrollments, garbage, health::Health, http,
+    metrics::Metrics, pods::Pods, requests::Requests, server::Server, turns::Turns,
+};
+
+/// How long an agent that is ending may still hold the run directory.
+const PREDECESSOR: Duration = Duration::from_secs(15);
+/// Between two looks at it.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long the first look at the pods of the node may wait for commands that hold its lock.
+const ADOPTION: Duration = Duration::from_secs(60);
+/// How long blocking work may still take at the end.
+const LAST_WORK: Duration = Duration::from_secs(5);
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("Failed to start the event loop")?;
+    let ended = runtime.block_on(live(args));
+    runtime.shutdown_timeout(LAST_WORK);
+    ended
+}
+
+async fn live(args: &Args) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("Failed to wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("Failed to wait for SIGINT")?;
+    let end = async move {
+        tokio::select! {
+            _signal = terminate.recv() => {}
+            _signal = interrupt.recv() => {}
+        }
+        tracing::info!("ending; what pods need stays in force");
+    };
+
+    let run_directory = RunDirectory::create(&args.run_dir)?;
+    let _alone = be_alone(&run_directory).await?;
+    let records = Records::create(&run_directory)?;
+    Node::open(&args.bpffs).context(
+        "Mount a BPF file system with `mount -t bpf -o mode=0700 bpf DIRECTORY`, or name another with --bpffs",
+    )?;
+    let [health_port, metrics_port] = [
+        http::listen(args.health_port, "--health-port").await?,
+        http::listen(args.metrics_port, "--metrics-port").await?,
+    ];
+
+    let mut registry = Registry::default();
+    let metrics = Metrics::new(&mut registry);
+    registry.register_collector(Box::new(KernelCounters::new(args.bpffs.clone())));
+    let (pods, watch) = Pods::new(client(args.kubeconfig.as_deref()).await?, &args.node_name);
+    let health = Health::new(args.bpffs.clone(), pods.clone());
+    let turns = Turns::new(Enrollments::new(&args.bpffs, records));
+
+    adopt(&turns).await?;
+    let server = Server::bind(&args.run_dir.join(SOCKET_NAME))?;
+    health.set_listening();
+    tracing::info!(
+        socket = %args.run_dir.join(SOCKET_NAME).display(),
+        health = %health_port.local_addr()?,
+        metrics = %metrics_port.local_addr()?,
+        "listening"
+    );
+
+    let kernel = health.clone();
+    spawn_blocking(move || kernel.try_kernel());
+    tokio::spawn(watch);
+    tokio::spawn(garbage::collect(turns.clone(), metrics.clone()));
+    tokio::spawn(http::serve_health(health_port, health));
+    tokio::spawn(http::serve_metrics(metrics_port, registry));
+    server.serve(Requests { pods, turns, metrics }, end).await;
+    Ok(())
+}
+
+/// Two agents would remove each other's records. The kernel releases the lock when its holder dies.
+async fn be_alone(run_directory: &RunDirectory) -> Result<Flock<File>> {
+    let path = run_directory.path().display();
+    let directory: OwnedFd = run_directory.try_clone().with_context(|| format!("Failed to open {path}"))?;
+    let deadline = Instant::now() + PREDECESSOR;
+    let mut directory = File::from(directory);
+    loop {
+        directory = match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((directory, nix::Error::EWOULDBLOCK | nix::Error::EINTR)) => directory,
+            Err((_, errno)) => return Err(errno).with_context(|| format!("Failed to lock {path}")),
+        };
+        if Instant::now() >= deadline {
+            bail!("Another agent runs with {path}; end it first, or name another directory with --run-dir");
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Takes over what is enrolled, and re-applies nothing.
+async fn adopt(turns: &Turns) -> Result<()> {
+    let work = turns.take(Instant::now() + ADOPTION, |enrollments| {
+        let collected = enrollments.collect()?;
+        enrollments.adopt().map(|adopted| (collected, adopted))
+    });
+    let adopted = work
+        .await
+        .map_err(|error| anyhow::anyhow!("Failed to take over the pods of this node: {error}"))?;
+    let (collected, adopted) = adopted.context("Failed to take over the pods of this node")?;
+    tracing::info!(pods = adopted.named, collected, "took over the pods that are enrolled");
+    if !adopted.unnamed.is_empty() {
+        tracing::info!(
+            cookies = ?adopted.unnamed,
+            "pods without a record are enrolled, by somebody else; they are left alone"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Enrolling and unenrolling by the sandboxes of the runtime. State is keyed by sandbox, because a pod whose sandbox
+//! died gets another one with the same cgroup, and the end of the old one may be told after the begin of the new one.
+//! Everything here blocks.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context as _;
+use interceptor::{
+    EnrollError, Enrolled, Netns, Node, Pod, Wanted,
+    records::{PodName, Record, Records},
+};
+use interceptor_wire::Attachment;
+
+/// How long to wait for the lock of the node, which commands take as well.
+const LOCK: Duration = Duration::from_secs(5);
+
+/// The enrollments of this node, with their records.
+#[derive(Debug)]
+pub(crate) struct Enrollments {
+    bpffs: PathBuf,
+    records: Records,
+}
+
+/// What there is after a start.
+#[derive(Debug)]
+pub(crate) struct Adopted {
+    pub(crate) named: usize,
+    /// Cookies of pods that somebody else enrolled.
+    pub(crate) unnamed: Vec<u64>,
+}
+
+/// Whether a pod is enrolled.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Complete,
+    /// These programs are not attached.
+    Missing(Vec<&'static str>),
+    Absent,
+}
+
+impl Enrollments {
+    pub(crate) fn new(bpffs: &Path, records: Records) -> Self {
+        Self { bpffs: bpffs.to_path_buf(), records }
+    }
+
+    /// Every time anew, because the file system may have been unmounted.
+    pub(crate) fn node(&self) -> Result<Node, EnrollError> {
+        Node::open(&self.bpffs)
+    }
+
+    /// Enrolls a pod. Every other enrollment of its cgroup is ended first: it is of a sandbox that died.
+    ///
+    /// The record is written before, so that a pod that is enrolled when this process is killed has its name.
+    pub(crate) fn enroll(
+        &self,
+        attachment: &Attachment,
+        pod: PodName,
+        (netns, cgroup): (OwnedFd, OwnedFd),
+        wanted: &Wanted,
+    ) -> Result<Enrolled, EnrollError> {
+        let node = self.node()?;
+        let target = Pod::from_fds(netns, cgroup)?;
+        let record = record(attachment, pod, &target, wanted)?;
+        self.end_others(&node, &record)?;
+        self.records.write(&record)?;
+        let enrolled = node.enroll(&target, wanted, LOCK);
+        if enrolled.is_err() && !is_enrolled(&node, record.netns_cookie) {
+            self.forget(&record.sandbox);
+        }
+        enrolled
+    }
+
+    /// Ends the enrollment of a sandbox. Returns whether there was one.
+    pub(crate) fn end(&self, attachment: &Attachment, netns: Option<OwnedFd>) -> Result<bool, EnrollError> {
+        let node = self.node()?;
+        let sandbox = attachment.container_id.as_str();
+        let records = self.read();
+        let own = records.iter().find(|record| record.sandbox == sandbox);
+        if own.is_some_and(|record| record.interface != attachment.ifname.as_str()) {
+            return Ok(false); // another interface of the sandbox ends
+        }
+        let mut cookies: BTreeSet<u64> = own.iter().map(|record| record.netns_cookie).collect();
+        // Of a sandbox without a record, as of one that ran `interceptor enroll` itself.
+        cookies.extend(netns.and_then(|netns| Netns::from_fd(netns).ok()).map(|netns| netns.cookie()));
+        let is_of_another = |cookie: &u64| {
+            let others = records.iter().filter(|record| record.sandbox != sandbox);
+            others.map(|record| record.netns_cookie).any(|other| other == *cookie)
+        };
+        cookies.retain(|cookie| !is_of_another(cookie));
+        let mut existed = false;
+        for cookie in cookies {
+            existed |= node.unenroll_cookie(cookie, LOCK)?;
+        }
+        self.forget(sandbox);
+        Ok(existed)
+    }
+
+    /// Whether the pod with this network namespace is enrolled, and completely.
+    pub(crate) fn state(&self, netns: OwnedFd) -> Result<State, EnrollError> {
+        let cookie = Netns::from_fd(netns)?.cookie();
+        let pods = self.node()?.status()?;
+        Ok(match pods.into_iter().find(|pod| pod.netns_cookie == cookie) {
+            None => State::Absent,
+            Some(pod) if pod.missing.is_empty() => State::Complete,
+            Some(pod) => State::Missing(pod.missing),
+        })
+    }
+
+    /// Removes what belongs to network namespaces that are gone. Returns how many pods there were.
+    pub(crate) fn collect(&self) -> Result<usize, EnrollError> {
+        let node = self.node()?;
+        let gone = node.collect_garbage(LOCK)?.len();
+        self.adopt_from(&node)?;
+        Ok(gone)
+    }
+
+    /// Matches what is enrolled with the records. Removes records of pods that are not enrolled, and changes no
+    /// enrollment.
+    pub(crate) fn adopt(&self) -> Result<Adopted, EnrollError> {
+        self.adopt_from(&self.node()?)
+    }
+
+    fn adopt_from(&self, node: &Node) -> Result<Adopted, EnrollError> {
+        let enrolled = node.enrollments()?;
+        let mut unnamed: HashMap<u64, u64> = enrolled
+            .iter()
+            .map(|(cookie, enrollment)| (*cookie, enrollment.netns_inode))
+            .collect();
+        let mut named = 0;
+        for record in self.read() {
+            let of_record = unnamed.get(&record.netns_cookie).copied();
+            if of_record.is_some_and(|inode| record.is_of(record.netns_cookie, inode)) {
+                unnamed.remove(&record.netns_cookie);
+                named += 1;
+            } else {
+                tracing::debug!(sandbox = record.sandbox, pod = %record.pod, "forgetting a pod that is not enrolled");
+                self.forget(&record.sandbox);
+            }
+        }
+        let mut unnamed: Vec<u64> = unnamed.into_keys().collect();
+        unnamed.sort_unstable();
+        Ok(Adopted { named, unnamed })
+    }
+
+    fn end_others(&self, node: &Node, new: &Record) -> Result<(), EnrollError> {
+        let others = node
+            .enrollments()?
+            .into_iter()
+            .filter(|(cookie, enrollment)| enrollment.cgroup_id == new.cgroup_id && *cookie != new.netns_cookie);
+        let old: BTreeSet<u64> = others.map(|(cookie, _)| cookie).collect();
+        for cookie in &old {
+            tracing::info!(
+                pod = %new.pod, cookie, new = new.netns_cookie,
+                "ending the enrollment of the pod's previous sandbox"
+            );
+            node.unenroll_cookie(*cookie, LOCK)?;
+        }
+        for record in self.read().iter().filter(|record| old.contains(&record.netns_cookie)) {
+            self.forget(&record.sandbox);
+        }
+        Ok(())
+    }
+
+    /// The records. What is no record is logged and left alone.
+    fn read(&self) -> Vec<Record> {
+        match self.records.read() {
+            Ok((records, unreadable)) => {
+                for file in unreadable {
+                    tracing::warn!("{} is no record of a pod: {:#}", file.path.display(), file.error);
+                }
+                records
+            }
+            Err(error) => {
+                tracing::warn!("{error:#}");
+                Vec::new()
+            }
+        }
+    }
+
+    /// A record that stays is no harm: it names no pod that is enrolled.
+    fn forget(&self, sandbox: &str) {
+        if let Err(error) = self.records.remove(sandbox) {
+            tracing::warn!("{error:#}");
+        }
+    }
+}
+
+fn is_enrolled(node: &Node, cookie: u64) -> bool {
+    node.enrollments()
+        .is_ok_and(|pods| pods.iter().any(|(enrolled, _)| *enrolled == cookie))
+}
+
+fn record(attachment: &Attachment, pod: PodName, target: &Pod, wanted: &Wanted) -> Result<Record, EnrollError> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(Record {
+        version: Record::VERSION,
+        sandbox: attachment.container_id.to_string(),
+        interface: attachment.ifname.to_string(),
+        pod,
+        uid: attachment.pod.as_ref().and_then(|pod| Some(pod.uid.as_ref()?.to_string())),
+        netns_cookie: target.netns().cookie(),
+        netns_inode: target.netns().inode(),
+        netns_path: attachment.netns_path.clone(),
+        cgroup_id: target.cgroup().id(),
+        cgroup_path: attachment.cgroup_path.clone(),
+        settings: settings(wanted)?,
+        since: since.as_secs(),
+    })
+}
+
+/// As `interceptor enroll` prints them.
+fn settings(wanted: &Wanted) -> Result<BTreeMap<String, String>, EnrollError> {
+    let value = serde_json::to_value(wanted.config()).context("Failed to write the configuration of a pod")?;
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => text.clone(),
+        value => value.to_string(),
+    };
+    let settings = value.as_object().into_iter().flatten();
+    Ok(settings.map(|(name, value)| (name.clone(), text(value))).collect())
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What kubelet and Prometheus ask: `/healthz` and `/readyz` at one port, `/metrics` at another. Nothing here changes
+//! anything.
+
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
+use prometheus_client::registry::Registry;
+use tokio::{net::TcpListener, task::spawn_blocking};
+
+use crate::health::Health;
+
+/// The format of the metrics
+/// ([OpenMetrics](https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md)).
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Listens at a port of all addresses; of IPv4 only, where there is no IPv6.
+pub(crate) async fn listen(port: u16, flag: &str) -> Result<TcpListener> {
+    let all = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    let listener = match TcpListener::bind(all).await {
+        Ok(listener) => Ok(listener),
+        Err(_no_ipv6) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await,
+    };
+    listener.with_context(|| format!("Failed to listen at port {port}; name another with {flag}"))
+}
+
+/// Serves `/healthz` and `/readyz`, forever.
+pub(crate) async fn serve_health(listener: TcpListener, health: Health) {
+    let routes = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .with_state(health);
+    serve(listener, routes).await;
+}
+
+/// Serves `/metrics`, forever.
+pub(crate) async fn serve_metrics(listener: TcpListener, registry: Registry) {
+    let routes = Router::new().route("/metrics", get(metrics)).with_state(Arc::new(registry));
+    serve(listener, routes).await;
+}
+
+async fn serve(listener: TcpListener, routes: Router) {
+    if let Err(error) = axum::serve(listener, routes).await {
+        tracing::error!("Failed to serve HTTP: {error}");
+    }
+}
+
+async fn ready(State(health): State<Health>) -> impl IntoResponse {
+    let obstacles = health.obstacles();
+    if obstacles.is_empty() {
+        (StatusCode::OK, "ok\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", obstacles.join("\n")))
+    }
+}
+
+async fn metrics(State(registry): State<Arc<Registry>>) -> impl IntoResponse {
+    let encoded = spawn_blocking(move || {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).map(|()| text)
+    });
+    match encoded.await {
+        Ok(Ok(text)) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Ok(Err(_)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The log of the daemon, on standard output.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Level, LogArgs};
+
+pub(crate) fn start(LogArgs { log_level, log_json }: &LogArgs) {
+    // The watch of the pods logs its own retries, so that its library need not.
+    let filter = EnvFilter::new(match log_level {
+        Level::Error => "error",
+        Level::Warn => "warn,kube_runtime=off,kube_client=off",
+        Level::Info => "info,kube_runtime=off,kube_client=off",
+        Level::Debug => "debug,hyper=info,hyper_util=info,tower=info,rustls=info",
+    });
+    let builder = tracing_subscriber::fmt()
+        .with_target(false)
+        .with_ansi(false)
+        .with_env_filter(filter);
+    if *log_json {
+        builder.json().flatten_event(true).init();
+    } else {
+        builder.init();
+    }
+}

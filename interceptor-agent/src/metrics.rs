@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What is counted in this process. What is counted in the kernel is in `counters`.
+
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue},
+    metrics::{counter::Counter, family::Family, histogram::Histogram, info::Info},
+    registry::Registry,
+};
+
+/// The metrics, for those who count. Clones count together.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    adds: Family<AddLabels, Counter>,
+    add_seconds: Histogram,
+    closed: Family<ClosedLabels, Counter>,
+    collected: Counter,
+}
+
+/// What became of an ADD.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum AddOutcome {
+    Enrolled,
+    Skipped,
+    Refused,
+}
+
+/// Why a connection got no proper answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum Closed {
+    /// Its peer is not root.
+    Foreign,
+    /// Its peer did not speak, or did not listen.
+    Silent,
+    /// Its message could not be understood.
+    Malformed,
+    /// Too many others wait.
+    TooMany,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AddLabels {
+    outcome: AddOutcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClosedLabels {
+    reason: Closed,
+}
+
+impl Metrics {
+    pub(crate) fn new(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            adds: Family::default(),
+            add_seconds: Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 8.0]),
+            closed: Family::default(),
+            collected: Counter::default(),
+        };
+        for outcome in [AddOutcome::Enrolled, AddOutcome::Skipped, AddOutcome::Refused] {
+            drop(metrics.adds.get_or_create(&AddLabels { outcome }));
+        }
+        for reason in [Closed::Foreign, Closed::Silent, Closed::Malformed, Closed::TooMany] {
+            drop(metrics.closed.get_or_create(&ClosedLabels { reason }));
+        }
+        registry.register("interceptor_adds", "ADD requests of the plugin", metrics.adds.clone());
+        registry.register(
+            "interceptor_add_seconds",
+            "Seconds from an ADD request to its answer",
+            metrics.add_seconds.clone(),
+        );
+        registry.register(
+            "interceptor_refused_connections",
+            "Connections to the agent's socket without a proper answer",
+            metrics.closed.clone(),
+        );
+        registry.register(
+            "interceptor_gc",
+            "Pods that were collected because their network namespace was gone",
+            metrics.collected.clone(),
+        );
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("interceptor_build", "The build of this agent", build);
+        metrics
+    }
+
+    pub(crate) fn added(&self, outcome: AddOutcome, took: Duration) {
+        self.adds.get_or_create(&AddLabels { outcome }).inc();
+        self.add_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn closed(&self, reason: Closed) {
+        self.closed.get_or_create(&ClosedLabels { reason }).inc();
+    }
+
+    pub(crate) fn collected(&self, pods: usize) {
+        self.collected.inc_by(pods as u64);
+    }
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What each verb of the plugin does. It knows no socket.
+
+use std::{os::fd::OwnedFd, time::Duration};
+
+use interceptor::{EnrollError, Enrolled, Wanted};
+use interceptor_config::kubernetes::{Decision, Pod, decide};
+use interceptor_wire::{Answer, Attachment, Descriptors, Did, Received, Request};
+use tokio::time::Instant;
+
+use crate::{
+    answers::{bad_pod, failed, no_turn, not_found, refused},
+    codes,
+    enrollments::State,
+    metrics::{AddOutcome, Metrics},
+    pods::Pods,
+    turns::{TurnError, Turns},
+};
+
+/// How long a request may wait for its turn. The plugin waits about as long for the answer.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// The same for DEL, which the plugin does not wait long for: it is done all the same.
+const PATIENCE_OF_DEL: Duration = Duration::from_secs(60);
+
+/// What answers requests.
+#[derive(Clone)]
+pub(crate) struct Requests {
+    pub(crate) pods: Pods,
+    pub(crate) turns: Turns,
+    pub(crate) metrics: Metrics,
+}
+
+impl Requests {
+    pub(crate) async fn answer(&self, Received { request, descriptors }: Received) -> Answer {
+        match request {
+            Request::Add(attachment) => self.add(attachment, descriptors).await,
+            Request::Del(attachment) => self.del(attachment, descriptors.netns).await,
+            Request::Check(attachment) => self.check(attachment, descriptors.netns).await,
+            Request::Status => self.status().await,
+            Request::Gc { valid: _ } => self.gc().await,
+        }
+    }
+
+    async fn add(&self, attachment: Attachment, descriptors: Descriptors<OwnedFd>) -> Answer {
+        let start = Instant::now();
+        let (pod, sandbox) = (name(&attachment), attachment.container_id.to_string());
+        let answer = self
+            .try_add(attachment, descriptors, start + PATIENCE)
+            .await
+            .unwrap_or_else(|refusal| refusal);
+        let elapsed = start.elapsed();
+        let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let outcome = match &answer {
+            Answer::Done { did: Did::Skipped, why } => {
+                tracing::info!(pod, sandbox, ms, "skipped: {why}");
+                AddOutcome::Skipped
+            }
+            Answer::Done { .. } => AddOutcome::Enrolled,
+            Answer::Refused { code, msg, .. } => {
+                tracing::warn!(pod, sandbox, ms, code, "refused: {msg}");
+                AddOutcome::Refused
+            }
+        };
+        self.metrics.added(outcome, elapsed);
+        answer
+    }
+
+    async fn try_add(
+        &self,
+        attachment: Attachment,
+        descriptors: Descriptors<OwnedFd>,
+        deadline: Instant,
+    ) -> Result<Answer, Answer> {
+        let wanted = attachment.pod.as_ref().ok_or_else(|| {
+            refused(
+                codes::ENVIRONMENT,
+                "The runtime named no pod (K8S_POD_NAMESPACE and K8S_POD_NAME in CNI_ARGS)",
+            )
+        })?;
+        let pod = self.pods.find(wanted).await.map_err(|error| not_found(&error))?;
+        match decide(&pod).map_err(|faults| bad_pod(&faults))? {
+            Decision::Skip(skip) => Ok(Answer::Done { did: Did::Skipped, why: skip.to_string() }),
+            Decision::Intercept { wanted, warnings } => {
+                let pod = name(&attachment);
+                for warning in warnings.into_iter().chain(wanted.notes()) {
+                    tracing::warn!(pod, "{warning}");
+                }
+                self.enroll(attachment, descriptors, wanted, deadline).await
+            }
+        }
+    }
+
+    async fn enroll(
+        &self,
+        attachment: Attachment,
+        descriptors: Descriptors<OwnedFd>,
+        wanted: Box<Wanted>,
+        deadline: Instant,
+    ) -> Result<Answer, Answer> {
+        let (pod, sandbox) = (name(&attachment), attachment.container_id.to_string());
+        let pod_name = pod
+            .parse()
+            .map_err(|error: &str| refused(codes::ENVIRONMENT, format!("{pod}: {error}")))?;
+        let netns = descriptors
+            .netns
+            .ok_or_else(|| refused(codes::NETWORK_NAMESPACE, "The plugin found no network namespace (CNI_NETNS)"))?;
+        let cgroup = descriptors.cgroup.ok_or_else(|| {
+            refused(
+                codes::FAILED,
+                "The plugin found no cgroup of the pod, and without one the pod is not intercepted",
+            )
+        })?;
+        let work = self.turns.take(deadline, move |enrollments| {
+            enrollments.enroll(&attachment, pod_name, (netns, cgroup), &wanted)
+        });
+        let Enrolled { plan, unknown_interfaces, unguarded } = done(work.await)?;
+        for interface in unknown_interfaces {
+            tracing::warn!(
+                pod,
+                sandbox,
+                "the pod excludes the interface {interface}, which it does not have yet"
+            );
+        }
+        if let Some(why) = unguarded {
+            tracing::warn!(pod, sandbox, "the pod is not guarded, which needs Linux 6.6: {why}");
+        }
+        tracing::info!(pod, sandbox, change = ?plan.change, "enrolled");
+        Ok(Answer::Done { did: Did::Enrolled, why: "the pod has a sidecar".to_owned() })
+    }
+
+    async fn del(&self, attachment: Attachment, netns: Option<OwnedFd>) -> Answer {
+        let (pod, sandbox) = (name(&attachment), attachment.container_id.to_string());
+        let deadline = Instant::now() + PATIENCE_OF_DEL;
+        let work = self
+            .turns
+            .take(deadline, move |enrollments| enrollments.end(&attachment, netns));
+        match done(work.await) {
+            Ok(existed) => {
+                if existed {
+                    tracing::info!(pod, sandbox, "unenrolled");
+                }
+                let why = if existed { "the pod was enrolled" } else { "the pod was not enrolled" };
+                Answer::Done { did: Did::Unenrolled, why: why.to_owned() }
+            }
+            Err(refusal) => {
+                tracing::warn!(
+                    pod,
+                    sandbox,
+                    "Failed to unenroll a pod; it is collected when it is gone: {refusal:?}"
+                );
+                refusal
+            }
+        }
+    }
+
+    async fn check(&self, attachment: Attachment, netns: Option<OwnedFd>) -> Answer {
+        self.try_check(attachment, netns).await.unwrap_or_else(|refusal| refusal)
+    }
+
+    async fn try_check(&self, attachment: Attachment, netns: Option<OwnedFd>) -> Result<Answer, Answer> {
+        let checked = |why: &str| Ok(Answer::Done { did: Did::Checked, why: why.to_owned() });
+        let wanted = attachment
+            .pod
+            .as_ref()
+            .ok_or_else(|| refused(codes::ENVIRONMENT, "The runtime named no pod in CNI_ARGS"))?;
+        let pod = self.pods.find(wanted).await.map_err(|error| not_found(&error))?;
+        let is_wanted = wants_interception(&pod)?;
+        let netns = netns.ok_or_else(|| refused(codes::NETWORK_NAMESPACE, "The pod's network namespace is gone"))?;
+        let deadline = Instant::now() + PATIENCE;
+        let state = done(self.turns.take(deadline, move |enrollments| enrollments.state(netns)).await)?;
+        match (is_wanted, state) {
+            (true, State::Complete) => checked("the pod is enrolled"),
+            (false, _) => checked("the pod needs no interception"),
+            (true, State::Absent) => Err(refused(
+                codes::FAILED,
+                "The pod is not enrolled, and should be; delete it, so that it starts anew",
+            )),
+            (true, State::Missing(programs)) => Err(refused(
+                codes::FAILED,
+                format!(
+                    "The pod is enrolled, and these programs are not attached: {}; delete it, so that it starts anew",
+                    programs.join(", ")
+                ),
+            )),
+        }
+    }
+
+    async fn status(&self) -> Answer {
+        let deadline = Instant::now() + PATIENCE;
+        let opened = self.turns.take(deadline, |enrollments| enrollments.node().map(drop)).await;
+        match done(opened) {
+            Ok(()) => Answer::Done { did: Did::Ready, why: "pods can be enrolled".to_owned() },
+            Err(Answer::Refused { msg, retry, code: _ }) => Answer::Refused { code: codes::NOT_AVAILABLE, msg, retry },
+            Err(answer) => answer,
+        }
+    }
+
+    /// What the runtime lists is not believed: a list that forgets a pod, such as that of another network of this
+    /// node, would end the interception of a running pod. A network namespace that is gone is a fact.
+    async fn gc(&self) -> Answer {
+        let deadline = Instant::now() + PATIENCE_OF_DEL;
+        match done(self.turns.take(deadline, |enrollments| enrollments.collect()).await) {
+            Ok(collected) => {
+                self.metrics.collected(collected);
+                Answer::Done { did: Did::Collected, why: format!("{collected} pods were gone") }
+            }
+            Err(refusal) => refusal,
+        }
+    }
+}
+
+fn wants_interception(pod: &Pod) -> Result<bool, Answer> {
+    let decision = decide(pod).map_err(|faults| bad_pod(&faults))?;
+    Ok(matches!(decision, Decision::Intercept { .. }))
+}
+
+fn done<T>(result: Result<Result<T, EnrollError>, TurnError>) -> Result<T, Answer> {
+    result.map_err(|error| no_turn(&error))?.map_err(|error| failed(&error))
+}
+
+/// For the log.
+fn name(attachment: &Attachment) -> String {
+    let pod = attachment.pod.as_ref();
+    pod.map_or_else(|| "unnamed".to_owned(), |pod| format!("{}/{}", pod.namespace, pod.name))
+}
