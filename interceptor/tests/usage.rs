@@ -22,6 +22,8 @@ use rstest::rstest;
 #[case::no_bpffs(
     &["status", "--bpffs", "/nonexistent"], 1, "name a mounted BPF file system with --bpffs; the default is /sys/fs/bpf"
 )]
+#[case::pod_without_namespace(&["status", "--pod", "web-0"], 2, "write NAMESPACE/NAME, such as default/web-0")]
+#[case::pod_and_netns(&["unenroll", "--pod", "a/b", "--netns", "/x"], 2, "cannot be used with")]
 #[case::output_as_ports(&["explain", "-o", "json", "10.1.2.3:443"], 64, "for output use -O json")]
 #[case::refused_configuration(&["render", "iptables", "-i", "10.0.0.0"], 64, "10.0.0.0/32")]
 #[case::refused_configuration_of_a_pod(&["enroll", "-i", "10.0.0.0"], 64, "10.0.0.0/32")]

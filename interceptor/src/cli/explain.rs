@@ -20,8 +20,9 @@ use serde::Serialize;
 use super::{
     bpffs::BpffsFlag,
     output::{self, Format},
+    pods::RunDirFlag,
 };
-use crate::{Netns, SystemAccounts, named_file};
+use crate::{Netns, SystemAccounts, named_file, records::PodName};
 use interceptor_config::{
     CompiledPolicy, IdMap, IdMaps, InterfaceFacts, IstioConfig, NumberRange, PodFacts, ResolvConf, Setting, Sources,
     compile,
@@ -30,12 +31,13 @@ use interceptor_config::{
 
 /// Show what happens to a connection, and which rule decides
 ///
-/// With --netns, the policy that is in force in the pod decides. Without --netns, the flags of istio-iptables that
+/// With --netns or --pod, the policy that is in force in the pod decides. Without, the flags of istio-iptables that
 /// are given here decide, and no privilege is needed.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   interceptor explain --netns /run/netns/web --uid 1000 10.1.2.3:443
+  interceptor explain --pod default/web-0 --uid 1000 10.1.2.3:443
   interceptor explain --netns /run/netns/web --inbound --source 10.1.2.3 10.1.0.5:8080
   interceptor explain -i '*' -x 10.96.0.0/12 --pod-ip 10.1.0.5 10.96.0.1:443")]
 pub(super) struct ExplainArgs {
@@ -46,6 +48,10 @@ pub(super) struct ExplainArgs {
     /// Network namespace of an enrolled pod
     #[arg(long, value_name = "PATH")]
     netns: Option<PathBuf>,
+
+    /// Pod that the node agent enrolled, by its name in Kubernetes
+    #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with_all = ["netns", "pod_ip"])]
+    pod: Option<PodName>,
 
     /// User ID that makes the socket, as seen in the pod
     #[arg(long, default_value_t = 1000)]
@@ -96,6 +102,9 @@ pub(super) struct ExplainArgs {
     bpffs: BpffsFlag,
 
     #[command(flatten)]
+    run_dir: RunDirFlag,
+
+    #[command(flatten)]
     settings: FlagArgs<VerdictFlags>,
 }
 
@@ -124,11 +133,12 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
 }
 
 fn explain(args: &ExplainArgs) -> Result<ExitCode> {
-    let (policy, ids, interfaces) = if let Some(path) = &args.netns {
+    let (policy, ids, interfaces) = if let Some(netns) = netns(args)? {
         if !args.settings.flags.is_empty() {
-            bail!("--netns reads the policy from the pod; it cannot be combined with flags of istio-iptables");
+            bail!(
+                "--netns and --pod read the policy from the pod; they cannot be combined with flags of istio-iptables"
+            );
         }
-        let netns = Netns::open(path)?;
         let policy = args.bpffs.open()?.policy(&netns)?;
         (policy, netns.id_maps()?, netns.facts()?.interfaces)
     } else {
@@ -152,6 +162,15 @@ fn explain(args: &ExplainArgs) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The network namespace of the pod that is named, if one is.
+fn netns(args: &ExplainArgs) -> Result<Option<Netns>> {
+    Ok(match (&args.netns, &args.pod) {
+        (Some(path), _) => Some(Netns::open(path)?),
+        (None, Some(pod)) => Some(args.run_dir.netns(&args.bpffs.open()?, pod)?),
+        (None, None) => None,
+    })
 }
 
 fn policy_from_flags(args: &ExplainArgs, interfaces: &[InterfaceFacts]) -> Result<CompiledPolicy> {

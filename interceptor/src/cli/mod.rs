@@ -10,7 +10,9 @@ mod exit;
 mod explain;
 mod log;
 mod output;
+mod pods;
 mod render;
+mod sibling;
 mod status;
 #[cfg(feature = "kernel-log")]
 mod trace;
@@ -50,6 +52,9 @@ enum Command {
     Explain(Box<explain::ExplainArgs>),
     Render(render::RenderArgs),
     Check(check::CheckArgs),
+    /// Enroll the pods of a Kubernetes node when the CNI plugin asks for it
+    #[command(disable_help_flag = true)]
+    Agent(sibling::SiblingArgs),
     #[cfg(feature = "kernel-log")]
     Trace(trace::TraceArgs),
 }
@@ -69,6 +74,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Agent(args) => sibling::run("agent", &args),
         #[cfg(feature = "kernel-log")]
         Command::Trace(args) => trace::run(&args),
     };

@@ -19,6 +19,11 @@ use serde::Serialize;
 use super::{
     bpffs::BpffsFlag,
     output::{self, Format},
+    pods::RunDirFlag,
+};
+use crate::{
+    EnrollError,
+    records::{PodName, Record},
 };
 
 /// Where `ip netns` keeps names of network namespaces.
@@ -29,6 +34,7 @@ const NAMED_NAMESPACES: &str = "/run/netns";
 #[command(after_help = "\
 Examples:
   interceptor status
+  interceptor status --pod default/web-0
   interceptor status --output json")]
 pub(super) struct StatusArgs {
     /// Format of the output
@@ -42,13 +48,24 @@ pub(super) struct StatusArgs {
     )]
     output: Format,
 
+    /// This pod alone, by its name in Kubernetes
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pod: Option<PodName>,
+
     #[command(flatten)]
     bpffs: BpffsFlag,
+
+    #[command(flatten)]
+    run_dir: RunDirFlag,
 }
 
 /// A pod, as `--output json` prints it.
 #[derive(Debug, Serialize)]
 struct PodStatus {
+    /// Its name in Kubernetes, if the node agent enrolled it.
+    pod: Option<PodName>,
+    uid: Option<String>,
+    sandbox: Option<String>,
     /// The path of its network namespace, if it has a name.
     netns: Option<PathBuf>,
     netns_cookie: u64,
@@ -74,7 +91,15 @@ struct PodStatus {
 }
 
 pub(super) fn run(args: &StatusArgs) -> Result<ExitCode> {
-    let pods: Vec<PodStatus> = args.bpffs.open()?.status()?.iter().map(PodStatus::of).collect();
+    let records = read_records(args)?;
+    let pods = args.bpffs.open()?.status()?;
+    let mut pods: Vec<PodStatus> = pods.iter().map(|pod| PodStatus::of(pod, &records)).collect();
+    if let Some(name) = &args.pod {
+        pods.retain(|pod| pod.pod.as_ref() == Some(name));
+        if pods.is_empty() {
+            return Err(EnrollError::NotEnrolled { name: format!("The pod {name}") }.into());
+        }
+    }
     match args.output {
         Format::Json => output::json(&pods)?,
         Format::Text if pods.is_empty() => output::text("No pod is enrolled")?,
@@ -83,8 +108,19 @@ pub(super) fn run(args: &StatusArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Without names there is a status too, unless a name was asked for.
+fn read_records(args: &StatusArgs) -> Result<Vec<Record>> {
+    match args.run_dir.read() {
+        Err(error) if args.pod.is_none() => {
+            output::warning(format_args!("The names of pods are not known: {error:#}"));
+            Ok(Vec::new())
+        }
+        records => records,
+    }
+}
+
 impl PodStatus {
-    fn of(pod: &crate::PodStatus) -> Self {
+    fn of(pod: &crate::PodStatus, records: &[Record]) -> Self {
         let crate::PodStatus {
             netns_cookie,
             enrollment,
@@ -97,7 +133,13 @@ impl PodStatus {
             counters,
         } = pod;
         let policy = &enrollment.policy;
+        let record = records
+            .iter()
+            .find(|record| record.is_of(*netns_cookie, enrollment.netns_inode));
         Self {
+            pod: record.map(|record| record.pod.clone()),
+            uid: record.and_then(|record| record.uid.clone()),
+            sandbox: record.map(|record| record.sandbox.clone()),
             netns: alive.then(|| path_of(enrollment.netns_inode)).flatten(),
             netns_cookie: *netns_cookie,
             netns_inode: enrollment.netns_inode,
@@ -145,6 +187,9 @@ fn path_of(inode: u64) -> Option<PathBuf> {
 /// What `--output text` prints for a pod, without a line break at its end.
 fn text(pod: &PodStatus) -> String {
     let PodStatus {
+        pod,
+        uid: _,
+        sandbox: _,
         netns,
         netns_cookie: _,
         netns_inode,
@@ -167,6 +212,7 @@ fn text(pod: &PodStatus) -> String {
         Some(path) => path.display().to_string(),
         None => format!("net:[{netns_inode}]"),
     };
+    let name = pod.as_ref().map_or_else(|| name.clone(), |pod| format!("{pod} ({name})"));
     let gone = if *alive { "" } else { " (gone; the next run removes the pod)" };
     let cgroup = cgroup.as_ref().map_or_else(
         || "gone, or not visible from here".to_owned(),

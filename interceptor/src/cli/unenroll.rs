@@ -6,8 +6,8 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::Args;
 
-use super::{enroll::NodeArgs, output};
-use crate::Netns;
+use super::{enroll::NodeArgs, output, pods::RunDirFlag};
+use crate::{Netns, records::PodName};
 
 /// Unenroll a pod, or all pods
 ///
@@ -16,6 +16,7 @@ use crate::Netns;
 #[command(after_help = "\
 Examples:
   interceptor unenroll --netns /run/netns/web
+  interceptor unenroll --pod default/web-0
   interceptor unenroll --all
 
 clean and istio-clean-iptables are other names of this command.
@@ -27,6 +28,9 @@ pub(super) struct UnenrollArgs {
 
     #[command(flatten)]
     node: NodeArgs,
+
+    #[command(flatten)]
+    run_dir: RunDirFlag,
 }
 
 #[derive(Args, Debug)]
@@ -36,16 +40,27 @@ struct Which {
     #[arg(long, value_name = "PATH", default_value = "/proc/self/ns/net")]
     netns: PathBuf,
 
+    /// Pod that the node agent enrolled, by its name in Kubernetes
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pod: Option<PodName>,
+
     /// Every pod of the node, and everything that any version has pinned
     #[arg(long)]
     all: bool,
 }
 
 pub(super) fn run(args: &UnenrollArgs) -> Result<ExitCode> {
-    let UnenrollArgs { which: Which { netns, all }, node } = args;
+    let UnenrollArgs { which: Which { netns, pod, all }, node, run_dir } = args;
     let wait = node.wait();
     let (existed, what) = if *all {
         (node.open()?.unenroll_all(wait)?, "every pod".to_owned())
+    } else if let Some(pod) = pod {
+        let node = node.open()?;
+        let mut existed = false;
+        for record in run_dir.of_enrolled(&node, pod)? {
+            existed |= node.unenroll_cookie(record.netns_cookie, wait)?;
+        }
+        (existed, format!("the pod {pod}"))
     } else {
         let netns = Netns::open(netns)?;
         (node.open()?.unenroll(&netns, wait)?, netns.name().to_owned())

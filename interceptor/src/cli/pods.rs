@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Pods by their names in Kubernetes, as the node agent has recorded them. It changes nothing, and needs neither the
+//! agent nor an API server.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use super::output;
+use crate::{
+    EnrollError, Netns, Node,
+    records::{PodName, RUN_DIRECTORY, Record, Records},
+};
+
+/// Where the node agent has its records.
+#[derive(Args, Debug)]
+pub(super) struct RunDirFlag {
+    /// Where the node agent keeps the names of pods
+    #[arg(long, value_name = "DIR", default_value = RUN_DIRECTORY)]
+    run_dir: PathBuf,
+}
+
+impl RunDirFlag {
+    /// All records. Records that cannot be read are warned of.
+    pub(super) fn read(&self) -> Result<Vec<Record>> {
+        let Some(records) = Records::open(&self.run_dir)? else {
+            return Ok(Vec::new());
+        };
+        let (records, unreadable) = records.read()?;
+        for file in unreadable {
+            output::warning(format_args!("{} is no record of a pod: {:#}", file.path.display(), file.error));
+        }
+        Ok(records)
+    }
+
+    /// The records of a pod that are of enrolled pods. A pod whose sandbox has just been replaced has two.
+    pub(super) fn of_enrolled(&self, node: &Node, pod: &PodName) -> Result<Vec<Record>> {
+        let enrolled = node.enrollments()?;
+        let is_enrolled = |record: &Record| {
+            let mut enrollments = enrolled.iter();
+            enrollments.any(|(cookie, enrollment)| record.is_of(*cookie, enrollment.netns_inode))
+        };
+        let mut records = self.read()?;
+        records.retain(|record| record.pod == *pod && is_enrolled(record));
+        if records.is_empty() {
+            return Err(EnrollError::NotEnrolled { name: format!("The pod {pod}") }.into());
+        }
+        records.sort_by_key(|record| record.since);
+        Ok(records)
+    }
+
+    /// The network namespace of an enrolled pod; of two, the one that was enrolled last.
+    pub(super) fn netns(&self, node: &Node, pod: &PodName) -> Result<Netns> {
+        let record = self.of_enrolled(node, pod)?.pop().context("The pod has no record")?;
+        let named = record.netns_path.iter().map(PathBuf::from);
+        let others = entries(Path::new("/run/netns"));
+        let processes = entries(Path::new("/proc")).map(|process| process.join("ns/net"));
+        for path in named.chain(others).chain(processes) {
+            if is_inode(&path, record.netns_inode)
+                && let Ok(netns) = Netns::open(&path)
+                && netns.cookie() == record.netns_cookie
+            {
+                return Ok(netns);
+            }
+        }
+        bail!(
+            "Failed to find the network namespace of the pod {pod}: net:[{}] has no name that is visible here, and no \
+             process; run this on the node itself",
+            record.netns_inode
+        )
+    }
+}
+
+fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+}
+
+/// Opening what is no namespace could wait, so it is looked at first.
+fn is_inode(path: &Path, inode: u64) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    fs::metadata(path).is_ok_and(|file| file.ino() == inode)
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Commands that are programs of their own, so that this one stays small: `interceptor agent` is `interceptor-agent`,
+//! beside this program and of its version.
+
+use std::{
+    ffi::OsString,
+    io::ErrorKind,
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Everything after the name of the command is for the other program to read.
+#[derive(Args, Debug)]
+pub(super) struct SiblingArgs {
+    /// Arguments; --help lists them
+    #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Replaces this process by `interceptor-<command>`. Returns only if that fails.
+pub(super) fn run(command: &str, SiblingArgs { arguments }: &SiblingArgs) -> Result<ExitCode> {
+    let own = std::env::current_exe().context("Failed to find this program")?;
+    let path = own.with_file_name(format!("interceptor-{command}"));
+    expect_own_version(&path)?;
+    let error = Command::new(&path).args(arguments).exec();
+    Err(error).with_context(|| format!("Failed to start {}", path.display()))
+}
+
+fn expect_own_version(path: &Path) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().display();
+    let asked = match Command::new(path).arg("--version").output() {
+        Ok(asked) => asked,
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(
+            "{} is missing. This command is a program of its own; put {name} of version {VERSION} beside this one. \
+             From the source, `cargo build --release --package {name}` makes it",
+            path.display()
+        ),
+        Err(error) => return Err(error).with_context(|| format!("Failed to start {}", path.display())),
+    };
+    let said = String::from_utf8_lossy(&asked.stdout);
+    match said.lines().next().and_then(|line| line.split_once(' ')) {
+        Some((program, VERSION)) if name.to_string() == program => Ok(()),
+        Some((program, version)) if name.to_string() == program => bail!(
+            "{} is of version {}, and this program of version {VERSION}; put both of one release beside each other",
+            path.display(),
+            version.escape_debug()
+        ),
+        _ => bail!("{} does not say its version (--version); is it {name}?", path.display()),
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Commands that are programs of their own: found beside this program, and only of its version.
+
+use std::{fs, path::Path, process::Command};
+
+use rstest::rstest;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// `interceptor agent --some-flag`, started in `folder`.
+fn run(folder: &Path) -> (Option<i32>, String) {
+    let program = folder.join("interceptor");
+    let own = env!("CARGO_BIN_EXE_interceptor");
+    fs::hard_link(own, &program)
+        .or_else(|_other_disk| fs::copy(own, &program).map(drop))
+        .expect("a second name");
+    let run = Command::new(&program)
+        .args(["agent", "--some-flag"])
+        .output()
+        .expect("run interceptor");
+    (
+        run.status.code(),
+        String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned(),
+    )
+}
+
+/// A program that says `says` when it is asked for its version, and otherwise its arguments. Another process writes it:
+/// what this one has open for writing, no process can run.
+fn make_agent(folder: &Path, says: &str) {
+    let script = format!("#!/bin/sh\n[ \"$1\" = --version ] && echo '{says}' || echo \"arguments: $*\"");
+    let write = "printf '%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\"";
+    let path = folder.join("interceptor-agent");
+    let status = Command::new("sh")
+        .arg("-c")
+        .arg(write)
+        .arg(&path)
+        .arg(script)
+        .status()
+        .expect("run sh");
+    assert!(status.success());
+}
+
+#[test]
+fn the_program_gets_the_arguments() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    make_agent(folder.path(), &format!("interceptor-agent {VERSION}"));
+    assert_eq!(run(folder.path()), (Some(0), "arguments: --some-flag\n".to_owned()));
+}
+
+#[rstest]
+#[case::another_version("interceptor-agent 0.0.9", "is of version 0.0.9, and this program of version")]
+#[case::another_program("nginx 0.1.0", "does not say its version")]
+#[case::nothing("", "does not say its version")]
+fn a_program_of_another_version_is_not_started(#[case] says: &str, #[case] error: &str) {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    make_agent(folder.path(), says);
+    let (code, output) = run(folder.path());
+    assert_eq!(code, Some(1), "{output}");
+    assert!(output.contains(error) && !output.contains("arguments:"), "{output}");
+}
+
+#[test]
+fn where_the_program_is_missing_it_is_said_where_to_get_it() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let (code, output) = run(folder.path());
+    assert_eq!(code, Some(1), "{output}");
+    assert!(
+        output.contains("interceptor-agent is missing") && output.contains("cargo build --release"),
+        "{output}"
+    );
+}
