@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
     metrics::{counter::Counter, family::Family, histogram::Histogram, info::Info},
     registry::Registry,
 };
@@ -12,14 +11,14 @@ use prometheus_client::{
 /// The metrics, for those who count. Clones count together.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
-    adds: Family<AddLabels, Counter>,
+    adds: Family<Label, Counter>,
     add_seconds: Histogram,
-    closed: Family<ClosedLabels, Counter>,
+    closed: Family<Label, Counter>,
     collected: Counter,
 }
 
 /// What became of an ADD.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AddOutcome {
     Enrolled,
     Skipped,
@@ -27,7 +26,7 @@ pub(crate) enum AddOutcome {
 }
 
 /// Why a connection got no proper answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Closed {
     /// Its peer is not root.
     Foreign,
@@ -39,14 +38,34 @@ pub(crate) enum Closed {
     TooMany,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AddLabels {
-    outcome: AddOutcome,
+/// One label and its value.
+type Label = [(&'static str, &'static str); 1];
+
+impl AddOutcome {
+    const ALL: [Self; 3] = [Self::Enrolled, Self::Skipped, Self::Refused];
+
+    const fn label(self) -> Label {
+        let value = match self {
+            Self::Enrolled => "enrolled",
+            Self::Skipped => "skipped",
+            Self::Refused => "refused",
+        };
+        [("outcome", value)]
+    }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ClosedLabels {
-    reason: Closed,
+impl Closed {
+    const ALL: [Self; 4] = [Self::Foreign, Self::Silent, Self::Malformed, Self::TooMany];
+
+    const fn label(self) -> Label {
+        let value = match self {
+            Self::Foreign => "foreign",
+            Self::Silent => "silent",
+            Self::Malformed => "malformed",
+            Self::TooMany => "too_many",
+        };
+        [("reason", value)]
+    }
 }
 
 impl Metrics {
@@ -57,11 +76,11 @@ impl Metrics {
             closed: Family::default(),
             collected: Counter::default(),
         };
-        for outcome in [AddOutcome::Enrolled, AddOutcome::Skipped, AddOutcome::Refused] {
-            drop(metrics.adds.get_or_create(&AddLabels { outcome }));
+        for outcome in AddOutcome::ALL {
+            drop(metrics.adds.get_or_create(&outcome.label()));
         }
-        for reason in [Closed::Foreign, Closed::Silent, Closed::Malformed, Closed::TooMany] {
-            drop(metrics.closed.get_or_create(&ClosedLabels { reason }));
+        for reason in Closed::ALL {
+            drop(metrics.closed.get_or_create(&reason.label()));
         }
         registry.register("interceptor_adds", "ADD requests of the plugin", metrics.adds.clone());
         registry.register(
@@ -85,12 +104,12 @@ impl Metrics {
     }
 
     pub(crate) fn added(&self, outcome: AddOutcome, took: Duration) {
-        self.adds.get_or_create(&AddLabels { outcome }).inc();
+        self.adds.get_or_create(&outcome.label()).inc();
         self.add_seconds.observe(took.as_secs_f64());
     }
 
     pub(crate) fn closed(&self, reason: Closed) {
-        self.closed.get_or_create(&ClosedLabels { reason }).inc();
+        self.closed.get_or_create(&reason.label()).inc();
     }
 
     pub(crate) fn collected(&self, pods: usize) {

@@ -10,7 +10,7 @@ use crate::{
     interceptor::Run,
     open_connection::OpenConnection,
     process::Process,
-    records::{Answer, Ready, Report, Tally},
+    records::{Answer, Knocked, Ready, Report, Tally},
     wait::timeout,
 };
 
@@ -77,6 +77,11 @@ impl Launcher {
     /// `interceptor-probe ask FLAGS SERVERS`: asks all of them from one socket, and waits for as many answers.
     pub fn ask(&self, servers: &[&str], flags: &[&str]) -> Vec<Answer> {
         self.answer("ask", flags, servers)
+    }
+
+    /// `interceptor-probe knock SOCKET MESSAGE`: sends a message to a Unix socket, and waits for the answer.
+    pub fn knock(&self, socket: &str, message: &str) -> Knocked {
+        self.answer("knock", &[socket], &[message])
     }
 
     /// `interceptor-probe leave FLAGS HOW TO`: sends a first packet, and then a datagram to `then`. Says what failed.

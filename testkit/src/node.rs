@@ -153,6 +153,18 @@ impl Node {
         command
     }
 
+    /// `interceptor agent ARGUMENTS --bpffs <this node's>`, to be started by the caller.
+    pub fn agent(&self, arguments: &[&str]) -> Command {
+        let program = interceptor::binary().with_file_name("interceptor-agent");
+        assert!(
+            program.is_file(),
+            "there is no {}: run `cargo build --package interceptor-agent`",
+            program.display()
+        );
+        self.bring(&program, "interceptor-agent");
+        self.command(&[&["agent"], arguments].concat())
+    }
+
     /// Every path in this node's bpffs, sorted: what is pinned.
     pub fn pins(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();

@@ -230,3 +230,13 @@ impl Report {
 pub fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
+
+/// What came of a message to a Unix socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Knocked {
+    pub connected: bool,
+    /// Nothing, if the connection was closed.
+    pub answer: String,
+    /// The system call's error, if one ended it.
+    pub error: Option<String>,
+}

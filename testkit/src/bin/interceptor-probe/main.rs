@@ -8,6 +8,7 @@ mod ask;
 mod connect;
 mod datagram;
 mod flood;
+mod knock;
 mod launch;
 mod leave;
 mod mass;
@@ -23,7 +24,8 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    ask::Ask, connect::Connect, datagram::Datagram, flood::Flood, launch::Launch, pair::Pair, serve::Serve, web::Web,
+    ask::Ask, connect::Connect, datagram::Datagram, flood::Flood, knock::Knock, launch::Launch, pair::Pair,
+    serve::Serve, web::Web,
 };
 
 /// Starts a program or a network probe in a namespace, in a cgroup, as a user.
@@ -54,6 +56,8 @@ enum Action {
     Datagram(Datagram),
     /// Asks several servers by UDP from one socket and says who answers
     Ask(Ask),
+    /// Sends a message to a Unix socket of packets and says what is answered
+    Knock(Knock),
     /// Sends the first packet of a connection in ways that may evade redirection
     Leave(leave::Leave),
     /// Says which first packets arrive, until a datagram to port 9 does
@@ -83,6 +87,7 @@ fn main() -> anyhow::Result<()> {
         Action::Flood(flood) => flood.run(&launch),
         Action::Datagram(datagram) => datagram.run(&launch),
         Action::Ask(ask) => ask.run(&launch),
+        Action::Knock(knock) => knock.run(&launch),
         Action::Leave(leave) => leave.run(&launch),
         Action::Watch => watch::run(&launch),
         Action::Serve(serve) => serve.run(&launch),

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! An API server that knows pods only: list, watch and get, as `kube` asks for them. It can be made to fail.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard},
+    thread,
+};
+
+use bytes::Bytes;
+use http_body_util::{
+    Either, Full,
+    channel::{Channel, Sender},
+};
+use hyper::{Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::{
+    net::TcpListener,
+    runtime,
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+};
+
+/// The node whose pods may be asked for.
+pub(crate) const NODE: &str = "node-a";
+
+/// A running API server. It ends with the value.
+pub(crate) struct Api {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    runtime: runtime::Handle,
+    _end: tokio::sync::oneshot::Sender<()>,
+}
+
+#[derive(Default)]
+struct State {
+    pods: BTreeMap<(String, String), Value>,
+    /// Every change, by its resource version.
+    events: Vec<(u64, Value)>,
+    watchers: Vec<UnboundedSender<Value>>,
+    version: u64,
+    is_down: bool,
+    /// Pods that were asked for one by one.
+    gets: usize,
+}
+
+type Body = Either<Full<Bytes>, Channel<Bytes>>;
+
+impl Api {
+    pub(crate) fn start() -> Self {
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let state = Arc::<Mutex<State>>::default();
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let listener = runtime
+            .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+            .expect("listen for HTTP");
+        let (address, handle) = (listener.local_addr().expect("an address"), runtime.handle().clone());
+        let served = Arc::clone(&state);
+        thread::spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serve(listener, served) => {}
+                    _dropped = ended => {}
+                }
+            });
+        });
+        Self { address, state, runtime: handle, _end: end }
+    }
+
+    /// A kubeconfig, which is JSON.
+    pub(crate) fn kubeconfig(&self) -> String {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": {"server": format!("http://{}", self.address)}}],
+            "users": [{"name": "test", "user": {}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "current-context": "test",
+        })
+        .to_string()
+    }
+
+    /// Adds a pod, or replaces it. Watchers are told.
+    pub(crate) fn put(&self, pod: Value) {
+        let mut state = self.state();
+        let name = name_of(&pod);
+        let kind = if state.pods.contains_key(&name) { "MODIFIED" } else { "ADDED" };
+        let pod = state.tell(kind, pod);
+        state.pods.insert(name, pod);
+    }
+
+    /// The same, before any watcher is told: as it is when a pod has just been bound to its node.
+    pub(crate) fn put_quietly(&self, pod: Value) {
+        self.state().pods.insert(name_of(&pod), pod);
+    }
+
+    /// Every connection is closed without an answer, or no longer.
+    pub(crate) fn set_down(&self, is_down: bool) {
+        let mut state = self.state();
+        state.is_down = is_down;
+        state.watchers.clear();
+    }
+
+    /// How many pods were asked for one by one.
+    pub(crate) fn gets(&self) -> usize {
+        self.state().gets
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no handler panicked")
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        // Watches end, so that nothing waits for them.
+        self.set_down(true);
+        let _handle = &self.runtime;
+    }
+}
+
+impl State {
+    fn tell(&mut self, kind: &str, mut pod: Value) -> Value {
+        self.version += 1;
+        pod["metadata"]["resourceVersion"] = self.version.to_string().into();
+        let event = json!({"type": kind, "object": pod});
+        self.events.push((self.version, event.clone()));
+        self.watchers.retain(|watcher| watcher.send(event.clone()).is_ok());
+        pod
+    }
+
+    /// What happened since a version, and what will happen.
+    fn watch(&mut self, since: u64) -> UnboundedReceiver<Value> {
+        let (sender, receiver) = unbounded_channel();
+        for (_, event) in self.events.iter().filter(|(version, _)| *version > since) {
+            sender.send(event.clone()).expect("the receiver is here");
+        }
+        self.watchers.push(sender);
+        receiver
+    }
+}
+
+fn name_of(pod: &Value) -> (String, String) {
+    let text = |key: &str| pod["metadata"][key].as_str().expect("a name").to_owned();
+    (text("namespace"), text("name"))
+}
+
+async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
+    loop {
+        let Ok((stream, _peer)) = listener.accept().await else { continue };
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            let answer = service_fn(move |request| {
+                let answer = answer(&request, &state);
+                async move { answer }
+            });
+            // A client that goes is no concern of ours.
+            http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), answer)
+                .await
+                .unwrap_or_default();
+        });
+    }
+}
+
+fn answer(request: &Request<Incoming>, state: &Arc<Mutex<State>>) -> io::Result<Response<Body>> {
+    let mut locked = state.lock().expect("no handler panicked");
+    if locked.is_down {
+        return Err(io::ErrorKind::ConnectionAborted.into());
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let parameter = |name: &str| {
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next()
+    };
+    let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
+    let (status, body) = match path.as_slice() {
+        ["api", "v1", "pods"] if parameter("fieldSelector") != Some(format!("spec.nodeName%3D{NODE}")) => (
+            StatusCode::BAD_REQUEST,
+            failure(400, "BadRequest", "only the pods of one node may be listed"),
+        ),
+        ["api", "v1", "pods"] if parameter("watch").is_some() => {
+            let since = parameter("resourceVersion")
+                .and_then(|version| version.parse().ok())
+                .unwrap_or_default();
+            let events = locked.watch(since);
+            let (sender, body) = Channel::new(16);
+            tokio::spawn(stream(events, sender));
+            return Ok(Response::new(Either::Right(body)));
+        }
+        ["api", "v1", "pods"] => {
+            let items: Vec<&Value> = locked.pods.values().collect();
+            let list = json!({
+                "apiVersion": "v1", "kind": "PodList", "items": items,
+                "metadata": {"resourceVersion": locked.version.to_string()},
+            });
+            (StatusCode::OK, list)
+        }
+        ["api", "v1", "namespaces", namespace, "pods", name] => {
+            locked.gets += 1;
+            match locked.pods.get(&((*namespace).to_owned(), (*name).to_owned())) {
+                Some(pod) => (StatusCode::OK, pod.clone()),
+                None => (StatusCode::NOT_FOUND, failure(404, "NotFound", "there is no such pod")),
+            }
+        }
+        _ => (StatusCode::NOT_FOUND, failure(404, "NotFound", "there is no such resource")),
+    };
+    let body = Either::Left(Full::from(body.to_string()));
+    let response = Response::builder()
+        .status(status)
+        .header("content-type", "application/json")
+        .body(body);
+    response.map_err(io::Error::other)
+}
+
+fn failure(code: u16, reason: &str, message: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Status", "status": "Failure",
+        "code": code, "reason": reason, "message": message,
+    })
+}
+
+async fn stream(mut events: UnboundedReceiver<Value>, mut body: Sender<Bytes>) {
+    while let Some(event) = events.recv().await {
+        if body.send_data(format!("{event}\n").into()).await.is_err() {
+            return; // nobody watches any more
+        }
+    }
+    let _: Infallible = match body.send_data(Bytes::new()).await {
+        Ok(()) | Err(_) => return,
+    };
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The node agent, beside a small API server: what the CNI plugin asks of it, and what is left when it is killed.
+
+mod api;
+mod enroll;
+mod http;
+mod lab;
+mod lookup;
+mod names;
+mod restart;
+mod sandbox;
+mod sandboxes;
+mod socket;
+mod storm;
