@@ -28,7 +28,7 @@ const PREDECESSOR: Duration = Duration::from_secs(15);
 /// Between two looks at it.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long the first look at the pods of the node may wait for commands that hold its lock.
-const ADOPTION: Duration = Duration::from_secs(60);
+const ADOPTION: Duration = Duration::from_mins(1);
 /// How long blocking work may still take at the end.
 const LAST_WORK: Duration = Duration::from_secs(5);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The command line. Every flag has a variable too, for the manifest of a DaemonSet.
+//! The command line. Every flag has a variable too, for the manifest of a `DaemonSet`.
 
 use std::path::PathBuf;
 

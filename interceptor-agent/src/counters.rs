@@ -61,7 +61,9 @@ impl Seen {
         }
         *of_pods = pods;
         let mut sum = of_ended.clone();
-        of_pods.values().for_each(|counts| add(&mut sum, counts));
+        for counts in of_pods.values() {
+            add(&mut sum, counts);
+        }
         sum
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::{metrics::Metrics, turns::Turns};
+use crate::{enrollments::Enrollments, metrics::Metrics, turns::Turns};
 
 const INTERVAL: Duration = Duration::from_mins(5);
 
@@ -15,7 +15,7 @@ pub(crate) async fn collect(turns: Turns, metrics: Metrics) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let now = ticks.tick().await;
-        match turns.take(now + INTERVAL, |enrollments| enrollments.collect()).await {
+        match turns.take(now + INTERVAL, Enrollments::collect).await {
             Ok(Ok(0)) => {}
             Ok(Ok(pods)) => {
                 metrics.collected(pods);

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{
     answers::{bad_pod, failed, no_turn, not_found, refused},
     codes,
-    enrollments::State,
+    enrollments::{Enrollments, State},
     metrics::{AddOutcome, Metrics},
     pods::Pods,
     turns::{TurnError, Turns},
@@ -20,7 +20,7 @@ use crate::{
 /// How long a request may wait for its turn. The plugin waits about as long for the answer.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// The same for DEL, which the plugin does not wait long for: it is done all the same.
-const PATIENCE_OF_DEL: Duration = Duration::from_secs(60);
+const PATIENCE_OF_DEL: Duration = Duration::from_mins(1);
 
 /// What answers requests.
 #[derive(Clone)]
@@ -199,7 +199,7 @@ impl Requests {
     /// node, would end the interception of a running pod. A network namespace that is gone is a fact.
     async fn gc(&self) -> Answer {
         let deadline = Instant::now() + PATIENCE_OF_DEL;
-        match done(self.turns.take(deadline, |enrollments| enrollments.collect()).await) {
+        match done(self.turns.take(deadline, Enrollments::collect).await) {
             Ok(collected) => {
                 self.metrics.collected(collected);
                 Answer::Done { did: Did::Collected, why: format!("{collected} pods were gone") }

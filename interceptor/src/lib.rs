@@ -25,7 +25,7 @@ pub(crate) use kernel::named_file;
 pub use kernel::{
     check::features::{self, Answer, Feature},
     enroll::plan::{Change, Plan, Step},
-    node::status::PodStatus,
+    node::status::{Counts, PodStatus},
     pod::{cgroup::Cgroup, netns::Netns, tproxy::MarkedRouting},
 };
 pub use node::{Enrolled, Node};

@@ -18,7 +18,7 @@ use crate::{
         node::{
             bpffs::Bpffs,
             pinned::PinnedNode,
-            status::{self, PodStatus},
+            status::{self, Counts, PodStatus},
         },
         pod::{facts, loopback, netns::Netns},
     },
@@ -96,13 +96,13 @@ impl Node {
     }
 
     /// The counters of all enrolled pods, by the cookies of their network namespaces.
-    pub fn all_counters(&self) -> Result<Vec<(u64, Vec<(Reason, u64)>)>, EnrollError> {
+    pub fn all_counters(&self) -> Result<Vec<(u64, Counts)>, EnrollError> {
         Ok(status::all_counters(&self.bpffs)?)
     }
 
     /// How often each reason was counted in a pod. Reasons that never were, and pods that are not enrolled, have
     /// none.
-    pub fn counters(&self, netns: &Netns) -> Result<Vec<(Reason, u64)>, EnrollError> {
+    pub fn counters(&self, netns: &Netns) -> Result<Counts, EnrollError> {
         Ok(status::counters(&self.bpffs, netns.cookie())?)
     }
 

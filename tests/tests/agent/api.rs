@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard},
@@ -31,7 +30,6 @@ pub(crate) const NODE: &str = "node-a";
 pub(crate) struct Api {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
-    runtime: runtime::Handle,
     _end: tokio::sync::oneshot::Sender<()>,
 }
 
@@ -57,7 +55,7 @@ impl Api {
         let listener = runtime
             .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
             .expect("listen for HTTP");
-        let (address, handle) = (listener.local_addr().expect("an address"), runtime.handle().clone());
+        let address = listener.local_addr().expect("an address");
         let served = Arc::clone(&state);
         thread::spawn(move || {
             runtime.block_on(async {
@@ -67,7 +65,7 @@ impl Api {
                 }
             });
         });
-        Self { address, state, runtime: handle, _end: end }
+        Self { address, state, _end: end }
     }
 
     /// A kubeconfig, which is JSON.
@@ -118,7 +116,6 @@ impl Drop for Api {
     fn drop(&mut self) {
         // Watches end, so that nothing waits for them.
         self.set_down(true);
-        let _handle = &self.runtime;
     }
 }
 
@@ -229,7 +226,4 @@ async fn stream(mut events: UnboundedReceiver<Value>, mut body: Sender<Bytes>) {
             return; // nobody watches any more
         }
     }
-    let _: Infallible = match body.send_data(Bytes::new()).await {
-        Ok(()) | Err(_) => return,
-    };
 }

@@ -92,7 +92,7 @@ impl Sandbox {
 
     fn ask(&self, socket: &Path, request: &Request) -> Result<Answer, AskError> {
         let [netns, cgroup] = [&self.netns, &self.cgroup]
-            .map(|path| File::open(path).unwrap_or_else(|error| panic!("{path:?}: {error}")));
+            .map(|path| File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())));
         let descriptors = Descriptors { netns: Some(netns.as_fd()), cgroup: Some(cgroup.as_fd()) };
         connect(socket)?.ask(request, &descriptors, Instant::now() + timeout())
     }

@@ -5,7 +5,7 @@ use std::{
     fs::{self, File, Permissions},
     io::{IoSlice, Read as _},
     os::{
-        fd::{AsRawFd as _, RawFd},
+        fd::{AsRawFd, RawFd},
         unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink},
     },
 };
@@ -176,7 +176,7 @@ fn descriptors_that_are_something_else_are_refused(#[case] what: &str, #[case] e
     message["v"] = 1.into();
     message["verb"] = "add".into();
     message["descriptors"] = json!(names);
-    let files: Vec<RawFd> = files.into_iter().map(|file| file.as_raw_fd()).collect();
+    let files: Vec<RawFd> = files.into_iter().map(AsRawFd::as_raw_fd).collect();
     let answer = say(&lab, message.to_string().as_bytes(), &files);
     let Some(Answer::Refused { code, msg, .. }) = answer else {
         panic!("not refused: {answer:?}")

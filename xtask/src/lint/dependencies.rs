@@ -51,6 +51,16 @@ const TABLE: &[Row] = &[
         build: &["toolchain"],
     },
     Row {
+        member: "interceptor-agent",
+        uses: &[
+            "interceptor", "interceptor-config", "interceptor-wire",
+            "anyhow", "axum", "clap", "futures-util", "k8s-openapi", "kube", "nix", "prometheus-client", "serde_json",
+            "tokio", "tracing", "tracing-subscriber",
+        ],
+        optional: &[],
+        build: &[],
+    },
+    Row {
         member: "testkit",
         uses: &[
             "interceptor", "interceptor-policy",
@@ -205,6 +215,15 @@ mod tests {
         let may = |row: &&Row| [row.uses, row.optional, row.build].concat().contains(&"testkit");
         let members: Vec<_> = TABLE.iter().filter(may).map(|row| row.member).collect();
         assert_eq!(members, ["interceptor-tests", "interceptor-bench"]);
+    }
+
+    #[test]
+    fn only_the_agent_may_use_a_client_of_kubernetes_and_an_http_server() {
+        for dependency in ["kube", "axum"] {
+            let may = |row: &&Row| [row.uses, row.optional, row.build].concat().contains(&dependency);
+            let members: Vec<_> = TABLE.iter().filter(may).map(|row| row.member).collect();
+            assert_eq!(members, ["interceptor-agent"], "{dependency}");
+        }
     }
 
     #[test]

@@ -37,9 +37,11 @@ pub struct PodStatus {
     /// The processes of its network namespace that are not in its cgroup, as far as both are visible here. `None` if
     /// there are too many cgroups below it to look at; that must not hide the other pods.
     pub outsiders: Option<Vec<Process>>,
-    /// How often each reason was counted. Reasons that never were are left out.
-    pub counters: Vec<(Reason, u64)>,
+    pub counters: Counts,
 }
+
+/// How often each reason was counted. Reasons that never were are left out.
+pub type Counts = Vec<(Reason, u64)>;
 
 /// All enrolled pods, the oldest network namespace first.
 pub(crate) fn pods(bpffs: &Bpffs) -> Result<Vec<PodStatus>> {
@@ -75,14 +77,14 @@ pub(crate) fn enrollments(bpffs: &Bpffs) -> Result<Vec<(u64, Enrollment)>> {
 }
 
 /// The counters of all enrolled pods, by cookie.
-pub(crate) fn all_counters(bpffs: &Bpffs) -> Result<Vec<(u64, Vec<(Reason, u64)>)>> {
+pub(crate) fn all_counters(bpffs: &Bpffs) -> Result<Vec<(u64, Counts)>> {
     let Some(node) = PinnedNode::open(bpffs)? else { return Ok(Vec::new()) };
     let pods = node.maps.pods()?.into_iter();
     pods.map(|(cookie, _)| Ok((cookie, node.maps.reasons(cookie)?))).collect()
 }
 
 /// How often each reason was counted in a pod. A pod that is not enrolled has no counters.
-pub(crate) fn counters(bpffs: &Bpffs, netns_cookie: u64) -> Result<Vec<(Reason, u64)>> {
+pub(crate) fn counters(bpffs: &Bpffs, netns_cookie: u64) -> Result<Counts> {
     PinnedNode::open(bpffs)?.map_or_else(|| Ok(Vec::new()), |node| node.maps.reasons(netns_cookie))
 }
 
