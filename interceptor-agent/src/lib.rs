@@ -22,6 +22,7 @@ mod health;
 mod http;
 mod log;
 mod metrics;
+mod namespaces;
 mod pods;
 mod requests;
 mod server;

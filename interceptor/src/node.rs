@@ -4,7 +4,7 @@
 use std::{path::Path, time::Duration};
 
 use interceptor_config::{CompiledPolicy, Guard, Wanted, compile, unknown_interfaces};
-use interceptor_policy::{Enrollment, PolicyFlags, Reason};
+use interceptor_policy::{Enrollment, PolicyFlags};
 
 use crate::{
     EnrollError, Pod,
@@ -114,7 +114,10 @@ impl Node {
 
     /// Calls `each` with the cookie of the pod and the reason whenever a kernel program counts one, forever.
     #[cfg(feature = "kernel-log")]
-    pub fn trace(&self, each: impl Fn(u64, Reason) + Send + Sync) -> Result<std::convert::Infallible, EnrollError> {
+    pub fn trace(
+        &self,
+        each: impl Fn(u64, interceptor_policy::Reason) + Send + Sync,
+    ) -> Result<std::convert::Infallible, EnrollError> {
         Ok(crate::kernel::node::trace::follow(&self.bpffs, each)?)
     }
 }

@@ -58,6 +58,25 @@ fn a_new_sandbox_ends_the_enrollment_of_the_old_one_whose_late_end_changes_nothi
     assert!(lab.enrollments().is_empty() && lab.records().is_empty());
 }
 
+/// As when the runtime was killed before it noted that there is something to end.
+#[test]
+fn a_pod_whose_end_nobody_tells_is_collected_when_its_network_namespace_is_gone() {
+    let lab = Lab::new();
+    let pod = Scene::new(&lab.node, "dies").pod;
+    let sandbox = Sandbox::of(&pod, "web-0");
+    lab.api.put(sandbox.injected());
+    let _agent = lab.start();
+    lab.expect_enrolled(&sandbox);
+    let name = pod.namespace().name();
+    // As if it had an interface with one end here.
+    Run::of_line(&["ip", "netns", "set", name, "auto"]).expect_success();
+    Run::of_line(&["ip", "netns", "del", name]).expect_success();
+    wait_until("the pod is collected", || {
+        lab.enrollments().is_empty() && lab.records().is_empty()
+    });
+    Run::of_line(&["ip", "netns", "add", name]).expect_success(); // the node removes it at the end
+}
+
 #[test]
 fn a_network_namespace_that_is_gone_is_not_kept_alive_and_is_collected() {
     let lab = Lab::new();
