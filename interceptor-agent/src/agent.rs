@@ -111,7 +111,11 @@ async fn be_alone(run_directory: &RunDirectory) -> Result<Flock<File>> {
 /// Takes over what is enrolled, and re-applies nothing.
 async fn adopt(turns: &Turns) -> Result<()> {
     let work = turns.take(Instant::now() + ADOPTION, |enrollments| {
-        let collected = enrollments.collect()?;
+        // A command may hold the lock of the node. What is not collected now is collected later.
+        let collected = enrollments.collect().unwrap_or_else(|error| {
+            tracing::warn!("Failed to collect pods that are gone: {error}");
+            0
+        });
         enrollments.adopt().map(|adopted| (collected, adopted))
     });
     let adopted = work

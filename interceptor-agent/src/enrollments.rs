@@ -138,6 +138,8 @@ impl Enrollments {
             if of_record.is_some_and(|inode| record.is_of(record.netns_cookie, inode)) {
                 unnamed.remove(&record.netns_cookie);
                 named += 1;
+            } else if of_record.is_none() && node.is_pinned(record.netns_cookie)? {
+                tracing::debug!(pod = %record.pod, "another version of Interceptor has enrolled this pod");
             } else {
                 tracing::debug!(sandbox = record.sandbox, pod = %record.pod, "forgetting a pod that is not enrolled");
                 self.forget(&record.sandbox);

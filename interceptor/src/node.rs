@@ -95,6 +95,11 @@ impl Node {
         Ok(status::enrollments(&self.bpffs)?)
     }
 
+    /// Whether any version of this program has something pinned for the network namespace with this cookie.
+    pub fn is_pinned(&self, netns_cookie: u64) -> Result<bool, EnrollError> {
+        Ok(status::is_pinned(&self.bpffs, netns_cookie)?)
+    }
+
     /// The counters of all enrolled pods, by the cookies of their network namespaces.
     pub fn all_counters(&self) -> Result<Vec<(u64, Counts)>, EnrollError> {
         Ok(status::all_counters(&self.bpffs)?)

@@ -77,6 +77,39 @@ fn entries(lab: &Lab) -> Vec<(u64, u32, u64)> {
     lab.enrollments().into_iter().map(entry).collect()
 }
 
+/// A new build with another ABI has directories of its own, and old pods stay as they are.
+#[test]
+fn what_another_version_pinned_stays_with_its_names() {
+    let lab = Lab::new();
+    let [old, new] = ["old", "new"].map(|name| Scene::new(&lab.node, name).pod);
+    let [old, new] = [Sandbox::of(&old, "old"), Sandbox::of(&new, "new")];
+    let agent = lab.start();
+    for sandbox in [&old, &new] {
+        lab.api.put(sandbox.injected());
+    }
+    lab.expect_enrolled(&old);
+    agent.kill();
+    let home = lab.node.bpffs().join("interceptor");
+    let version = std::fs::read_dir(&home)
+        .expect("list")
+        .flatten()
+        .next()
+        .expect("a version")
+        .path();
+    std::fs::rename(&version, home.join("v1")).expect("make it another version's");
+
+    let _agent = lab.start();
+    lab.expect_enrolled(&new);
+    new.del(&lab.socket()).expect("an answer");
+    assert!(
+        home.join("v1/pods").join(Lab::cookie(&old).to_string()).exists(),
+        "{:#?}",
+        lab.node.pins()
+    );
+    let names: Vec<String> = lab.records().iter().map(|record| record.pod.to_string()).collect();
+    assert_eq!(names, ["shop/old"]);
+}
+
 #[test]
 fn what_somebody_else_enrolled_is_left_alone() {
     let lab = Lab::new();

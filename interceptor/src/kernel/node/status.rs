@@ -76,6 +76,14 @@ pub(crate) fn enrollments(bpffs: &Bpffs) -> Result<Vec<(u64, Enrollment)>> {
     PinnedNode::open(bpffs)?.map_or_else(|| Ok(Vec::new()), |node| node.maps.pods())
 }
 
+/// Whether any version has something pinned for a network namespace.
+pub(crate) fn is_pinned(bpffs: &Bpffs, netns_cookie: u64) -> Result<bool> {
+    let home = bpffs.home();
+    home.exists()?;
+    let names = home.names()?;
+    Ok(names.iter().any(|name| home.version(name).pod(netns_cookie).exists()))
+}
+
 /// The counters of all enrolled pods, by cookie.
 pub(crate) fn all_counters(bpffs: &Bpffs) -> Result<Vec<(u64, Counts)>> {
     let Some(node) = PinnedNode::open(bpffs)? else { return Ok(Vec::new()) };
