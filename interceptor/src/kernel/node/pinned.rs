@@ -40,8 +40,8 @@ impl PinnedNode {
         Ok(self.maps.node()?.object != object::fingerprint())
     }
 
-    /// Removes the enrollments of pods whose network namespace is gone, and what a run left that was killed. Returns the
-    /// cookies of these pods.
+    /// Removes the enrollments of pods whose network namespace is gone, and what a run left that was killed. Returns
+    /// the cookies of these pods.
     pub(crate) fn collect_garbage(&mut self) -> Result<Vec<u64>> {
         let mut gone = Vec::new();
         for (cookie, _) in self.maps.pods()? {
