@@ -69,7 +69,7 @@ async fn live(args: &Args) -> Result<()> {
     let health = Health::new(args.bpffs.clone(), pods.clone());
     let turns = Turns::new(Enrollments::new(&args.bpffs, records));
 
-    adopt(&turns).await?;
+    let pods_there = adopt(&turns).await?;
     let server = Server::bind(&args.run_dir.join(SOCKET_NAME))?;
     health.set_listening();
     tracing::info!(
@@ -79,8 +79,12 @@ async fn live(args: &Args) -> Result<()> {
         "listening"
     );
 
-    let kernel = health.clone();
-    spawn_blocking(move || kernel.try_kernel());
+    if pods_there == 0 {
+        let kernel = health.clone();
+        spawn_blocking(move || kernel.try_kernel());
+    } else {
+        health.set_fit(); // they could not be enrolled otherwise
+    }
     tokio::spawn(watch);
     tokio::spawn(garbage::collect(turns.clone(), metrics.clone()));
     tokio::spawn(http::serve_health(health_port, health));
@@ -108,8 +112,8 @@ async fn be_alone(run_directory: &RunDirectory) -> Result<Flock<File>> {
     }
 }
 
-/// Takes over what is enrolled, and re-applies nothing.
-async fn adopt(turns: &Turns) -> Result<()> {
+/// Takes over what is enrolled, and re-applies nothing. Returns how many pods there are.
+async fn adopt(turns: &Turns) -> Result<usize> {
     let work = turns.take(Instant::now() + ADOPTION, |enrollments| {
         // A command may hold the lock of the node. What is not collected now is collected later.
         let collected = enrollments.collect().unwrap_or_else(|error| {
@@ -129,5 +133,5 @@ async fn adopt(turns: &Turns) -> Result<()> {
             "pods without a record are enrolled, by somebody else; they are left alone"
         );
     }
-    Ok(())
+    Ok(adopted.named + adopted.unnamed.len())
 }

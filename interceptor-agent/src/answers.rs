@@ -58,6 +58,9 @@ pub(crate) fn failed(error: &EnrollError) -> Answer {
         EnrollError::NotBpffs { .. } | EnrollError::NoSuchDirectory { .. } => {
             "; mount a BPF file system there, or name another with --bpffs of the node agent"
         }
+        EnrollError::OtherRules { .. } => {
+            "; both CNI plugins are installed: take istio-cni out of the list of plugins of the node"
+        }
         EnrollError::NodeFull { .. } => "; `interceptor status` on the node shows them",
         EnrollError::NotPermitted(_) => "; the node agent needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN",
         EnrollError::Busy { .. } => "; kubelet tries again",

@@ -66,6 +66,9 @@ impl Enrollments {
     ) -> Result<Enrolled, EnrollError> {
         let node = self.node()?;
         let target = Pod::from_fds(netns, cgroup)?;
+        if let Some(filter) = target.netns().istio_rules()? {
+            return Err(EnrollError::OtherRules { name: format!("The pod {pod}"), filter });
+        }
         let record = record(attachment, pod, &target, wanted)?;
         self.end_others(&node, &record)?;
         self.records.write(&record)?;

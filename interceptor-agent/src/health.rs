@@ -43,6 +43,11 @@ impl Health {
         self.listening.store(true, Ordering::Relaxed);
     }
 
+    /// Says that this kernel is known to have what pods need.
+    pub(crate) fn set_fit(&self) {
+        *self.kernel.lock().unwrap_or_else(PoisonError::into_inner) = Kernel::Fit;
+    }
+
     /// Tries everything that pods need of the kernel. It blocks, and takes a second or more.
     pub(crate) fn try_kernel(&self) {
         let lacking: Vec<String> = features::needed(&self.bpffs)

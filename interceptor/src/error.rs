@@ -65,6 +65,10 @@ pub enum EnrollError {
     #[error("The pod's routing table {table} has a default route already, which is not `local default dev lo`")]
     RoutingTableTaken { table: u32 },
 
+    /// Istio's own rules redirect the pod's connections already, and both would redirect each connection.
+    #[error("{name} has Istio's own rules already, in {filter}")]
+    OtherRules { name: String, filter: &'static str },
+
     /// The pod is not enrolled.
     #[error("{name} is not enrolled")]
     NotEnrolled { name: String },

@@ -7,7 +7,7 @@ use interceptor_config::{IdMaps, PodFacts};
 
 use crate::{
     Cgroup, EnrollError, Netns, Process,
-    kernel::pod::{facts, id_maps, members},
+    kernel::pod::{facts, id_maps, istio_rules, members},
 };
 
 /// A pod: its network namespace, and the cgroup above those of its containers. Both stay open, so neither name can
@@ -53,6 +53,13 @@ impl Netns {
     /// The interfaces, addresses, routes and id maps that a policy depends on.
     pub fn facts(&self) -> Result<PodFacts, EnrollError> {
         Ok(facts::read(self)?)
+    }
+
+    /// By which packet filter Istio's own rules redirect connections in this namespace, if there are such rules:
+    /// `iptables-legacy`, or `nf_tables`, where iptables-nft and nft write. Enrolling such a pod would redirect
+    /// connections twice.
+    pub fn istio_rules(&self) -> Result<Option<&'static str>, EnrollError> {
+        Ok(istio_rules::found(self)?)
     }
 
     /// How the user namespace that owns this network namespace numbers users and groups.

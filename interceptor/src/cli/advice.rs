@@ -22,6 +22,7 @@ pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
         EnrollError::Outside { .. } => {
             Some("move them, or leave out --strict: what they connect to is not intercepted")
         }
+        EnrollError::OtherRules { .. } => Some("remove them, with `istio-clean-iptables` of Istio in the pod"),
         EnrollError::OtherCgroup { .. } => Some("unenroll the pod first: `interceptor unenroll --netns PATH`"),
         EnrollError::NestedCgroup { .. } => {
             Some("name the pod's own cgroup with --cgroup, or unenroll the other pod; `interceptor status` shows it")

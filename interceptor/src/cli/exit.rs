@@ -89,6 +89,7 @@ const fn of_enrollment(error: &EnrollError) -> u8 {
         | EnrollError::LoopbackDown
         | EnrollError::NotOverLoopback { .. }
         | EnrollError::RoutingTableTaken { .. }
+        | EnrollError::OtherRules { .. }
         | EnrollError::NotEnrolled { .. }
         | EnrollError::NodeFull { .. }
         | EnrollError::GenerationsUsedUp { .. }

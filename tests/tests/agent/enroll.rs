@@ -4,7 +4,11 @@
 use interceptor_wire::{Answer, Did};
 use rstest::rstest;
 use serde_json::json;
-use testkit::scene::{Outcome, Scene};
+use testkit::{
+    Run,
+    istio_rules::{DEFAULT_RULES, default_rules_v6},
+    scene::{Outcome, Scene, Stack},
+};
 
 use crate::{
     lab::{Lab, refusal},
@@ -78,6 +82,31 @@ fn a_pod_that_asks_for_what_is_not_valid_is_refused_and_not_enrolled() {
         msg.contains("traffic.sidecar.istio.io/includeOutboundPorts") && msg.contains("http"),
         "{msg}"
     );
+    assert!(lab.enrollments().is_empty() && lab.records().is_empty());
+}
+
+#[rstest]
+#[case::legacy("iptables-legacy-restore", DEFAULT_RULES, "iptables-legacy")]
+#[case::legacy_v6("ip6tables-legacy-restore", &default_rules_v6(), "iptables-legacy")]
+#[case::nft("iptables-nft-restore", DEFAULT_RULES, "nf_tables")]
+fn a_pod_that_has_istios_own_rules_is_refused(#[case] restore: &str, #[case] rules: &str, #[case] filter: &str) {
+    let lab = Lab::new();
+    let pod = Scene::with_stack(&lab.node, "pod", Stack::Dual).pod;
+    let sandbox = Sandbox::of(&pod, "web-0");
+    lab.api.put(sandbox.injected());
+    let _agent = lab.start_synced();
+    let root = pod.namespace().root();
+    // Rules that are not Istio's are nobody's business.
+    Run::with_input(root.command(restore), "*nat\n-N OTHER\n-A OUTPUT -j OTHER\nCOMMIT\n").expect_success();
+    lab.expect_enrolled(&sandbox);
+    sandbox.del(&lab.socket()).expect("an answer");
+
+    let mut command = root.command(restore);
+    command.arg("--noflush");
+    Run::with_input(command, rules).expect_success();
+    let (code, msg, retry) = refusal(sandbox.add(&lab.socket()).expect("an answer"));
+    assert_eq!((code, retry), (100, false), "{msg}");
+    assert!(msg.contains(filter) && msg.contains("istio-cni"), "{msg}");
     assert!(lab.enrollments().is_empty() && lab.records().is_empty());
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod cgroup_tree;
 pub(crate) mod facts;
 pub(crate) mod id_maps;
 pub(crate) mod ipv6;
+pub(crate) mod istio_rules;
 pub(crate) mod loopback;
 pub(crate) mod members;
 pub(crate) mod netlink;

@@ -29,6 +29,20 @@ pub(crate) fn netns_cookie(socket: &impl AsRawFd) -> io::Result<u64> {
     if result == 0 { Ok(cookie) } else { Err(io::Error::last_os_error()) }
 }
 
+/// An option of a socket that takes and gives plain bytes. All of them are written, or it is an error
+/// ([`UnexpectedEof`](io::ErrorKind::UnexpectedEof)).
+pub(crate) fn getsockopt(socket: &impl AsRawFd, level: i32, option: i32, bytes: &mut [u8]) -> io::Result<()> {
+    let mut length = libc::socklen_t::try_from(bytes.len()).map_err(io::Error::other)?;
+    // SAFETY: the kernel reads and writes at most `length` bytes of `bytes`.
+    let result =
+        unsafe { libc::getsockopt(socket.as_raw_fd(), level, option, bytes.as_mut_ptr().cast(), &raw mut length) };
+    match result {
+        0 if usize::try_from(length).is_ok_and(|length| length == bytes.len()) => Ok(()),
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// The user namespace that owns a namespace (`NS_GET_USERNS`, Linux 4.9; not from within a user namespace below it).
 pub(crate) fn owning_user_namespace(namespace: &impl AsRawFd) -> io::Result<OwnedFd> {
     const NS_GET_USERNS: libc::Ioctl = 0xb701;

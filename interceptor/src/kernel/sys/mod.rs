@@ -18,4 +18,6 @@ pub(crate) use bpf::{
 };
 pub(crate) use grace_period::wait_for_programs;
 pub(crate) use interrupted::{retry, retry_loading};
-pub(crate) use misc::{borrow_fd, bring_loopback_up, bytes_to_read, is_readable, netns_cookie, owning_user_namespace};
+pub(crate) use misc::{
+    borrow_fd, bring_loopback_up, bytes_to_read, getsockopt, is_readable, netns_cookie, owning_user_namespace,
+};
