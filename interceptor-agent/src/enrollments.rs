@@ -7,7 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
@@ -16,9 +16,15 @@ use interceptor::{
     records::{PodName, Record, Records},
 };
 use interceptor_wire::Attachment;
+use nix::poll::{PollTimeout, poll};
 
 /// How long to wait for the lock of the node, which commands take as well.
 const LOCK: Duration = Duration::from_secs(5);
+
+/// How long to wait until `lo` is up.
+const LO: Duration = Duration::from_secs(1);
+/// Between two looks at it, in milliseconds.
+const PAUSE: u16 = 20;
 
 /// The enrollments of this node, with their records.
 #[derive(Debug)]
@@ -72,7 +78,7 @@ impl Enrollments {
         let record = record(attachment, pod, &target, wanted)?;
         self.end_others(&node, &record)?;
         self.records.write(&record)?;
-        let enrolled = node.enroll(&target, wanted, LOCK);
+        let enrolled = enroll_once_lo_is_up(&node, &target, wanted);
         if enrolled.is_err() && !is_enrolled(&node, record.netns_cookie) {
             self.forget(&record.sandbox);
         }
@@ -126,6 +132,13 @@ impl Enrollments {
     /// Matches what is enrolled with the records. Removes records of pods that are not enrolled, and changes no
     /// enrollment.
     pub(crate) fn adopt(&self) -> Result<Adopted, EnrollError> {
+        for file in self.records.read()?.1 {
+            tracing::warn!(
+                "{} is no record of a pod, and is left alone: {:#}",
+                file.path.display(),
+                file.error
+            );
+        }
         self.adopt_from(&self.node()?)
     }
 
@@ -172,15 +185,10 @@ impl Enrollments {
         Ok(())
     }
 
-    /// The records. What is no record is logged and left alone.
+    /// The records. What is no record is left alone.
     fn read(&self) -> Vec<Record> {
         match self.records.read() {
-            Ok((records, unreadable)) => {
-                for file in unreadable {
-                    tracing::warn!("{} is no record of a pod: {:#}", file.path.display(), file.error);
-                }
-                records
-            }
+            Ok((records, _unreadable)) => records,
             Err(error) => {
                 tracing::warn!("{error:#}");
                 Vec::new()
@@ -192,6 +200,21 @@ impl Enrollments {
     fn forget(&self, sandbox: &str) {
         if let Err(error) = self.records.remove(sandbox) {
             tracing::warn!("{error:#}");
+        }
+    }
+}
+
+/// Some runtimes run the plugin that brings `lo` up beside the others
+/// ([`cni.go`](https://github.com/containerd/go-cni/blob/v1.1.9/cni.go#L203)).
+fn enroll_once_lo_is_up(node: &Node, target: &Pod, wanted: &Wanted) -> Result<Enrolled, EnrollError> {
+    let deadline = Instant::now() + LO;
+    loop {
+        match node.enroll(target, wanted, LOCK) {
+            // A signal only makes the next try come earlier.
+            Err(EnrollError::LoopbackDown) if Instant::now() < deadline => {
+                poll(&mut [], PollTimeout::from(PAUSE)).unwrap_or_default();
+            }
+            done => return done,
         }
     }
 }

@@ -3,8 +3,10 @@
 //! anything.
 
 use std::{
+    collections::VecDeque,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
@@ -15,14 +17,27 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use prometheus_client::registry::Registry;
-use tokio::{net::TcpListener, task::spawn_blocking};
+use tokio::{
+    net::TcpListener,
+    task::{AbortHandle, spawn_blocking},
+    time::{sleep, timeout},
+};
 
 use crate::health::Health;
 
 /// The format of the metrics
 /// ([OpenMetrics](https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md)).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Connections to one port.
+const CONNECTIONS: usize = 64;
+/// How long a connection may last, with all its requests.
+const CONNECTION: Duration = Duration::from_secs(10);
+/// After an error of `accept()`, such as too many open files.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Listens at a port of all addresses; of IPv4 only, where there is no IPv6.
 pub(crate) async fn listen(port: u16, flag: &str) -> Result<TcpListener> {
@@ -49,9 +64,34 @@ pub(crate) async fn serve_metrics(listener: TcpListener, registry: Registry) {
     serve(listener, routes).await;
 }
 
+/// Everybody who reaches the node may connect. So a connection has little time, and of many the oldest one gives way:
+/// neither silent peers nor a crowd keep kubelet out, or take the descriptors that pods need.
 async fn serve(listener: TcpListener, routes: Router) {
-    if let Err(error) = axum::serve(listener, routes).await {
-        tracing::error!("Failed to serve HTTP: {error}");
+    let mut running = VecDeque::new();
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _peer)) => TokioIo::new(stream),
+            Err(error) => {
+                tracing::warn!("Failed to accept a connection by HTTP: {error}");
+                sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let routes = TowerToHyperService::new(routes.clone());
+        let connection = http1::Builder::new().serve_connection(stream, routes);
+        let served = tokio::spawn(async move {
+            match timeout(CONNECTION, connection).await {
+                Ok(Ok(())) | Err(_) => {}
+                Ok(Err(error)) => tracing::debug!("a connection by HTTP broke: {error}"),
+            }
+        });
+        running.retain(|connection: &AbortHandle| !connection.is_finished());
+        running.push_back(served.abort_handle());
+        if running.len() > CONNECTIONS
+            && let Some(oldest) = running.pop_front()
+        {
+            oldest.abort();
+        }
     }
 }
 

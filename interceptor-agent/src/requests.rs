@@ -51,13 +51,14 @@ impl Requests {
         let elapsed = start.elapsed();
         let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         let outcome = match &answer {
+            // What a pod says of itself can have line breaks, so it is logged as a quoted text.
             Answer::Done { did: Did::Skipped, why } => {
-                tracing::info!(pod, sandbox, ms, "skipped: {why}");
+                tracing::info!(pod, sandbox, ms, ?why, "skipped");
                 AddOutcome::Skipped
             }
             Answer::Done { .. } => AddOutcome::Enrolled,
             Answer::Refused { code, msg, .. } => {
-                tracing::warn!(pod, sandbox, ms, code, "refused: {msg}");
+                tracing::warn!(pod, sandbox, ms, code, ?msg, "refused");
                 AddOutcome::Refused
             }
         };
@@ -83,7 +84,7 @@ impl Requests {
             Decision::Intercept { wanted, warnings } => {
                 let pod = name(&attachment);
                 for warning in warnings.into_iter().chain(wanted.notes()) {
-                    tracing::warn!(pod, "{warning}");
+                    tracing::warn!(pod, ?warning, "the pod asks for what is not done");
                 }
                 self.enroll(attachment, descriptors, wanted, deadline).await
             }

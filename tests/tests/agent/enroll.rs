@@ -8,6 +8,7 @@ use testkit::{
     Run,
     istio_rules::{DEFAULT_RULES, default_rules_v6},
     scene::{Outcome, Scene, Stack},
+    wait_until,
 };
 
 use crate::{
@@ -48,6 +49,34 @@ fn an_injected_pod_is_enrolled_with_the_defaults_of_istios_plugin() {
             "{name} in {record:?}"
         );
     }
+}
+
+#[test]
+fn a_pod_whose_loopback_interface_comes_up_a_little_later_is_enrolled() {
+    let lab = Lab::new();
+    let pod = Scene::new(&lab.node, "pod").pod;
+    let sandbox = Sandbox::of(&pod, "web-0");
+    lab.api.put(sandbox.injected());
+    let _agent = lab.start_synced();
+    pod.namespace().ip("link set lo down");
+    let (code, msg, _) = refusal(sandbox.add(&lab.socket()).expect("an answer"));
+    assert_eq!(code, 100, "{msg}");
+    assert!(msg.contains("`lo` is down") && lab.records().is_empty(), "{msg}");
+    let up = std::thread::scope(|scope| {
+        let adding = scope.spawn(|| {
+            wait_until("the pod is enrolled", || {
+                matches!(
+                    sandbox.add(&lab.socket()).expect("an answer"),
+                    Answer::Done { did: Did::Enrolled, .. }
+                )
+            });
+        });
+        wait_until("the pod has its record", || !lab.records().is_empty() || adding.is_finished());
+        pod.namespace().ip("link set lo up");
+        adding.join()
+    });
+    up.expect("it is enrolled");
+    assert_eq!(lab.enrollments().len(), 1);
 }
 
 #[test]

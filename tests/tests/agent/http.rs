@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What kubelet and Prometheus see.
 
+use std::{io::Read as _, net::TcpStream};
+
 use testkit::{
     scene::{Outcome, Scene},
-    wait_until,
+    timeout, wait_until,
 };
 
 use crate::{
@@ -33,6 +35,22 @@ fn the_agent_is_ready_once_it_knows_the_pods_and_says_what_is_in_the_way() {
     let flags = nix::mount::MsFlags::empty();
     nix::mount::mount(Some("bpf"), &lab.node.bpffs(), Some("bpf"), flags, None::<&str>).expect("mount it again");
     assert_eq!(agent.readiness().0, 200);
+}
+
+#[test]
+fn a_crowd_of_silent_peers_does_not_keep_kubelet_out() {
+    let lab = Lab::new();
+    let agent = lab.start();
+    let mut silent: Vec<TcpStream> = (0..300)
+        .map(|_| TcpStream::connect_timeout(&agent.health, timeout()).expect("connect"))
+        .collect();
+    assert_eq!(get(agent.health, "/healthz"), (200, "ok\n".to_owned()));
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", agent.pid())).expect("list").count();
+    wait_until("the crowd has no descriptors of the agent", || descriptors() < 150);
+    let first = &mut silent[0];
+    first.set_read_timeout(Some(timeout())).expect("set a time limit");
+    // The end, or a reset.
+    assert_eq!(first.read(&mut [0; 16]).unwrap_or_default(), 0);
 }
 
 #[test]
