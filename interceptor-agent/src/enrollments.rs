@@ -205,7 +205,7 @@ impl Enrollments {
 }
 
 /// Some runtimes run the plugin that brings `lo` up beside the others
-/// ([`cni.go`](https://github.com/containerd/go-cni/blob/v1.1.9/cni.go#L203)).
+/// ([`cni.go`](https://github.com/containerd/go-cni/blob/06e386d189bc1d3641c9566fe7e1d0d88dec4b2c/cni.go)).
 fn enroll_once_lo_is_up(node: &Node, target: &Pod, wanted: &Wanted) -> Result<Enrolled, EnrollError> {
     let deadline = Instant::now() + LO;
     loop {
