@@ -52,8 +52,12 @@ pub(crate) fn trees() -> Result<Vec<Tree>, CniError> {
     let text = fs::read_to_string(MOUNTS).map_err(|error| failed("read", Path::new(MOUNTS), &error))?;
     let mut trees = Vec::new();
     for (mount, version) in mounts(&text) {
-        let open = open(&mount, DIRECTORY, Mode::empty());
-        let directory = open.map_err(|error| failed("open", &mount, &error.into()))?;
+        let directory = match open(&mount, DIRECTORY, Mode::empty()) {
+            Ok(directory) => directory,
+            // Another mount hides it.
+            Err(Errno::NOENT | Errno::NOTDIR) => continue,
+            Err(error) => return Err(failed("open", &mount, &error.into())),
+        };
         let stat = fstatfs(&directory).map_err(|error| failed("look at", &mount, &error.into()))?;
         if u64::try_from(stat.f_type) == Ok(version.magic()) {
             trees.push(Tree { version, mount, directory });

@@ -39,6 +39,12 @@ const TABLE: &[Row] = &[
         optional: &[],
         build: &[],
     },
+    Row {
+        member: "interceptor-cni",
+        uses: &["interceptor-wire", "rustix", "serde", "serde_json"],
+        optional: &[],
+        build: &[],
+    },
     Row { member: "toolchain", uses: &[], optional: &[], build: &[] },
     Row {
         member: "interceptor",
@@ -90,7 +96,7 @@ const TABLE: &[Row] = &[
         optional: &[],
         build: &[],
     },
-    Row { member: "interceptor-fuzz", uses: &["interceptor"], optional: &["libfuzzer-sys"], build: &[] },
+    Row { member: "interceptor-fuzz", uses: &["interceptor", "interceptor-cni", "interceptor-wire"], optional: &["libfuzzer-sys"], build: &[] },
     Row { member: "xtask", uses: &["toolchain", "anyhow", "clap", "serde_json"], optional: &[], build: &[] },
 ];
 
