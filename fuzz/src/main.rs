@@ -6,7 +6,8 @@
 
 use std::{env, sync::OnceLock};
 
-use interceptor::fuzzing::{TARGETS, Target};
+use interceptor::fuzzing::Target;
+use interceptor_fuzz::targets;
 use libfuzzer_sys::fuzz_target;
 
 static TARGET: OnceLock<&'static Target> = OnceLock::new();
@@ -14,7 +15,7 @@ static TARGET: OnceLock<&'static Target> = OnceLock::new();
 fn target() -> &'static Target {
     TARGET.get_or_init(|| {
         let name = env::var("INTERCEPTOR_FUZZ_TARGET").unwrap_or_default();
-        let found = TARGETS.iter().find(|target| target.name == name);
+        let found = targets().find(|target| target.name == name);
         found.unwrap_or_else(|| panic!("INTERCEPTOR_FUZZ_TARGET={name}: there is no such target"))
     })
 }

@@ -22,6 +22,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// How long connecting and the answer may take together. A runtime keeps other pods of the node waiting meanwhile.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// How long the answer to DEL may take. With the lock for the pod's cgroup, DEL takes two seconds at most.
+const DEL_TIMEOUT: Duration = Duration::from_millis(1_500);
+
 /// kubelet gives a pod's sandbox four minutes, and this is one of many steps.
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -41,6 +44,7 @@ pub(crate) struct Config<'a> {
     pub(crate) pod_namespace: Option<String>,
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
+    pub(crate) del_timeout: Duration,
     /// kubelet's `--cgroup-root`, if it has one.
     pub(crate) cgroup_root: Option<String>,
     /// The runtime is asked for the pod's annotations.
@@ -75,6 +79,7 @@ struct Raw<'a> {
     ambient_enabled: Option<bool>,
     connect_timeout_ms: Option<u64>,
     request_timeout_ms: Option<u64>,
+    del_timeout_ms: Option<u64>,
     cgroup_root: Option<String>,
     capabilities: Option<Capabilities>,
     #[serde(rename = "runtimeConfig")]
@@ -172,6 +177,7 @@ impl<'a> Config<'a> {
             pod_namespace: raw.pod_namespace,
             connect_timeout: connect_timeout.min(request_timeout),
             request_timeout,
+            del_timeout: timeout("del_timeout_ms", raw.del_timeout_ms, DEL_TIMEOUT)?,
             cgroup_root: raw.cgroup_root,
             asks_for_annotations: raw.capabilities.is_some_and(|capabilities| capabilities.annotations),
             annotations: runtime.annotations,
@@ -248,6 +254,7 @@ mod tests {
         assert_eq!(config.run_dir, PathBuf::from("/run/interceptor"));
         assert_eq!(config.connect_timeout, Duration::from_millis(2500));
         assert_eq!(config.request_timeout, Duration::from_secs(8));
+        assert_eq!(config.del_timeout, Duration::from_millis(1500));
         assert!(config.exclude_namespaces.is_empty());
     }
 

@@ -15,9 +15,6 @@ use crate::{
     skip::{Standing, standing},
 };
 
-/// It does not wait for an agent that is not there. With the lock for the pod's cgroup, DEL takes two seconds at most.
-const PATIENCE: Patience = Patience { connect: Duration::ZERO, answer: Duration::from_millis(1_500) };
-
 pub(crate) fn del(attached: &Attached<'_>) {
     let Attached { plugin, call } = attached;
     match standing(plugin.config, call.pod.as_ref()) {
@@ -51,7 +48,9 @@ fn ask(attached: &Attached<'_>) -> Result<String, String> {
         ips: Vec::new(),
     });
     let descriptors = Descriptors { netns: netns.as_ref().ok().map(|netns| netns.as_fd()), cgroup: None };
-    match Agent::connect(plugin.config, PATIENCE).and_then(|agent| agent.ask(&request, &descriptors)) {
+    // An agent that is not there is not waited for.
+    let patience = Patience { connect: Duration::ZERO, answer: plugin.config.del_timeout };
+    match Agent::connect(plugin.config, patience).and_then(|agent| agent.ask(&request, &descriptors)) {
         Ok(Answer::Done { did: _, why }) => Ok(why),
         Ok(Answer::Refused { msg, .. }) => Err(msg),
         Err(error) => Err(format!("{error}; the agent finds what is left over")),

@@ -14,13 +14,12 @@ use crate::{
     versions,
 };
 
-/// Runtimes ask every few seconds.
-const PATIENCE: Patience = Patience { connect: Duration::ZERO, answer: Duration::from_secs(2) };
-
 pub(crate) fn status(plugin: &Plugin<'_>) -> Result<(), CniError> {
     let config = plugin.config;
     versions::require("STATUS", "1.1.0", &config.cni_version)?;
-    let error = match Agent::connect(config, PATIENCE).and_then(|agent| agent.ask(&Request::Status, &Descriptors::NONE))
+    // Runtimes ask every few seconds, so an agent that is not there is not waited for.
+    let patience = Patience { connect: Duration::ZERO, ..Patience::of(config) };
+    let error = match Agent::connect(config, patience).and_then(|agent| agent.ask(&Request::Status, &Descriptors::NONE))
     {
         Ok(Answer::Done { did: Did::Ready, why }) => {
             plugin.log.say(Level::Debug, "ready", &why);

@@ -88,15 +88,10 @@ fn an_agent_that_is_restarted_is_waited_for() {
 #[test]
 fn an_agent_that_never_answers_is_given_up_in_time() {
     on(Cgroups::Unified, |node| {
-        let agent = Agent::start(node.with_cgroup(), Reply::Silence);
-        let msg = node
-            .plugin("ADD")
-            .injected()
-            .key("request_timeout_ms", 500)
-            .run()
-            .expect_error(11);
+        let _agent = Agent::start(node.with_cgroup(), Reply::Silence);
+        let plugin = node.plugin("ADD").injected().key("request_timeout_ms", 500);
+        let msg = plugin.run().expect_error(11);
         assert!(msg.contains("accepted the connection and did not answer in time"), "{msg}");
-        assert_eq!(agent.stop().len(), 1);
     });
 }
 

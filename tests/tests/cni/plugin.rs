@@ -42,7 +42,7 @@ impl Plugin {
         let entry = json!({
             "cniVersion": "1.1.0", "name": "k8s", "type": "interceptor-cni",
             "cni_agent_run_dir": node.run_dir(), "cgroup_root": node.root(),
-            "connect_timeout_ms": 300, "request_timeout_ms": 60_000,
+            "connect_timeout_ms": 300, "request_timeout_ms": 60_000, "del_timeout_ms": 60_000,
             "prevResult": { "cniVersion": "1.1.0", "ips": [{ "address": "10.0.0.2/24" }] },
         });
         Self {

@@ -155,7 +155,7 @@ fn del_succeeds_every_time() {
 fn del_succeeds_whatever_the_agent_does(#[case] reply: Option<Reply>) {
     on(Cgroups::Unified, |node| {
         let _agent = reply.map(|reply| Agent::start(node, reply));
-        let run = node.plugin("DEL").injected().run();
+        let run = node.plugin("DEL").injected().key("del_timeout_ms", 500).run();
         run.expect_silence();
         run.expect_line("left", "");
     });
