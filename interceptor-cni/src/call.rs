@@ -215,7 +215,7 @@ mod tests {
 
     #[rstest]
     #[case("K8S_POD_NAMESPACE=a;K8S_POD_NAME=../b", "K8S_POD_NAME")]
-    #[case("K8S_POD_NAMESPACE=A;K8S_POD_NAME=b", "K8S_POD_NAMESPACE")]
+    #[case("K8S_POD_NAMESPACE=a b;K8S_POD_NAME=b", "K8S_POD_NAMESPACE")]
     #[case("K8S_POD_NAMESPACE=a;K8S_POD_NAME=b;K8S_POD_UID=../..", "K8S_POD_UID")]
     fn a_name_that_kubernetes_does_not_give_is_refused(#[case] args: &str, #[case] key: &str) {
         let error = pod(args).unwrap_err();

@@ -84,19 +84,21 @@ name!(
 );
 
 name!(
-    /// A pod or a namespace: lower-case letters, digits, `-` and `.`, a letter or digit at both ends, at most 253 bytes
-    /// ([Kubernetes](https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names)).
+    /// A pod or a namespace: letters, digits, `-`, `_` and `.`, a letter or digit at both ends, at most 253 bytes.
+    /// Kubernetes allows less
+    /// ([names](https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names)), but
+    /// not everybody who makes pods with a runtime is Kubernetes.
     KubernetesName,
     is_kubernetes_name,
-    "a name in Kubernetes: lower-case letters, digits, `-` and `.`, a letter or digit at both ends, at most 253"
+    "a pod's name or namespace: letters, digits, `-`, `_` and `.`, a letter or digit at both ends, at most 253"
 );
 
 name!(
-    /// A pod's UID, or the hash that stands for it in a static pod: letters, digits and `-`, a letter or digit at both
-    /// ends, at most 128 bytes.
+    /// A pod's UID, or the hash that stands for it in a static pod: letters, digits, `-` and `_`, a letter or digit at
+    /// both ends, at most 128 bytes.
     PodUid,
     is_pod_uid,
-    "a pod's UID: letters, digits and `-`, a letter or digit at both ends, at most 128"
+    "a pod's UID: letters, digits, `-` and `_`, a letter or digit at both ends, at most 128"
 );
 
 fn is_container_id(text: &str) -> bool {
@@ -110,12 +112,13 @@ fn is_interface(text: &str) -> bool {
 }
 
 fn is_kubernetes_name(text: &str) -> bool {
-    let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     text.len() <= 253 && has_good_ends(text) && text.bytes().all(is_good)
 }
 
 fn is_pod_uid(text: &str) -> bool {
-    text.len() <= 128 && has_good_ends(text) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    text.len() <= 128 && has_good_ends(text) && text.bytes().all(is_good)
 }
 
 fn has_good_ends(text: &str) -> bool {
@@ -160,11 +163,12 @@ mod tests {
     #[rstest]
     #[case("web-0.example", true)]
     #[case("0", true)]
-    #[case("Web", false)]
+    #[case("Made_by_crictl", true)]
+    #[case("a b", false)]
     #[case("..", false)]
     #[case("a/../b", false)]
     #[case("", false)]
-    fn a_kubernetes_name_is_a_dns_name(#[case] text: &str, #[case] good: bool) {
+    fn a_name_of_a_pod_leads_out_of_no_directory(#[case] text: &str, #[case] good: bool) {
         assert_eq!(text.parse::<KubernetesName>().is_ok(), good, "{text:?}");
     }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `cargo xtask build`.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
+use crate::programs::host_triple;
 use crate::run::{cargo, exec, say};
 use crate::setup::{self, Purpose};
 use crate::workspace::{Workspace, root};
@@ -12,9 +13,15 @@ pub(crate) struct Options {
     /// Optimize the program too; the kernel object is optimized either way
     #[arg(long)]
     release: bool,
+    /// Build the CNI plugin instead: optimized for its size, and linked with nothing that a node might lack
+    #[arg(long, conflicts_with = "release")]
+    plugin: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.plugin {
+        return plugin();
+    }
     setup::check(Purpose::Build)?;
     let mut command = cargo(["build", "--package", "interceptor"]);
     if options.release {
@@ -28,5 +35,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     let program = Workspace::load()?.target_dir.join(folder).join("interceptor");
     say(&format!("built {}{remark}", program.display()));
+    Ok(())
+}
+
+fn plugin() -> Result<()> {
+    const PLUGIN: &str = "interceptor-cni";
+    let host = host_triple()?;
+    let mut command = cargo(["build", "--package", PLUGIN, "--profile", "plugin", "--target", &host]);
+    command.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
+    exec(command.current_dir(root()))
+        .context("cannot build the plugin; besides a C linker, it needs libc.a (libc6-dev)")?;
+    let program = Workspace::load()?.target_dir.join(host).join("plugin").join(PLUGIN);
+    say(&format!("built {}", program.display()));
     Ok(())
 }

@@ -11,6 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::programs::host_triple;
 use crate::run::{cargo, exec, say};
 use crate::workspace::{Workspace, root};
 
@@ -45,7 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let wanted = if options.targets.is_empty() { &all } else { &options.targets };
     let work = Workspace::load()?.target_dir.join("fuzz");
-    let host = host()?;
+    let host = host_triple()?;
     let packages = ["--package", "interceptor-fuzz", "--features", "libfuzzer", "--target", &host, "--target-dir"];
     exec(
         cargo(["build", "--release"])
@@ -93,13 +94,6 @@ fn targets() -> Result<Vec<String>> {
         .collect::<Result<Vec<_>>>()?;
     names.sort();
     Ok(names)
-}
-
-/// The triple of this machine. With a triple, cargo gives the flags to the program and not to build scripts.
-fn host() -> Result<String> {
-    let about = crate::run::ask(Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("-vV"))?;
-    let host = about.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned).context("`rustc -vV` does not name the host")
 }
 
 #[cfg(test)]

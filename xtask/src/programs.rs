@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::run::{cargo, exec, say, shown};
+use crate::run::{ask, cargo, exec, say, shown};
 use crate::workspace::{Workspace, root};
 
 /// Names the `interceptor` program that tests, the demo and the benchmark use.
@@ -40,6 +40,13 @@ pub(crate) fn build_command() -> Command {
     let mut command = host_cargo("build");
     command.args(STARTED_BY_TESTS.iter().flat_map(|program| ["--bin", program]));
     command
+}
+
+/// The triple of this machine. With a triple, cargo gives the flags to the program and not to build scripts.
+pub(crate) fn host_triple() -> Result<String> {
+    let about = ask(Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("-vV"))?;
+    let host = about.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("`rustc -vV` does not name the host")
 }
 
 /// Replaces this process by `program`, so that Ctrl-C ends that program alone, and the shell waits until it has

@@ -50,7 +50,9 @@ struct Match<'a> {
 pub(crate) fn find(wanted: &Wanted<'_>) -> Result<PodCgroup, CniError> {
     let candidates = candidates(wanted.cgroup_path, wanted.uid, wanted.root)?;
     let trees = trees()?;
-    let [version1, version2] = [Version::V1, Version::V2].map(|version| of_version(&trees, version));
+    let [version1, mut version2] = [Version::V1, Version::V2].map(|version| of_version(&trees, version));
+    // Others may have mounted the same hierarchy elsewhere.
+    version2.sort_by_key(|tree| !hybrid::is_joined(tree));
     if version2.is_empty() {
         return Err(CniError::new(
             code::CGROUP,

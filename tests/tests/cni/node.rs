@@ -28,7 +28,7 @@ pub(crate) const UID: &str = "12345678-90ab-cdef-1234-567890abcdef";
 pub(crate) enum Cgroups {
     /// cgroup2 at `/sys/fs/cgroup`.
     Unified,
-    /// A hierarchy of version 1, and cgroup2 at `/sys/fs/cgroup/unified`.
+    /// A hierarchy of version 1, and cgroup2 at `/sys/fs/cgroup/unified`. A pod network has mounted it elsewhere too.
     Hybrid,
     /// A hierarchy of version 1 only.
     Version1,
@@ -75,6 +75,8 @@ impl Node {
             Cgroups::Unified => mount_cgroup2("/sys/fs/cgroup"),
             Cgroups::Hybrid => {
                 mount_version1();
+                fs::create_dir("/sys/fs/cgroup/elsewhere").unwrap();
+                mount_cgroup2("/sys/fs/cgroup/elsewhere");
                 mount_cgroup2("/sys/fs/cgroup/unified");
             }
             Cgroups::Version1 => mount_version1(),
