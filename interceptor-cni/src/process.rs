@@ -171,6 +171,14 @@ mod tests {
     }
 
     #[test]
+    fn input_that_cannot_be_read_is_an_error_and_del_succeeds() {
+        let folder = || std::fs::File::open("/").unwrap();
+        let outcome = run(Verb::Add, &|_| None, &mut folder());
+        assert!(outcome.stdout.contains(r#""code":5,"#), "{outcome:?}");
+        assert_eq!(run(Verb::Del, &|_| None, &mut folder()), Outcome::NOTHING);
+    }
+
+    #[test]
     fn input_that_never_ends_is_refused() {
         let outcome = run(Verb::Add, &|_| None, &mut io::repeat(b' '));
         assert!(outcome.stdout.contains(r#""code":6,"#), "{outcome:?}");

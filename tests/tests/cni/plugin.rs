@@ -23,6 +23,7 @@ pub(crate) struct Plugin {
 
 pub(crate) struct Run {
     pub(crate) success: bool,
+    code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
@@ -100,7 +101,7 @@ impl Plugin {
         drop(input);
         let Output { status, stdout, stderr } = plugin.wait_with_output().unwrap();
         let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-        Run { success: status.success(), stdout, stderr }
+        Run { success: status.success(), code: status.code(), stdout, stderr }
     }
 }
 
@@ -138,7 +139,7 @@ impl Run {
     /// The plugin failed with this code. Returns the message.
     #[track_caller]
     pub(crate) fn expect_error(self, code: u32) -> String {
-        assert!(!self.success, "{}\n{}", self.stdout, self.stderr);
+        assert_eq!(self.code, Some(1), "{}\n{}", self.stdout, self.stderr);
         let error: Value = serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no error: {}", self.stdout));
         assert_eq!(error["code"], code, "{error}");
         assert!(error["cniVersion"].is_string(), "{error}");
