@@ -47,18 +47,15 @@ fn by_path(path: &str) -> Result<Vec<String>, CniError> {
 }
 
 fn by_uid(root: &[&str], uid: &str) -> Vec<String> {
-    let plain = root.iter().fold(String::new(), |path, name| format!("{path}{name}/"));
-    let slices = root.iter().fold(String::new(), |name, part| format!("{name}{part}-"));
-    let with_underscores = uid.replace('-', "_");
+    let pod = format!("pod{uid}");
     let mut names = Vec::new();
-    for qos in ["", "burstable", "besteffort"] {
-        let [folder, part] = if qos.is_empty() {
-            [String::new(), String::new()]
-        } else {
-            [format!("{qos}/"), format!("{qos}-")]
-        };
-        names.push(format!("{plain}kubepods/{folder}pod{uid}"));
-        names.extend(expand(&format!("{slices}kubepods-{part}pod{with_underscores}.slice")));
+    for qos in [None, Some("burstable"), Some("besteffort")] {
+        let parts = root.iter().copied().chain(["kubepods"]).chain(qos).chain([pod.as_str()]);
+        let parts: Vec<&str> = parts.collect();
+        names.push(parts.join("/"));
+        // In a slice's name, `-` stands between slices.
+        let escaped: Vec<String> = parts.iter().map(|part| part.replace('-', "_")).collect();
+        names.extend(expand(&format!("{}.slice", escaped.join("-"))));
     }
     names
 }
@@ -127,13 +124,13 @@ mod tests {
     #[test]
     fn kubelets_own_root_is_tried_alone() {
         let uid = UID.parse().unwrap();
-        let tried = candidates(None, Some(&uid), Some("/a/b")).unwrap();
+        let tried = candidates(None, Some(&uid), Some("/a/b-c")).unwrap();
         assert_eq!(tried.len(), 6);
-        assert_eq!(tried[0], format!("a/b/kubepods/pod{UID}"));
+        assert_eq!(tried[0], format!("a/b-c/kubepods/pod{UID}"));
         let slice = UID.replace('-', "_");
         assert_eq!(
             tried[1],
-            format!("a.slice/a-b.slice/a-b-kubepods.slice/a-b-kubepods-pod{slice}.slice")
+            format!("a.slice/a-b_c.slice/a-b_c-kubepods.slice/a-b_c-kubepods-pod{slice}.slice")
         );
     }
 

@@ -51,6 +51,22 @@ fn by_uid_it_is_found_in_every_quality_of_service(#[case] pattern: &str, #[case]
 }
 
 #[rstest]
+#[case::guaranteed("{root}-kubepods-pod{_}.slice")]
+#[case::burstable("{root}-kubepods-burstable.slice/{root}-kubepods-burstable-pod{_}.slice")]
+#[case::best_effort("{root}-kubepods-besteffort.slice/{root}-kubepods-besteffort-pod{_}.slice")]
+fn by_uid_it_is_found_under_systemd(#[case] pattern: &str) {
+    on(Cgroups::Unified, |node| {
+        let pattern = format!("../{{root}}.slice/{{root}}-kubepods.slice/{pattern}");
+        let directory = node.cgroup2(&name(node, &pattern, UID));
+        fs::create_dir_all(&directory).unwrap();
+        let agent = Agent::start(node, enrolled());
+        node.plugin("ADD").injected().run().expect("enrolled", "");
+        let asked = agent.stop();
+        assert_eq!(asked[0].cgroup, Some(directory.canonicalize().unwrap()));
+    });
+}
+
+#[rstest]
 #[case::cgroupfs("/{root}/kubepods/burstable/pod{}", "kubepods/burstable/pod{}")]
 #[case::systemd(
     "/{root}/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{_}.slice",

@@ -68,7 +68,7 @@ impl Node {
         let node = Self {
             work: tempfile::tempdir().unwrap(),
             cgroups,
-            root: format!("interceptor-cni-{}-{}", id(), COUNT.fetch_add(1, Ordering::Relaxed)),
+            root: format!("interceptor_cni_{}_{}", id(), COUNT.fetch_add(1, Ordering::Relaxed)),
             netns: new_netns(),
         };
         match cgroups {
@@ -83,6 +83,7 @@ impl Node {
         }
         for hierarchy in node.hierarchies() {
             fs::create_dir(hierarchy.join(&node.root)).unwrap();
+            fs::create_dir(hierarchy.join(node.slice())).unwrap();
         }
         node
     }
@@ -104,6 +105,11 @@ impl Node {
     /// kubelet's `--cgroup-root`.
     pub(crate) fn root(&self) -> String {
         format!("/{}", self.root)
+    }
+
+    /// What `root` is called by systemd.
+    pub(crate) fn slice(&self) -> String {
+        format!("{}.slice", self.root)
     }
 
     /// A directory in the tree of cgroup2.
@@ -138,11 +144,12 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         for hierarchy in self.hierarchies() {
-            let directory = hierarchy.join(&self.root);
-            if let Err(error) = remove(&directory)
-                && !thread::panicking()
-            {
-                panic!("remove {}: {error}", directory.display());
+            for directory in [hierarchy.join(&self.root), hierarchy.join(self.slice())] {
+                if let Err(error) = remove(&directory)
+                    && !thread::panicking()
+                {
+                    panic!("remove {}: {error}", directory.display());
+                }
             }
         }
     }
