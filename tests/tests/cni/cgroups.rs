@@ -227,6 +227,35 @@ fn a_late_del_of_an_old_sandbox_leaves_the_new_sandboxs_cgroup_alone() {
     });
 }
 
+/// Otherwise DEL of an old sandbox could remove the directory between the moments at which ADD of a new one finds it
+/// and marks it.
+#[test]
+fn add_and_del_wait_for_each_other_and_not_for_ever() {
+    on(Cgroups::Hybrid, |node| {
+        fs::create_dir_all(node.version1(&burstable())).unwrap();
+        let _agent = Agent::start(node, enrolled());
+        node.plugin("ADD").injected().run().expect("enrolled", "");
+
+        let lock = fs::File::open(node.run_dir().join("cgroups.lock")).unwrap();
+        lock.lock().unwrap();
+        let run = node.plugin("DEL").injected().run();
+        run.expect_silence();
+        run.expect_line("note", "cgroups.lock");
+        let msg = node
+            .plugin("ADD")
+            .injected()
+            .env("CNI_CONTAINERID", "new")
+            .run()
+            .expect_error(101);
+        assert!(msg.contains("cgroups.lock"), "{msg}");
+        assert!(node.cgroup2(&burstable()).exists());
+
+        drop(lock);
+        node.plugin("DEL").injected().run().expect_silence();
+        assert!(!node.cgroup2(&burstable()).exists());
+    });
+}
+
 #[test]
 fn del_leaves_a_cgroup_that_has_containers_until_they_are_gone() {
     on(Cgroups::Hybrid, |node| {
