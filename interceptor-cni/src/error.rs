@@ -16,8 +16,8 @@ pub(crate) mod code {
     pub(crate) const NOT_AVAILABLE: u32 = 50;
     /// The agent answered something that is no answer to the question.
     pub(crate) const AGENT: u32 = 100;
-    /// The pod's cgroup cannot be determined.
-    pub(crate) const CGROUP: u32 = 101;
+    /// The pod's cgroup cannot be determined. (The agent uses 101.)
+    pub(crate) const CGROUP: u32 = 102;
     pub(crate) const INTERNAL: u32 = 999;
 }
 

@@ -93,7 +93,7 @@ fn an_absent_cgroup_fails_with_the_places_that_were_tried() {
         let error: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
         let details = error["details"].as_str().unwrap();
         assert!(details.contains(&node.cgroup2(&burstable()).display().to_string()), "{error}");
-        let msg = run.expect_error(101);
+        let msg = run.expect_error(102);
         assert!(msg.starts_with("The pod's cgroup is at none of 6 places"), "{msg}");
         assert!(agent.stop().is_empty());
     });
@@ -109,7 +109,7 @@ fn without_annotations_an_absent_cgroup_fails_only_the_pods_that_need_one() {
         let _agent = Agent::start(node, refused(100, "It came without a cgroup"));
         let run = node.plugin("ADD").run();
         assert!(run.stdout.contains("It came without a cgroup"), "{}", run.stdout);
-        let msg = run.expect_error(101);
+        let msg = run.expect_error(102);
         assert!(msg.starts_with("The pod's cgroup is at none of"), "{msg}");
     });
 }
@@ -120,7 +120,7 @@ fn two_directories_with_the_pods_uid_are_refused_and_named() {
         let other = format!("kubepods/besteffort/pod{UID}");
         fs::create_dir_all(node.with_cgroup().cgroup2(&other)).unwrap();
         let agent = Agent::start(node, enrolled());
-        let msg = node.plugin("ADD").injected().run().expect_error(101);
+        let msg = node.plugin("ADD").injected().run().expect_error(102);
         for relative in [burstable(), other] {
             assert!(msg.contains(&node.cgroup2(&relative).display().to_string()), "{msg}");
         }
@@ -133,7 +133,7 @@ fn without_uid_and_path_it_says_what_the_runtime_lacks() {
     on(Cgroups::Unified, |node| {
         let _agent = Agent::start(node, enrolled());
         let args = "K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0";
-        let msg = node.plugin("ADD").injected().env("CNI_ARGS", args).run().expect_error(101);
+        let msg = node.plugin("ADD").injected().env("CNI_ARGS", args).run().expect_error(102);
         assert!(msg.contains("cgroupPath") && msg.contains("K8S_POD_UID"), "{msg}");
     });
 }
@@ -153,7 +153,7 @@ fn without_cgroup2_it_says_so() {
     on(Cgroups::Version1, |node| {
         fs::create_dir_all(node.version1(&burstable())).unwrap();
         let agent = Agent::start(node, enrolled());
-        let msg = node.plugin("ADD").injected().run().expect_error(101);
+        let msg = node.plugin("ADD").injected().run().expect_error(102);
         assert!(msg.starts_with("No cgroup2 file system is mounted"), "{msg}");
         assert!(agent.stop().is_empty());
     });
@@ -246,7 +246,7 @@ fn add_and_del_wait_for_each_other_and_not_for_ever() {
             .injected()
             .env("CNI_CONTAINERID", "new")
             .run()
-            .expect_error(101);
+            .expect_error(102);
         assert!(msg.contains("cgroups.lock"), "{msg}");
         assert!(node.cgroup2(&burstable()).exists());
 
@@ -295,7 +295,7 @@ fn systemds_directories_are_not_made() {
         fs::create_dir_all(node.version1(&slice)).unwrap();
         let _agent = Agent::start(node, enrolled());
         let path = format!("{}/{slice}", node.root());
-        node.plugin("ADD").injected().cgroup_path(&path).run().expect_error(101);
+        node.plugin("ADD").injected().cgroup_path(&path).run().expect_error(102);
         assert!(!node.cgroup2("kubepods.slice").exists());
     });
 }

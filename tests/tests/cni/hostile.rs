@@ -34,7 +34,7 @@ fn a_run_directory_that_others_may_write_to_gets_no_log_and_no_lock() {
         fs::set_permissions(node.run_dir(), fs::Permissions::from_mode(0o777)).unwrap();
         let run = node.plugin("ADD").injected().run();
         run.expect_line("note", "others may write to it");
-        let msg = run.expect_error(101);
+        let msg = run.expect_error(102);
         assert!(msg.contains("cgroups.lock"), "{msg}");
         let left: Vec<_> = fs::read_dir(node.run_dir())
             .unwrap()
