@@ -71,7 +71,8 @@ pub(crate) fn unexpected(did: Did) -> CniError {
     CniError::new(
         code::AGENT,
         format!(
-            "The node agent of Interceptor answered {did:?} to another question; install plugin and agent of one release"
+            "The node agent of Interceptor answered {did:?} to another question; \
+             install plugin and agent of one release"
         ),
     )
 }

@@ -165,7 +165,7 @@ mod tests {
             ("CNI_NETNS", "/run/netns/a"),
             (
                 "CNI_ARGS",
-                "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web;K8S_POD_INFRA_CONTAINER_ID=0a1b;K8S_POD_UID=1-2",
+                "K8S_POD_NAMESPACE=default;K8S_POD_NAME=web;OTHER=0a;IgnoreUnknown=1;K8S_POD_UID=1-2",
             ),
         ]));
         let call = call.unwrap();

@@ -139,7 +139,10 @@ impl<'a> Config<'a> {
         let raw: Raw<'a> = serde_json::from_slice(stdin).map_err(|error| {
             CniError::new(
                 code::NOT_DECODED,
-                format!("The plugin's configuration on standard input cannot be read: {error}; correct the CNI configuration"),
+                format!(
+                    "The plugin's configuration on standard input cannot be read: {error}; correct \
+                     the CNI configuration"
+                ),
             )
         })?;
         let cni_version = raw.cni_version.unwrap_or_else(|| versions::OLDEST.into());
@@ -235,7 +238,8 @@ mod tests {
     fn what_istio_writes_into_its_entry_is_accepted() {
         let config = Config::read(
             br#"{"cniVersion":"0.3.1","name":"istio-cni","type":"istio-cni","plugin_log_level":"debug",
-                "cni_agent_run_dir":"/var/run/istio-cni","exclude_namespaces":["kube-system"],"pod_namespace":"istio-system",
+                "cni_agent_run_dir":"/var/run/istio-cni","exclude_namespaces":["kube-system"],
+                "pod_namespace":"istio-system",
                 "ambient_enabled":false,"enablement_selectors":[{"podSelector":{}}],"native_nftables":false,
                 "enable_ambient_detection_retry":false,"ipam":{},"dns":{},"log_uds_address":"","unknown":[1]}"#,
         )
@@ -260,7 +264,8 @@ mod tests {
 
     #[test]
     fn old_places_of_keys_count_where_the_new_ones_are_absent() {
-        let old = br#"{"log_level":"info","kubernetes":{"exclude_namespaces":["a"],"kubeconfig":"/x"},"exclude_namespaces":null}"#;
+        let old = br#"{"log_level":"info","kubernetes":{"exclude_namespaces":["a"],"kubeconfig":"/x"},
+            "exclude_namespaces":null}"#;
         let config = Config::read(old).unwrap();
         assert_eq!(config.exclude_namespaces, ["a"]);
         assert_eq!(config.log_level.as_deref(), Some("info"));

@@ -39,7 +39,8 @@ impl fmt::Display for Malformed {
             Self::TooLong => write!(formatter, "the message is longer than {MAX_MESSAGE} bytes"),
             Self::TooManyDescriptors => write!(
                 formatter,
-                "the message comes with more than {MAX_DESCRIPTORS} descriptors, or with more than this process may open"
+                "the message comes with more than {MAX_DESCRIPTORS} descriptors, or with more than this \
+                 process may open"
             ),
             Self::OtherDescriptors { named, came } => write!(
                 formatter,
@@ -178,7 +179,12 @@ mod tests {
             &Request::Add(attachment()),
             [DescriptorName::Netns, DescriptorName::Cgroup].into_iter(),
         );
-        let expected = r#"{"v":1,"descriptors":["netns","cgroup"],"verb":"add","container_id":"0a1b","ifname":"eth0","netns_path":"/run/netns/cni-1","pod":{"namespace":"default","name":"web-0","uid":"12345678-90ab-cdef-1234-567890abcdef"},"cgroup_path":"/sys/fs/cgroup/kubepods/pod1","ips":["10.0.0.1","fd00::1"]}"#;
+        let expected = concat!(
+            r#"{"v":1,"descriptors":["netns","cgroup"],"verb":"add","container_id":"0a1b","ifname":"eth0","#,
+            r#""netns_path":"/run/netns/cni-1","pod":{"namespace":"default","name":"web-0","#,
+            r#""uid":"12345678-90ab-cdef-1234-567890abcdef"},"cgroup_path":"/sys/fs/cgroup/kubepods/pod1","#,
+            r#""ips":["10.0.0.1","fd00::1"]}"#
+        );
         assert_eq!(String::from_utf8(bytes.unwrap()).unwrap(), expected);
     }
 

@@ -15,8 +15,8 @@ use rustix::{
 };
 
 use super::{
-    Wanted,
     tree::{Tree, open_in},
+    wanted::Wanted,
 };
 use crate::{
     error::{CniError, code},

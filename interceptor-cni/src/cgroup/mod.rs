@@ -8,30 +8,16 @@
 mod hybrid;
 pub(crate) mod names;
 pub(crate) mod tree;
+mod wanted;
 
-use std::{
-    os::fd::OwnedFd,
-    path::{Path, PathBuf},
-};
+use std::{os::fd::OwnedFd, path::PathBuf};
 
-use interceptor_wire::{ContainerId, PodUid};
 use rustix::fs::fstat;
 
 use crate::error::{CniError, code};
 use names::{candidates, is_systemd};
 use tree::{Tree, Version, trees};
-
-/// Whose cgroup is wanted, and for whom.
-#[derive(Clone, Copy)]
-pub(crate) struct Wanted<'a> {
-    /// `runtimeConfig.cgroupPath`.
-    pub(crate) cgroup_path: Option<&'a str>,
-    pub(crate) uid: Option<&'a PodUid>,
-    /// kubelet's `--cgroup-root`.
-    pub(crate) root: Option<&'a str>,
-    pub(crate) container_id: &'a ContainerId,
-    pub(crate) run_dir: &'a Path,
-}
+pub(crate) use wanted::Wanted;
 
 #[derive(Debug)]
 pub(crate) struct PodCgroup {
@@ -56,7 +42,8 @@ pub(crate) fn find(wanted: &Wanted<'_>) -> Result<PodCgroup, CniError> {
     if version2.is_empty() {
         return Err(CniError::new(
             code::CGROUP,
-            "No cgroup2 file system is mounted on this node, and interception needs one; `interceptor check` tells more",
+            "No cgroup2 file system is mounted on this node, and interception needs one; \
+             `interceptor check` tells more",
         ));
     }
     let mut found = search(&version2, &candidates)?;
@@ -143,8 +130,8 @@ fn absent(version2: &[&Tree], candidates: &[String]) -> CniError {
     CniError::new(
         code::CGROUP,
         format!(
-            "The pod's cgroup is at none of {} places, such as {}; kubelet tries again; name kubelet's --cgroup-root as \
-             cgroup_root in the plugin's configuration, or use a runtime that hands cgroupPath over",
+            "The pod's cgroup is at none of {} places, such as {}; kubelet tries again; name kubelet's --cgroup-root \
+             as cgroup_root in the plugin's configuration, or use a runtime that hands cgroupPath over",
             places.len(),
             places.first().map_or("", String::as_str)
         ),

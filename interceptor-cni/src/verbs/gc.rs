@@ -17,7 +17,8 @@ pub(crate) fn gc(plugin: &Plugin<'_>) -> Result<(), CniError> {
     let Some(valid) = config.valid_attachments.clone() else {
         return Err(CniError::new(
             code::BAD_CONFIG,
-            "The key cni.dev/valid-attachments is missing, and GC would take all attachments for dead; the runtime has to set it",
+            "The key cni.dev/valid-attachments is missing, and GC would take all attachments for dead; \
+             the runtime has to set it",
         ));
     };
     let agent = Agent::connect(config, Patience::of(config));

@@ -19,8 +19,6 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use crate::plugin::Plugin;
-
 /// Of every pod here.
 pub(crate) const UID: &str = "12345678-90ab-cdef-1234-567890abcdef";
 
@@ -127,11 +125,6 @@ impl Node {
     /// A path of the pod's network namespace.
     pub(crate) fn netns(&self) -> String {
         format!("/proc/{}/fd/{}", id(), self.netns.as_raw_fd())
-    }
-
-    /// The plugin, started for a pod of Kubernetes whose cgroup is `kubepods/burstable/pod<UID>`, if that is there.
-    pub(crate) fn plugin(&self, verb: &str) -> Plugin {
-        Plugin::new(self, verb)
     }
 
     /// The same, with the pod's cgroup.

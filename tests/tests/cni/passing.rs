@@ -101,11 +101,13 @@ fn the_result_is_passed_on_byte_for_byte(
     on(Cgroups::Unified, |node| {
         let _agent = Agent::start(node.with_cgroup(), enrolled());
         let result = format!(
-            r#"{{ "cniVersion":"{version}","new":{{"z":1.0,"a":[12345678901234567890123,1e2,null]}}, "ips":[ {{"address":"10.0.0.2/24","extra":true}}], "text":"\u00e9\/" }}"#
+            r#"{{ "cniVersion":"{version}","new":{{"z":1.0,"a":[12345678901234567890123,1e2,null]}},
+                "ips":[ {{"address":"10.0.0.2/24","extra":true}}], "text":"\u00e9\/" }}"#
         );
         let annotations = if injected { r#"{"sidecar.istio.io/status":""}"# } else { "{}" };
         let stdin = format!(
-            r#"{{"cniVersion":"{version}","cni_agent_run_dir":"{}","cgroup_root":"{}","prevResult":  {result},"runtimeConfig":{{"io.kubernetes.cri.pod-annotations":{annotations}}}}}"#,
+            r#"{{"cniVersion":"{version}","cni_agent_run_dir":"{}","cgroup_root":"{}","prevResult":  {result},
+                "runtimeConfig":{{"io.kubernetes.cri.pod-annotations":{annotations}}}}}"#,
             node.run_dir().display(),
             node.root()
         );

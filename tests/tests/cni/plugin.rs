@@ -28,8 +28,15 @@ pub(crate) struct Run {
     pub(crate) stderr: String,
 }
 
+impl Node {
+    /// The plugin, for a pod of Kubernetes.
+    pub(crate) fn plugin(&self, verb: &str) -> Plugin {
+        Plugin::new(self, verb)
+    }
+}
+
 impl Plugin {
-    pub(crate) fn new(node: &Node, verb: &str) -> Self {
+    fn new(node: &Node, verb: &str) -> Self {
         let args = format!("IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0;K8S_POD_UID={UID}");
         let netns = node.netns();
         let variables = [

@@ -96,7 +96,12 @@ const TABLE: &[Row] = &[
         optional: &[],
         build: &[],
     },
-    Row { member: "interceptor-fuzz", uses: &["interceptor", "interceptor-cni", "interceptor-wire"], optional: &["libfuzzer-sys"], build: &[] },
+    Row {
+        member: "interceptor-fuzz",
+        uses: &["interceptor", "interceptor-cni", "interceptor-wire"],
+        optional: &["libfuzzer-sys"],
+        build: &[],
+    },
     Row { member: "xtask", uses: &["toolchain", "anyhow", "clap", "serde_json"], optional: &[], build: &[] },
 ];
 
