@@ -59,9 +59,15 @@ pub(crate) fn find(wanted: &Wanted<'_>) -> Result<PodCgroup, CniError> {
         let directory = hybrid::make(tree, &relative, wanted)?;
         return Ok(PodCgroup { path, directory });
     }
-    let relative = only_name(search(&version1, &candidates)?);
-    match (relative, version2.iter().find(|tree| hybrid::is_joined(tree))) {
-        (Some(relative), Some(tree)) if !is_systemd(&relative) => {
+    // Which of the hierarchies of version 1 it is in does not matter; its name does.
+    let mut there = search(&version1, &candidates)?;
+    there.sort_by(|one, other| one.relative.cmp(&other.relative));
+    there.dedup_by(|one, other| one.relative == other.relative);
+    if there.len() > 1 {
+        return Err(ambiguous(&there));
+    }
+    match (there.pop(), version2.iter().find(|tree| hybrid::is_joined(tree))) {
+        (Some(Match { relative, .. }), Some(tree)) if !is_systemd(&relative) => {
             let directory = hybrid::make(tree, &relative, wanted)?;
             Ok(PodCgroup { path: tree.path(&relative), directory })
         }
@@ -111,15 +117,6 @@ fn is_hybrid(tree: &Tree, version1: &[&Tree], relative: &String) -> Result<bool,
     Ok(hybrid::is_joined(tree)
         && !is_systemd(relative)
         && !search(version1, std::slice::from_ref(relative))?.is_empty())
-}
-
-/// The name that the pod's directory has in each hierarchy of version 1 in which it is.
-fn only_name(found: Vec<Match<'_>>) -> Option<String> {
-    let mut names: Vec<String> = found.into_iter().map(|found| found.relative).collect();
-    names.sort();
-    names.dedup();
-    let only = names.pop();
-    if names.is_empty() { only } else { None }
 }
 
 fn absent(version2: &[&Tree], candidates: &[String]) -> CniError {

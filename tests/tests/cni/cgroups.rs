@@ -129,6 +129,22 @@ fn two_directories_with_the_pods_uid_are_refused_and_named() {
 }
 
 #[test]
+fn two_names_in_version_1_are_refused_and_named() {
+    on(Cgroups::Hybrid, |node| {
+        let names = [burstable(), format!("kubepods/besteffort/pod{UID}")];
+        for name in &names {
+            fs::create_dir_all(node.version1(name)).unwrap();
+        }
+        let _agent = Agent::start(node, enrolled());
+        let msg = node.plugin("ADD").injected().run().expect_error(102);
+        for name in &names {
+            assert!(msg.contains(&node.version1(name).display().to_string()), "{msg}");
+        }
+        assert!(!node.cgroup2("kubepods").exists());
+    });
+}
+
+#[test]
 fn without_uid_and_path_it_says_what_the_runtime_lacks() {
     on(Cgroups::Unified, |node| {
         let _agent = Agent::start(node, enrolled());
