@@ -24,6 +24,7 @@ mod meddle;
 mod mptcp;
 mod own_source;
 mod ports;
+mod readers;
 mod rerun;
 mod routes;
 mod shared_bpffs;

@@ -5,6 +5,7 @@ use std::{
     collections::{HashMap, HashSet},
     fs,
     io::ErrorKind,
+    os::unix::fs::MetadataExt as _,
 };
 
 use anyhow::{Context as _, Result};
@@ -25,13 +26,18 @@ pub(crate) struct PinnedNode {
 
 impl PinnedNode {
     /// Opens what is there, if anything is.
+    ///
+    /// Without the lock, a run that removes the last pod may move all of it away meanwhile.
     pub(crate) fn open(bpffs: &Bpffs) -> Result<Option<Self>> {
         bpffs.home().exists()?;
         let layout = bpffs.layout();
-        match fs::metadata(layout.root()) {
-            Ok(_) => Ok(Some(Self { maps: Maps::open(&layout)?, layout })),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("Failed to look at {}", layout.root().display())),
+        loop {
+            let Some(before) = inode_of(&layout)? else { return Ok(None) };
+            match Maps::open(&layout) {
+                Ok(maps) => return Ok(Some(Self { layout, maps })),
+                Err(error) if inode_of(&layout)? == Some(before) => return Err(error),
+                Err(_moved_away) => {}
+            }
         }
     }
 
@@ -179,6 +185,15 @@ impl PinnedNode {
             }
         }
         Ok(())
+    }
+}
+
+/// Tells whether the directory is still the same one. `None` if there is none.
+fn inode_of(layout: &Layout) -> Result<Option<u64>> {
+    match fs::metadata(layout.root()) {
+        Ok(metadata) => Ok(Some(metadata.ino())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("Failed to look at {}", layout.root().display())),
     }
 }
 
