@@ -60,16 +60,16 @@ fn in_legacy(family: Family) -> Result<bool> {
     }
     let socket = InetSocket::new(domain, Type::DGRAM, Some(Protocol::UDP)).context("Failed to make a socket")?;
     let socket = UdpSocket::from(socket);
-    let named = |size: usize| {
+    let for_nat = |size: usize| {
         let mut bytes = vec![0; size];
         bytes[..3].copy_from_slice(b"nat");
         bytes
     };
     for _ in 0..TRIES {
-        let mut info = named(INFO);
+        let mut info = for_nat(INFO);
         sys::getsockopt(&socket, level, GET_INFO, &mut info).context("Failed to ask for the table nat")?;
         let size: [u8; 4] = info[INFO - 4..].try_into()?;
-        let mut entries = named(HEAD + usize::try_from(u32::from_ne_bytes(size))?);
+        let mut entries = for_nat(HEAD + usize::try_from(u32::from_ne_bytes(size))?);
         entries[32..36].copy_from_slice(&size);
         match sys::getsockopt(&socket, level, GET_ENTRIES, &mut entries) {
             Ok(()) => return Ok(contains(&entries[HEAD..], IPTABLES_CHAIN)),
@@ -81,7 +81,7 @@ fn in_legacy(family: Family) -> Result<bool> {
     Err(io::Error::from_raw_os_error(EAGAIN)).context("Failed to read the table nat, which keeps changing")
 }
 
-/// Looks for the chain among all chains of nf_tables, by either name: iptables-nft writes there as well.
+/// Looks for the chain among all chains of `nf_tables`, by either name: iptables-nft writes there as well.
 fn in_nf_tables() -> Result<bool> {
     match nf_tables_chains() {
         Ok(chains) => Ok(contains(&chains, IPTABLES_CHAIN) || contains(&chains, NFTABLES_CHAIN)),
