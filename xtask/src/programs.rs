@@ -15,8 +15,14 @@ use crate::workspace::{Workspace, root};
 pub(crate) const INTERCEPTOR_BIN: &str = "INTERCEPTOR_BIN";
 
 /// What tests and the demo start as processes of their own.
-pub(crate) const STARTED_BY_TESTS: [&str; 6] =
-    ["interceptor", "interceptor-agent", "interceptor-cni", "interceptor-http", "interceptor-probe", "interceptor-sidecar"];
+pub(crate) const STARTED_BY_TESTS: [&str; 6] = [
+    "interceptor",
+    "interceptor-agent",
+    "interceptor-cni",
+    "interceptor-http",
+    "interceptor-probe",
+    "interceptor-sidecar",
+];
 
 /// `cargo SUBCOMMAND` for all packages but the kernel programs, which `interceptor/build.rs` builds for the kernel.
 ///

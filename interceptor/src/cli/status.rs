@@ -250,7 +250,7 @@ fn text(pod: &PodStatus) -> String {
             outsiders.join(", ")
         )),
         None => {
-            lines.push("  OUTSIDE      not known: there are too many cgroups below the pod's to look at".to_owned())
+            lines.push("  OUTSIDE      not known: there are too many cgroups below the pod's to look at".to_owned());
         }
     }
     lines.extend(counted(counters));

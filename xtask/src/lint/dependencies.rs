@@ -60,8 +60,8 @@ const TABLE: &[Row] = &[
         member: "interceptor-agent",
         uses: &[
             "interceptor", "interceptor-config", "interceptor-wire",
-            "anyhow", "axum", "clap", "futures-util", "hyper", "hyper-util", "k8s-openapi", "kube", "netlink-sys", "nix",
-            "prometheus-client", "serde_json", "tokio", "tracing", "tracing-subscriber",
+            "anyhow", "axum", "clap", "futures-util", "hyper", "hyper-util", "k8s-openapi", "kube", "netlink-sys",
+            "nix", "prometheus-client", "serde_json", "tokio", "tracing", "tracing-subscriber",
         ],
         optional: &[],
         build: &[],
