@@ -6,6 +6,7 @@ mod build;
 mod demo;
 mod differential;
 mod fuzz;
+mod kubernetes;
 mod lint;
 mod programs;
 mod run;
@@ -44,6 +45,8 @@ enum Command {
     Bench(bench::Options),
     /// Feed everything that reads foreign input with what breaks it
     Fuzz(fuzz::Options),
+    /// Build Kubernetes from Debian's source package, into the user's cache; do nothing when it is there
+    Kubernetes(kubernetes::Options),
     /// Check the format, the lints, the documentation and the rules of this project
     Lint,
     /// Set up, lint, and run every test; the root suite needs root
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Differential(options) => differential::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Kubernetes(options) => kubernetes::run(&options),
         Command::Lint => lint::run(),
         Command::Test(options) => test::run(&options),
         Command::Story(options) => story::run(&options),

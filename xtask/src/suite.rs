@@ -16,6 +16,8 @@ pub(crate) enum Suite {
     Clients,
     /// DNS resolvers, and a DNS server
     Resolvers,
+    /// A Kubernetes node
+    Cluster,
     /// Other kernels, in virtual machines
     Kernels,
 }
@@ -26,13 +28,14 @@ pub(crate) fn targets() -> Result<Vec<String>> {
 }
 
 impl Suite {
-    pub(crate) const ALL: [Self; 4] = [Self::Envoy, Self::Clients, Self::Resolvers, Self::Kernels];
+    pub(crate) const ALL: [Self; 5] = [Self::Envoy, Self::Clients, Self::Resolvers, Self::Cluster, Self::Kernels];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Envoy => "envoy",
             Self::Clients => "clients",
             Self::Resolvers => "resolvers",
+            Self::Cluster => "cluster",
             Self::Kernels => "kernels",
         }
     }
@@ -40,7 +43,7 @@ impl Suite {
     /// The test target of [`PACKAGE`] that is this suite.
     pub(crate) fn target(self) -> Option<&'static str> {
         match self {
-            Self::Envoy | Self::Clients | Self::Resolvers => Some(self.name()),
+            Self::Envoy | Self::Clients | Self::Resolvers | Self::Cluster => Some(self.name()),
             Self::Kernels => None, // the other targets again
         }
     }

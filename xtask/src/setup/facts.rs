@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use toolchain::{Compiler, kernel_compiler};
 
 use super::envoy::Envoy;
+use super::kubernetes::{self, Kubernetes};
 use super::linker::{self, BPF_LINKER_LLVMS, Linker};
 use super::needed::{ITEMS, Need};
 use crate::user::is_root;
@@ -31,6 +32,9 @@ pub(crate) struct Facts {
     pub(crate) missing_programs: Vec<&'static str>,
     pub(crate) missing_system_programs: Vec<&'static str>,
     pub(crate) envoy: Envoy,
+    pub(crate) kubernetes: Kubernetes,
+    /// Where the plugins are that connect pods.
+    pub(crate) cni_plugins: Option<&'static Path>,
 }
 
 /// Whose package manager this machine has.
@@ -59,6 +63,8 @@ impl Facts {
             linker,
             llvms: BPF_LINKER_LLVMS.into_iter().filter(|llvm| has_llvm(*llvm)).collect(),
             envoy: Envoy::find(&Workspace::load()?.target_dir),
+            kubernetes: Kubernetes::find()?,
+            cni_plugins: kubernetes::cni_plugins(),
             missing_programs: required(
                 |need| if let Need::Programs(programs) = need { programs } else { &[] },
                 has_program,

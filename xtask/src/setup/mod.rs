@@ -6,6 +6,7 @@
 
 mod envoy;
 mod facts;
+mod kubernetes;
 mod linker;
 mod method;
 mod needed;
@@ -48,6 +49,9 @@ struct Suites {
     /// Also what the suite with DNS resolvers needs
     #[arg(long)]
     resolvers: bool,
+    /// Also what the suite with a Kubernetes node needs
+    #[arg(long)]
+    cluster: bool,
     /// Also what booting other kernels needs
     #[arg(long)]
     kernels: bool,
@@ -61,6 +65,7 @@ impl Options {
             envoy: wanted(Suite::Envoy),
             clients: wanted(Suite::Clients),
             resolvers: wanted(Suite::Resolvers),
+            cluster: wanted(Suite::Cluster),
             kernels: wanted(Suite::Kernels),
         };
         Self { dry_run: false, no_install, suites }
@@ -72,6 +77,7 @@ impl Options {
             Some(Suite::Envoy) => self.suites.envoy,
             Some(Suite::Clients) => self.suites.clients,
             Some(Suite::Resolvers) => self.suites.resolvers,
+            Some(Suite::Cluster) => self.suites.cluster,
             Some(Suite::Kernels) => self.suites.kernels,
         }
     }

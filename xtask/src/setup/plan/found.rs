@@ -2,6 +2,7 @@
 //! Whether this machine has an item, and what of it is missing. Only compares: `facts` has looked.
 
 use crate::setup::facts::Facts;
+use crate::setup::kubernetes::{CNI_FOLDERS, CNI_PLUGIN};
 use crate::setup::linker::Linker;
 use crate::setup::needed::{Item, Need};
 
@@ -36,6 +37,8 @@ impl Item {
                 self.missing_programs(facts).is_empty().then(|| programs.join(", "))
             }
             Need::Envoy => facts.envoy.found(),
+            Need::CniPlugins => facts.cni_plugins.map(|folder| folder.display().to_string()),
+            Need::Kubernetes => facts.kubernetes.found(),
         }
     }
 
@@ -54,6 +57,8 @@ impl Item {
             },
             Need::Programs(_) | Need::SystemPrograms(_) => self.missing_programs(facts).join(", "),
             Need::Envoy => facts.envoy.lack(),
+            Need::CniPlugins => format!("no {} in {}", CNI_PLUGIN, CNI_FOLDERS.join(", ")),
+            Need::Kubernetes => facts.kubernetes.lack(),
         }
     }
 
@@ -61,7 +66,9 @@ impl Item {
         let (programs, missing) = match self.need {
             Need::Programs(programs) => (programs, &facts.missing_programs),
             Need::SystemPrograms(programs) => (programs, &facts.missing_system_programs),
-            Need::CoreSource | Need::Lints | Need::Linker | Need::Envoy => return Vec::new(),
+            Need::CoreSource | Need::Lints | Need::Linker | Need::Envoy | Need::CniPlugins | Need::Kubernetes => {
+                return Vec::new();
+            }
         };
         programs.iter().copied().filter(|program| missing.contains(program)).collect()
     }

@@ -4,6 +4,7 @@
 use super::linker::{cargo_install, linker_methods};
 use super::packages::packages;
 use crate::setup::facts::Facts;
+use crate::setup::kubernetes::CNI_FOLDERS;
 use crate::setup::linker::BPF_LINKER_LLVMS;
 use crate::setup::method::InstallMethod;
 use crate::setup::needed::{Item, Need};
@@ -18,8 +19,11 @@ impl Item {
                 .chain(packages(self, facts))
                 .collect(),
             Need::Linker => linker_methods(self, facts),
-            Need::Programs(_) | Need::SystemPrograms(_) => packages(self, facts).into_iter().collect(),
+            Need::Programs(_) | Need::SystemPrograms(_) | Need::CniPlugins => {
+                packages(self, facts).into_iter().collect()
+            }
             Need::Envoy => facts.envoy.methods(),
+            Need::Kubernetes => facts.kubernetes.methods(facts.system),
         }
     }
 
@@ -39,6 +43,12 @@ impl Item {
                     "install the programs {} with the package manager of this system",
                     programs.join(", ")
                 )
+            }
+            Need::CniPlugins => format!("put the CNI plugins into {}", CNI_FOLDERS[0]),
+            Need::Kubernetes => {
+                "Kubernetes is built with packages of Debian 12 and its tools; build it there, and copy the \
+                                 directory into the cache of this machine"
+                    .into()
             }
             Need::Envoy => "let INTERCEPTOR_ENVOY name an Envoy that runs here, or unset it".into(),
         }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Plans for machines of several kinds. Looks at no real machine.
 
+use std::path::Path;
+
 use toolchain::Compiler;
 
 use super::is_preparation;
 use crate::setup::envoy::Envoy;
 use crate::setup::facts::{Facts, System};
+use crate::setup::kubernetes::Kubernetes;
 use crate::setup::linker::Linker;
 use crate::setup::needed::{ITEMS, Item, Purpose};
 use crate::suite::Suite;
@@ -33,6 +36,8 @@ fn fresh() -> Facts {
         missing_programs: vec!["iptables-nft", "curl"],
         missing_system_programs: vec!["ncat", "dig"],
         envoy: Envoy::Own { directory: "/target/envoy".into(), missing: vec!["1.40.0"] },
+        kubernetes: Kubernetes { directory: "/cache/kubernetes".into(), missing: vec!["kubelet"] },
+        cni_plugins: None,
     }
 }
 
@@ -59,6 +64,8 @@ fn a_complete_machine_lacks_nothing() {
         missing_programs: vec![],
         missing_system_programs: vec![],
         envoy,
+        kubernetes: Kubernetes { directory: "/cache/kubernetes".into(), missing: vec![] },
+        cni_plugins: Some(Path::new("/usr/lib/cni")),
         ..fresh()
     };
     assert!(ITEMS.iter().all(|item| item.found(&facts).is_some()));
@@ -81,7 +88,9 @@ fn a_fresh_machine_lacks_exactly_what_is_missing() {
             "curl",
             "Envoy",
             "clients",
-            "resolvers"
+            "resolvers",
+            "CNI plugins",
+            "Kubernetes"
         ]
     );
     assert_eq!(item("iptables").lack(&fresh()), "iptables-nft");
