@@ -14,7 +14,7 @@ use nix::{
 use crate::wait::try_wait_until;
 
 /// Where cgroup2 is mounted: on hybrid systems not at `/sys/fs/cgroup`.
-pub(crate) fn mount_point() -> PathBuf {
+pub fn mount_point() -> PathBuf {
     let mounts = fs::read_to_string("/proc/self/mountinfo").expect("read /proc/self/mountinfo");
     mounts
         .lines()

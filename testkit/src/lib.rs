@@ -9,6 +9,7 @@
 
 mod backend;
 mod cgroup;
+pub mod cluster;
 mod counters;
 pub mod envoy;
 pub mod flow;
@@ -32,6 +33,7 @@ pub mod scene;
 mod wait;
 
 pub use backend::Backend;
+pub use cgroup::mount_point as cgroup2_mount_point;
 pub use counters::Counters;
 pub use interceptor::Run;
 pub use interrupt::Interrupt;
@@ -43,4 +45,4 @@ pub use output::write_line;
 pub use pod::Pod;
 pub use process::{Finished, Process};
 pub use scale::scale;
-pub use wait::{timeout, wait_until};
+pub use wait::{timeout, try_wait_until, wait_until};

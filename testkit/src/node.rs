@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Leaves everything in place when a test fails.
-const KEEP: &str = "INTERCEPTOR_TEST_KEEP";
+pub(crate) const KEEP: &str = "INTERCEPTOR_TEST_KEEP";
 
 /// The binaries that other users than root run: copied to where those may go.
 const TOOLS: [&str; 3] = ["interceptor-http", "interceptor-probe", "interceptor-sidecar"];

@@ -20,6 +20,7 @@ pub struct Process {
     what: String,
     child: Child,
     stdout: Lines,
+    is_left: bool,
 }
 
 /// What a process said until it ended.
@@ -38,7 +39,7 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("start {what}: {error}"));
         let stdout = Lines::new(child.stdout.take().expect("standard output is a pipe"));
-        Self { what, child, stdout }
+        Self { what, child, stdout, is_left: false }
     }
 
     pub fn pid(&self) -> u32 {
@@ -89,15 +90,24 @@ impl Process {
     }
 
     /// Reads on until it ends by itself.
-    pub fn finish(mut self) -> Finished {
+    pub fn finish(self) -> Finished {
+        self.try_finish().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Says what went wrong instead of panicking, for those that clean up after a panic.
+    pub(crate) fn try_finish(mut self) -> Result<Finished, String> {
         self.close_stdin();
         let what = &self.what;
-        let lines = self
-            .stdout
-            .rest(Instant::now() + timeout())
-            .unwrap_or_else(|_| panic!("{what} did not end within {:?}", timeout()));
-        let status = self.child.wait().unwrap_or_else(|error| panic!("wait for {what}: {error}"));
-        Finished { status, lines }
+        let Ok(lines) = self.stdout.rest(Instant::now() + timeout()) else {
+            return Err(format!("{what} did not end within {:?}", timeout()));
+        };
+        let status = self.child.wait().map_err(|error| format!("wait for {what}: {error}"))?;
+        Ok(Finished { status, lines })
+    }
+
+    /// Lets it run on when the test is gone.
+    pub(crate) fn leave(mut self) {
+        self.is_left = true;
     }
 
     /// Asks it to end (SIGTERM), and reads what it still has to say.
@@ -126,6 +136,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if self.is_left {
+            return;
+        }
         // Both fail only when it has been waited for already.
         self.child.kill().unwrap_or_default();
         self.child.wait().map(drop).unwrap_or_default();

@@ -31,7 +31,7 @@ pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
 }
 
 /// Says that it was in vain instead of panicking, for those that clean up after a panic.
-pub(crate) fn try_wait_until(what: &str, mut condition: impl FnMut() -> bool) -> Result<(), String> {
+pub fn try_wait_until(what: &str, mut condition: impl FnMut() -> bool) -> Result<(), String> {
     let deadline = Instant::now() + timeout();
     while !condition() {
         if Instant::now() >= deadline {

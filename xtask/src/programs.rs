@@ -15,9 +15,10 @@ use crate::workspace::{Workspace, root};
 pub(crate) const INTERCEPTOR_BIN: &str = "INTERCEPTOR_BIN";
 
 /// What tests and the demo start as processes of their own.
-pub(crate) const STARTED_BY_TESTS: [&str; 6] = [
+pub(crate) const STARTED_BY_TESTS: [&str; 7] = [
     "interceptor",
     "interceptor-agent",
+    "interceptor-cluster",
     "interceptor-cni",
     "interceptor-http",
     "interceptor-probe",

@@ -71,7 +71,7 @@ const TABLE: &[Row] = &[
         uses: &[
             "interceptor", "interceptor-policy",
             "anyhow", "bytes", "clap", "compio-driver", "http-body-util", "hyper", "hyper-util", "indicatif", "nix",
-            "proptest", "rustix", "serde", "serde_json", "socket2", "tempfile", "tokio",
+            "proptest", "rcgen", "ring", "rustix", "serde", "serde_json", "socket2", "tar", "tempfile", "tokio",
         ],
         optional: &[],
         build: &[],

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A Kubernetes node with its control plane, for tests that need what only a real one does: kubelet's and the
+//! container runtime's order of events, probes, admission.
+//!
+//! The node has network, mount and PID namespaces of its own, and a bpffs. It sees the paths that a node has, such as
+//! `/var/lib/kubelet` and `/etc/cni/net.d`; nothing of them is visible outside. The program `interceptor-cluster`
+//! makes it, and takes it away when the test ends, however it ends.
+
+mod archive;
+mod handle;
+mod kubectl;
+mod kubernetes;
+mod message;
+mod mode;
+mod network;
+mod program;
+mod sandbox;
+
+pub use archive::Image;
+pub use handle::Cluster;
+pub use kubernetes::Kubernetes;
+pub use message::{KEPT, Message, Step};
+pub use mode::CgroupMode;
+pub use network::{NODE_ADDRESS, NODE_NAME, OUTSIDE_ADDRESS};
+pub use sandbox::Sandbox;
