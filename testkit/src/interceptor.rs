@@ -95,7 +95,7 @@ impl fmt::Display for Run {
 }
 
 /// `INTERCEPTOR_BIN`, or the workspace's binary, built once.
-pub(crate) fn binary() -> &'static Path {
+pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| env::var_os("INTERCEPTOR_BIN").map_or_else(build, PathBuf::from))
 }

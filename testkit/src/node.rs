@@ -278,7 +278,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Where cargo puts the binaries that belong to the running test: `target/debug` of `target/debug/deps/rows-0123`.
-pub(crate) fn profile_directory() -> PathBuf {
+pub fn profile_directory() -> PathBuf {
     let test = env::current_exe().expect("the path of the running test");
     let directory = test.parent().expect("a directory");
     if directory.ends_with("deps") {

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use serde_json::json;
-use testkit::cluster::{CgroupMode, OUTSIDE_ADDRESS};
+use testkit::cluster::OUTSIDE_ADDRESS;
 
 use crate::{network::PODS, pki::Pki};
 
@@ -20,13 +20,14 @@ pub(crate) const KUBELET: &str = "/var/lib/kubelet/config.json";
 
 pub(crate) const CONTAINERD: &str = "/etc/containerd/config.toml";
 
-pub(crate) fn write_all(work: &Path, pki: &Pki, mode: CgroupMode) -> anyhow::Result<()> {
+/// `with_limits`: whether limits of containers can be written.
+pub(crate) fn write_all(work: &Path, pki: &Pki, with_limits: bool) -> anyhow::Result<()> {
     write("/etc/cni/net.d/10-bridge.conflist", &network_list())?;
     // Nobody answers there: a pod that asks for a name is to fail at once.
     let resolv_conf = work.join("resolv.conf");
     fs::write(&resolv_conf, format!("nameserver {OUTSIDE_ADDRESS}\n")).context("write resolv.conf")?;
     write(KUBELET, &kubelet(pki, &resolv_conf))?;
-    let runc = if mode.is_without_controllers() { Some(runc(work)?) } else { None };
+    let runc = if with_limits { None } else { Some(runc(work)?) };
     fs::create_dir_all("/etc/containerd").context("make /etc/containerd")?;
     write(CONTAINERD, &containerd(runc.as_deref()))
 }

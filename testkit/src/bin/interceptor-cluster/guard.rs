@@ -14,16 +14,12 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
-use nix::{
-    sched::{CloneFlags, unshare},
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sched::{CloneFlags, unshare};
 use tempfile::TempDir;
 use testkit::{
     Interrupt,
     cluster::{CgroupMode, KEPT, Message},
-    write_line,
+    try_wait_until, write_line,
 };
 
 use crate::{cgroups::Cgroups, network};
@@ -107,10 +103,9 @@ impl Guard {
     }
 }
 
-/// The node's first process, and the `unshare` that waits for it.
+/// The `unshare` that waits for the node's first process.
 struct RunningNode {
     unshare: Child,
-    pid: Option<u32>,
 }
 
 impl RunningNode {
@@ -129,7 +124,7 @@ impl RunningNode {
             .context("start setpriv and unshare")?;
         let stdout = unshare.stdout.take().context("standard output is a pipe")?;
         thread::spawn(move || listen_to_node(stdout, &sender));
-        Ok(Self { unshare, pid: None })
+        Ok(Self { unshare })
     }
 
     /// Gives it a network, and tells the test of it.
@@ -138,19 +133,20 @@ impl RunningNode {
             Ok(Event::Said(line)) => line.parse().with_context(|| format!("the node's pid is {line:?}"))?,
             _ => bail!("the node's first process did not start"),
         };
-        self.pid = Some(pid);
         network::connect(pid)?;
         write_line(&Message::Node { work: work.to_owned(), pid, outside: id() })?;
         let stdin = self.unshare.stdin.as_mut().context("standard input is a pipe")?;
         writeln!(stdin, "go").context("tell the node to go on")
     }
 
-    /// Kills it, and with it everything inside; says what went wrong.
+    /// Ends it, and with it everything inside; says what went wrong.
     fn end(&mut self) -> Option<String> {
-        // The number is its own until unshare, which is its parent, has been waited for.
-        if let Some(pid) = self.pid.and_then(|pid| pid.try_into().ok()) {
-            kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap_or_default();
-        } else {
+        drop(self.unshare.stdin.take());
+        let ended = try_wait_until("the node's first process ends", || {
+            self.unshare.try_wait().is_ok_and(|status| status.is_some())
+        });
+        if ended.is_err() {
+            // The kernel kills the node with it.
             self.unshare.kill().unwrap_or_default();
         }
         self.unshare

@@ -73,10 +73,13 @@ impl Node {
                 milliseconds: start.elapsed().as_millis(),
             }))
         };
-        layout_and_network(self)?;
+        // Asked of the machine, which is not to be seen any more from then on.
+        let with_limits = !self.mode.is_without_controllers();
+        layout::lay_out(&self.work, self.mode)?;
+        network::configure()?;
         let kubernetes = Kubernetes::at(self.kubernetes.clone());
         let pki = Pki::make(self.work.join("pki"))?;
-        configuration::write_all(&self.work, &pki, self.mode)?;
+        configuration::write_all(&self.work, &pki, with_limits)?;
         done("files")?;
 
         let starter = Starter { kubernetes: &kubernetes, pki: &pki, logs: self.work.join("log") };
@@ -125,11 +128,6 @@ impl Node {
         ensure!(status.success(), "{import:?} failed: {status}");
         fs::remove_file(&archive).with_context(|| format!("remove {}", archive.display()))
     }
-}
-
-fn layout_and_network(node: &Node) -> anyhow::Result<()> {
-    layout::lay_out(&node.work, node.mode)?;
-    network::configure()
 }
 
 /// Runs a command until it succeeds, unless a component ends.
