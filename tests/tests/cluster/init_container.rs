@@ -40,12 +40,20 @@ pub(crate) fn istio_init_enrolls_pods_and_their_next_sandboxes(cluster: &Cluster
     cluster.delete(&["pod/client", "pod/web"]);
 }
 
-/// Nothing stays on the node but the init container's pins: without an agent, they are collected by the next run.
+/// There is no agent to notice that a pod has gone.
 pub(crate) fn a_deleted_pod_is_collected_by_the_next_run(cluster: &Cluster) {
     import_image(cluster);
     cluster.apply(&[injected("first")]);
     cluster.wait_for("condition=Ready", &["pod/first"]);
     cluster.delete(&["pod/first"]);
+    wait_until(
+        "the network namespace has gone",
+        || matches!(&status(cluster)[..], [pod] if pod["alive"] == false),
+    );
+    let mut told = cluster.node(interceptor_binary());
+    told.arg("status");
+    let told = Run::of(told);
+    assert!(told.stdout.contains("(gone; the next run removes the pod)"), "{told}");
     cluster.apply(&[injected("second")]);
     cluster.wait_for("condition=Ready", &["pod/second"]);
     let second = Running::look(cluster, "second");

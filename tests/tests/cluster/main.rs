@@ -3,6 +3,7 @@
 //!
 //! The stories of one mode share a node, and run one after the other.
 
+mod guard;
 mod init_container;
 mod nodes;
 mod pods;
@@ -14,6 +15,22 @@ use crate::nodes::Nodes;
 
 /// A story, told on a node.
 type Story = fn(&Cluster);
+
+/// Of the node itself.
+const OF_THE_NODE: [(&str, fn()); 3] = [
+    (
+        "another_kubelets_pods_are_not_touched",
+        guard::another_kubelets_pods_are_not_touched,
+    ),
+    (
+        "a_guard_that_is_killed_takes_the_processes_along",
+        guard::a_guard_that_is_killed_takes_the_processes_along,
+    ),
+    (
+        "a_test_that_ends_early_leaves_nothing",
+        guard::a_test_that_ends_early_leaves_nothing,
+    ),
+];
 
 fn main() {
     let mut arguments = Arguments::from_args();
@@ -29,7 +46,13 @@ fn main() {
         ),
     ];
     let nodes = Nodes::default();
-    let trials = CgroupMode::ALL.into_iter().flat_map(|mode| {
+    let of_the_node = OF_THE_NODE.into_iter().map(|(name, test)| {
+        Trial::test(format!("node::{name}"), move || {
+            test();
+            Ok(())
+        })
+    });
+    let on_it = CgroupMode::ALL.into_iter().flat_map(|mode| {
         let nodes = &nodes;
         stories.into_iter().map(move |(name, story)| {
             let nodes = nodes.clone();
@@ -41,7 +64,7 @@ fn main() {
             trial.with_ignored_flag(!mode.is_possible())
         })
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let conclusion = libtest_mimic::run(&arguments, of_the_node.chain(on_it).collect());
     nodes.remove(conclusion.has_failed());
     conclusion.exit();
 }
