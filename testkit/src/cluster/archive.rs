@@ -42,6 +42,7 @@ impl Image {
 
     /// A program as `/bin/NAME`, and the libraries that it is linked with. Programs that have debugging information
     /// go in without it.
+    #[must_use]
     pub fn program(mut self, name: &str, program: &Path) -> Self {
         for library in libraries(program) {
             self.files.insert(inside(&library), library);
@@ -51,6 +52,7 @@ impl Image {
     }
 
     /// Another name in `/bin`, as a busybox has many.
+    #[must_use]
     pub fn applets(mut self, program: &str, names: &[&str]) -> Self {
         let links = names.iter().map(|name| (Path::new("bin").join(name), PathBuf::from(program)));
         self.links.extend(links);
@@ -58,6 +60,7 @@ impl Image {
     }
 
     /// What a container runs that says nothing else.
+    #[must_use]
     pub fn command(mut self, words: &[&str]) -> Self {
         self.command = words.iter().map(|word| (*word).to_owned()).collect();
         self
@@ -105,8 +108,12 @@ impl Image {
             layer.append_link(&mut header(EntryType::Symlink, 0o777), path, target)?;
         }
         let Hashed { file: _, digest } = layer.into_inner()?;
-        Ok(digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hexadecimal(digest.finish().as_ref()))
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Hashes what it writes.
@@ -180,7 +187,7 @@ mod tests {
         let layer = &files["layer.tar"];
         let config: Value = serde_json::from_slice(&files["config.json"]).unwrap();
         let digest = ring::digest::digest(&SHA256, layer);
-        let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hexadecimal(digest.as_ref());
         assert_eq!(config["rootfs"]["diff_ids"][0], format!("sha256:{digest}"));
 
         let mut layer = Archive::new(layer.as_slice());

@@ -105,28 +105,22 @@ impl Cluster {
 
     /// A program inside the node, in all of its namespaces. It ends when the command is killed.
     pub fn node(&self, program: impl AsRef<Path>) -> Command {
-        let mut command = self.enter(self.node, &["--mount", "--net", "--pid"]);
+        let mut command = enter(self.node, &["--mount", "--net", "--pid"]);
         command.args(["setpriv", "--pdeathsig", "KILL", "--"]).arg(program.as_ref());
         command
     }
 
     /// A program of this machine's mount namespace, in the node's network namespace: for clients of the API.
     pub fn beside_the_api(&self, program: impl AsRef<Path>) -> Command {
-        let mut command = self.enter(self.node, &["--net"]);
+        let mut command = enter(self.node, &["--net"]);
         command.arg(program.as_ref()).env("KUBECONFIG", self.kubeconfig());
         command
     }
 
     /// A program of this machine's mount namespace, in the network at the other end of the node's cable.
     pub fn outside(&self, program: impl AsRef<Path>) -> Command {
-        let mut command = self.enter(self.outside, &["--net"]);
+        let mut command = enter(self.outside, &["--net"]);
         command.arg(program.as_ref());
-        command
-    }
-
-    fn enter(&self, pid: u32, namespaces: &[&str]) -> Command {
-        let mut command = Command::new("nsenter");
-        command.arg("--target").arg(pid.to_string()).args(namespaces).arg("--");
         command
     }
 
@@ -180,6 +174,13 @@ impl Cluster {
             self.guard.take().map(Process::leave).unwrap_or_default();
         }
     }
+}
+
+/// Ends in `--`, for the program.
+fn enter(pid: u32, namespaces: &[&str]) -> Command {
+    let mut command = Command::new("nsenter");
+    command.arg("--target").arg(pid.to_string()).args(namespaces).arg("--");
+    command
 }
 
 impl Drop for Cluster {

@@ -6,14 +6,14 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::place::{PROGRAMS, Place};
+use super::place::{PROGRAMS, Place, version};
 use crate::run::exec;
 
 /// Compiles the programs into `directory`, all at once, because they share most of their packages.
 pub(super) fn programs(place: &Place, directory: &Path) -> Result<()> {
     let mut command = go_build(place);
     // No drivers of clouds and of Docker: a tenth of all packages. -trimpath lets what Go keeps serve another directory.
-    command.args(["-trimpath", "-tags", "providerless dockerless", "-ldflags", &linker_flags(place.version())]);
+    command.args(["-trimpath", "-tags", "providerless dockerless", "-ldflags", &linker_flags(version())]);
     command.arg("-o").arg(directory);
     command.args(
         PROGRAMS

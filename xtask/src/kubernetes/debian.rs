@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::place::Place;
+use super::place::{Place, version};
 use crate::run::exec;
 
 /// Unpacks the source package, with Debian's patches, to where it is compiled.
@@ -23,10 +23,10 @@ pub(super) fn source(place: &Place) -> Result<()> {
     ensure!(
         unpacked
             .file_name()
-            .is_some_and(|name| name.to_string_lossy().ends_with(place.version())),
+            .is_some_and(|name| name.to_string_lossy().ends_with(version())),
         "{} is not Kubernetes {}, for which the tests are written: Debian 12 has it, other releases may not",
         unpacked.display(),
-        place.version()
+        version()
     );
     let source = place.source();
     fs::remove_dir(&source).with_context(|| format!("cannot remove {}", source.display()))?;
@@ -57,9 +57,7 @@ fn unpack(place: &Place, package: &str) -> Result<PathBuf> {
     exec(apt_get(&packages).args(["-q", "download", package])).with_context(|| {
         format!("the package lists may be older than the archive; run `apt-get update` ({package})")
     })?;
-    let archive = only(&packages, |name| {
-        name.starts_with(&format!("{package}_")) && name.ends_with(".deb")
-    })?;
+    let archive = only(&packages, |name| name.starts_with(&format!("{package}_")))?;
     let to = packages.join(package);
     exec(Command::new("dpkg-deb").arg("--extract").arg(archive).arg(&to))?;
     Ok(to)
@@ -113,7 +111,7 @@ fn deb822_sources(text: &str) -> String {
 /// `deb http://… bookworm main` → `deb-src http://… bookworm main`
 fn one_line_sources(text: &str) -> String {
     let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix("deb "));
-    lines.map(|rest| format!("deb-src {rest}\n")).collect()
+    lines.fold(String::new(), |text, rest| text + "deb-src " + rest + "\n")
 }
 
 /// In a directory of our own, as whoever runs this: root's apt would else become a user who may not write there.

@@ -35,7 +35,7 @@ pub(crate) fn run(_: &Options) -> Result<()> {
         lock.lock().context("cannot wait for another build of Kubernetes")?;
     }
     if place.missing().is_empty() {
-        say(&format!("Kubernetes {} is in {}", place.version(), place.programs.display()));
+        say(&format!("Kubernetes {} is in {}", place::version(), place.programs.display()));
         return Ok(());
     }
     build(&place)
@@ -57,7 +57,7 @@ fn build(place: &Place) -> Result<()> {
     remove(&place.programs)?;
     fs::rename(&programs, &place.programs)
         .with_context(|| format!("cannot rename {} to {}", programs.display(), place.programs.display()))?;
-    say(&format!("Kubernetes {} is in {}", place.version(), place.programs.display()));
+    say(&format!("Kubernetes {} is in {}", place::version(), place.programs.display()));
     // Two gigabytes, which nothing needs again.
     remove(&place.build)
 }

@@ -32,11 +32,6 @@ impl Place {
         Ok(Self { programs: kubernetes.join(version_and_recipe()), build: kubernetes.join("build") })
     }
 
-    /// `1.20.2`
-    pub(crate) fn version(&self) -> &'static str {
-        version_and_recipe().split('-').next().unwrap_or_default()
-    }
-
     pub(crate) fn missing(&self) -> Vec<&'static str> {
         PROGRAMS
             .into_iter()
@@ -71,6 +66,11 @@ fn cache(variable: Option<PathBuf>, home: Option<PathBuf>) -> Result<PathBuf> {
         .filter(usable)
         .or_else(|| home.filter(usable).map(|home| home.join(".cache")))
         .context("there is no place for a cache: set HOME, or XDG_CACHE_HOME to an absolute path")
+}
+
+/// `1.20.2`
+pub(super) fn version() -> &'static str {
+    version_and_recipe().split('-').next().unwrap_or_default()
 }
 
 /// The tests read the same file.
