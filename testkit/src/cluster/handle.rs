@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use super::{CgroupMode, Image, Kubernetes, Message, Step, message::KEPT};
+use super::{CgroupMode, ChainedPlugin, Image, Kubernetes, Message, Step, message::KEPT};
 use crate::{
     interceptor::Run,
     node::{KEEP, profile_directory},
@@ -33,6 +33,11 @@ impl Cluster {
     /// Panics, naming the log, when the node does not become ready; and, naming the directory, when another kubelet
     /// runs on this machine.
     pub fn start(mode: CgroupMode) -> Self {
+        Self::start_with(mode, &[])
+    }
+
+    /// The same with more plugins of CNI, from the start.
+    pub fn start_with(mode: CgroupMode, plugins: &[ChainedPlugin]) -> Self {
         let kubernetes = Kubernetes::find();
         let program = profile_directory().join("interceptor-cluster");
         assert!(
@@ -46,7 +51,9 @@ impl Cluster {
             .arg("--mode")
             .arg(mode.to_string())
             .arg("--kubernetes")
-            .arg(kubernetes.directory());
+            .arg(kubernetes.directory())
+            .arg("--plugins")
+            .arg(serde_json::to_string(plugins).expect("plugins as JSON"));
         // Ctrl-C ends the test, and by that the node; the guard has to see to it.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut guard = Process::spawn("interceptor-cluster", &mut command);

@@ -13,6 +13,7 @@ mod kubernetes;
 mod message;
 mod mode;
 mod network;
+mod plugin;
 mod program;
 mod sandbox;
 
@@ -21,5 +22,6 @@ pub use handle::Cluster;
 pub use kubernetes::Kubernetes;
 pub use message::{KEPT, Message, Step};
 pub use mode::CgroupMode;
-pub use network::{NODE_ADDRESS, NODE_NAME, OUTSIDE_ADDRESS};
+pub use network::{BUSYBOX_IMAGE, NODE_ADDRESS, NODE_NAME, OUTSIDE_ADDRESS};
+pub use plugin::{CALLS, ChainedPlugin, CniCall, FAIL_NEXT_ADD};
 pub use sandbox::Sandbox;

@@ -36,7 +36,8 @@ impl CgroupMode {
         })
     }
 
-    /// Whether, asked outside of the node, the cgroup2 that the node sees has no controllers, because the machine has bound them to cgroup1.
+    /// Whether the cgroup2 that the node sees has no controllers, because the machine has bound them to cgroup1. To be
+    /// asked outside of the node.
     pub fn is_without_controllers(self) -> bool {
         self == Self::Unified && !machine_is_unified()
     }

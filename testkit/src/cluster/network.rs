@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Names and addresses of the node.
+//! Names and addresses that the node has, and the image that it has from the start.
+
+/// The image of every pod's first container, called `pause` on other nodes, and a small system for others.
+pub const BUSYBOX_IMAGE: &str = "localhost/busybox:1";
 
 /// What the node is called in the API.
 pub const NODE_NAME: &str = "node";

@@ -3,17 +3,19 @@
 
 use std::net::SocketAddr;
 
-use nix::sys::signal::Signal;
 use serde_json::Value;
 use testkit::{
     Run,
-    cluster::{Cluster, Sandbox},
+    cluster::Cluster,
     interceptor_binary,
     records::{Connection, Greeting, Listener},
     wait_until,
 };
 
-use crate::pods::{PORT, Running, import_image, injected};
+use crate::{
+    pods::{PORT, Running, import_image, injected},
+    sandbox::kill_sandbox,
+};
 
 pub(crate) fn istio_init_enrolls_pods_and_their_next_sandboxes(cluster: &Cluster) {
     import_image(cluster);
@@ -110,13 +112,4 @@ fn status(cluster: &Cluster) -> Vec<Value> {
     let mut status = cluster.node(interceptor_binary());
     status.args(["status", "--output", "json"]);
     Run::of(status).json()
-}
-
-/// Kills the process that holds the pod's namespaces.
-fn kill_sandbox(cluster: &Cluster, pod: &Running) -> Sandbox {
-    let sandbox = cluster.sandbox(&pod.uid).expect("a pod that runs has a sandbox");
-    let mut kill = cluster.node("kill");
-    kill.args(["-s", Signal::SIGKILL.as_str(), &sandbox.pid.to_string()]);
-    Run::of(kill).expect_success();
-    sandbox
 }

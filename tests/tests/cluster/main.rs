@@ -6,7 +6,9 @@
 mod guard;
 mod init_container;
 mod nodes;
+mod orderings;
 mod pods;
+mod sandbox;
 
 use libtest_mimic::{Arguments, Trial};
 use testkit::cluster::{CgroupMode, Cluster};
@@ -35,7 +37,7 @@ const OF_THE_NODE: [(&str, fn()); 3] = [
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let stories: [(&str, Story); 2] = [
+    let stories: [(&str, Story); 6] = [
         (
             "istio_init_enrolls_pods_and_their_next_sandboxes",
             init_container::istio_init_enrolls_pods_and_their_next_sandboxes,
@@ -43,6 +45,22 @@ fn main() {
         (
             "a_deleted_pod_is_collected_by_the_next_run",
             init_container::a_deleted_pod_is_collected_by_the_next_run,
+        ),
+        (
+            "at_add_the_pods_cgroup2_directory_is_there_if_the_node_is_unified",
+            orderings::at_add_the_pods_cgroup2_directory_is_there_if_the_node_is_unified,
+        ),
+        (
+            "a_killed_sandbox_is_deleted_before_the_next_is_added_and_again_after_it",
+            orderings::a_killed_sandbox_is_deleted_before_the_next_is_added_and_again_after_it,
+        ),
+        (
+            "a_failed_add_is_deleted_and_another_sandbox_is_tried",
+            orderings::a_failed_add_is_deleted_and_another_sandbox_is_tried,
+        ),
+        (
+            "plugins_are_not_told_of_a_pod_in_the_hosts_network",
+            orderings::plugins_are_not_told_of_a_pod_in_the_hosts_network,
         ),
     ];
     let nodes = Nodes::default();

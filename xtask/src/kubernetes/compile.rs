@@ -12,7 +12,8 @@ use crate::run::exec;
 /// Compiles the programs into `directory`, all at once, because they share most of their packages.
 pub(super) fn programs(place: &Place, directory: &Path) -> Result<()> {
     let mut command = go_build(place);
-    // No drivers of clouds and of Docker: a tenth of all packages. -trimpath lets what Go keeps serve another directory.
+    // No drivers of clouds and of Docker: a tenth of all packages. What Go keeps serves another directory as well if
+    // no paths are in it (-trimpath).
     command.args(["-trimpath", "-tags", "providerless dockerless", "-ldflags", &linker_flags(version())]);
     command.arg("-o").arg(directory);
     command.args(

@@ -11,6 +11,7 @@ use super::envoy::Envoy;
 use super::kubernetes::{self, Kubernetes};
 use super::linker::{self, BPF_LINKER_LLVMS, Linker};
 use super::needed::{ITEMS, Need};
+use super::system::System;
 use crate::user::is_root;
 use crate::workspace::Workspace;
 
@@ -35,15 +36,6 @@ pub(crate) struct Facts {
     pub(crate) kubernetes: Kubernetes,
     /// Where the plugins are that connect pods.
     pub(crate) cni_plugins: Option<&'static Path>,
-}
-
-/// Whose package manager this machine has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum System {
-    Debian,
-    Fedora,
-    Arch,
-    Other,
 }
 
 impl Facts {
@@ -74,21 +66,6 @@ impl Facts {
                 has_system_program,
             ),
         })
-    }
-}
-
-impl System {
-    fn from_os_release(text: &str) -> Self {
-        let fields = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE=")));
-        let ids: Vec<_> = fields.flat_map(|value| value.trim_matches('"').split(' ')).collect();
-        match () {
-            () if ids.contains(&"debian") => Self::Debian,
-            () if ids.contains(&"fedora") => Self::Fedora,
-            () if ids.contains(&"arch") => Self::Arch,
-            () => Self::Other,
-        }
     }
 }
 
@@ -130,19 +107,4 @@ fn has_program(name: &str) -> bool {
 
 fn has_system_program(name: &str) -> bool {
     ["/usr/bin", "/bin"].iter().any(|folder| Path::new(folder).join(name).is_file())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn systems_are_known_by_their_family() {
-        let of = System::from_os_release;
-        assert_eq!(of("NAME=\"Debian\"\nID=debian\n"), System::Debian);
-        assert_eq!(of("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"), System::Debian);
-        assert_eq!(of("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n"), System::Fedora);
-        assert_eq!(of("ID=arch\n"), System::Arch);
-        assert_eq!(of("VERSION_ID=debian\n"), System::Other);
-    }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::facts::System;
 use super::method::InstallMethod;
+use super::system::System;
 use crate::kubernetes::{PROGRAMS, Place};
 
 /// Where Debian and Arch Linux have plugins of CNI, and where Fedora has them.

@@ -11,6 +11,7 @@ mod linker;
 mod method;
 mod needed;
 mod plan;
+mod system;
 
 use std::collections::BTreeSet;
 

@@ -9,12 +9,9 @@ use std::{
 
 use anyhow::Context as _;
 use serde_json::json;
-use testkit::cluster::OUTSIDE_ADDRESS;
+use testkit::cluster::{BUSYBOX_IMAGE, OUTSIDE_ADDRESS};
 
-use crate::{network::PODS, pki::Pki};
-
-/// The image of every pod's first container: `pause` on other nodes.
-pub(crate) const SANDBOX_IMAGE: &str = "localhost/busybox:1";
+use crate::pki::Pki;
 
 pub(crate) const KUBELET: &str = "/var/lib/kubelet/config.json";
 
@@ -22,7 +19,6 @@ pub(crate) const CONTAINERD: &str = "/etc/containerd/config.toml";
 
 /// `with_limits`: whether limits of containers can be written.
 pub(crate) fn write_all(work: &Path, pki: &Pki, with_limits: bool) -> anyhow::Result<()> {
-    write("/etc/cni/net.d/10-bridge.conflist", &network_list())?;
     // Nobody answers there: a pod that asks for a name is to fail at once.
     let resolv_conf = work.join("resolv.conf");
     fs::write(&resolv_conf, format!("nameserver {OUTSIDE_ADDRESS}\n")).context("write resolv.conf")?;
@@ -30,17 +26,6 @@ pub(crate) fn write_all(work: &Path, pki: &Pki, with_limits: bool) -> anyhow::Re
     let runc = if with_limits { None } else { Some(runc(work)?) };
     fs::create_dir_all("/etc/containerd").context("make /etc/containerd")?;
     write(CONTAINERD, &containerd(runc.as_deref()))
-}
-
-fn network_list() -> String {
-    json!({ "cniVersion": "0.4.0", "name": "bridge", "plugins": [
-        {
-            "type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
-            "ipam": { "type": "host-local", "ranges": [[{ "subnet": PODS }]], "routes": [{ "dst": "0.0.0.0/0" }] },
-        },
-        { "type": "portmap", "capabilities": { "portMappings": true } },
-    ] })
-    .to_string()
 }
 
 fn kubelet(pki: &Pki, resolv_conf: &Path) -> String {
@@ -76,7 +61,7 @@ fn containerd(runc: Option<&Path>) -> String {
         "version = 2\n\
          oom_score = 0\n\
          [plugins.\"io.containerd.grpc.v1.cri\"]\n\
-         sandbox_image = \"{SANDBOX_IMAGE}\"\n\
+         sandbox_image = \"{BUSYBOX_IMAGE}\"\n\
          disable_apparmor = true\n\
          restrict_oom_score_adj = true\n\
          [plugins.\"io.containerd.grpc.v1.cri\".cni]\n\
@@ -99,10 +84,17 @@ fn containerd(runc: Option<&Path>) -> String {
 /// A program that stands for runc, and leaves limits out.
 fn runc(work: &Path) -> anyhow::Result<PathBuf> {
     let path = work.join("runc");
-    let own = env::current_exe().context("find this program")?;
-    fs::write(&path, format!("#!/bin/sh\nexec '{}' runc \"$@\"\n", own.display())).context("write runc")?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).context("make runc executable")?;
+    script(&path, "runc \"$@\"")?;
     Ok(path)
+}
+
+/// A program that is this one in another role.
+pub(crate) fn script(path: &Path, arguments: &str) -> anyhow::Result<()> {
+    let own = env::current_exe().context("find this program")?;
+    let text = format!("#!/bin/sh\nexec '{}' {arguments}\n", own.display());
+    fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+        .with_context(|| format!("make {} executable", path.display()))
 }
 
 fn write(path: &str, text: &str) -> anyhow::Result<()> {

@@ -28,7 +28,7 @@ const SYSCTLS: [(&str, &str); 6] = [
 const CNI_PLUGINS: [&str; 2] = ["/usr/lib/cni", "/usr/libexec/cni"];
 
 /// Where the node's container runtime looks for plugins of CNI.
-const CNI_BIN: &str = "/opt/cni/bin";
+pub(crate) const CNI_BIN: &str = "/opt/cni/bin";
 
 /// Mounts everything. The process has a mount namespace of its own.
 pub(crate) fn lay_out(work: &Path, mode: CgroupMode) -> anyhow::Result<()> {

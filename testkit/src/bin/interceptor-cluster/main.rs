@@ -4,7 +4,9 @@
 //! The guard stays outside of the node's namespaces, so that it can remove what those do not take with them: cgroups
 //! and files. The node's first process starts everything else; the kernel ends all of it with that process.
 
+mod calls;
 mod cgroups;
+mod chain;
 mod components;
 mod configuration;
 mod guard;
@@ -20,7 +22,8 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Example:\n  interceptor-cluster guard --mode hybrid --kubernetes ~/.cache/interceptor/kubernetes/1.20.2-1"
+    after_help = "Example:\n  interceptor-cluster guard --mode hybrid \
+                  --kubernetes ~/.cache/interceptor/kubernetes/1.20.2-1"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -33,6 +36,8 @@ enum Role {
     Guard(guard::Guard),
     /// Is the first process of the node
     Node(node::Node),
+    /// Is the last plugin of the node's chain
+    Calls(calls::Calls),
     /// Is `runc` where cgroup2 has no controllers: leaves out the limits that cannot be written
     Runc(runc::Runc),
 }
@@ -41,6 +46,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().role {
         Role::Guard(guard) => guard.run(),
         Role::Node(node) => node.run(),
+        Role::Calls(calls) => calls.run(),
         Role::Runc(runc) => runc.run(),
     }
 }

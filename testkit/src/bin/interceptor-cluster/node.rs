@@ -17,11 +17,12 @@ use nix::{
     unistd::Pid,
 };
 use testkit::{
-    cluster::{CgroupMode, Image, Kubernetes, Message, NODE_NAME, Step},
+    cluster::{BUSYBOX_IMAGE, CgroupMode, ChainedPlugin, Image, Kubernetes, Message, NODE_NAME, Step},
     timeout, try_wait_until, write_line,
 };
 
 use crate::{
+    chain,
     components::{Component, Starter},
     configuration, layout, network,
     pki::Pki,
@@ -35,9 +36,20 @@ pub(crate) struct Node {
     /// The directory with the programs of Kubernetes
     #[arg(long, value_name = "DIRECTORY")]
     kubernetes: PathBuf,
+    /// What is chained after the node's own plugins of CNI
+    #[arg(long, value_name = "JSON", value_parser = plugins)]
+    plugins: Plugins,
     /// Where everything is written
     #[arg(long, value_name = "DIRECTORY")]
     work: PathBuf,
+}
+
+/// A newtype, because clap takes a list to be many values.
+#[derive(Clone)]
+struct Plugins(Vec<ChainedPlugin>);
+
+fn plugins(text: &str) -> serde_json::Result<Plugins> {
+    serde_json::from_str(text).map(Plugins)
 }
 
 impl Node {
@@ -80,6 +92,7 @@ impl Node {
         let kubernetes = Kubernetes::at(self.kubernetes.clone());
         let pki = Pki::make(self.work.join("pki"))?;
         configuration::write_all(&self.work, &pki, with_limits)?;
+        chain::write(&self.work, self.mode, &self.plugins.0)?;
         done("files")?;
 
         let starter = Starter { kubernetes: &kubernetes, pki: &pki, logs: self.work.join("log") };
@@ -113,7 +126,7 @@ impl Node {
     /// The image of the first container of each pod, which ends when it is told to.
     fn import_busybox(&self, kubernetes: &Kubernetes) -> anyhow::Result<()> {
         let applets = ["cat", "grep", "ls", "nc", "sh", "sleep", "test", "wget"];
-        let image = Image::new(configuration::SANDBOX_IMAGE)
+        let image = Image::new(BUSYBOX_IMAGE)
             .program("busybox", &kubernetes.program("busybox"))
             .applets("busybox", &applets)
             .command(&["/bin/busybox", "sleep", "2147483647"]);

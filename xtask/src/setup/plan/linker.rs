@@ -2,10 +2,11 @@
 //! How to build bpf-linker with an LLVM that reads what the compiler writes. Builds nothing.
 
 use super::packages::{install, packages};
-use crate::setup::facts::{Facts, System};
+use crate::setup::facts::Facts;
 use crate::setup::linker::{BPF_LINKER, BPF_LINKER_LLVMS};
 use crate::setup::method::InstallMethod;
 use crate::setup::needed::Item;
+use crate::setup::system::System;
 
 /// LLVM reads the bitcode of its own and of earlier versions. So these methods try the compiler's version first, then
 /// newer ones, and an installed LLVM before one that has to be installed.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The commands of package managers. Composes them, and runs none.
 
-use crate::setup::facts::{Facts, System};
+use crate::setup::facts::Facts;
 use crate::setup::method::InstallMethod;
 use crate::setup::needed::Item;
+use crate::setup::system::System;
 
 /// The packages that hold this item, or `None` when this program does not know the system's package manager.
 pub(super) fn packages(item: &Item, facts: &Facts) -> Option<InstallMethod> {

@@ -7,10 +7,11 @@ use toolchain::Compiler;
 
 use super::is_preparation;
 use crate::setup::envoy::Envoy;
-use crate::setup::facts::{Facts, System};
+use crate::setup::facts::Facts;
 use crate::setup::kubernetes::Kubernetes;
 use crate::setup::linker::Linker;
 use crate::setup::needed::{ITEMS, Item, Purpose};
+use crate::setup::system::System;
 use crate::suite::Suite;
 
 fn compiler(llvm: u32) -> Compiler {
