@@ -7,6 +7,7 @@
 //! makes it, and takes it away when the test ends, however it ends.
 
 mod archive;
+mod calls;
 mod handle;
 mod kubectl;
 mod kubernetes;
@@ -18,10 +19,11 @@ mod program;
 mod sandbox;
 
 pub use archive::Image;
+pub use calls::{CALLS, CniCall, FAIL_NEXT_ADD};
 pub use handle::Cluster;
 pub use kubernetes::Kubernetes;
 pub use message::{KEPT, Message, Step};
 pub use mode::CgroupMode;
 pub use network::{BUSYBOX_IMAGE, NODE_ADDRESS, NODE_NAME, OUTSIDE_ADDRESS};
-pub use plugin::{CALLS, ChainedPlugin, CniCall, FAIL_NEXT_ADD};
+pub use plugin::ChainedPlugin;
 pub use sandbox::Sandbox;

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 use testkit::{
+    Run,
     cluster::{BUSYBOX_IMAGE, CgroupMode, Cluster, CniCall},
     wait_until,
 };
@@ -86,6 +87,10 @@ pub(crate) fn plugins_are_not_told_of_a_pod_in_the_hosts_network(cluster: &Clust
     // The calls for a pod that came at the same time have been written down, so those for this one would have been.
     assert!(!cluster.cni_calls("other").is_empty());
     assert_eq!(cluster.cni_calls("host"), []);
+    let cgroup = Running::look(cluster, "host").cgroup(cluster);
+    let mut test = cluster.node("test");
+    test.args(["-d", &cgroup]);
+    Run::of(test).expect_success();
 }
 
 /// The others have an empty one and no previous result.
