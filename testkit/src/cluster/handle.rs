@@ -20,6 +20,7 @@ use crate::{
 /// There is one at a time on a machine: a second one waits until the first is gone, in this process or in another.
 pub struct Cluster {
     mode: CgroupMode,
+    plugins: Vec<ChainedPlugin>,
     kubernetes: Kubernetes,
     /// `None` only while it is dropped, and when it is left to itself.
     guard: Option<Process>,
@@ -65,7 +66,16 @@ impl Cluster {
                 other => panic!("no Kubernetes node: {other:?}"),
             }
         };
-        let mut cluster = Self { mode, kubernetes, guard: Some(guard), work, node, outside, steps: Vec::new() };
+        let mut cluster = Self {
+            mode,
+            plugins: plugins.to_vec(),
+            kubernetes,
+            guard: Some(guard),
+            work,
+            node,
+            outside,
+            steps: Vec::new(),
+        };
         cluster.wait_until_ready();
         cluster
     }
@@ -83,6 +93,11 @@ impl Cluster {
 
     pub fn mode(&self) -> CgroupMode {
         self.mode
+    }
+
+    /// Those that have been chained after the node's own.
+    pub fn plugins(&self) -> &[ChainedPlugin] {
+        &self.plugins
     }
 
     /// What was done until the node was ready, and when.

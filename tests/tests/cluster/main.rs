@@ -75,7 +75,7 @@ fn main() {
         stories.into_iter().map(move |(name, story)| {
             let nodes = nodes.clone();
             let trial = Trial::test(format!("{mode}::{name}"), move || {
-                nodes.tell(mode, story);
+                nodes.tell(mode, &[], story);
                 Ok(())
             });
             // Said by the result: the machine has no cgroup1.
