@@ -37,7 +37,7 @@ impl Cluster {
     /// The calls for a pod, oldest first.
     pub fn cni_calls(&self, pod: &str) -> Vec<CniCall> {
         let text = fs::read_to_string(self.logs().join(CALLS)).unwrap_or_default();
-        let lines = text.lines().map(|line| serde_json::from_str(line));
+        let lines = text.lines().map(serde_json::from_str);
         let calls = lines.map(|call| call.unwrap_or_else(|error| panic!("{error} in {text}")));
         calls.filter(|call: &CniCall| call.pod == pod).collect()
     }

@@ -8,6 +8,8 @@ use std::{
     thread,
 };
 
+use nix::unistd::geteuid;
+
 use super::{CgroupMode, ChainedPlugin, Image, Kubernetes, Message, Step, message::KEPT};
 use crate::{
     interceptor::Run,
@@ -39,6 +41,10 @@ impl Cluster {
 
     /// The same with more plugins of CNI, from the start.
     pub fn start_with(mode: CgroupMode, plugins: &[ChainedPlugin]) -> Self {
+        assert!(
+            geteuid().is_root(),
+            "a Kubernetes node needs root: it has namespaces, cgroups and mounts of its own"
+        );
         let kubernetes = Kubernetes::find();
         let program = profile_directory().join("interceptor-cluster");
         assert!(
@@ -63,7 +69,8 @@ impl Cluster {
             match message() {
                 Message::Node { work, pid, outside } => break (work, pid, outside),
                 Message::Waiting => {}
-                other => panic!("no Kubernetes node: {other:?}"),
+                Message::Failed(why) => panic!("no Kubernetes node: {why}"),
+                other => panic!("no Kubernetes node, but {other:?}"),
             }
         };
         let mut cluster = Self {
@@ -86,7 +93,8 @@ impl Cluster {
             match guard.json() {
                 Message::Step(step) => self.steps.push(step),
                 Message::Ready => return,
-                other => panic!("the Kubernetes node did not become ready after {:?}: {other:?}", self.steps),
+                Message::Failed(why) => panic!("the Kubernetes node did not become ready: {why}"),
+                other => panic!("the Kubernetes node did not become ready, but {other:?}"),
             }
         }
     }

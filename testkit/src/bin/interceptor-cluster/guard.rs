@@ -24,8 +24,8 @@ use testkit::{
 
 use crate::{cgroups::Cgroups, network};
 
-/// One node at a time: kubelet's cgroups have the same names on every node.
-const LOCK: &str = "/run/lock/interceptor-cluster";
+/// One node at a time: kubelet's cgroups have the same names on every node. Only root can make a file there.
+const LOCK: &str = "/run/interceptor-cluster.lock";
 
 /// Between two looks at what is not told by a file descriptor.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -67,14 +67,13 @@ impl Guard {
                 let result = self.keep_node(sender, &events, &interrupt, &mut left);
                 left.extend(cgroups.restore());
                 if let Err(error) = result {
-                    write_line(&Message::Failed(format!("{error:#}")))?;
+                    tell(&Message::Failed(format!("{error:#}")));
                 }
             }
-            Err(error) => write_line(&Message::Failed(format!("{error:#}")))?,
+            Err(error) => tell(&Message::Failed(format!("{error:#}"))),
         }
-        // Whoever asked may be gone; what is left then remains unsaid.
-        write_line(&Message::Removed(left))
-            .or_else(|error| if interrupt.check().is_err() { Ok(()) } else { Err(error) })
+        tell(&Message::Removed(left));
+        Ok(())
     }
 
     /// Until the test releases it. What it could not remove is added to `left`.
@@ -215,6 +214,11 @@ fn listen_to_node(stdout: ChildStdout, events: &Sender<Event>) {
         events.send(Event::Said(line)).unwrap_or_default();
     }
     events.send(Event::NodeEnded).unwrap_or_default();
+}
+
+/// At the end, when the test may be gone.
+fn tell(message: &Message) {
+    write_line(message).unwrap_or_default();
 }
 
 /// The ends of all logs, because the logs go with the node.
