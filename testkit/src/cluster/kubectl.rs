@@ -32,7 +32,7 @@ impl Cluster {
     /// knows of them, when they do not come to it.
     #[track_caller]
     pub fn wait_for(&self, state: &str, objects: &[&str]) {
-        let (wanted, limit) = (format!("--for={state}"), format!("--timeout={}s", limit()));
+        let (wanted, limit) = (format!("--for={state}"), format!("--timeout={}s", limit(objects)));
         let run = Run::of(self.kubectl(&[&["wait", &wanted, &limit], objects].concat()));
         if run.code != Some(0) {
             let described = Run::of(self.kubectl(&[&["describe"], objects].concat()));
@@ -43,7 +43,7 @@ impl Cluster {
     /// Deletes objects, and returns when they are gone.
     #[track_caller]
     pub fn delete(&self, objects: &[&str]) {
-        let limit = format!("--timeout={}s", limit());
+        let limit = format!("--timeout={}s", limit(objects));
         self.ask(&[&["delete", "--wait", &limit], objects].concat());
     }
 
@@ -59,7 +59,8 @@ impl Cluster {
     }
 }
 
-/// Seconds. Less than a test waits for kubectl, so that kubectl says what it has waited for.
-fn limit() -> u64 {
-    timeout().as_secs() * 5 / 6
+/// Seconds for each object, because kubectl waits for one after the other. Together less than a test waits for
+/// kubectl, so that kubectl says what it has waited for.
+fn limit(objects: &[&str]) -> u64 {
+    timeout().as_secs() * 5 / 6 / objects.len().max(1) as u64
 }

@@ -129,7 +129,7 @@ pub(crate) const ITEMS: &[Item] = &[
         arch: "bind glibc busybox python nodejs jdk17-openjdk go gcc musl",
     },
     Item {
-        name: "containerd, etcd",
+        name: "containerd",
         why: "to run the containers of a Kubernetes node, and to store the state of its control plane",
         purpose: Purpose::Suite(Suite::Cluster),
         need: Need::Programs(&["containerd", "containerd-shim-runc-v2", "ctr", "runc", "etcd", "conntrack"]),
