@@ -31,13 +31,16 @@ pub(crate) fn open(path: Option<&str>) -> Result<OwnedFd, CniError> {
 
 fn check(path: &str, file: &OwnedFd) -> Result<(), CniError> {
     let failed = |error: &io::Error| bad(path, "cannot be looked at", error);
-    // Every other file has a name that begins with `/`, or with another word.
     let name = read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).map_err(|error| failed(&error))?;
-    if !name.as_os_str().as_encoded_bytes().starts_with(b"net:[") {
+    let stat = fstat(file).map_err(|error| failed(&error.into()))?;
+    let namespaces = metadata("/proc/self/ns/net").map_err(|error| failed(&error))?.dev();
+    // All namespaces are on one device. One that is mounted, as runtimes do it, has the name of its mount point, so
+    // that the agent has to ask for its kind; the others have a name that tells.
+    let name_tells = name.as_os_str().as_encoded_bytes();
+    if stat.st_dev != namespaces || !(name_tells.starts_with(b"/") || name_tells.starts_with(b"net:[")) {
         let what = format!("is no network namespace, but {}", name.display());
         return Err(bad(path, &what, &io::ErrorKind::InvalidInput.into()));
     }
-    let stat = fstat(file).map_err(|error| failed(&error.into()))?;
     for own in ["/proc/self/ns/net", "/proc/1/ns/net"] {
         let own = match metadata(own) {
             Ok(own) => own,
