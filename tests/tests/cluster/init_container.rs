@@ -68,7 +68,7 @@ pub(crate) fn a_deleted_pod_is_collected_by_the_next_run(cluster: &Cluster) {
 }
 
 /// One request from the application of one pod to that of the other. Both sidecars are told where it was going.
-fn ask_through_both_sidecars(cluster: &Cluster, client: &Running, web: &Running) {
+pub(crate) fn ask_through_both_sidecars(cluster: &Cluster, client: &Running, web: &Running) {
     let to = SocketAddr::new(web.address, PORT);
     let (sent, received) = (
         client.connections(cluster).len(),
@@ -99,7 +99,7 @@ fn expect_one(connections: &[Connection], pod: &Running, to: SocketAddr) {
 }
 
 /// `interceptor status` on the node: exactly these pods, each by its cgroup.
-fn expect_enrolled(cluster: &Cluster, pods: &[&Running]) {
+pub(crate) fn expect_enrolled(cluster: &Cluster, pods: &[&Running]) {
     let mut expected: Vec<_> = pods.iter().map(|pod| pod.cgroup(cluster)).collect();
     let text = |pod: &Value| pod["cgroup"].as_str().unwrap_or_else(|| panic!("no cgroup: {pod}")).to_owned();
     let mut enrolled: Vec<_> = status(cluster).iter().map(text).collect();
@@ -108,7 +108,7 @@ fn expect_enrolled(cluster: &Cluster, pods: &[&Running]) {
     assert_eq!(enrolled, expected);
 }
 
-fn status(cluster: &Cluster) -> Vec<Value> {
+pub(crate) fn status(cluster: &Cluster) -> Vec<Value> {
     let mut status = cluster.node(interceptor_binary());
     status.args(["status", "--output", "json"]);
     Run::of(status).json()

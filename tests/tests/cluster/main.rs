@@ -3,6 +3,7 @@
 //!
 //! The stories of one mode share a node, and run one after the other.
 
+mod agent;
 mod guard;
 mod init_container;
 mod nodes;
@@ -31,6 +32,18 @@ const OF_THE_NODE: [(&str, fn()); 3] = [
     (
         "a_test_that_ends_early_leaves_nothing",
         guard::a_test_that_ends_early_leaves_nothing,
+    ),
+];
+
+/// On a node with our plugin.
+const WITH_AGENT: [(&str, Story); 2] = [
+    (
+        "agent::pods_are_enrolled_before_their_first_process_and_again_with_the_next_sandbox",
+        agent::pods_are_enrolled_before_their_first_process_and_again_with_the_next_sandbox,
+    ),
+    (
+        "agent::without_the_agent_pods_run_on_and_others_start",
+        agent::without_the_agent_pods_run_on_and_others_start,
     ),
 ];
 
@@ -82,7 +95,18 @@ fn main() {
             trial.with_ignored_flag(!mode.is_possible())
         })
     });
-    let conclusion = libtest_mimic::run(&arguments, of_the_node.chain(on_it).collect());
+    let with_agent = CgroupMode::ALL.into_iter().flat_map(|mode| {
+        let nodes = &nodes;
+        WITH_AGENT.into_iter().map(move |(name, story)| {
+            let nodes = nodes.clone();
+            let trial = Trial::test(format!("{mode}::{name}"), move || {
+                nodes.tell(mode, &[agent::plugin()], story);
+                Ok(())
+            });
+            trial.with_ignored_flag(!mode.is_possible())
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, of_the_node.chain(on_it).chain(with_agent).collect());
     nodes.remove(conclusion.has_failed());
     conclusion.exit();
 }
