@@ -100,7 +100,7 @@ fn agent(cluster: &Cluster) -> Process {
 
 /// As an injector makes it where a plugin sets interception up. The first container asks for what it may not have
 /// before there is a sidecar.
-fn by_agent(name: &str) -> Value {
+pub(crate) fn by_agent(name: &str) -> Value {
     let mut pod = injected(name);
     pod["metadata"]["annotations"] = json!({ "sidecar.istio.io/status": "{}" });
     pod["spec"]["volumes"] = json!([]);

@@ -4,6 +4,7 @@
 //! The stories of one mode share a node, and run one after the other.
 
 mod agent;
+mod daemon_set;
 mod guard;
 mod init_container;
 mod nodes;
@@ -36,7 +37,11 @@ const OF_THE_NODE: [(&str, fn()); 3] = [
 ];
 
 /// On a node with our plugin.
-const WITH_AGENT: [(&str, Story); 2] = [
+const WITH_AGENT: [(&str, Story); 3] = [
+    (
+        "agent::a_daemon_set_with_four_capabilities_enrolls_pods",
+        daemon_set::a_daemon_set_with_four_capabilities_enrolls_pods,
+    ),
     (
         "agent::pods_are_enrolled_before_their_first_process_and_again_with_the_next_sandbox",
         agent::pods_are_enrolled_before_their_first_process_and_again_with_the_next_sandbox,
