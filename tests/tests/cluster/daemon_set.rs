@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The node agent as a DaemonSet, with the rights that its manifest gives it and no more.
+//! The node agent as a `DaemonSet`, with the rights that its manifest gives it and no more.
 
 use serde_json::{Value, json};
 use testkit::{
