@@ -20,6 +20,7 @@ mod enrollments;
 mod garbage;
 mod health;
 mod http;
+pub mod install;
 mod log;
 mod metrics;
 mod namespaces;

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Why the plugin could not be put on the node, or taken off it.
+
+use std::{io, path::PathBuf};
+
+use thiserror::Error;
+
+/// Why the plugin could not be put on the node, or taken off it. Unless an error says otherwise, nothing has changed.
+#[derive(Debug, Error)]
+pub enum InstallError {
+    /// A system call failed.
+    #[error("failed to {operation} {}: {source}{hint}", .path.display())]
+    Io { operation: &'static str, path: PathBuf, source: io::Error, hint: &'static str },
+
+    /// There are too many watches already.
+    #[error("failed to make a watch on directories: {source}; raise fs.inotify.max_user_instances")]
+    Watch { source: io::Error },
+
+    /// The name of a file has a directory in it, or ends in something that no runtime reads.
+    #[error(
+        "`{name}` is not the name of a CNI configuration; write a name without `/` that ends in .conf or .conflist"
+    )]
+    Name { name: String },
+
+    /// The list has Istio's plugin.
+    #[error(
+        "{} has an entry istio-cni, and a pod must not be intercepted twice; uninstall istio-cni, or let Interceptor \
+         replace the entry (replaceIstioCni)",
+        .path.display()
+    )]
+    IstioCni { path: PathBuf },
+
+    /// There is a file of the name that would be written, and others have made it.
+    #[error(
+        "{} is not a file of Interceptor, and would be overwritten; remove it, or choose another name",
+        .path.display()
+    )]
+    Occupied { path: PathBuf },
+
+    /// The runtime reads another file first.
+    #[error(
+        "{} has no effect, because {} comes before it; choose a name that comes first",
+        .path.display(),
+        .by.display()
+    )]
+    Shadowed { path: PathBuf, by: PathBuf },
+
+    /// What the runtime would read cannot be read here.
+    #[error("{} is {what}; put a regular file of at most {limit} bytes there, or name another one", .path.display())]
+    NotAFile { path: PathBuf, what: &'static str, limit: u64 },
+
+    /// Others wrote to a file each time that it was about to be replaced.
+    #[error("{} changes all the time; try again when it does not", .path.display())]
+    Busy { path: PathBuf },
+
+    /// The text that was read back is not the text that was written.
+    #[error("{} does not hold what was written to it; look for errors of its file system", .path.display())]
+    Mangled { path: PathBuf },
+
+    /// The text of a configuration could not be made.
+    #[error("failed to make JSON: {source}")]
+    Json { source: serde_json::Error },
+
+    /// No runtime would take our own entry.
+    #[error("the entry of Interceptor is not valid: {reason}")]
+    Entry { reason: String },
+}
