@@ -1,32 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The daemon's life: lock, adopt, listen, serve, end.
 
-use std::{fs::File, os::fd::OwnedFd, time::Duration};
+use std::{thread, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use interceptor::{
     Node,
     records::{Records, RunDirectory},
 };
 use interceptor_wire::SOCKET_NAME;
-use nix::fcntl::{Flock, FlockArg};
+use kube::Client;
 use prometheus_client::registry::Registry;
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
     task::spawn_blocking,
-    time::{Instant, sleep},
+    time::Instant,
 };
 
 use crate::{
-    args::Args, client::client, counters::KernelCounters, enrollments::Enrollments, garbage, health::Health, http,
-    metrics::Metrics, pods::Pods, requests::Requests, server::Server, turns::Turns,
+    alone::Alone,
+    args::Args,
+    by_hand,
+    client::client,
+    counters::KernelCounters,
+    enrollments::Enrollments,
+    garbage,
+    health::Health,
+    http,
+    installer::Installer,
+    metrics::Metrics,
+    pods::Pods,
+    requests::Requests,
+    server::Server,
+    turns::Turns,
+    uninstall::{self, Fate},
 };
 
-/// How long an agent that is ending may still hold the run directory.
-const PREDECESSOR: Duration = Duration::from_secs(15);
-/// Between two looks at it.
-const PAUSE: Duration = Duration::from_millis(50);
 /// How long the first look at the pods of the node may wait for commands that hold its lock.
 const ADOPTION: Duration = Duration::from_mins(1);
 /// How long blocking work may still take at the end.
@@ -48,11 +58,12 @@ async fn live(args: &Args) -> Result<()> {
             _signal = terminate.recv() => {}
             _signal = interrupt.recv() => {}
         }
-        tracing::info!("ending; what pods need stays in force");
+        tracing::info!("ending");
     };
 
-    let run_directory = RunDirectory::create(&args.run_dir)?;
-    let _alone = be_alone(&run_directory).await?;
+    let installer = args.installation()?.map(Installer::new);
+    let run_directory = RunDirectory::create(args.run_dir.path())?;
+    let _alone = Alone::soon(&run_directory).await?;
     let records = Records::create(&run_directory)?;
     Node::open(&args.bpffs).context(
         "Mount a BPF file system with `mount -t bpf -o mode=0700 bpf DIRECTORY`, or name another with --bpffs",
@@ -65,15 +76,19 @@ async fn live(args: &Args) -> Result<()> {
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
     registry.register_collector(Box::new(KernelCounters::new(args.bpffs.clone())));
-    let (pods, watch) = Pods::new(client(args.kubeconfig.as_deref()).await?, &args.node_name);
-    let health = Health::new(args.bpffs.clone(), pods.clone());
+    if let Some(installer) = &installer {
+        registry.register_collector(Box::new(installer.clone()));
+    }
+    let client = client(args.kubeconfig.as_deref()).await?;
+    let (pods, watch) = Pods::new(client.clone(), &args.node_name);
+    let health = Health::new(args.bpffs.clone(), pods.clone(), installer.clone());
     let turns = Turns::new(Enrollments::new(&args.bpffs, records));
 
     let pods_there = adopt(&turns).await?;
-    let server = Server::bind(&args.run_dir.join(SOCKET_NAME))?;
+    let server = Server::bind(&args.run_dir.path().join(SOCKET_NAME))?;
     health.set_listening();
     tracing::info!(
-        socket = %args.run_dir.join(SOCKET_NAME).display(),
+        socket = %args.run_dir.path().join(SOCKET_NAME).display(),
         health = %health_port.local_addr()?,
         metrics = %metrics_port.local_addr()?,
         "listening"
@@ -89,27 +104,42 @@ async fn live(args: &Args) -> Result<()> {
     tokio::spawn(garbage::collect(turns.clone(), metrics.clone()));
     tokio::spawn(http::serve_health(health_port, health));
     tokio::spawn(http::serve_metrics(metrics_port, registry));
+    // A pod whose runtime calls the plugin finds somebody who answers.
+    if let Some(installer) = installer.clone() {
+        // Of its own, because it waits for changes as long as this process lives.
+        let keeping = thread::Builder::new().name("installer".to_owned());
+        keeping.spawn(move || installer.keep()).context("Failed to start a thread")?;
+    }
     server.serve(Requests { pods, turns, metrics }, end).await;
-    Ok(())
+    match installer {
+        Some(installer) => leave(args, &client, &installer, &run_directory).await,
+        None => Ok(()),
+    }
 }
 
-/// Two agents would remove each other's records. The kernel releases the lock when its holder dies.
-async fn be_alone(run_directory: &RunDirectory) -> Result<Flock<File>> {
-    let path = run_directory.path().display();
-    let directory: OwnedFd = run_directory.try_clone().with_context(|| format!("Failed to open {path}"))?;
-    let deadline = Instant::now() + PREDECESSOR;
-    let mut directory = File::from(directory);
-    loop {
-        directory = match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
-            Err((directory, nix::Error::EWOULDBLOCK | nix::Error::EINTR)) => directory,
-            Err((_, errno)) => return Err(errno).with_context(|| format!("Failed to lock {path}")),
-        };
-        if Instant::now() >= deadline {
-            bail!("Another agent runs with {path}; end it first, or name another directory with --run-dir");
+/// Takes the plugin off the node if the agent is being uninstalled.
+async fn leave(args: &Args, client: &Client, installer: &Installer, run_directory: &RunDirectory) -> Result<()> {
+    let name = &args.daemon_set.daemonset_name;
+    let fate = match args.entry.pod_namespace.name() {
+        Some(namespace) => uninstall::fate(client, namespace, name).await,
+        None => Fate::Stays("nobody says in which namespace the DaemonSet is (--pod-namespace)".to_owned()),
+    };
+    let why = match fate {
+        Fate::Goes(why) => why,
+        Fate::Stays(why) => {
+            tracing::info!(daemonset = name, "the CNI plugin stays on the node: {why}");
+            return Ok(());
         }
-        sleep(PAUSE).await;
+    };
+    tracing::info!(daemonset = name, "uninstalling: {why}");
+    if let Some(installation) = installer.end() {
+        uninstall::take_off(&installation).await?;
     }
+    by_hand::remove_socket(args.run_dir.path())?;
+    if args.daemon_set.uninstall_clean {
+        by_hand::purge(&args.bpffs, Some(run_directory))?;
+    }
+    Ok(())
 }
 
 /// Takes over what is enrolled, and re-applies nothing. Returns how many pods there are.

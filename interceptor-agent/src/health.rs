@@ -11,13 +11,15 @@ use std::{
 
 use interceptor::{Answer, Node, features};
 
-use crate::pods::Pods;
+use crate::{installer::Installer, pods::Pods};
 
 /// What readiness depends on.
 #[derive(Clone)]
 pub(crate) struct Health {
     bpffs: PathBuf,
     pods: Pods,
+    /// `None` where somebody else puts the plugin on the node.
+    installer: Option<Installer>,
     listening: Arc<AtomicBool>,
     kernel: Arc<Mutex<Kernel>>,
 }
@@ -30,10 +32,11 @@ enum Kernel {
 }
 
 impl Health {
-    pub(crate) fn new(bpffs: PathBuf, pods: Pods) -> Self {
+    pub(crate) fn new(bpffs: PathBuf, pods: Pods, installer: Option<Installer>) -> Self {
         Self {
             bpffs,
             pods,
+            installer,
             listening: Arc::default(),
             kernel: Arc::new(Mutex::new(Kernel::Unknown)),
         }
@@ -78,6 +81,7 @@ impl Health {
         let listening = (!listening).then(|| "the socket is not there yet".to_owned());
         let pods =
             (!self.pods.is_synced()).then(|| "the API server has not listed the pods of this node yet".to_owned());
-        [kernel, bpffs, listening, pods].into_iter().flatten().collect()
+        let plugin = self.installer.as_ref().and_then(Installer::obstacle);
+        [kernel, bpffs, listening, pods, plugin].into_iter().flatten().collect()
     }
 }

@@ -11,8 +11,10 @@
 //! it may be killed at any moment, and stay away: running pods do not notice, and the next start continues.
 
 mod agent;
+mod alone;
 mod answers;
 mod args;
+mod by_hand;
 mod client;
 mod codes;
 mod counters;
@@ -21,6 +23,7 @@ mod garbage;
 mod health;
 mod http;
 pub mod install;
+mod installer;
 mod log;
 mod metrics;
 mod namespaces;
@@ -28,17 +31,31 @@ mod pods;
 mod requests;
 mod server;
 mod turns;
+mod uninstall;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use self::args::Command;
 
-/// Runs the daemon with the arguments of this process, until it is asked to end (SIGTERM, SIGINT).
+/// Runs the daemon with the arguments of this process, until it is asked to end (SIGTERM, SIGINT). Or puts the CNI
+/// plugin on the node or takes it off, if the arguments say so.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = args::Args::parse();
-    log::start(&args.log);
-    match agent::run(&args) {
+    let command = Command::parse();
+    log::start(command.log());
+    let ignored = args::ignored_variables(std::env::vars_os().filter_map(|(name, _value)| name.into_string().ok()));
+    if !ignored.is_empty() {
+        tracing::info!(
+            variables = ignored.join(" "),
+            "variables of istio-cni that mean nothing here are ignored"
+        );
+    }
+    let done = match &command {
+        Command::Run(args) => agent::run(args),
+        Command::Install(args) => by_hand::install(args),
+        Command::Uninstall(args) => by_hand::uninstall(args),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

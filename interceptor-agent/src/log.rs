@@ -5,9 +5,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::{Level, LogArgs};
 
-pub(crate) fn start(LogArgs { log_level, log_json }: &LogArgs) {
+pub(crate) fn start(args: &LogArgs) {
     // The watch of the pods logs its own retries, so that its library need not.
-    let filter = EnvFilter::new(match log_level {
+    let filter = EnvFilter::new(match args.level() {
+        Level::None => "off",
         Level::Error => "error",
         Level::Warn => "warn,kube_runtime=off,kube_client=off",
         Level::Info => "info,kube_runtime=off,kube_client=off",
@@ -17,7 +18,7 @@ pub(crate) fn start(LogArgs { log_level, log_json }: &LogArgs) {
         .with_target(false)
         .with_ansi(false)
         .with_env_filter(filter);
-    if *log_json {
+    if args.log_json {
         builder.json().flatten_event(true).init();
     } else {
         builder.init();

@@ -42,4 +42,4 @@ pub use istio::{
 pub use pod::{IdMap, IdMaps, InterfaceFacts, NoRoute, PodFacts, RouteFacts, UNNAMED_RANGES, Way};
 pub use settings::{Flags, Setting};
 pub use sources::{Annotations, Environment, Sources};
-pub use values::{Cidr, NumberRange, Selection};
+pub use values::{Cidr, NumberRange, Selection, go::parse_bool};

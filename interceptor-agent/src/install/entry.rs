@@ -11,7 +11,7 @@ use super::error::InstallError;
 pub const PLUGIN: &str = "interceptor-cni";
 
 /// What the plugin is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// `plugin_log_level`: `none`, `error`, `warn`, `info` or `debug`.
     pub log_level: String,

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Why the plugin could not be put on the node, or taken off it.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use thiserror::Error;
 
@@ -64,4 +67,21 @@ pub enum InstallError {
     /// No runtime would take our own entry.
     #[error("the entry of Interceptor is not valid: {reason}")]
     Entry { reason: String },
+}
+
+impl InstallError {
+    /// The file or directory that is in the way, if it is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. }
+            | Self::IstioCni { path }
+            | Self::Occupied { path }
+            | Self::Shadowed { path, .. }
+            | Self::NotAFile { path, .. }
+            | Self::Busy { path }
+            | Self::Mangled { path } => Some(path),
+            Self::Watch { .. } | Self::Name { .. } | Self::Json { .. } | Self::Entry { .. } => None,
+        }
+    }
 }

@@ -9,6 +9,7 @@ use super::{
     entry::{Entry, PLUGIN},
     error::InstallError,
     plan::{Candidate, Layout, MAX_TEXT, Plan, Planner, Put, Undo, is_configuration},
+    processes,
 };
 
 /// So often a plan is made anew because others have changed a file meanwhile.
@@ -138,12 +139,18 @@ impl Installation {
         again(&programs.path_of(PLUGIN), || binary::remove_from(&programs))
     }
 
+    /// Whether the program runs, as far as this directory of processes shows.
+    pub fn is_running(&self, proc: &Path) -> bool {
+        processes::is_running(&self.bin_dir.join(PLUGIN), proc)
+    }
+
     fn open(&self) -> Result<(Directory, Directory), InstallError> {
         self.check_names()?;
         Ok((Directory::open(&self.bin_dir)?, Directory::open(&self.net_dir)?))
     }
 
-    fn check_names(&self) -> Result<(), InstallError> {
+    /// An error if a file would get a name that no runtime reads, or that leads elsewhere.
+    pub fn check_names(&self) -> Result<(), InstallError> {
         let names = match &self.layout {
             Layout::Chained { file } => [file.as_deref(), None],
             Layout::OwnList { name, file } => [Some(name.as_str()), file.as_deref()],

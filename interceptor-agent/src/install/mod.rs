@@ -20,6 +20,7 @@ mod keeper;
 mod network;
 mod object;
 mod plan;
+mod processes;
 mod watch;
 
 #[cfg(test)]

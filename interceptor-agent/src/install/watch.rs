@@ -82,11 +82,13 @@ impl Watch {
         }
     }
 
-    /// Waits for a change, at most this long.
+    /// Waits for a change, at most this long. A signal ends it sooner.
     pub fn wait(&self, at_most: Duration) -> io::Result<Option<Change>> {
         let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::MAX);
-        poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLIN)], timeout)?;
-        self.changed()
+        match poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(_) | Err(Errno::EINTR) => self.changed(),
+            Err(errno) => Err(errno.into()),
+        }
     }
 }
 

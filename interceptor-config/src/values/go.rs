@@ -5,7 +5,7 @@
 use std::{str::FromStr, time::Duration};
 
 /// [`strconv.ParseBool`](https://pkg.go.dev/strconv#ParseBool).
-pub(crate) fn parse_bool(text: &str) -> Option<bool> {
+pub fn parse_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),

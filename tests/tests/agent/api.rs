@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An API server that knows pods only: list, watch and get, as `kube` asks for them. It can be made to fail.
+//! An API server that knows the pods of a node and one `DaemonSet`: list, watch and get, as `kube` asks for them. It
+//! can be made to fail.
 
 use std::{
     collections::BTreeMap,
@@ -26,6 +27,9 @@ use tokio::{
 /// The node whose pods may be asked for.
 pub(crate) const NODE: &str = "node-a";
 
+/// Namespace and name of the `DaemonSet` that runs the agent.
+pub(crate) const DAEMON_SET: [&str; 2] = ["istio-system", "istio-cni-node"];
+
 /// A running API server. It ends with the value.
 pub(crate) struct Api {
     address: SocketAddr,
@@ -43,6 +47,8 @@ struct State {
     is_down: bool,
     /// Pods that were asked for one by one.
     gets: usize,
+    /// What is said of the `DaemonSet` [`DAEMON_SET`]: a status and a body.
+    daemon_set: Option<(u16, Value)>,
 }
 
 type Body = Either<Full<Bytes>, Channel<Bytes>>;
@@ -105,6 +111,20 @@ impl Api {
     /// How many pods were asked for one by one.
     pub(crate) fn gets(&self) -> usize {
         self.state().gets
+    }
+
+    /// There is the `DaemonSet` of the agent, with this metadata besides its name.
+    pub(crate) fn put_daemon_set(&self, metadata: Value) {
+        let mut daemon_set = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata});
+        let [namespace, name] = DAEMON_SET;
+        daemon_set["metadata"]["namespace"] = namespace.into();
+        daemon_set["metadata"]["name"] = name.into();
+        self.state().daemon_set = Some((200, daemon_set));
+    }
+
+    /// Whoever asks for the `DaemonSet` is refused.
+    pub(crate) fn refuse_daemon_set(&self, code: u16, reason: &str) {
+        self.state().daemon_set = Some((code, failure(code, reason, "as the test wants it")));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -203,6 +223,12 @@ fn answer(request: &Request<Incoming>, state: &Arc<Mutex<State>>) -> io::Result<
                 None => (StatusCode::NOT_FOUND, failure(404, "NotFound", "there is no such pod")),
             }
         }
+        ["apis", "apps", "v1", "namespaces", namespace, "daemonsets", name] => match &locked.daemon_set {
+            Some((code, body)) if [*namespace, *name] == DAEMON_SET => {
+                (StatusCode::from_u16(*code).expect("a status"), body.clone())
+            }
+            _ => (StatusCode::NOT_FOUND, failure(404, "NotFound", "there is no such DaemonSet")),
+        },
         _ => (StatusCode::NOT_FOUND, failure(404, "NotFound", "there is no such resource")),
     };
     let body = Either::Left(Full::from(body.to_string()));

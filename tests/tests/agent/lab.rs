@@ -61,22 +61,33 @@ impl Lab {
 
     /// Starts the agent. It listens when this returns.
     pub(crate) fn start(&self) -> Agent {
+        self.start_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_with(&self, arguments: &[&str]) -> Agent {
         let (run_dir, kubeconfig) = (self.run_dir().display().to_string(), self.kubeconfig().display().to_string());
-        let mut command = self.node.agent(&[
-            "--run-dir",
-            &run_dir,
-            "--kubeconfig",
-            &kubeconfig,
-            "--node-name",
-            NODE,
-            "--health-port",
-            "0",
-            "--metrics-port",
-            "0",
-            "--log-json",
-            "--log-level",
-            "debug",
-        ]);
+        let mut command = self.node.agent(
+            &[
+                &[
+                    "--run-dir",
+                    &run_dir,
+                    "--kubeconfig",
+                    &kubeconfig,
+                    "--node-name",
+                    NODE,
+                    "--health-port",
+                    "0",
+                    "--metrics-port",
+                    "0",
+                    "--log-json",
+                    "--log-level",
+                    "debug",
+                ],
+                arguments,
+            ]
+            .concat(),
+        );
         let mut process = Process::spawn("agent", &mut command);
         loop {
             let Line { message, health, metrics } = process.json();

@@ -3,7 +3,9 @@
 
 mod api;
 mod enroll;
+mod host;
 mod http;
+mod install;
 mod lab;
 mod lookup;
 mod names;
@@ -12,3 +14,4 @@ mod sandbox;
 mod sandboxes;
 mod socket;
 mod storm;
+mod uninstall;

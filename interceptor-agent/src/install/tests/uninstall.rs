@@ -76,3 +76,19 @@ fn the_program_stays_if_the_entry_cannot_be_taken_out() {
     installation.uninstall().unwrap_err();
     assert!(node.program().exists());
 }
+
+/// As a request does that began before the entry was taken out.
+#[test]
+fn a_plugin_that_runs_is_seen_until_it_has_ended() {
+    let node = Node::with(&[("a.conflist", LIST)]);
+    let mut installation = node.installation(CHAINED);
+    installation.binary = PathBuf::from("/bin/cat");
+    installation.install().unwrap();
+    let is_running = || installation.is_running(Path::new("/proc"));
+    assert!(!is_running());
+    let mut plugin = Command::new(node.program()).stdin(Stdio::piped()).spawn().unwrap();
+    assert!(is_running());
+    drop(plugin.stdin.take());
+    assert!(plugin.wait().unwrap().success());
+    assert!(!is_running());
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `interceptor agent install` and `uninstall`: what the agent does itself, for nodes on which it does not run.
+
+use std::{fs, io::ErrorKind, path::Path, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use interceptor::{
+    Node,
+    records::{Records, RunDirectory},
+};
+use interceptor_wire::SOCKET_NAME;
+use tokio::runtime;
+
+use crate::{
+    alone::Alone,
+    args::{InstallArgs, UninstallArgs},
+    install::Outcome,
+    uninstall::take_off,
+};
+
+/// How long to wait for the lock of the node, which other commands take as well.
+const LOCK: Duration = Duration::from_secs(5);
+
+/// Puts the plugin on this node once.
+pub(crate) fn install(args: &InstallArgs) -> Result<()> {
+    match args.installation()?.install()? {
+        Outcome::Installed { file, changed } => {
+            let file = file.display();
+            tracing::info!(%file, changed, "the CNI plugin is on the node");
+            Ok(())
+        }
+        Outcome::NoList { why } => bail!(
+            "{} has no network of pods yet that the CNI plugin could be a part of{}{}. Install the network first, or \
+             say --chained-cni-plugin=false",
+            args.place.mounted_cni_net_dir.display(),
+            if why.is_empty() { "" } else { ": " },
+            why.join("; ")
+        ),
+    }
+}
+
+/// Takes it off.
+pub(crate) fn uninstall(args: &UninstallArgs) -> Result<()> {
+    let installation = args.place.any_installation()?;
+    let run_directory = RunDirectory::open(args.run_dir.path())?;
+    let alone = run_directory.as_ref().map(Alone::now).transpose()?;
+    if let Some(None) = alone {
+        bail!(
+            "An agent runs with {}, and would put the plugin back; end it first",
+            args.run_dir.path().display()
+        );
+    }
+    let runtime = runtime::Builder::new_current_thread().enable_time().build();
+    runtime
+        .context("Failed to start the event loop")?
+        .block_on(take_off(&installation))?;
+    remove_socket(args.run_dir.path())?;
+    if args.purge {
+        purge(&args.bpffs, run_directory.as_ref()).context("The CNI plugin is off the node, but pods are not")?;
+    }
+    Ok(())
+}
+
+/// Ends the interception of all pods. The records go last: they have the names of pods.
+pub(crate) fn purge(bpffs: &Path, run_directory: Option<&RunDirectory>) -> Result<()> {
+    let existed = Node::open(bpffs)?.unenroll_all(LOCK)?;
+    if let Some(run_directory) = run_directory {
+        let records = Records::create(run_directory)?;
+        let (known, _unreadable) = records.read()?;
+        for record in known {
+            records.remove(&record.sandbox)?;
+        }
+    }
+    let what = if existed {
+        "ended the interception of all pods"
+    } else {
+        "no pod was intercepted"
+    };
+    tracing::info!("{what}");
+    Ok(())
+}
+
+/// Removes the socket, at which nobody listens.
+pub(crate) fn remove_socket(run_dir: &Path) -> Result<()> {
+    let path = run_dir.join(SOCKET_NAME);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("Failed to remove {}", path.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
