@@ -31,6 +31,7 @@ use crate::{
     installer::Installer,
     metrics::Metrics,
     pods::Pods,
+    repair::Repairer,
     requests::Requests,
     server::Server,
     turns::Turns,
@@ -62,6 +63,7 @@ async fn live(args: &Args) -> Result<()> {
     };
 
     let installer = args.installation()?.map(Installer::new);
+    let repair = args.repair.rules(&args.node_name)?;
     let run_directory = RunDirectory::create(args.run_dir.path())?;
     let _alone = Alone::soon(&run_directory).await?;
     let records = Records::create(&run_directory)?;
@@ -104,6 +106,16 @@ async fn live(args: &Args) -> Result<()> {
     tokio::spawn(garbage::collect(turns.clone(), metrics.clone()));
     tokio::spawn(http::serve_health(health_port, health));
     tokio::spawn(http::serve_metrics(metrics_port, registry));
+    if let Some(rules) = repair {
+        let repairer = Repairer {
+            rules,
+            pods: pods.clone(),
+            turns: turns.clone(),
+            client: client.clone(),
+            metrics: metrics.clone(),
+        };
+        tokio::spawn(repairer.run());
+    }
     // A pod whose runtime calls the plugin finds somebody who answers.
     if let Some(installer) = installer.clone() {
         // Of its own, because it waits for changes as long as this process lives.

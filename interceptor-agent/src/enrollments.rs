@@ -18,6 +18,8 @@ use interceptor::{
 use interceptor_wire::Attachment;
 use nix::poll::{PollTimeout, poll};
 
+/// In place of the sandbox's name, of pods that were repaired: only the runtime knows that name.
+pub(crate) const REPAIRED: &str = "repaired-";
 /// How long to wait for the lock of the node, which commands take as well.
 const LOCK: Duration = Duration::from_secs(5);
 
@@ -90,13 +92,18 @@ impl Enrollments {
         let node = self.node()?;
         let sandbox = attachment.container_id.as_str();
         let records = self.read();
+        let netns_cookie = netns.and_then(|netns| Netns::from_fd(netns).ok()).map(|netns| netns.cookie());
+        let is_repaired =
+            |record: &&Record| record.sandbox.starts_with(REPAIRED) && Some(record.netns_cookie) == netns_cookie;
         let own = records.iter().find(|record| record.sandbox == sandbox);
+        let own = own.or_else(|| records.iter().find(is_repaired));
         if own.is_some_and(|record| record.interface != attachment.ifname.as_str()) {
             return Ok(false); // another interface of the sandbox ends
         }
+        let sandbox = own.map_or(sandbox, |record| &record.sandbox);
         let mut cookies: BTreeSet<u64> = own.iter().map(|record| record.netns_cookie).collect();
         // Of a sandbox without a record, as of one that ran `interceptor enroll` itself.
-        cookies.extend(netns.and_then(|netns| Netns::from_fd(netns).ok()).map(|netns| netns.cookie()));
+        cookies.extend(netns_cookie);
         let is_of_another = |cookie: &u64| {
             let others = records.iter().filter(|record| record.sandbox != sandbox);
             others.map(|record| record.netns_cookie).any(|other| other == *cookie)

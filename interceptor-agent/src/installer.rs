@@ -156,13 +156,13 @@ impl Installer {
                 None
             }
             Ok(Step::Later { at }) => {
-                self.missing(FIGHT.to_owned());
+                self.missing(FIGHT);
                 Some(at)
             }
             Ok(Step::NoList { why }) => {
                 let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
                 let directory = self.net_dir.display();
-                self.missing(format!("no network of pods is in {directory} yet{why}"));
+                self.missing(&format!("no network of pods is in {directory} yet{why}"));
                 None
             }
             Err(error) => {
@@ -181,7 +181,7 @@ impl Installer {
         };
         let why = format!("the CNI plugin cannot be put on the node: {error}");
         lock(&self.state).results[attempt as usize] += 1;
-        self.missing(why);
+        self.missing(&why);
     }
 
     fn ended(&self, attempt: Attempt, standing: Standing) {
@@ -190,8 +190,8 @@ impl Installer {
     }
 
     /// Logs each reason once.
-    fn missing(&self, why: String) {
-        let missing = Standing::Missing(why.clone());
+    fn missing(&self, why: &str) {
+        let missing = Standing::Missing(why.to_owned());
         if lock(&self.state).standing != missing {
             tracing::warn!("{why}");
         }

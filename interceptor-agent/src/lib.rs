@@ -28,8 +28,10 @@ mod log;
 mod metrics;
 mod namespaces;
 mod pods;
+mod repair;
 mod requests;
 mod server;
+mod status;
 mod turns;
 mod uninstall;
 

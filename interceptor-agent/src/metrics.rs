@@ -15,6 +15,7 @@ pub(crate) struct Metrics {
     add_seconds: Histogram,
     closed: Family<Label, Counter>,
     collected: Counter,
+    repaired: Family<[(&'static str, &'static str); 2], Counter>,
 }
 
 /// What became of an ADD.
@@ -36,6 +37,22 @@ pub(crate) enum Closed {
     Malformed,
     /// Too many others wait.
     TooMany,
+}
+
+/// What was to become of a broken pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RepairMode {
+    Repair,
+    Delete,
+    Label,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RepairResult {
+    Success,
+    Skip,
+    Fail,
 }
 
 /// One label and its value.
@@ -75,6 +92,7 @@ impl Metrics {
             add_seconds: Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 8.0]),
             closed: Family::default(),
             collected: Counter::default(),
+            repaired: Family::default(),
         };
         for outcome in AddOutcome::ALL {
             drop(metrics.adds.get_or_create(&outcome.label()));
@@ -98,6 +116,11 @@ impl Metrics {
             "Pods that were collected because their network namespace was gone",
             metrics.collected.clone(),
         );
+        registry.register(
+            "istio_cni_repair_pods_repaired",
+            "Pods that had started without interception, by what was to become of them and whether it did",
+            metrics.repaired.clone(),
+        );
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("interceptor_build", "The build of this agent", build);
         metrics
@@ -110,6 +133,20 @@ impl Metrics {
 
     pub(crate) fn closed(&self, reason: Closed) {
         self.closed.get_or_create(&reason.label()).inc();
+    }
+
+    pub(crate) fn repaired(&self, kind: RepairMode, result: RepairResult) {
+        let kind = match kind {
+            RepairMode::Repair => "repair",
+            RepairMode::Delete => "delete",
+            RepairMode::Label => "label",
+        };
+        let result = match result {
+            RepairResult::Success => "success",
+            RepairResult::Skip => "skip",
+            RepairResult::Fail => "fail",
+        };
+        self.repaired.get_or_create(&[("type", kind), ("result", result)]).inc();
     }
 
     pub(crate) fn collected(&self, pods: usize) {

@@ -16,17 +16,19 @@ use interceptor_config::kubernetes;
 use interceptor_wire as wire;
 use kube::{
     Api, Client,
-    core::{ApiResource, GroupVersionKind, NotUsed, Object},
+    core::{ApiResource, GroupVersionKind, Object},
     runtime::{
         WatchStreamExt as _,
         reflector::{self, ObjectRef, Store},
         watcher,
     },
 };
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
+
+use crate::status::Status;
 
 /// A pod as the API server shows it, as far as it is read.
-type ApiPod = Object<kubernetes::Spec, NotUsed>;
+type ApiPod = Object<kubernetes::Spec, Status>;
 
 /// How long the API server may take for one pod. It is asked once; kubelet tries again.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -43,6 +45,17 @@ pub(crate) struct Pods {
     resource: ApiResource,
     known: Store<ApiPod>,
     synced: Arc<AtomicBool>,
+    changed: Arc<Notify>,
+}
+
+/// A pod as it is now.
+#[derive(Clone, Debug)]
+pub(crate) struct Current {
+    pub(crate) pod: kubernetes::Pod,
+    pub(crate) status: Status,
+    pub(crate) resource_version: Option<String>,
+    /// Whether it is being deleted.
+    pub(crate) is_going: bool,
 }
 
 /// Why a pod was not found.
@@ -61,11 +74,12 @@ impl Pods {
         let pods = Self {
             known: writer.as_reader(),
             synced: Arc::default(),
+            changed: Arc::default(),
             client: client.clone(),
             resource: resource.clone(),
         };
         let of_this_node = watcher::Config::default().fields(&format!("spec.nodeName={node_name}"));
-        let watch = watch(writer, Api::all_with(client, &resource), of_this_node, Arc::clone(&pods.synced));
+        let watch = watch(writer, Api::all_with(client, &resource), of_this_node, pods.clone());
         (pods, watch)
     }
 
@@ -96,6 +110,22 @@ impl Pods {
         }
     }
 
+    /// All pods that are known.
+    pub(crate) fn all(&self) -> Vec<Current> {
+        let current = |pod: &Arc<ApiPod>| Current {
+            pod: read(pod),
+            status: pod.status.clone().unwrap_or_default(),
+            resource_version: pod.metadata.resource_version.clone(),
+            is_going: pod.metadata.deletion_timestamp.is_some(),
+        };
+        self.known.state().iter().map(current).collect()
+    }
+
+    /// Waits until a pod has changed since the last call. One task may wait.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
     /// The same from the cache alone.
     pub(crate) fn known(&self, wanted: &wire::Pod) -> Option<kubernetes::Pod> {
         let key = ObjectRef::new_with(wanted.name.as_str(), self.resource.clone()).within(wanted.namespace.as_str());
@@ -105,20 +135,16 @@ impl Pods {
 }
 
 /// Follows the pods, forever. After an error it waits, longer each time, and goes on.
-async fn watch(
-    writer: reflector::store::Writer<ApiPod>,
-    api: Api<ApiPod>,
-    of_this_node: watcher::Config,
-    synced: Arc<AtomicBool>,
-) {
+async fn watch(writer: reflector::store::Writer<ApiPod>, api: Api<ApiPod>, of_this_node: watcher::Config, pods: Pods) {
     let events = watcher(api, of_this_node)
         .default_backoff()
         .modify(|pod| pod.metadata.managed_fields = None);
     let mut events = pin::pin!(reflector::reflector(writer, events));
     while let Some(event) = events.next().await {
+        pods.changed.notify_one();
         match event {
             Ok(watcher::Event::InitDone) => {
-                if !synced.swap(true, Ordering::Relaxed) {
+                if !pods.synced.swap(true, Ordering::Relaxed) {
                     tracing::info!("the pods of this node are known");
                 }
             }
@@ -143,6 +169,11 @@ fn read(pod: &ApiPod) -> kubernetes::Pod {
         },
         spec: pod.spec.clone(),
     }
+}
+
+/// The UID that kubelet and the runtime know.
+pub(crate) fn uid_on_the_node(pod: &kubernetes::Pod) -> &str {
+    pod.metadata.annotations.get(CONFIG_HASH).unwrap_or(&pod.metadata.uid)
 }
 
 fn is_of(pod: &kubernetes::Pod, uid: &wire::PodUid) -> bool {

@@ -2,7 +2,7 @@
 //! Variables that the manifests of Istio's CNI agent set and that mean nothing here.
 
 /// Of the kubeconfig that Istio writes for its plugin, of ambient mode, of the way rules are written, and of Go.
-const IGNORED: [&str; 12] = [
+const IGNORED: [&str; 13] = [
     "ALLOW_SWITCH_TO_HOST_NS",
     "CNI_NETWORK_CONFIG",
     "CNI_NETWORK_CONFIG_FILE",
@@ -13,6 +13,7 @@ const IGNORED: [&str; 12] = [
     "KUBECONFIG_MODE",
     "KUBE_CA_FILE",
     "NATIVE_NFTABLES",
+    "REPAIR_RUN_AS_DAEMON",
     "SKIP_TLS_VERIFY",
     "ZTUNNEL_UDS_ADDRESS",
 ];

@@ -6,6 +6,7 @@
 mod ignored;
 mod log;
 mod plugin;
+mod repair;
 mod switch;
 mod uninstall;
 
@@ -19,6 +20,7 @@ pub(crate) use self::{
     ignored::ignored_variables,
     log::{Level, LogArgs},
     plugin::{EntryArgs, PlaceArgs},
+    repair::RepairArgs,
     uninstall::{DaemonSetArgs, UninstallArgs},
 };
 use crate::install::Installation;
@@ -67,7 +69,7 @@ pub(crate) struct Args {
     )]
     pub(crate) metrics_port: u16,
 
-    /// Put the CNI plugin on the node, keep it there, and take it off when the DaemonSet is deleted
+    /// Put the CNI plugin on the node, keep it there, and take it off when the `DaemonSet` is deleted
     #[arg(long, value_name = SWITCH, env = "INSTALL_CNI", default_value = "false")]
     pub(crate) install: bool,
 
@@ -79,6 +81,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) daemon_set: DaemonSetArgs,
+
+    #[command(flatten)]
+    pub(crate) repair: RepairArgs,
 
     #[command(flatten)]
     pub(crate) log: LogArgs,

@@ -4,7 +4,10 @@
 use rstest::rstest;
 
 use super::*;
-use crate::install::Layout;
+use crate::{
+    install::Layout,
+    repair::{Label, Mode},
+};
 
 const NODE: [&str; 3] = ["interceptor-agent", "--node-name", "node-a"];
 
@@ -156,4 +159,42 @@ fn variables_without_a_meaning_are_named_and_others_are_not() {
     let names = ["NATIVE_NFTABLES", "PATH", "AMBIENT_ENABLED", "AMBIENT_IPV6", "CNI_CONF_NAME", "GOMEMLIMIT"];
     let ignored = ignored_variables(names.into_iter().map(ToOwned::to_owned));
     assert_eq!(ignored, ["AMBIENT_IPV6", "GOMEMLIMIT", "NATIVE_NFTABLES"]);
+}
+
+#[rstest]
+#[case::by_default(&[], None)]
+#[case::off(&["--repair-enabled=false", "--repair-repair-pods"], None)]
+#[case::repair(&["--repair-repair-pods", "--repair-delete-pods", "--repair-label-pods"], Some(Mode::Repair))]
+#[case::delete(&["--repair-delete-pods", "--repair-label-pods"], Some(Mode::Delete))]
+#[case::label(
+    &["--repair-label-pods=true", "--repair-broken-pod-label-key", "a/b"],
+    Some(Mode::Label(Label { key: "a/b".to_owned(), value: "true".to_owned() }))
+)]
+fn the_first_of_istios_modes_counts(#[case] arguments: &[&str], #[case] mode: Option<Mode>) {
+    let rules = run(arguments).repair.rules("node-a").unwrap();
+    assert_eq!(rules.map(|rules| rules.mode), mode);
+}
+
+#[test]
+fn pods_of_other_nodes_and_selectors_are_refused() {
+    let rules = |arguments: &[&str]| {
+        let args = run(&[&["--repair-repair-pods"], arguments].concat());
+        args.repair.rules("node-a").map_err(|error| error.to_string())
+    };
+    assert!(rules(&["--repair-node-name", "node-a"]).is_ok());
+    assert!(
+        rules(&["--repair-node-name", "node-b"])
+            .unwrap_err()
+            .starts_with("REPAIR_NODE_NAME is node-b")
+    );
+    assert!(
+        rules(&["--repair-label-selectors", "a=b"])
+            .unwrap_err()
+            .starts_with("REPAIR_LABEL_SELECTORS is a=b")
+    );
+    assert!(
+        rules(&["--repair-field-selectors", "a=b"])
+            .unwrap_err()
+            .starts_with("REPAIR_FIELD_SELECTORS is a=b")
+    );
 }

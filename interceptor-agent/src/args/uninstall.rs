@@ -10,12 +10,12 @@ use super::{LogArgs, PlaceArgs, RunDirArgs, switch::SWITCH};
 /// How an agent with --install knows that it is being uninstalled, and what it does then.
 #[derive(Args, Debug)]
 pub(crate) struct DaemonSetArgs {
-    /// Name of the DaemonSet that runs the agent, in --pod-namespace. An agent that ends takes the plugin off the node
-    /// only if this DaemonSet is deleted
+    /// Name of the `DaemonSet` that runs the agent, in --pod-namespace. An agent that ends takes the plugin off the node
+    /// only if this `DaemonSet` is deleted
     #[arg(long, value_name = "NAME", env = "DAEMONSET_NAME", default_value = "istio-cni-node")]
     pub(crate) daemonset_name: String,
 
-    /// When the DaemonSet is deleted, end the interception of running pods too: their traffic then passes their
+    /// When the `DaemonSet` is deleted, end the interception of running pods too: their traffic then passes their
     /// sidecars by
     #[arg(long, value_name = SWITCH, env = "UNINSTALL_CLEAN", default_value = "false")]
     pub(crate) uninstall_clean: bool,

@@ -12,10 +12,13 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::{
-    Either, Full,
+    BodyExt as _, Either, Full,
     channel::{Channel, Sender},
 };
-use hyper::{Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    Method, Request, Response, StatusCode, body::Incoming, http::request::Parts, server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{
@@ -49,6 +52,18 @@ struct State {
     gets: usize,
     /// What is said of the `DaemonSet` [`DAEMON_SET`]: a status and a body.
     daemon_set: Option<(u16, Value)>,
+    /// Everything that was to be changed.
+    changes: Vec<Change>,
+    is_read_only: bool,
+}
+
+/// A request that changes something.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    /// Method and path.
+    pub(crate) what: String,
+    pub(crate) content_type: String,
+    pub(crate) body: Value,
 }
 
 type Body = Either<Full<Bytes>, Channel<Bytes>>;
@@ -127,6 +142,16 @@ impl Api {
         self.state().daemon_set = Some((code, failure(code, reason, "as the test wants it")));
     }
 
+    /// Requests that change something, in order. They are answered, and carried out by nobody.
+    pub(crate) fn changes(&self) -> Vec<Change> {
+        self.state().changes.clone()
+    }
+
+    /// Requests that change something are refused.
+    pub(crate) fn set_read_only(&self) {
+        self.state().is_read_only = true;
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no handler panicked")
     }
@@ -147,6 +172,23 @@ impl State {
         self.events.push((self.version, event.clone()));
         self.watchers.retain(|watcher| watcher.send(event.clone()).is_ok());
         pod
+    }
+
+    fn change(&mut self, request: &Parts, body: &[u8]) -> io::Result<Response<Body>> {
+        let content_type = request.headers.get("content-type").and_then(|value| value.to_str().ok());
+        let body: Value = serde_json::from_slice(body).map_err(io::Error::other)?;
+        self.changes.push(Change {
+            what: format!("{} {}", request.method, request.uri.path()),
+            content_type: content_type.unwrap_or_default().to_owned(),
+            body: body.clone(),
+        });
+        if self.is_read_only {
+            return respond(StatusCode::FORBIDDEN, &failure(403, "Forbidden", "nothing may be changed"));
+        }
+        match request.uri.path().split('/').nth(5) {
+            Some("events") => respond(StatusCode::CREATED, &body),
+            _ => respond(StatusCode::OK, &json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}})),
+        }
     }
 
     /// What happened since a version, and what will happen.
@@ -170,9 +212,13 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
         let Ok((stream, _peer)) = listener.accept().await else { continue };
         let state = Arc::clone(&state);
         tokio::spawn(async move {
-            let answer = service_fn(move |request| {
-                let answer = answer(&request, &state);
-                async move { answer }
+            let answer = service_fn(move |request: Request<Incoming>| {
+                let state = Arc::clone(&state);
+                async move {
+                    let (head, body) = request.into_parts();
+                    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+                    answer(&head, &body, &state)
+                }
             });
             // A client that goes is no concern of ours.
             http1::Builder::new()
@@ -183,17 +229,20 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
     }
 }
 
-fn answer(request: &Request<Incoming>, state: &Arc<Mutex<State>>) -> io::Result<Response<Body>> {
+fn answer(request: &Parts, body: &[u8], state: &Arc<Mutex<State>>) -> io::Result<Response<Body>> {
     let mut locked = state.lock().expect("no handler panicked");
     if locked.is_down {
         return Err(io::ErrorKind::ConnectionAborted.into());
     }
-    let query = request.uri().query().unwrap_or_default();
+    let query = request.uri.query().unwrap_or_default();
     let parameter = |name: &str| {
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next()
     };
-    let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
+    if request.method != Method::GET {
+        return locked.change(request, body);
+    }
+    let path: Vec<&str> = request.uri.path().trim_matches('/').split('/').collect();
     let (status, body) = match path.as_slice() {
         ["api", "v1", "pods"] if parameter("fieldSelector") != Some(format!("spec.nodeName%3D{NODE}")) => (
             StatusCode::BAD_REQUEST,
@@ -231,6 +280,10 @@ fn answer(request: &Request<Incoming>, state: &Arc<Mutex<State>>) -> io::Result<
         },
         _ => (StatusCode::NOT_FOUND, failure(404, "NotFound", "there is no such resource")),
     };
+    respond(status, &body)
+}
+
+fn respond(status: StatusCode, body: &Value) -> io::Result<Response<Body>> {
     let body = Either::Left(Full::from(body.to_string()));
     let response = Response::builder()
         .status(status)

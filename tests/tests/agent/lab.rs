@@ -6,6 +6,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::PathBuf,
+    time::Instant,
 };
 
 use interceptor::{records::Record, records::Records};
@@ -146,6 +147,19 @@ impl Agent {
     /// The status and the text of `/readyz`.
     pub(crate) fn readiness(&self) -> (u16, String) {
         get(self.health, "/readyz")
+    }
+
+    /// Reads its log until it says this.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        let deadline = Instant::now() + timeout();
+        while Instant::now() < deadline {
+            let line: Line = self.process.json();
+            if line.message.contains(text) {
+                return;
+            }
+        }
+        panic!("the agent does not say {text:?}");
     }
 
     /// Kills it at once.

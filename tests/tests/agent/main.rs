@@ -9,6 +9,7 @@ mod install;
 mod lab;
 mod lookup;
 mod names;
+mod repair;
 mod restart;
 mod sandbox;
 mod sandboxes;

@@ -84,6 +84,36 @@ impl Cgroup {
         }
     }
 
+    /// Finds the cgroup that kubelet made for the pod with this UID, wherever cgroup2 is mounted here. An error if
+    /// there are several, because only one of them can be the pod's.
+    pub fn of_pod_with_uid(uid: &str) -> Result<Option<Self>, EnrollError> {
+        let is_pods = |directory: &Path| {
+            let name = directory.file_name().unwrap_or_default().to_string_lossy();
+            pod_cgroup::is_of(&name, uid)
+        };
+        let mut found: Vec<Self> = Vec::new();
+        for directory in mounts()?.iter().filter_map(|mount| find(mount, &is_pods)) {
+            let cgroup = Self::open(&directory)?;
+            // One hierarchy may be mounted several times.
+            if found.iter().all(|known| known.id != cgroup.id) {
+                found.push(cgroup);
+            }
+        }
+        if let [one, other, ..] = found.as_slice() {
+            let reason = format!("{} and {} both have the UID {uid}", one.path.display(), other.path.display());
+            return Err(EnrollError::UnknownCgroup { reason });
+        }
+        Ok(found.pop())
+    }
+
+    /// A descriptor of its own of the directory.
+    pub fn try_clone_to_owned(&self) -> Result<OwnedFd, EnrollError> {
+        let file = self.file.try_clone();
+        Ok(file
+            .with_context(|| format!("Failed to open the cgroup {}", self.path.display()))?
+            .into())
+    }
+
     /// Its inode number, which the kernel calls its id.
     pub fn id(&self) -> u64 {
         self.id

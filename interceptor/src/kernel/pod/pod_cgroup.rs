@@ -13,6 +13,15 @@ pub(crate) fn above(own: &Path) -> Result<PathBuf, Vec<PathBuf>> {
         .ok_or_else(|| parents().map(Path::to_path_buf).collect())
 }
 
+/// Whether a cgroup of this name is that of the pod with this UID. See [`is_pod`] for the names.
+pub(crate) fn is_of(name: &str, uid: &str) -> bool {
+    let of_systemd = name.strip_suffix(".slice").and_then(|name| name.rsplit_once("-pod"));
+    match of_systemd {
+        Some((_parents, id)) => id == uid.replace('-', "_"),
+        None => name.strip_prefix("pod") == Some(uid),
+    }
+}
+
 /// Whether a cgroup of this name is a pod's.
 ///
 /// kubelet calls it `pod<uid>`, or `<parents>-pod<uid>.slice` with systemd, where the uid has `_` in place of `-`
@@ -69,6 +78,17 @@ mod tests {
         let layout = layout.replace("{}", UID).replace("{_}", UID_);
         let (pod, container) = layout.split_once('|').unwrap();
         assert_eq!(above(Path::new(&format!("{pod}{container}"))), Ok(PathBuf::from(pod)));
+    }
+
+    #[rstest]
+    #[case::cgroupfs("pod{}", true)]
+    #[case::systemd("kubelet-kubepods-burstable-pod{_}.slice", true)]
+    #[case::systemd_with_another_uid("kubepods-pod0{_}.slice", false)]
+    #[case::a_container("0a1b", false)]
+    #[case::longer("pod{}0", false)]
+    #[case::no_slice("kubepods-pod{_}", false)]
+    fn a_pods_cgroup_is_known_by_its_uid(#[case] name: &str, #[case] is_its: bool) {
+        assert_eq!(is_of(&name.replace("{}", UID).replace("{_}", UID_), UID), is_its);
     }
 
     #[rstest]

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The cgroup and the network namespace of a pod that runs, found by its processes. A process may be in the namespace
+//! of another pod for a while, or of the host. So a namespace is taken only if it has an address of the pod.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    net::IpAddr,
+    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Result, bail};
+use interceptor::{Cgroup, Netns};
+
+/// What belongs to a pod.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) netns: OwnedFd,
+    pub(super) cgroup: Cgroup,
+}
+
+/// Looks among the processes of this directory. `None` while the pod has none, or no address. It blocks.
+pub(super) fn find(proc: &Path, uid: &str, addresses: &[IpAddr]) -> Result<Option<Found>> {
+    let Some(cgroup) = Cgroup::of_pod_with_uid(uid)? else { return Ok(None) };
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    for process in processes(proc).filter(|process| is_in(process, cgroup.path())) {
+        // A process may end at any moment.
+        let Ok(file) = File::open(process.join("ns/net")) else { continue };
+        let Ok(inode) = file.metadata().map(|metadata| metadata.ino()) else {
+            continue;
+        };
+        if seen.insert(inode) && has_address(&file, addresses) {
+            found.push(OwnedFd::from(file));
+        }
+    }
+    if found.len() > 1 {
+        bail!("several network namespaces have an address of the pod");
+    }
+    Ok(found.pop().map(|netns| Found { netns, cgroup }))
+}
+
+/// The host's own namespace has none.
+fn has_address(netns: &File, addresses: &[IpAddr]) -> bool {
+    let facts = netns
+        .try_clone()
+        .map(OwnedFd::from)
+        .ok()
+        .and_then(|netns| Netns::from_fd(netns).ok()?.facts().ok());
+    let interfaces = facts.map(|facts| facts.interfaces).unwrap_or_default();
+    interfaces
+        .iter()
+        .flat_map(|interface| &interface.addresses)
+        .any(|address| addresses.contains(address))
+}
+
+fn processes(proc: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(proc).into_iter().flatten().flatten();
+    let is_process = |name: &[u8]| name.first().is_some_and(u8::is_ascii_digit);
+    entries
+        .filter(move |entry| is_process(entry.file_name().as_encoded_bytes()))
+        .map(|entry| entry.path())
+}
+
+/// Whether a process is in this cgroup, or in one below it. The path that `/proc` shows begins where the cgroup
+/// namespace of this process does; the name of the pod's directory is in it all the same.
+fn is_in(process: &Path, cgroup: &Path) -> bool {
+    let Some(name) = cgroup.file_name().and_then(|name| name.to_str()) else {
+        return false;
+    };
+    let text = fs::read_to_string(process.join("cgroup")).unwrap_or_default();
+    text.lines().any(|line| line.split('/').any(|part| part == name))
+}
