@@ -111,6 +111,23 @@ impl<S: Scope> FromArgMatches for FlagArgs<S> {
     }
 }
 
+/// Reads the arguments that a container gives to `istio-iptables`, without that name. The error is one line that says
+/// which argument is wrong.
+pub fn parse(arguments: &[&str]) -> Result<Flags, String> {
+    let command = Command::new("istio-iptables").no_binary_name(true).disable_help_flag(true);
+    let command = FlagArgs::<AllFlags>::augment_args(command);
+    let matches = command.try_get_matches_from(arguments);
+    let args = matches.and_then(|matches| FlagArgs::<AllFlags>::from_arg_matches(&matches));
+    args.map(|args| args.flags).map_err(|error| one_line(&error))
+}
+
+/// The first line of clap's message. The lines below are about usage.
+fn one_line(error: &Error) -> String {
+    let message = error.to_string();
+    let line = message.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
+
 fn argument(setting: Setting, place: Place) -> Option<Arg> {
     let flag = setting.flag()?;
     let argument = match place {

@@ -45,6 +45,12 @@ const TABLE: &[Row] = &[
         optional: &[],
         build: &[],
     },
+    Row {
+        member: "interceptor-inject",
+        uses: &["interceptor-config", "serde_json"],
+        optional: &["anyhow", "clap", "granit-parser"],
+        build: &[],
+    },
     Row { member: "toolchain", uses: &[], optional: &[], build: &[] },
     Row {
         member: "interceptor",

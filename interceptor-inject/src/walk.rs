@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Walks through a manifest to its pod templates, and through the items of lists. What happens to a template is up to
+//! the caller.
+
+use serde_json::Value;
+
+use crate::{
+    kinds::{self, Kind},
+    malformed::{At, Malformed, Object},
+    outcome::{Outcome, Reason, Verdict, Workload},
+};
+
+/// A pod or a pod template after a change, and the warnings about it.
+pub(crate) struct Changed {
+    pub(crate) template: Object,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Why a pod template is not changed.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    LeftAlone(Reason),
+    Malformed(Malformed),
+}
+
+impl From<Reason> for Stop {
+    fn from(reason: Reason) -> Self {
+        Self::LeftAlone(reason)
+    }
+}
+
+impl From<Malformed> for Stop {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+/// Lets `change` decide about each pod template.
+pub(crate) fn walk(
+    manifest: &Value,
+    more_kinds: &[Kind],
+    change: &dyn Fn(&At<'_>) -> Result<Changed, Stop>,
+) -> Result<Outcome, Malformed> {
+    let mut outcome = Outcome { manifest: manifest.clone(), workloads: Vec::new() };
+    for place in places(&At::root(manifest), more_kinds)? {
+        let Place { template, pointer, kind, name, namespace } = place;
+        let verdict = match change(&template) {
+            Ok(Changed { template: new, .. }) if new == *template.object()? => Verdict::Unchanged,
+            Ok(Changed { template: new, warnings }) => {
+                if let Some(slot) = outcome.manifest.pointer_mut(&pointer) {
+                    *slot = Value::Object(new);
+                }
+                Verdict::Changed { warnings }
+            }
+            Err(Stop::LeftAlone(reason)) => Verdict::LeftAlone(reason),
+            Err(Stop::Malformed(malformed)) => return Err(malformed),
+        };
+        outcome.workloads.push(Workload { kind, name, namespace, verdict });
+    }
+    Ok(outcome)
+}
+
+/// A pod template and whose it is.
+struct Place<'a> {
+    template: At<'a>,
+    /// Where the template is, as a JSON pointer.
+    pointer: String,
+    kind: String,
+    name: String,
+    namespace: String,
+}
+
+fn places<'a>(manifest: &At<'a>, more_kinds: &[Kind]) -> Result<Vec<Place<'a>>, Malformed> {
+    let mut places = Vec::new();
+    // Where the object is, as a JSON pointer.
+    let mut open = vec![(String::new(), manifest.clone())];
+    while let Some((pointer, object)) = open.pop() {
+        let (api_version, kind) = (object.required("apiVersion")?.text()?, object.required("kind")?.text()?);
+        if (api_version, kind) == ("v1", "List") {
+            let items = object.list("items")?.into_iter().enumerate();
+            let items = items.map(|(index, item)| (format!("{pointer}/items/{index}"), item));
+            // The first item is to come first.
+            open.extend(items.rev());
+        } else if let Some(way) = kinds::template(api_version, kind, more_kinds) {
+            let template = way.iter().try_fold(object.clone(), |at, name| at.required(name))?;
+            let pointer = way.iter().fold(pointer, |pointer, name| pointer + "/" + &escaped(name));
+            let (name, namespace) = names(&object)?;
+            places.push(Place { template, pointer, kind: kind.to_owned(), name, namespace });
+        }
+    }
+    Ok(places)
+}
+
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+fn names(object: &At<'_>) -> Result<(String, String), Malformed> {
+    let text = |name| -> Result<Option<String>, Malformed> {
+        let at = object.descend(&["metadata", name])?;
+        at.map(|at| at.text().map(str::to_owned)).transpose()
+    };
+    let name = match text("name")? {
+        Some(name) => name,
+        None => text("generateName")?.unwrap_or_else(|| "without a name".to_owned()),
+    };
+    Ok((name, text("namespace")?.unwrap_or_default()))
+}
