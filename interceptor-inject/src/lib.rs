@@ -9,6 +9,8 @@
 //! Both are pure functions of the manifest and the options. They read no file, no environment and no cluster. A pod that
 //! is left alone stays the pod that Istio made, which iptables intercepts.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 mod containers;
 mod kinds;
 mod malformed;
@@ -20,6 +22,8 @@ mod rewrite;
 mod tests;
 mod undo;
 mod walk;
+#[cfg(feature = "cli")]
+mod yaml;
 
 pub use kinds::{Kind, KindError};
 pub use malformed::Malformed;

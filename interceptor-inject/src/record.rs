@@ -13,19 +13,34 @@ const WANTED: &str = "the JSON that interceptor inject wrote (remove the annotat
 pub(crate) struct Record {
     /// The image by which the rewrite replaced the original one.
     pub(crate) image: String,
-    /// The fields of the container as they were. A field that is absent here was absent there.
+    /// The fields of the container that were replaced, as they were. `null` stands for a field that was absent.
     pub(crate) original: Object,
 }
 
 impl Record {
     /// The fields of a container that the rewrite replaces, and does not merely add to.
-    pub(crate) const FIELDS: [&str; 4] = ["args", "command", "image", "securityContext"];
+    const FIELDS: [&str; 4] = ["args", "command", "image", "securityContext"];
 
-    pub(crate) fn of(container: &Object, image: &str) -> Self {
-        let kept = Self::FIELDS
-            .iter()
-            .filter_map(|field| Some(((*field).to_owned(), container.get(*field)?.clone())));
+    /// What stands in `old` and not in `new`, which has `image`.
+    pub(crate) fn of(old: &Object, new: &Object, image: &str) -> Self {
+        let replaced = Self::FIELDS.iter().filter(|field| old.get(**field) != new.get(**field));
+        let kept = replaced.map(|field| ((*field).to_owned(), old.get(*field).cloned().unwrap_or_default()));
         Self { image: image.to_owned(), original: kept.collect() }
+    }
+
+    /// Puts the fields back.
+    pub(crate) fn restore(self, container: &mut Object) {
+        for (field, value) in self
+            .original
+            .into_iter()
+            .filter(|(field, _)| Self::FIELDS.contains(&field.as_str()))
+        {
+            if value.is_null() {
+                container.remove(&field);
+            } else {
+                container.insert(field, value);
+            }
+        }
     }
 
     /// The record of a pod or a pod template.
@@ -50,7 +65,7 @@ impl Record {
         }
     }
 
-    /// Removes the record and what would be empty without it.
+    /// Removes the record.
     pub(crate) fn erase(template: &mut Object) {
         let Some(Value::Object(metadata)) = template.get_mut("metadata") else {
             return;
@@ -60,9 +75,6 @@ impl Record {
         };
         if annotations.remove(ANNOTATION).is_some() && annotations.is_empty() {
             metadata.remove("annotations");
-            if metadata.is_empty() {
-                template.remove("metadata");
-            }
         }
     }
 }

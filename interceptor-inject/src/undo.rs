@@ -64,12 +64,7 @@ impl Undo {
         let mut container = init.container.object()?.clone();
         let present = init.image()?;
         match record {
-            Some(Record { image, original }) if image == present => {
-                for field in Record::FIELDS {
-                    container.remove(field);
-                }
-                container.extend(original);
-            }
+            Some(record) if record.image == present => record.restore(&mut container),
             _ if !is_ours(present) => {}
             _ if self.init_image.is_some() => restore_rights(&mut container),
             _ => {

@@ -24,13 +24,13 @@ pub(super) fn rewrite(template: &At<'_>, options: &Rewrite) -> Result<Changed, S
     let record = Record::read(template)?;
     let is_ours =
         present == image || image::is_ours(present) || record.as_ref().is_some_and(|record| record.image == present);
+    let mut new_container = container::changed(&init, &arguments, &image, options)?;
     // What Istio injected again is the original now.
     let record = match (is_ours, record) {
         (true, record) => record.map(|record| Record { image: image.clone(), ..record }),
-        (false, _) => Some(Record::of(init.container.object()?, &image)),
+        (false, _) => Some(Record::of(init.container.object()?, &new_container, &image)),
     };
 
-    let mut new_container = container::changed(&init, &arguments, &image, options)?;
     let mut new_spec = spec.object()?.clone();
     let to_container = ours::of_container().into_iter().map(|part| (part, true));
     for (part, is_in_container) in to_container.chain(ours::of_pod().into_iter().map(|part| (part, false))) {

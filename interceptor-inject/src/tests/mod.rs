@@ -8,6 +8,8 @@ mod laws;
 mod left_alone;
 mod rewrite;
 mod undo;
+#[cfg(feature = "cli")]
+mod yaml;
 
 use serde_json::{Value, json};
 

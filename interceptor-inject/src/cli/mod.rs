@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The command `interceptor inject`: reads manifests, and writes them with their pods rewritten. It writes nothing
+//! unless everything was read and understood. It talks to no cluster.
+
+mod args;
+mod input;
+mod kube_inject;
+mod manifests;
+mod output;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use anyhow::{Result, bail};
+use clap::Parser as _;
+
+use self::{args::Cli, manifests::Manifests};
+
+/// A manifest is refused, or something cannot be read or written.
+const FAILED: u8 = 1;
+/// The command line is wrong.
+const USAGE: u8 = 2;
+
+/// Runs the command, prints its errors, and returns its exit status.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // If the message cannot be written, there is no place left to say so.
+            let _printed = error.print();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match inject(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::message("error: ", &format_args!("{error:#}"));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn inject(cli: &Cli) -> Result<()> {
+    let change = cli.change();
+    let mut manifests = Manifests::default();
+    for file in input::read(&cli.filename)? {
+        manifests.add(&file, &change)?;
+    }
+    for (is_surprising, line) in &manifests.report {
+        output::message(if *is_surprising { "warning: " } else { "" }, line);
+    }
+    if cli.strict && manifests.left_alone > 0 {
+        bail!(
+            "--strict: {} of {} workloads are left alone, as said above; nothing is written",
+            manifests.left_alone,
+            manifests.report.len()
+        );
+    }
+    output::write(cli.output.as_deref(), &manifests.text)
+}

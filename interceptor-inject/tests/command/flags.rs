@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The flags: which are refused, and with what advice.
+
+use rstest::rstest;
+
+use super::{INJECTED, fail, succeed};
+
+#[rstest]
+#[case(&[])]
+#[case(&["--image", "x"])]
+fn a_file_has_to_be_named(#[case] arguments: &[&str]) {
+    assert!(fail(2, arguments, "").contains("--filename <FILE>"));
+}
+
+#[rstest]
+#[case(&["--injectConfigFile", "x"], "--injectConfigFile")]
+#[case(&["--meshConfigFile=x"], "--meshConfigFile")]
+#[case(&["--valuesFile", "x"], "--valuesFile")]
+#[case(&["--injectConfigMapName", "x"], "--injectConfigMapName")]
+#[case(&["--meshConfigMapName", "x"], "--meshConfigMapName")]
+#[case(&["--operatorFileName", "x"], "--operatorFileName")]
+#[case(&["--webhookConfig", "x"], "--webhookConfig")]
+#[case(&["-r", "canary"], "--revision")]
+#[case(&["-i", "istio-system"], "--istioNamespace")]
+#[case(&["-c", "kubeconfig"], "--kubeconfig")]
+#[case(&["--context", "x"], "--context")]
+#[case(&["--insecure"], "--insecure")]
+fn flags_about_istios_template_are_refused_with_the_way_around(#[case] arguments: &[&str], #[case] flag: &str) {
+    let stderr = fail(2, &[&["-f", "-"], arguments].concat(), INJECTED);
+    assert!(
+        stderr.contains(&format!("istioctl kube-inject {flag} … -f FILE | interceptor inject -f -")),
+        "{stderr}"
+    );
+}
+
+#[rstest]
+#[case::mode(&["--mode", "plain"], "this version only rewrites what Istio injected")]
+#[case::unknown_mode(&["--mode", "x"], "write rewrite")]
+#[case::kind(&["--kind", "Rollout"], "argoproj.io/Rollout=spec.template")]
+#[case::image(&["--image", "a b"], "without blanks")]
+#[case::no_image(&["--image", ""], "without blanks")]
+#[case::image_of_istio(&["--init-image", "x"], "--undo")]
+#[case::both_ways(&["--undo", "--image", "x"], "cannot be used with")]
+#[case::unknown(&["--nonsense"], "unexpected argument '--nonsense'")]
+fn a_mistake_on_the_command_line_is_explained(#[case] arguments: &[&str], #[case] expected: &str) {
+    let stderr = fail(2, &[&["-f", "-"], arguments].concat(), INJECTED);
+    assert!(stderr.contains(expected), "{stderr}");
+}
+
+#[test]
+fn another_kind_is_rewritten_on_demand() {
+    let rollout = INJECTED
+        .replace("apps/v1", "argoproj.io/v1alpha1")
+        .replace("kind: Deployment", "kind: Rollout");
+    let (stdout, stderr) = succeed(&["-f", "-"], &rollout);
+    assert_eq!((stdout, stderr), (rollout.clone(), String::new()));
+    let (_, stderr) = succeed(&["-f", "-", "--kind", "argoproj.io/Rollout=spec.template"], &rollout);
+    assert_eq!(stderr, "interceptor: Rollout shop/web: rewritten\n");
+}
+
+#[test]
+fn the_program_says_its_name_and_version() {
+    let (stdout, _) = succeed(&["--version"], "");
+    assert_eq!(stdout, format!("interceptor-inject {}\n", env!("CARGO_PKG_VERSION")));
+}
