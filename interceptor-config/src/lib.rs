@@ -43,3 +43,6 @@ pub use pod::{IdMap, IdMaps, InterfaceFacts, NoRoute, PodFacts, RouteFacts, UNNA
 pub use settings::{Flags, Setting};
 pub use sources::{Annotations, Environment, Sources};
 pub use values::{Cidr, NumberRange, Selection, go::parse_bool};
+
+/// The variable by which a container is told where the BPF file system is. It is no setting of a pod.
+pub const BPFFS_VARIABLE: &str = "INTERCEPTOR_BPFFS";

@@ -6,12 +6,11 @@
 //! in the container
 //! ([`template.go`](https://github.com/containerd/containerd/blob/main/contrib/apparmor/template.go)).
 
+use interceptor_config::BPFFS_VARIABLE;
 use serde_json::{Value, json};
 
 use crate::malformed::{At, Malformed, Object};
 
-/// Tells the program where the BPF file system is.
-const VARIABLE: &str = "INTERCEPTOR_BPFFS";
 const BPFFS: &str = "/host/bpf";
 const CGROUP: &str = "/host/cgroup";
 const BPFFS_VOLUME: &str = "interceptor-bpffs";
@@ -26,7 +25,7 @@ pub(crate) struct Part {
 /// Everything that is added to the container.
 pub(crate) fn of_container() -> Vec<Part> {
     vec![
-        Part { list: "env", item: json!({ "name": VARIABLE, "value": BPFFS }) },
+        Part { list: "env", item: json!({ "name": BPFFS_VARIABLE, "value": BPFFS }) },
         Part { list: "volumeMounts", item: json!({ "name": BPFFS_VOLUME, "mountPath": BPFFS }) },
         Part {
             list: "volumeMounts",
