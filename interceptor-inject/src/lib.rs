@@ -12,6 +12,8 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 mod containers;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod kinds;
 mod malformed;
 mod ours;

@@ -7,15 +7,15 @@ use rstest::rstest;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// `interceptor agent --some-flag`, started in `folder`.
-fn run(folder: &Path) -> (Option<i32>, String) {
+/// `interceptor COMMAND --some-flag`, started in `folder`.
+fn run(folder: &Path, command: &str) -> (Option<i32>, String) {
     let program = folder.join("interceptor");
     let own = env!("CARGO_BIN_EXE_interceptor");
     fs::hard_link(own, &program)
         .or_else(|_other_disk| fs::copy(own, &program).map(drop))
         .expect("a second name");
     let run = Command::new(&program)
-        .args(["agent", "--some-flag"])
+        .args([command, "--some-flag"])
         .output()
         .expect("run interceptor");
     (
@@ -26,10 +26,10 @@ fn run(folder: &Path) -> (Option<i32>, String) {
 
 /// A program that says `says` when it is asked for its version, and otherwise its arguments. Another process writes it:
 /// what this one has open for writing, no process can run.
-fn make_agent(folder: &Path, says: &str) {
+fn make(folder: &Path, name: &str, says: &str) {
     let script = format!("#!/bin/sh\n[ \"$1\" = --version ] && echo '{says}' || echo \"arguments: $*\"");
     let write = "printf '%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\"";
-    let path = folder.join("interceptor-agent");
+    let path = folder.join(name);
     let status = Command::new("sh")
         .arg("-c")
         .arg(write)
@@ -40,11 +40,14 @@ fn make_agent(folder: &Path, says: &str) {
     assert!(status.success());
 }
 
-#[test]
-fn the_program_gets_the_arguments() {
+#[rstest]
+#[case("agent")]
+#[case("inject")]
+fn the_program_gets_the_arguments(#[case] command: &str) {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-    make_agent(folder.path(), &format!("interceptor-agent {VERSION}"));
-    assert_eq!(run(folder.path()), (Some(0), "arguments: --some-flag\n".to_owned()));
+    let name = format!("interceptor-{command}");
+    make(folder.path(), &name, &format!("{name} {VERSION}"));
+    assert_eq!(run(folder.path(), command), (Some(0), "arguments: --some-flag\n".to_owned()));
 }
 
 #[rstest]
@@ -53,8 +56,8 @@ fn the_program_gets_the_arguments() {
 #[case::nothing("", "does not say its version")]
 fn a_program_of_another_version_is_not_started(#[case] says: &str, #[case] error: &str) {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-    make_agent(folder.path(), says);
-    let (code, output) = run(folder.path());
+    make(folder.path(), "interceptor-agent", says);
+    let (code, output) = run(folder.path(), "agent");
     assert_eq!(code, Some(1), "{output}");
     assert!(output.contains(error) && !output.contains("arguments:"), "{output}");
 }
@@ -62,7 +65,7 @@ fn a_program_of_another_version_is_not_started(#[case] says: &str, #[case] error
 #[test]
 fn where_the_program_is_missing_it_is_said_where_to_get_it() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-    let (code, output) = run(folder.path());
+    let (code, output) = run(folder.path(), "agent");
     assert_eq!(code, Some(1), "{output}");
     assert!(
         output.contains("interceptor-agent is missing") && output.contains("cargo build --release"),

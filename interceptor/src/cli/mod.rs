@@ -55,6 +55,9 @@ enum Command {
     /// Enroll the pods of a Kubernetes node when the CNI plugin asks for it
     #[command(disable_help_flag = true)]
     Agent(sibling::SiblingArgs),
+    /// Let Interceptor do what Istio's init container does in pods that Istio injected
+    #[command(disable_help_flag = true)]
+    Inject(sibling::SiblingArgs),
     #[cfg(feature = "kernel-log")]
     Trace(trace::TraceArgs),
 }
@@ -75,6 +78,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Render(args) => render::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Agent(args) => sibling::run("agent", &args),
+        Command::Inject(args) => sibling::run("inject", &args),
         #[cfg(feature = "kernel-log")]
         Command::Trace(args) => trace::run(&args),
     };

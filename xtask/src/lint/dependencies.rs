@@ -104,7 +104,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         member: "interceptor-fuzz",
-        uses: &["interceptor", "interceptor-cni", "interceptor-wire"],
+        uses: &["interceptor", "interceptor-cni", "interceptor-inject", "interceptor-wire"],
         optional: &["libfuzzer-sys"],
         build: &[],
     },
