@@ -27,6 +27,8 @@ pub fn manifests(input: &[u8]) {
             Ok(&once.manifest)
         );
         let undo = Undo { init_image: Some("istio".to_owned()), ..Undo::default() };
-        assert!(undo.apply(&once.manifest).is_ok());
+        if let Ok(undone) = undo.apply(&once.manifest) {
+            assert_eq!(undo.apply(&undone.manifest).map(|twice| twice.manifest), Ok(undone.manifest));
+        }
     }
 }

@@ -30,5 +30,5 @@ mod yaml;
 pub use kinds::{Kind, KindError};
 pub use malformed::Malformed;
 pub use outcome::{Outcome, Reason, Verdict, Workload};
-pub use rewrite::{DEFAULT_IMAGE, Rewrite};
+pub use rewrite::{DEFAULT_IMAGE, DataPath, Rewrite};
 pub use undo::Undo;

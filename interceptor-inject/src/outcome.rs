@@ -70,6 +70,10 @@ pub enum Reason {
     Arguments {
         message: String,
     },
+    /// The CNI plugin would not do what the container does, because a pod cannot tell it. The text says what differs.
+    NotByCni {
+        what: String,
+    },
     /// The pod uses a name or a path of Interceptor's for something else.
     Taken {
         what: String,
@@ -101,6 +105,7 @@ impl Reason {
             | Self::RuntimeClass { .. }
             | Self::Tproxy
             | Self::Arguments { .. }
+            | Self::NotByCni { .. }
             | Self::Taken { .. } => true,
         }
     }
@@ -134,6 +139,10 @@ impl fmt::Display for Reason {
                  --tproxy",
             ),
             Self::Arguments { message } => write!(f, "the arguments of istio-init are refused: {message}"),
+            Self::NotByCni { what } => write!(
+                f,
+                "the CNI plugin would not do what istio-init does: {what}; use the init container (--data-path init)"
+            ),
             Self::Taken { what } => write!(f, "{what} is there already, with other content; rename it"),
         }
     }

@@ -38,7 +38,8 @@ impl Undo {
         let init = containers::find(&spec)?;
         let record = Record::read(template)?;
         let is_in_container = is_any_present(&ours::of_container(), &init.container)?;
-        if record.is_none() && !is_in_container && !is_any_present(&ours::of_pod(), &spec)? {
+        let is_in_pod = is_any_present(&ours::of_pod(), &spec)?;
+        if record.is_none() && !is_in_container && !is_in_pod {
             return Err(Reason::NotOurs.into());
         }
 

@@ -7,7 +7,7 @@ use clap::Parser;
 use serde_json::Value;
 
 use super::kube_inject::KubeInjectFlags;
-use crate::{Kind, Malformed, Outcome, Rewrite, Undo};
+use crate::{DataPath, Kind, Malformed, Outcome, Rewrite, Undo};
 
 /// Let Interceptor do what Istio's init container does in pods that Istio injected
 ///
@@ -50,6 +50,10 @@ pub(super) struct Cli {
     #[arg(long, value_name = "MODE", default_value = "rewrite", value_parser = mode)]
     mode: String,
 
+    /// Who sets up the redirection: the init container, or Interceptor's CNI plugin
+    #[arg(long, value_name = "init|cni", default_value = "init", value_parser = data_path)]
+    data_path: DataPath,
+
     /// Rewrite pods that intercept by TPROXY, for container runtimes in which /proc/sys is writable
     #[arg(long)]
     tproxy: bool,
@@ -68,7 +72,7 @@ pub(super) struct Cli {
     kinds: Vec<Kind>,
 
     /// Go back: make the container Istio's again
-    #[arg(long, conflicts_with_all = ["image", "tproxy", "any_runtime", "selinux_type"])]
+    #[arg(long, conflicts_with_all = ["image", "data_path", "tproxy", "any_runtime", "selinux_type"])]
     undo: bool,
 
     /// With --undo, image of the container, if it is not the one that was replaced
@@ -91,12 +95,13 @@ pub(super) enum Change {
 
 impl Cli {
     pub(super) fn change(&self) -> Change {
-        let Self { image, tproxy, any_runtime, selinux_type, kinds, undo, init_image, .. } = self;
+        let Self { image, data_path, tproxy, any_runtime, selinux_type, kinds, undo, init_image, .. } = self;
         if *undo {
             return Change::Undo(Undo { init_image: init_image.clone(), kinds: kinds.clone() });
         }
         Change::Rewrite(Rewrite {
             image: image.clone(),
+            data_path: *data_path,
             tproxy: *tproxy,
             any_runtime: *any_runtime,
             selinux_type: selinux_type.clone(),
@@ -128,6 +133,14 @@ fn image(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("write a name and a tag, without blanks".to_owned())
+    }
+}
+
+fn data_path(text: &str) -> Result<DataPath, &'static str> {
+    match text {
+        "init" => Ok(DataPath::Init),
+        "cni" => Ok(DataPath::Cni),
+        _ => Err("write init or cni"),
     }
 }
 

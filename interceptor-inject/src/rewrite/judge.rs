@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
-use interceptor_config::{Accounts, InterceptionMode, IstioConfig, ResolvConf, Sources, settings::arguments};
+use interceptor_config::{
+    Accounts, ConfigError, Flags, InterceptionMode, IstioConfig, ResolvConf, Sources, settings::arguments,
+};
 
-use super::Rewrite;
+use super::{DataPath, Rewrite};
 use crate::{
     containers::{self, Init},
     malformed::{At, Malformed},
@@ -20,6 +22,10 @@ pub(super) struct Judged<'a> {
     pub(super) init: Init<'a>,
     /// From `istio-iptables` on.
     pub(super) arguments: Vec<&'a str>,
+    /// What the arguments say.
+    pub(super) flags: Flags,
+    /// What the arguments and the variables of the container mean.
+    pub(super) config: IstioConfig,
     /// What may go wrong with the pod after the rewrite.
     pub(super) warnings: Vec<String>,
 }
@@ -31,18 +37,18 @@ pub(super) fn judge<'a>(template: &At<'a>, options: &Rewrite) -> Result<Judged<'
     fit(&spec, options)?;
     let arguments = init.arguments()?;
     let variables = init.variables()?;
-    match configuration(&arguments, &variables).map_err(|message| Reason::Arguments { message })? {
-        (InterceptionMode::Tproxy, _notes) if !options.tproxy => return Err(Reason::Tproxy.into()),
-        (_mode, notes) => warnings.extend(notes),
+    let refused = |message| Reason::Arguments { message };
+    // The name istio-iptables is no argument.
+    let flags = arguments::parse(arguments.get(1..).unwrap_or_default()).map_err(refused)?;
+    let (config, notes) = configuration(&flags, &variables).map_err(|error| refused(error.to_string()))?;
+    warnings.extend(notes);
+    if options.data_path == DataPath::Init {
+        if config.inbound.mode == InterceptionMode::Tproxy && !options.tproxy {
+            return Err(Reason::Tproxy.into());
+        }
+        warnings.extend(seccomp_warning(&spec, &init)?);
     }
-    if default_seccomp(&spec, &init)? {
-        warnings.push(
-            "it has the seccomp profile RuntimeDefault, which in older container runtimes refuses bpf() without \
-             CAP_SYS_ADMIN"
-                .to_owned(),
-        );
-    }
-    Ok(Judged { init, arguments, warnings })
+    Ok(Judged { init, arguments, flags, config, warnings })
 }
 
 /// Stops at a pod that has opted out. The label wins over the annotation. A value without a meaning gets a warning.
@@ -85,26 +91,22 @@ fn fit(spec: &At<'_>, options: &Rewrite) -> Result<(), Stop> {
     }
 }
 
-/// Reads the arguments as the container will read them. The error says which one is refused, and what to write.
-fn configuration(arguments: &[&str], variables: &[(&str, &str)]) -> Result<(InterceptionMode, Vec<String>), String> {
+/// Reads the flags as the container will read them, and what is to be said about them.
+fn configuration(flags: &Flags, variables: &[(&str, &str)]) -> Result<(IstioConfig, Vec<String>), ConfigError> {
     let variable = |name: &str| {
         let last = variables.iter().rev().find(|(known, _value)| *known == name);
         last.map(|(_name, value)| (*value).to_owned())
     };
-    // The name istio-iptables is no argument.
-    let flags = arguments::parse(arguments.get(1..).unwrap_or_default())?;
-    let sources = Sources { flags: &flags, environment: &variable, annotations: None };
+    let sources = Sources { flags, environment: &variable, annotations: None };
     // Which servers the pod asks is known when the pod runs.
     let resolv_conf = ResolvConf {
         path: Path::new("/etc/resolv.conf"),
         read: &|_path| Ok(b"nameserver 192.0.2.1\n".to_vec()),
     };
-    let read = IstioConfig::resolve(sources, &NoAccounts, resolv_conf).and_then(|(config, mut notes)| {
-        let wanted = config.supported()?;
-        notes.extend(wanted.notes());
-        Ok((wanted.config().inbound.mode, notes))
-    });
-    read.map_err(|error| error.to_string())
+    let (config, mut notes) = IstioConfig::resolve(sources, &NoAccounts, resolv_conf)?;
+    let wanted = config.supported()?;
+    notes.extend(wanted.notes());
+    Ok((wanted.config().clone(), notes))
 }
 
 /// Interceptor's image has no accounts and no names of services.
@@ -124,12 +126,17 @@ impl Accounts for NoAccounts {
     }
 }
 
-/// Whether the container runs with the default seccomp profile of the container runtime.
-fn default_seccomp(spec: &At<'_>, init: &Init<'_>) -> Result<bool, Malformed> {
+/// Warns of the default seccomp profile of the container runtime.
+fn seccomp_warning(spec: &At<'_>, init: &Init<'_>) -> Result<Option<String>, Malformed> {
     const PROFILE: &[&str] = &["securityContext", "seccompProfile", "type"];
     let profile = match init.container.descend(PROFILE)? {
         Some(profile) => Some(profile),
         None => spec.descend(PROFILE)?,
     };
-    Ok(profile.map(|profile| profile.text()).transpose()? == Some("RuntimeDefault"))
+    let is_default = profile.map(|profile| profile.text()).transpose()? == Some("RuntimeDefault");
+    Ok(is_default.then(|| {
+        "it has the seccomp profile RuntimeDefault, which in older container runtimes refuses bpf() without \
+         CAP_SYS_ADMIN"
+            .to_owned()
+    }))
 }

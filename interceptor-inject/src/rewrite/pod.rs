@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(super) fn rewrite(template: &At<'_>, options: &Rewrite) -> Result<Changed, Stop> {
-    let Judged { init, arguments, warnings } = judge::judge(template, options)?;
+    let Judged { init, arguments, warnings, .. } = judge::judge(template, options)?;
     let spec = template.required("spec")?;
 
     let present = init.image()?;

@@ -5,7 +5,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Value, json};
 
 use super::{IMAGE, pod_with};
-use crate::{Rewrite, Undo, Verdict};
+use crate::{DataPath, Rewrite, Undo, Verdict};
 
 /// A change to the pod. Some lead to pods that are left alone, and some to no manifest at all.
 fn change() -> impl Strategy<Value = (&'static str, Value)> {
@@ -53,7 +53,13 @@ fn change() -> impl Strategy<Value = (&'static str, Value)> {
 fn options() -> impl Strategy<Value = Rewrite> {
     let image = proptest::option::of(select(vec![IMAGE.to_owned(), "elsewhere/x:1".to_owned()]));
     let selinux_type = proptest::option::of(Just("spc_t".to_owned()));
-    (image, selinux_type).prop_map(|(image, selinux_type)| Rewrite { image, selinux_type, ..Rewrite::default() })
+    let data_path = select(vec![DataPath::Init, DataPath::Cni]);
+    (image, selinux_type, data_path).prop_map(|(image, selinux_type, data_path)| Rewrite {
+        image,
+        selinux_type,
+        data_path,
+        ..Rewrite::default()
+    })
 }
 
 proptest! {

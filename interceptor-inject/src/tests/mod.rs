@@ -3,6 +3,7 @@
 //! template gives them
 //! ([`hello.yaml.injected`](https://github.com/istio/istio/blob/master/pkg/kube/inject/testdata/inject/hello.yaml.injected)).
 
+mod cni;
 mod kinds;
 mod laws;
 mod left_alone;
