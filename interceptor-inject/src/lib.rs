@@ -6,8 +6,8 @@
 //! manifest ──undo─────▶ Outcome { … }
 //! ```
 //!
-//! Both are pure functions of the manifest and the options. They read no file, no environment and no cluster. A pod that
-//! is left alone stays the pod that Istio made, which iptables intercepts.
+//! Both are pure functions of the manifest and the options. They read no file, no environment and no cluster. A pod
+//! that is left alone stays the pod that Istio made, which iptables intercepts.
 
 #[cfg(feature = "cli")]
 pub mod cli;

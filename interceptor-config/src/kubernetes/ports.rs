@@ -3,15 +3,10 @@
 //! validates the redirection has the command line of `istio-iptables`. Istio's CNI plugin redirects such a pod to the
 //! usual ports all the same.
 
-use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
-
 use super::{no_accounts::NoAccounts, pod::Pod};
 use crate::{
     parse,
-    settings::{
-        Flags, Setting,
-        arguments::{AllFlags, FlagArgs},
-    },
+    settings::{Flags, Setting, arguments},
 };
 
 /// The container that checks that connections are redirected, where no container of the pod sets that up.
@@ -23,8 +18,7 @@ pub(super) fn add(pod: &Pod, flags: Flags, warnings: &mut Vec<String>) -> Flags 
     let Some(container) = pod.container(VALIDATION) else { return flags };
     let given = match command_line(&container.args) {
         Ok(given) => given,
-        Err(error) => {
-            let line = error.to_string().lines().next().unwrap_or_default().to_owned();
+        Err(line) => {
             warnings.push(format!(
                 "arguments of {VALIDATION}: not read, and Istio's usual ports are taken: {line}"
             ));
@@ -52,9 +46,11 @@ pub(super) fn add(pod: &Pod, flags: Flags, warnings: &mut Vec<String>) -> Flags 
 }
 
 /// The flags of a command line. The name of the command may stand before them.
-fn command_line(args: &[String]) -> Result<Flags, clap::Error> {
-    let flags = args.iter().skip_while(|arg| !arg.starts_with('-'));
-    let command = Command::new("istio-iptables").no_binary_name(true).disable_help_flag(true);
-    let matches: ArgMatches = FlagArgs::<AllFlags>::augment_args(command).try_get_matches_from(flags)?;
-    FlagArgs::<AllFlags>::from_arg_matches(&matches).map(|args| args.flags)
+fn command_line(args: &[String]) -> Result<Flags, String> {
+    let flags: Vec<&str> = args
+        .iter()
+        .map(String::as_str)
+        .skip_while(|arg| !arg.starts_with('-'))
+        .collect();
+    arguments::parse(&flags)
 }

@@ -23,7 +23,7 @@ use crate::{DataPath, Kind, Malformed, Outcome, Rewrite, Undo};
     max_term_width = 120,
     after_help = "\
 Examples:
-  istioctl kube-inject -f app.yaml | interceptor inject -f - --image registry.example/interceptor:0.1 | kubectl apply -f -
+  istioctl kube-inject -f app.yaml | interceptor inject -f - --image example.org/interceptor:0.1 | kubectl apply -f -
   kubectl get deployment web -o yaml | interceptor inject -f - --undo | kubectl apply -f -
 
 A pod with the label or the annotation interceptor.dev/rewrite: \"false\" is left alone.

@@ -12,8 +12,9 @@ use interceptor_config::{
 use serde_json::{Value, json};
 
 use super::{
-    Rewrite, image,
+    image,
     judge::{self, Judged},
+    options::Rewrite,
 };
 use crate::{
     containers,
@@ -29,7 +30,7 @@ const CHECK_ONLY: [&str; 2] = ["--run-validation", "--skip-rule-apply"];
 const OF_INTERCEPTOR: &str = "interceptor.dev/";
 
 pub(super) fn rewrite(template: &At<'_>, options: &Rewrite) -> Result<Changed, Stop> {
-    let Judged { init, arguments, flags, config, warnings } = judge::judge(template, options)?;
+    let Judged { init, arguments, flags, config, mut warnings } = judge::judge(template, options)?;
     let spec = template.required("spec")?;
 
     let mut container = init.container.object()?.clone();
@@ -70,7 +71,7 @@ pub(super) fn rewrite(template: &At<'_>, options: &Rewrite) -> Result<Changed, S
         annotated(&new, &added.cloned().collect::<Vec<_>>())
     };
     let mut left_out = BTreeSet::new();
-    compare(&with(&left_out), &config).map_err(|what| Reason::NotByCni { what })?;
+    warnings.extend(compare(&with(&left_out), &config).map_err(|what| Reason::NotByCni { what })?);
     // Those that only say what the plugin does anyway are left out.
     for (name, _value) in &missing {
         left_out.insert(*name);
@@ -136,16 +137,16 @@ fn annotated(template: &Object, annotations: &[(&'static str, String)]) -> Objec
     new
 }
 
-/// Whether the plugin would do in this pod what `config` says. The error says what would be different.
-fn compare(template: &Object, config: &IstioConfig) -> Result<(), String> {
+/// What the plugin will warn of in this pod. The error says what it would do otherwise than `config` says.
+fn compare(template: &Object, config: &IstioConfig) -> Result<Vec<String>, String> {
     let pod = serde_json::from_value(Value::Object(template.clone())).map_err(|error| error.to_string())?;
     match kubernetes::decide(&pod).map_err(|faults| faults.to_string())? {
         Decision::Skip(skip) => Err(skip.to_string()),
-        Decision::Intercept { wanted, .. } => {
+        Decision::Intercept { wanted, warnings } => {
             let (own, of_plugin) = (settings(config), settings(wanted.config()));
             let names: BTreeSet<_> = own.keys().chain(of_plugin.keys()).collect();
             match names.into_iter().find(|name| own.get(*name) != of_plugin.get(*name)) {
-                None => Ok(()),
+                None => Ok(warnings),
                 Some(name) => {
                     let shown = |all: &Object| all.get(name).map_or_else(|| "nothing".to_owned(), Value::to_string);
                     Err(format!(

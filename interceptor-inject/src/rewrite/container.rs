@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::Rewrite;
+use super::options::Rewrite;
 use crate::{
     containers::{self, Init},
     malformed::{Malformed, Object},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which image the container gets. No registry is asked.
 
-use super::Rewrite;
+use super::options::Rewrite;
 
 /// This version's image, without a registry.
 pub const DEFAULT_IMAGE: &str = concat!("interceptor:", env!("CARGO_PKG_VERSION"));

@@ -7,7 +7,7 @@ use interceptor_config::{
     Accounts, ConfigError, Flags, InterceptionMode, IstioConfig, ResolvConf, Sources, settings::arguments,
 };
 
-use super::{DataPath, Rewrite};
+use super::options::{DataPath, Rewrite};
 use crate::{
     containers::{self, Init},
     malformed::{At, Malformed},

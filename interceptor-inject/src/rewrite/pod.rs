@@ -4,8 +4,9 @@
 use serde_json::Value;
 
 use super::{
-    Rewrite, container, image,
+    container, image,
     judge::{self, Judged},
+    options::Rewrite,
 };
 use crate::{
     malformed::{At, Object},

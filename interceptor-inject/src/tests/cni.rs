@@ -135,6 +135,16 @@ fn a_pod_for_which_the_plugin_would_do_something_else_is_left_alone(
 }
 
 #[test]
+fn ports_that_istios_plugin_would_not_take_get_a_warning() {
+    let arguments = json!(["istio-iptables", "-p", "16001", "-b", "80", "-o", "15020"]);
+    let outcome = to_cni(&injected(&[(ARGS, arguments)]));
+    match &outcome.workloads[0].verdict {
+        Verdict::Changed { warnings } => assert!(warnings[0].contains("Istio's CNI plugin would take 15001")),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_pod_that_was_rewritten_with_an_init_container_loses_its_rights() {
     let done = changed(&injected(&[]));
     assert_eq!(changed_to_cni(&done), changed_to_cni(&injected(&[])));

@@ -32,9 +32,15 @@ fn edited(text: &str, new: &Value) -> String {
 #[case::integers("[1, -1, +1, 0x10, 0b11, 0o17, 017, 1_000, 0]", json!([1, -1, 1, 16, 3, 15, 15, 1000, 0]))]
 #[case::large("[18446744073709551615, -9223372036854775808]", json!([u64::MAX, i64::MIN]))]
 #[case::floats("[1.5, .5, 1., 1e3, -2.5E-1, 08]", json!([1.5, 0.5, 1.0, 1000.0, -0.25, 8.0]))]
-#[case::no_numbers("[1.2.3, 12:30, 1Gi, 100m, '_1', _1, 0x, 1e, .]", json!(["1.2.3", "12:30", "1Gi", "100m", "_1", "_1", "0x", "1e", "."]))]
+#[case::no_numbers(
+    "[1.2.3, 12:30, 1Gi, 100m, '_1', _1, 0x, 1e, .]",
+    json!(["1.2.3", "12:30", "1Gi", "100m", "_1", "_1", "0x", "1e", "."])
+)]
 #[case::keys("{on: 1, 2: a, b: c}", json!({ "true": 1, "2": "a", "b": "c" }))]
-#[case::tags("[!!str 1, !!int '1', !!float 1.5, !!bool yes, !!null '', !!map {}, !!seq []]", json!(["1", 1, 1.5, true, null, {}, []]))]
+#[case::tags(
+    "[!!str 1, !!int '1', !!float 1.5, !!bool yes, !!null '', !!map {}, !!seq []]",
+    json!(["1", 1, 1.5, true, null, {}, []])
+)]
 #[case::aliases("{a: &x [1], b: *x, c: &x 2, d: *x}", json!({ "a": [1], "b": [1], "c": 2, "d": 2 }))]
 #[case::merge("{a: &x {k: 1, l: 1}, b: {<<: *x, l: 2}, c: {<<: [{k: 3}, *x]}}",
     json!({ "a": { "k": 1, "l": 1 }, "b": { "k": 1, "l": 2 }, "c": { "k": 3, "l": 1 } }))]
@@ -109,20 +115,48 @@ fn a_file_is_divided_at_its_separators() {
 #[rstest]
 #[case::value_changed("a: 1 # one\nb: 2\n", json!({ "a": 7, "b": 2 }), "a: 7 # one\nb: 2\n")]
 #[case::key_added("# top\na: 1\n# end\n", json!({ "a": 1, "b": ["x"] }), "# top\na: 1\nb:\n- x\n# end\n")]
-#[case::key_added_inside("a:\n  b: 1 # one\nc: 2\n", json!({ "a": { "b": 1, "d": {} }, "c": 2 }), "a:\n  b: 1 # one\n  d: {}\nc: 2\n")]
+#[case::key_added_inside(
+    "a:\n  b: 1 # one\nc: 2\n",
+    json!({ "a": { "b": 1, "d": {} }, "c": 2 }),
+    "a:\n  b: 1 # one\n  d: {}\nc: 2\n"
+)]
 #[case::key_removed("a: 1\n# about b\nb:\n- 2\nc: 3\n", json!({ "a": 1, "c": 3 }), "a: 1\nc: 3\n")]
 #[case::first_key_removed("- a: 1\n  b: 2\n", json!([{ "b": 2 }]), "- b: 2\n")]
 #[case::all_keys_removed("a:\n  b: 1\nc: 2\n", json!({ "a": {}, "c": 2 }), "a: {}\nc: 2\n")]
-#[case::item_added("a:\n- b # one\n- c: 1\n  d: 2\ne: 3\n", json!({ "a": ["b", { "c": 1, "d": 2 }, "x"], "e": 3 }), "a:\n- b # one\n- c: 1\n  d: 2\n- x\ne: 3\n")]
+#[case::item_added(
+    "a:\n- b # one\n- c: 1\n  d: 2\ne: 3\n",
+    json!({ "a": ["b", { "c": 1, "d": 2 }, "x"], "e": 3 }),
+    "a:\n- b # one\n- c: 1\n  d: 2\n- x\ne: 3\n"
+)]
 #[case::item_added_inside("a:\n    - b\n", json!({ "a": ["b", { "c": [1] }] }), "a:\n    - b\n    - c:\n      - 1\n")]
 #[case::item_removed("a:\n- b\n# about c\n- c\n- d\n", json!({ "a": ["b", "d"] }), "a:\n- b\n- d\n")]
 #[case::empty_list_filled("a: [] # none\nb: 1\n", json!({ "a": ["x"], "b": 1 }), "a:\n- x # none\nb: 1\n")]
 #[case::null_filled("a:\nb: 1\n", json!({ "a": { "c": 2 }, "b": 1 }), "a:\n  c: 2\nb: 1\n")]
-#[case::flow("a: {b: 1, c: [x]} # c\n", json!({ "a": { "b": 2, "c": ["x"], "d": "e" } }), "a: {b: 2, c: [x], \"d\": \"e\"} # c\n")]
-#[case::json("{\n  \"a\": {\"b\": 1}\n}\n", json!({ "a": { "b": "x" }, "c": [] }), "{\n  \"a\": {\"b\": \"x\"}, \"c\": []\n}\n")]
-#[case::after_a_block_scalar("a:\n  b: |\n    x\n\nc: 1\n", json!({ "a": { "b": "x\n", "d": 1 }, "c": 1 }), "a:\n  b: |\n    x\n  d: 1\n\nc: 1\n")]
-#[case::alias_replaced("a: &x\n  b: 1\nc: *x\n", json!({ "a": { "b": 1 }, "c": { "b": 2 } }), "a: &x\n  b: 1\nc:\n  b: 2\n")]
-#[case::anchor_changed("a: &x\n  b: 1\nc: *x\n", json!({ "a": { "b": 2 }, "c": { "b": 1 } }), "a:\n  b: 2\nc:\n  b: 1\n")]
+#[case::flow(
+    "a: {b: 1, c: [x]} # c\n",
+    json!({ "a": { "b": 2, "c": ["x"], "d": "e" } }),
+    "a: {b: 2, c: [x], \"d\": \"e\"} # c\n"
+)]
+#[case::json(
+    "{\n  \"a\": {\"b\": 1}\n}\n",
+    json!({ "a": { "b": "x" }, "c": [] }),
+    "{\n  \"a\": {\"b\": \"x\"}, \"c\": []\n}\n"
+)]
+#[case::after_a_block_scalar(
+    "a:\n  b: |\n    x\n\nc: 1\n",
+    json!({ "a": { "b": "x\n", "d": 1 }, "c": 1 }),
+    "a:\n  b: |\n    x\n  d: 1\n\nc: 1\n"
+)]
+#[case::alias_replaced(
+    "a: &x\n  b: 1\nc: *x\n",
+    json!({ "a": { "b": 1 }, "c": { "b": 2 } }),
+    "a: &x\n  b: 1\nc:\n  b: 2\n"
+)]
+#[case::anchor_changed(
+    "a: &x\n  b: 1\nc: *x\n",
+    json!({ "a": { "b": 2 }, "c": { "b": 1 } }),
+    "a:\n  b: 2\nc:\n  b: 1\n"
+)]
 #[case::windows("a:\r\n- b\r\n", json!({ "a": ["b", "c"] }), "a:\r\n- b\r\n- c\r\n")]
 #[case::byte_order_mark("\u{feff}a: 1\n", json!({ "a": 2 }), "\u{feff}a: 2\n")]
 #[case::separator("--- # first\n# second\na: 1\n", json!({ "a": 2 }), "--- # first\n# second\na: 2\n")]
@@ -180,14 +214,19 @@ fn nth<'a>(value: &'a mut Value, index: &mut usize) -> Option<&'a mut Value> {
         return Some(value);
     }
     *index -= 1;
-    let mut inside: Vec<&mut Value> = match value {
+    let inside: Vec<&mut Value> = match value {
         Value::Array(items) => items.iter_mut().collect(),
         Value::Object(fields) => fields.values_mut().collect(),
         _ => vec![],
     };
-    inside
-        .drain(..)
-        .find_map(|inner| if *index == usize::MAX { None } else { nth(inner, index) })
+    for inner in inside {
+        let places = count(inner);
+        if *index < places {
+            return nth(inner, index);
+        }
+        *index -= places;
+    }
+    None
 }
 
 proptest! {
@@ -214,7 +253,10 @@ proptest! {
     }
 
     #[test]
-    fn no_text_ends_the_program(text in "([-:{}\\[\\],&*!|>'\"%@#?<~ \\t\\n\\r01ax\u{feff}\u{85}]){0,40}", new in any_value()) {
+    fn no_text_ends_the_program(
+        text in "([-:{}\\[\\],&*!|>'\"%@#?<~ \\t\\n\\r01ax\u{feff}\u{85}]){0,40}",
+        new in any_value(),
+    ) {
         let document = Document::read(source(&text)).ok().flatten();
         if let Some(Ok(text)) = document.map(|document| document.with_value(&new)) {
             prop_assert_eq!(value(&text), new);

@@ -3,12 +3,21 @@
 
 use serde_json::{Map, Value};
 
-use super::{fault::Fault, tree::Entry};
+use super::fault::Fault;
 
-pub(super) fn merged(entries: Vec<(&Entry, Value)>) -> Result<Map<String, Value>, Fault> {
-    let (merges, own): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(entry, _value)| entry.is_merge);
-    let mut object: Map<String, Value> = own.into_iter().map(|(entry, value)| (entry.key.clone(), value)).collect();
-    for (entry, value) in merges {
+/// An entry of a mapping.
+pub(super) struct Pair<'a> {
+    pub(super) name: &'a str,
+    /// Whether the key is `<<`.
+    pub(super) is_merge: bool,
+    pub(super) line: usize,
+    pub(super) value: Value,
+}
+
+pub(super) fn merged(pairs: Vec<Pair<'_>>) -> Result<Map<String, Value>, Fault> {
+    let (merges, own): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|pair| pair.is_merge);
+    let mut object: Map<String, Value> = own.into_iter().map(|pair| (pair.name.to_owned(), pair.value)).collect();
+    for Pair { line, value, .. } in merges {
         let sources = match value {
             Value::Array(sources) => sources,
             source => vec![source],
@@ -16,10 +25,7 @@ pub(super) fn merged(entries: Vec<(&Entry, Value)>) -> Result<Map<String, Value>
         // Of several mappings, the first that has an entry wins.
         for source in sources {
             let Value::Object(source) = source else {
-                return Err(Fault::new(
-                    entry.value.line,
-                    "`<<` takes a mapping, or a list of mappings".to_owned(),
-                ));
+                return Err(Fault::new(line, "`<<` takes a mapping, or a list of mappings".to_owned()));
             };
             for (name, value) in source {
                 object.entry(name).or_insert(value);

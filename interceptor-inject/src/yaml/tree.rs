@@ -10,7 +10,11 @@ use std::{
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, StructureStyle, Tag};
 use serde_json::Value;
 
-use super::{fault::Fault, merge, scalar};
+use super::{
+    fault::Fault,
+    merge::{self, Pair},
+    scalar,
+};
 
 /// How many values the aliases of one document may stand for. A few lines of aliases of aliases can stand for billions.
 const MOST_ALIASED: usize = 100_000;
@@ -297,8 +301,11 @@ fn value(node: &Node, anchored: &HashMap<usize, Value>) -> Result<Value, Fault> 
         Content::Scalar(value) => Ok(value.clone()),
         Content::Sequence(_, items) => items.iter().map(|item| value(item, anchored)).collect(),
         Content::Mapping(_, entries) => {
-            let entries = entries.iter().map(|entry| Ok((entry, value(&entry.value, anchored)?)));
-            merge::merged(entries.collect::<Result<_, Fault>>()?).map(Value::Object)
+            let pairs = entries.iter().map(|Entry { key, is_merge, value: node, .. }| {
+                let value = value(node, anchored)?;
+                Ok(Pair { name: key, is_merge: *is_merge, line: node.line, value })
+            });
+            merge::merged(pairs.collect::<Result<_, Fault>>()?).map(Value::Object)
         }
         Content::Alias(anchor) => Ok(anchored.get(anchor).cloned().unwrap_or_default()),
     }

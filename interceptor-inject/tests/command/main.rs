@@ -63,7 +63,7 @@ spec:
         app: 'web'
       annotations:
         sidecar.istio.io/status: '{"revision":"default"}' # by istiod
-        interceptor.dev/istio-init: '{"image":"registry.example/interceptor:0.1","original":{"image":"docker.io/istio/proxyv2:1.29.0","securityContext":{"capabilities":{"add":["NET_ADMIN","NET_RAW"],"drop":["ALL"]}}},"version":"VERSION"}'
+        interceptor.dev/istio-init: 'RECORD'
     spec:
       initContainers:
         # Sets up iptables.
@@ -111,6 +111,14 @@ spec:
 # The end.
 "#;
 
+/// What the annotation keeps.
+const RECORD: &str = concat!(
+    r#"{"image":"registry.example/interceptor:0.1","original":{"image":"docker.io/istio/proxyv2:1.29.0","#,
+    r#""securityContext":{"capabilities":{"add":["NET_ADMIN","NET_RAW"],"drop":["ALL"]}}},"version":""#,
+    env!("CARGO_PKG_VERSION"),
+    r#""}"#
+);
+
 /// A deployment that Istio did not inject.
 const PLAIN: &str = "\
 apiVersion: apps/v1
@@ -124,7 +132,7 @@ spec:
 ";
 
 fn rewritten() -> String {
-    REWRITTEN.replace("VERSION", env!("CARGO_PKG_VERSION"))
+    REWRITTEN.replace("RECORD", RECORD)
 }
 
 /// Runs the command on `stdin`.
