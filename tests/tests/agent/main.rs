@@ -9,6 +9,7 @@ mod install;
 mod lab;
 mod lookup;
 mod names;
+mod plugin;
 mod repair;
 mod restart;
 mod sandbox;

@@ -14,13 +14,15 @@ use std::{
 };
 
 use nix::{
-    mount::{MsFlags, mount},
+    mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, unshare},
 };
 use tempfile::TempDir;
 
 /// Of every pod here.
 pub(crate) const UID: &str = "12345678-90ab-cdef-1234-567890abcdef";
+
+const NETNS: &str = "netns";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cgroups {
@@ -37,7 +39,8 @@ pub(crate) struct Node {
     cgroups: Cgroups,
     /// Below which this test's cgroups are, in each hierarchy.
     root: String,
-    netns: File,
+    /// Where the pod's network namespace is mounted, as runtimes do.
+    netns: TempDir,
 }
 
 /// Runs the test on a node of its own.
@@ -67,7 +70,7 @@ impl Node {
             work: tempfile::tempdir().unwrap(),
             cgroups,
             root: format!("interceptor_cni_{}_{}", id(), COUNT.fetch_add(1, Ordering::Relaxed)),
-            netns: new_netns(),
+            netns: mounted_netns(),
         };
         match cgroups {
             Cgroups::Unified => mount_cgroup2("/sys/fs/cgroup"),
@@ -124,7 +127,7 @@ impl Node {
 
     /// A path of the pod's network namespace.
     pub(crate) fn netns(&self) -> String {
-        format!("/proc/{}/fd/{}", id(), self.netns.as_raw_fd())
+        self.netns.path().join(NETNS).display().to_string()
     }
 
     /// The same, with the pod's cgroup.
@@ -136,6 +139,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        umount2(&self.netns.path().join(NETNS), MntFlags::MNT_DETACH).unwrap();
         for hierarchy in self.hierarchies() {
             for directory in [hierarchy.join(&self.root), hierarchy.join(self.slice())] {
                 if let Err(error) = remove(&directory)
@@ -152,7 +156,16 @@ pub(crate) fn burstable() -> String {
     format!("kubepods/burstable/pod{UID}")
 }
 
-/// A network namespace that lives as long as this file is open.
+fn mounted_netns() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(NETNS);
+    File::create(&path).unwrap();
+    let netns = new_netns();
+    let source = format!("/proc/self/fd/{}", netns.as_raw_fd());
+    mount(Some(source.as_str()), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+    directory
+}
+
 fn new_netns() -> File {
     thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).unwrap();
