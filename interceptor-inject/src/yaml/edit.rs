@@ -2,7 +2,7 @@
 //! Writes a new value into the text of a document, only where it differs. Nothing here judges whether the result says
 //! what it is to say; the caller reads it again.
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 use serde_json::{Map, Value};
 
@@ -85,7 +85,8 @@ impl Editor<'_> {
             }
         }
         let last = entries.last()?.value.range.end;
-        for (key, value) in fields.iter().filter(|(key, _)| entries.iter().all(|entry| entry.key != **key)) {
+        let old: HashSet<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+        for (key, value) in fields.iter().filter(|(key, _value)| !old.contains(key.as_str())) {
             let (at, text) = match style {
                 Style::Flow => (last, format!(", {}", emit::flow_entry(key, value))),
                 Style::Block => (self.line_end(last), line(node.column, &emit::entry(key, value, node.column))),

@@ -81,8 +81,13 @@ fn string(text: &str) -> String {
 fn quoted(text: &str) -> String {
     let json = Value::from(text).to_string();
     let special = |c: char| ('\u{7f}'..='\u{9f}').contains(&c) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
-    json.chars().fold(String::with_capacity(json.len()), |quoted, c| match c {
-        c if special(c) => format!("{quoted}\\u{:04x}", u32::from(c)),
-        c => quoted + c.encode_utf8(&mut [0; 4]),
-    })
+    let mut quoted = String::with_capacity(json.len());
+    for c in json.chars() {
+        if special(c) {
+            quoted.extend(format!("\\u{:04x}", u32::from(c)).chars());
+        } else {
+            quoted.push(c);
+        }
+    }
+    quoted
 }

@@ -238,10 +238,13 @@ fn entry(text: &str, key: &Node, mut value: Node) -> Result<Entry, Fault> {
 /// A sequence may stand at the column of its key. The parser then says where the first item begins, and not where its
 /// dash is.
 fn find_dash(text: &str, value: &mut Node, key_column: usize) {
+    // All of a large file may be on one line, in brackets; then the line is not searched.
+    if !matches!(value.content, Content::Sequence(Style::Block, _)) || value.column <= key_column {
+        return;
+    }
     let line = text[..value.range.start].rfind('\n').map_or(0, |newline| newline + 1);
     let dash = line + key_column;
-    let is_at_key = value.column > key_column && text.get(dash..).is_some_and(|rest| rest.starts_with('-'));
-    if is_at_key && matches!(value.content, Content::Sequence(Style::Block, _)) {
+    if text.get(dash..).is_some_and(|rest| rest.starts_with('-')) {
         value.range.start = dash;
         value.column = key_column;
     }
