@@ -54,10 +54,10 @@ fn options() -> impl Strategy<Value = Rewrite> {
     let image = proptest::option::of(select(vec![IMAGE.to_owned(), "elsewhere/x:1".to_owned()]));
     let selinux_type = proptest::option::of(Just("spc_t".to_owned()));
     let data_path = select(vec![DataPath::Init, DataPath::Cni]);
-    (image, selinux_type, data_path).prop_map(|(image, selinux_type, data_path)| Rewrite {
+    (image, data_path, selinux_type).prop_map(|(image, data_path, selinux_type)| Rewrite {
         image,
-        selinux_type,
         data_path,
+        selinux_type,
         ..Rewrite::default()
     })
 }
