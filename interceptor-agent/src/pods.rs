@@ -58,6 +58,13 @@ pub(crate) struct Current {
     pub(crate) is_going: bool,
 }
 
+impl Current {
+    /// Namespace and name, as people write them.
+    pub(crate) fn name(&self) -> String {
+        format!("{}/{}", self.pod.metadata.namespace, self.pod.metadata.name)
+    }
+}
+
 /// Why a pod was not found.
 #[derive(Debug)]
 pub(crate) enum LookupError {

@@ -7,10 +7,11 @@ mod ignored;
 mod log;
 mod plugin;
 mod repair;
+mod run_dir;
 mod switch;
 mod uninstall;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser};
@@ -21,6 +22,7 @@ pub(crate) use self::{
     log::{Level, LogArgs},
     plugin::{EntryArgs, PlaceArgs},
     repair::RepairArgs,
+    run_dir::RunDirArgs,
     uninstall::{DaemonSetArgs, UninstallArgs},
 };
 use crate::install::Installation;
@@ -108,19 +110,6 @@ pub(crate) struct InstallArgs {
     pub(crate) log: LogArgs,
 }
 
-/// Where the agent listens.
-#[derive(clap::Args, Debug)]
-pub(crate) struct RunDirArgs {
-    /// Directory of the socket and of the records of pods; it is made if it is not there [default: --cni-agent-run-dir,
-    /// else /run/interceptor]
-    #[arg(long, value_name = "DIR", env = "INTERCEPTOR_RUN_DIR", value_parser = absolute)]
-    run_dir: Option<PathBuf>,
-
-    /// The same directory as the CNI plugin sees it, which runs on the host [default: --run-dir]
-    #[arg(long, value_name = "DIR", env = "CNI_AGENT_RUN_DIR", value_parser = absolute)]
-    cni_agent_run_dir: Option<PathBuf>,
-}
-
 impl Command {
     /// Reads the arguments of this process. Ends it if they are wrong, or ask for help.
     pub(crate) fn parse() -> Self {
@@ -161,18 +150,6 @@ impl InstallArgs {
     }
 }
 
-impl RunDirArgs {
-    pub(crate) fn path(&self) -> &Path {
-        let Self { run_dir, cni_agent_run_dir } = self;
-        let named = run_dir.as_deref().or(cni_agent_run_dir.as_deref());
-        named.unwrap_or_else(|| Path::new(interceptor::records::RUN_DIRECTORY))
-    }
-
-    fn on_the_host(&self) -> &Path {
-        self.cni_agent_run_dir.as_deref().unwrap_or_else(|| self.path())
-    }
-}
-
 fn command() -> clap::Command {
     with_switches(Args::command())
         .subcommand(with_switches(InstallArgs::command()))
@@ -188,16 +165,6 @@ fn node_name(text: &str) -> Result<String, &'static str> {
         Ok(text.to_owned())
     } else {
         Err("a node's name has lower-case letters, digits, `-` and `.`, at most 253")
-    }
-}
-
-/// The plugin has another working directory.
-fn absolute(text: &str) -> Result<PathBuf, &'static str> {
-    let path = PathBuf::from(text);
-    if path.is_absolute() {
-        Ok(path)
-    } else {
-        Err("a path from the root is needed, such as /run/interceptor")
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use super::{LogArgs, absolute, switch::SWITCH};
+use super::{log::LogArgs, run_dir::absolute, switch::SWITCH};
 use crate::install::{Entry, Installation, Layout, PLUGIN};
 
 /// Comes before the lists of other plugins, whose names begin with 05 or more.
@@ -142,7 +142,8 @@ impl PlaceArgs {
         let names = [&self.istio_owned_cni_config_filename, &self.istio_owned_cni_conf_filename];
         let name = match names.map(|name| given(name.as_ref())) {
             [Some(one), Some(other)] if one != other => bail!(
-                "ISTIO_OWNED_CNI_CONFIG_FILENAME is {one}, and ISTIO_OWNED_CNI_CONF_FILENAME is {other}; set one of them"
+                "ISTIO_OWNED_CNI_CONFIG_FILENAME is {one}, and ISTIO_OWNED_CNI_CONF_FILENAME is {other}; \
+                 set one of them"
             ),
             [name, other] => name.or(other).unwrap_or_else(|| OWN_LIST.to_owned()),
         };

@@ -93,7 +93,7 @@ pub(crate) struct RepairArgs {
         default_value = "",
         hide = true
     )]
-    node_name: String,
+    of_node: String,
 
     #[arg(
         long = "repair-label-selectors",
@@ -128,10 +128,10 @@ impl RepairArgs {
             (false, false, true) => Mode::Label(label()),
             (false, false, false) => return Ok(None),
         };
-        if !["", node_name].contains(&self.node_name.as_str()) {
+        if !["", node_name].contains(&self.of_node.as_str()) {
             bail!(
                 "REPAIR_NODE_NAME is {}, and the agent repairs pods of its own node {node_name} only",
-                self.node_name
+                self.of_node
             );
         }
         for (variable, value) in

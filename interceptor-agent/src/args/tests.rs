@@ -83,7 +83,11 @@ fn the_plugin_is_told_where_the_agent_listens(#[case] arguments: &[&str], #[case
     Layout::OwnList { name: "02-interceptor-cni.conflist".to_owned(), file: None }
 )]
 #[case::own_named(
-    &["--istio-owned-cni-config", "--istio-owned-cni-config-filename", "01-a.conflist", "--cni-conf-name", "b.conflist"],
+    &[
+        "--istio-owned-cni-config",
+        "--istio-owned-cni-config-filename=01-a.conflist",
+        "--cni-conf-name=b.conflist",
+    ],
     Layout::OwnList { name: "01-a.conflist".to_owned(), file: Some("b.conflist".to_owned()) }
 )]
 #[case::own_named_as_in_the_chart(

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser};
 
-use super::{LogArgs, PlaceArgs, RunDirArgs, switch::SWITCH};
+use super::{log::LogArgs, plugin::PlaceArgs, run_dir::RunDirArgs, switch::SWITCH};
 
 /// How an agent with --install knows that it is being uninstalled, and what it does then.
 #[derive(Args, Debug)]
 pub(crate) struct DaemonSetArgs {
-    /// Name of the `DaemonSet` that runs the agent, in --pod-namespace. An agent that ends takes the plugin off the node
-    /// only if this `DaemonSet` is deleted
+    /// Name of the `DaemonSet` that runs the agent, in --pod-namespace. An agent that ends takes the plugin off the
+    /// node only if this `DaemonSet` is deleted
     #[arg(long, value_name = "NAME", env = "DAEMONSET_NAME", default_value = "istio-cni-node")]
     pub(crate) daemonset_name: String,
 

@@ -137,7 +137,7 @@ impl Repairer {
             Ok(attachment) => attachment,
             Err(error) => return Tried::Failed(error),
         };
-        let pod = format!("{}/{}", current.pod.metadata.namespace, current.pod.metadata.name);
+        let pod = current.name();
         let work = self.turns.take(Instant::now() + PATIENCE, move |enrollments| {
             let state = enrollments.state(found.netns.try_clone().map_err(anyhow::Error::from)?)?;
             match state {
@@ -154,7 +154,7 @@ impl Repairer {
             Ok(Ok(false)) => Tried::Good,
             Ok(Ok(true)) => {
                 self.metrics.repaired(RepairMode::Repair, RepairResult::Success);
-                tracing::info!(pod = name(current), "intercepted a pod that had started without");
+                tracing::info!(pod = current.name(), "intercepted a pod that had started without");
                 Tried::Good
             }
             Ok(Err(EnrollError::Failed(error))) => Tried::Failed(format!("{error:#}")),
@@ -173,7 +173,7 @@ impl Repairer {
             Ok(()) => {
                 memory.deleted.insert(key, Instant::now());
                 self.metrics.repaired(RepairMode::Delete, RepairResult::Success);
-                tracing::info!(pod = name(current), "deleted a pod that had started without interception");
+                tracing::info!(pod = current.name(), "deleted a pod that had started without interception");
                 requests::tell(&self.client, current, "DeleteBrokenPod", "pod detected as broken, deleted").await;
                 Tried::Done
             }
@@ -193,7 +193,7 @@ impl Repairer {
         match requests::label(&self.client, current, label).await {
             Ok(()) => {
                 self.metrics.repaired(RepairMode::Label, RepairResult::Success);
-                tracing::info!(pod = name(current), "labeled a pod that had started without interception");
+                tracing::info!(pod = current.name(), "labeled a pod that had started without interception");
                 requests::tell(&self.client, current, "LabelBrokenPod", "pod detected as broken, labeled").await;
                 Tried::Done
             }
@@ -219,10 +219,10 @@ impl Memory {
             Tried::Good | Tried::Done => {
                 self.said.remove(uid);
             }
-            Tried::TooEarly(why) => tracing::debug!(pod = name(current), "not repaired yet: {why}"),
+            Tried::TooEarly(why) => tracing::debug!(pod = current.name(), "not repaired yet: {why}"),
             Tried::Failed(why) => {
                 if self.said.get(uid) != Some(&why) {
-                    tracing::warn!(pod = name(current), "Failed to repair a pod, trying again: {why}");
+                    tracing::warn!(pod = current.name(), "Failed to repair a pod, trying again: {why}");
                     self.said.insert(uid.clone(), why);
                 }
             }
@@ -246,12 +246,6 @@ fn attachment(current: &Current, cgroup: &Cgroup) -> Result<wire::Attachment, St
         cgroup_path: Some(cgroup.path().display().to_string()),
         ips: current.status.addresses(),
     })
-}
-
-/// For the log.
-fn name(current: &Current) -> String {
-    let metadata = &current.pod.metadata;
-    format!("{}/{}", metadata.namespace, metadata.name)
 }
 
 fn processes() -> PathBuf {

@@ -15,7 +15,7 @@ use kube::{
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{filter::Label, name};
+use super::filter::Label;
 use crate::pods::Current;
 
 /// How long the API server may take.
@@ -70,7 +70,7 @@ pub(super) async fn tell(client: &Client, current: &Current, reason: &str, messa
     };
     let events: Api<Event> = Api::namespaced(client.clone(), &metadata.namespace);
     if let Err(error) = answered(events.create(&PostParams::default(), &event)).await {
-        tracing::warn!(pod = name(current), "Failed to write an event: {error}");
+        tracing::warn!(pod = current.name(), "Failed to write an event: {error}");
     }
 }
 

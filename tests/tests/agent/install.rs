@@ -165,12 +165,11 @@ fn a_purge_ends_the_interception_of_pods_and_an_uninstallation_does_not() {
 fn variables_of_istios_agent_are_understood() {
     let lab = Lab::new();
     let host = Host::with_network(&lab);
-    let [net_dir, bin_dir, source] =
-        [host.net_dir(), host.bin_dir(), host.source()].map(|path| path.display().to_string());
+    let [net_dir, bin_dir] = [host.net_dir(), host.bin_dir()].map(|path| path.display().to_string());
+    let program = format!("--cni-plugin={}", host.source().display());
     let variables = [
         ("MOUNTED_CNI_NET_DIR", net_dir.as_str()),
         ("MOUNTED_CNI_BIN_DIR", &bin_dir),
-        ("INTERCEPTOR_CNI_PLUGIN", &source),
         ("CHAINED_CNI_PLUGIN", "true"),
         ("CNI_CONF_NAME", ""),
         ("ISTIO_OWNED_CNI_CONFIG", "true"),
@@ -183,7 +182,7 @@ fn variables_of_istios_agent_are_understood() {
         ("NATIVE_NFTABLES", "false"),
         ("KUBECONFIG_MODE", "0600"),
     ];
-    let installed = host.run("install", &["--log_output_level=info"], &variables);
+    let installed = host.run("install", &["--log_output_level=info", &program], &variables);
     installed.expect_success();
     assert!(installed.stdout.contains("KUBECONFIG_MODE NATIVE_NFTABLES"), "{installed}");
     let entry = &host.plugins_of("01-mesh.conflist")[2];

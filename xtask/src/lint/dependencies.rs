@@ -67,7 +67,7 @@ const TABLE: &[Row] = &[
         uses: &[
             "interceptor", "interceptor-config", "interceptor-wire",
             "anyhow", "axum", "clap", "futures-util", "hyper", "hyper-util", "k8s-openapi", "kube", "netlink-sys",
-            "nix", "prometheus-client", "serde_json", "tokio", "tracing", "tracing-subscriber",
+            "nix", "prometheus-client", "serde", "serde_json", "thiserror", "tokio", "tracing", "tracing-subscriber",
         ],
         optional: &[],
         build: &[],
