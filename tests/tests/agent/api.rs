@@ -129,7 +129,7 @@ impl Api {
     }
 
     /// There is the `DaemonSet` of the agent, with this metadata besides its name.
-    pub(crate) fn put_daemon_set(&self, metadata: Value) {
+    pub(crate) fn put_daemon_set(&self, metadata: &Value) {
         let mut daemon_set = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata});
         let [namespace, name] = DAEMON_SET;
         daemon_set["metadata"]["namespace"] = namespace.into();

@@ -21,9 +21,9 @@ fn start(lab: &Lab, host: &Host<'_>, more: &[&str]) -> Agent {
 }
 
 #[rstest]
-#[case::is_there(|api: &Api| api.put_daemon_set(json!({})), true)]
+#[case::is_there(|api: &Api| api.put_daemon_set(&json!({})), true)]
 #[case::is_gone(|_: &Api| {}, false)]
-#[case::is_being_deleted(|api: &Api| api.put_daemon_set(json!({"deletionTimestamp": "2026-01-01T00:00:00Z"})), false)]
+#[case::is_being_deleted(|api: &Api| api.put_daemon_set(&json!({"deletionTimestamp": "2026-01-01T00:00:00Z"})), false)]
 #[case::account_is_gone(|api: &Api| api.refuse_daemon_set(401, "Unauthorized"), false)]
 #[case::rights_are_gone(|api: &Api| api.refuse_daemon_set(403, "Forbidden"), false)]
 #[case::server_is_broken(|api: &Api| api.refuse_daemon_set(500, "InternalError"), true)]
