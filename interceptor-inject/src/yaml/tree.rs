@@ -7,7 +7,7 @@ use std::{
     ops::Range,
 };
 
-use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, StructureStyle, Tag};
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput, StructureStyle, Tag};
 use serde_json::Value;
 
 use super::{
@@ -65,7 +65,10 @@ pub(super) struct Entry {
 
 /// Reads a document; `None` if there is none.
 pub(super) fn read(text: &str) -> Result<Option<Tree>, Fault> {
-    let parser = Parser::new_from_str(text);
+    // Another crate of the same program may have turned comments on, for all who use the parser.
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    let parser = Parser::new_from_str_with_options(text, options);
     let mut reader = Reader { text, parser, anchored: HashMap::new(), aliased: 0 };
     let mut root = None;
     loop {
@@ -101,7 +104,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The next event that is no comment.
+    /// The next event.
     fn next(&mut self) -> Result<(Event<'a>, Span), Fault> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
