@@ -11,3 +11,21 @@ pub trait Accounts {
     /// The TCP port of a service.
     fn service(&self, name: &str) -> Option<u16>;
 }
+
+/// Knows no name, as in a container without `/etc/passwd`, `/etc/group` and `/etc/services`.
+#[derive(Clone, Copy, Debug)]
+pub struct NoAccounts;
+
+impl Accounts for NoAccounts {
+    fn uid(&self, _name: &str) -> Option<u32> {
+        None
+    }
+
+    fn gid(&self, _name: &str) -> Option<u32> {
+        None
+    }
+
+    fn service(&self, _name: &str) -> Option<u16> {
+        None
+    }
+}

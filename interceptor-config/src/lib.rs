@@ -28,7 +28,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use accounts::Accounts;
+pub use accounts::{Accounts, NoAccounts};
 pub use compile::{
     AddressPrefix, CompiledPolicy, MAX_PREFIXES_PER_POD, NumberPrefix, SourcePrefix, compile, representatives,
     unknown_interfaces,

@@ -8,7 +8,6 @@
 
 mod decision;
 mod faults;
-mod no_accounts;
 mod pod;
 mod ports;
 mod settings;

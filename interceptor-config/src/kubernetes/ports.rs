@@ -3,8 +3,9 @@
 //! validates the redirection has the command line of `istio-iptables`. Istio's CNI plugin redirects such a pod to the
 //! usual ports all the same.
 
-use super::{no_accounts::NoAccounts, pod::Pod};
+use super::pod::Pod;
 use crate::{
+    accounts::NoAccounts,
     parse,
     settings::{Flags, Setting, arguments},
 };

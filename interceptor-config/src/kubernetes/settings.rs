@@ -6,11 +6,11 @@ use std::{io, path::Path};
 
 use super::{
     faults::{Fault, Faults},
-    no_accounts::NoAccounts,
     pod::{Container, Pod, SIDECAR, SecurityContext},
     ports,
 };
 use crate::{
+    accounts::NoAccounts,
     error::ConfigError,
     istio::{DEFAULT_UID, IstioConfig, ResolvConf, Wanted},
     parse,

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use interceptor_config::{
-    Accounts, ConfigError, Flags, InterceptionMode, IstioConfig, ResolvConf, Sources, settings::arguments,
+    ConfigError, Flags, InterceptionMode, IstioConfig, NoAccounts, ResolvConf, Sources, settings::arguments,
 };
 
 use super::options::{DataPath, Rewrite};
@@ -103,27 +103,11 @@ fn configuration(flags: &Flags, variables: &[(&str, &str)]) -> Result<(IstioConf
         path: Path::new("/etc/resolv.conf"),
         read: &|_path| Ok(b"nameserver 192.0.2.1\n".to_vec()),
     };
+    // Interceptor's image has no accounts and no names of services.
     let (config, mut notes) = IstioConfig::resolve(sources, &NoAccounts, resolv_conf)?;
     let wanted = config.supported()?;
     notes.extend(wanted.notes());
     Ok((wanted.config().clone(), notes))
-}
-
-/// Interceptor's image has no accounts and no names of services.
-struct NoAccounts;
-
-impl Accounts for NoAccounts {
-    fn uid(&self, _name: &str) -> Option<u32> {
-        None
-    }
-
-    fn gid(&self, _name: &str) -> Option<u32> {
-        None
-    }
-
-    fn service(&self, _name: &str) -> Option<u16> {
-        None
-    }
 }
 
 /// Warns of the default seccomp profile of the container runtime.

@@ -5,7 +5,7 @@ use std::{hint::black_box, io, path::Path};
 
 use clap::{Args as _, Command, FromArgMatches as _};
 use interceptor_config::{
-    Accounts, CompiledPolicy, Flags, InterfaceFacts, IstioConfig, PodFacts, ResolvConf, RouteFacts, Sources, Way,
+    CompiledPolicy, Flags, InterfaceFacts, IstioConfig, NoAccounts, PodFacts, ResolvConf, RouteFacts, Sources, Way,
     compile, render,
     settings::arguments::{AllFlags, FlagArgs},
 };
@@ -47,7 +47,7 @@ fn parse(arguments: &[&str]) -> Option<Flags> {
 fn resolve(sources: Sources<'_>, servers: &[u8]) {
     let read = |_path: &Path| io::Result::Ok(servers.to_vec());
     let resolv_conf = ResolvConf { path: Path::new("/etc/resolv.conf"), read: &read };
-    let Ok((config, warnings)) = IstioConfig::resolve(sources, &Nobody, resolv_conf) else {
+    let Ok((config, warnings)) = IstioConfig::resolve(sources, &NoAccounts, resolv_conf) else {
         return;
     };
     black_box((warnings, render::iptables(&config, true)));
@@ -69,23 +69,6 @@ fn judge(compiled: &CompiledPolicy) {
         for flow in [Flow::Outbound(leaving), Flow::Inbound(arriving)] {
             black_box(decide(&flow, policy, compiled).reason);
         }
-    }
-}
-
-/// A container without `/etc/passwd`, `/etc/group` and `/etc/services`.
-struct Nobody;
-
-impl Accounts for Nobody {
-    fn uid(&self, _name: &str) -> Option<u32> {
-        None
-    }
-
-    fn gid(&self, _name: &str) -> Option<u32> {
-        None
-    }
-
-    fn service(&self, _name: &str) -> Option<u16> {
-        None
     }
 }
 
