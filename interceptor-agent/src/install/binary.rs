@@ -21,10 +21,10 @@ pub(super) struct Program {
 
 impl Program {
     pub(super) fn read(path: &Path) -> Result<Self, InstallError> {
-        let text = fs::read(path).map_err(|source| InstallError::Io {
+        let text = fs::read(path).map_err(|cause| InstallError::Io {
             operation: "read",
             path: path.to_owned(),
-            source,
+            cause,
             hint: "",
         })?;
         Ok(Self { text })

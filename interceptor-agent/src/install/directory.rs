@@ -69,7 +69,12 @@ pub(super) enum Replaced {
 impl Directory {
     pub(super) fn open(path: &Path) -> Result<Self, InstallError> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let fd = open(path, flags, Mode::empty()).map_err(|errno| failed("open the directory", path, errno))?;
+        let fd = open(path, flags, Mode::empty()).map_err(|errno| InstallError::Io {
+            operation: "open the directory",
+            path: path.to_owned(),
+            cause: errno.into(),
+            hint: "; mount the host's directory there, or name another one",
+        })?;
         Ok(Self { fd, path: path.to_owned() })
     }
 
@@ -80,7 +85,7 @@ impl Directory {
     /// Refuses a directory in which no file can be made. The hint ends the error's message.
     pub(super) fn check_writable(&self, hint: &'static str) -> Result<(), InstallError> {
         faccessat(&self.fd, ".", AccessFlags::W_OK | AccessFlags::X_OK, AtFlags::empty()).map_err(|errno| {
-            InstallError::Io { operation: "write to", path: self.path.clone(), source: errno.into(), hint }
+            InstallError::Io { operation: "write to", path: self.path.clone(), cause: errno.into(), hint }
         })
     }
 
@@ -259,6 +264,6 @@ impl Drop for Temporary<'_> {
     }
 }
 
-fn failed(operation: &'static str, path: &Path, source: impl Into<io::Error>) -> InstallError {
-    InstallError::Io { operation, path: path.to_owned(), source: source.into(), hint: "" }
+fn failed(operation: &'static str, path: &Path, cause: impl Into<io::Error>) -> InstallError {
+    InstallError::Io { operation, path: path.to_owned(), cause: cause.into(), hint: "" }
 }

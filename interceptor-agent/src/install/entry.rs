@@ -71,6 +71,6 @@ impl Entry {
             pod_namespace,
             capabilities: Capabilities { annotations: true, cgroup_path: true },
         };
-        to_raw_value(&keys).map_err(|source| InstallError::Json { source })
+        to_raw_value(&keys).map_err(|cause| InstallError::Json { cause })
     }
 }

@@ -12,12 +12,12 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum InstallError {
     /// A system call failed.
-    #[error("failed to {operation} {}: {source}{hint}", .path.display())]
-    Io { operation: &'static str, path: PathBuf, source: io::Error, hint: &'static str },
+    #[error("failed to {operation} {}: {cause}{hint}", .path.display())]
+    Io { operation: &'static str, path: PathBuf, cause: io::Error, hint: &'static str },
 
     /// There are too many watches already.
-    #[error("failed to make a watch on directories: {source}; raise fs.inotify.max_user_instances")]
-    Watch { source: io::Error },
+    #[error("failed to make a watch on directories: {cause}; raise fs.inotify.max_user_instances")]
+    Watch { cause: io::Error },
 
     /// The name of a file has a directory in it, or ends in something that no runtime reads.
     #[error(
@@ -61,13 +61,15 @@ pub enum InstallError {
     Mangled { path: PathBuf },
 
     /// The text of a configuration could not be made.
-    #[error("failed to make JSON: {source}")]
-    Json { source: serde_json::Error },
+    #[error("failed to make JSON: {cause}")]
+    Json { cause: serde_json::Error },
 
     /// No runtime would take our own entry.
     #[error("the entry of Interceptor is not valid: {reason}")]
     Entry { reason: String },
 }
+
+// The causes are in the texts, so no field has the name `source`: the end of a chain of errors would be told twice.
 
 impl InstallError {
     /// The file or directory that is in the way, if it is one.
@@ -83,5 +85,20 @@ impl InstallError {
             | Self::Mangled { path } => Some(path),
             Self::Watch { .. } | Self::Name { .. } | Self::Json { .. } | Self::Entry { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = io::Error::other("the disk is gone");
+        let error = InstallError::Io { operation: "read", path: PathBuf::from("/a"), cause, hint: "; mend it" };
+        assert_eq!(
+            format!("{:#}", anyhow::Error::from(error)),
+            "failed to read /a: the disk is gone; mend it"
+        );
     }
 }

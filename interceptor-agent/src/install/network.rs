@@ -93,13 +93,13 @@ impl Network {
 
     /// Whether both say the same. Blanks and the order of keys do not matter; the order of plugins does.
     pub(super) fn says_the_same_as(&self, other: &Self) -> Result<bool, InstallError> {
-        let value = |network| serde_json::to_value(network).map_err(|source| InstallError::Json { source });
+        let value = |network| serde_json::to_value(network).map_err(|cause| InstallError::Json { cause });
         Ok(value(self)? == value(other)?)
     }
 
     /// The text of a `.conflist`.
     pub(super) fn text(&self) -> Result<Vec<u8>, InstallError> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(|source| InstallError::Json { source })?;
+        let mut text = serde_json::to_vec_pretty(self).map_err(|cause| InstallError::Json { cause })?;
         text.push(b'\n');
         Ok(text)
     }

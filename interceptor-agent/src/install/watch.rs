@@ -38,7 +38,7 @@ impl Watch {
     /// Watches these directories, but not what is below them.
     pub fn new(directories: &[&Path]) -> Result<Self, InstallError> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)
-            .map_err(|errno| InstallError::Watch { source: errno.into() })?;
+            .map_err(|errno| InstallError::Watch { cause: errno.into() })?;
         let files = AddWatchFlags::IN_CREATE
             | AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_ATTRIB
@@ -49,7 +49,7 @@ impl Watch {
             inotify.add_watch(*path, files | directory).map_err(|errno| InstallError::Io {
                 operation: "watch",
                 path: (*path).to_owned(),
-                source: errno.into(),
+                cause: errno.into(),
                 hint: "",
             })?;
         }

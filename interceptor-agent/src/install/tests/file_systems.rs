@@ -57,8 +57,8 @@ fn a_full_disk_leaves_the_list_as_it_was() {
         let installation = installation(root, CHAINED);
         let (mut keeper, now) = (Keeper::new(installation.clone()), Instant::now());
         let error = keeper.look(now).unwrap_err();
-        let InstallError::Io { source, path, .. } = &error else { panic!("{error}") };
-        assert_eq!((source.kind(), path), (ErrorKind::StorageFull, &file));
+        let InstallError::Io { cause, path, .. } = &error else { panic!("{error}") };
+        assert_eq!((cause.kind(), path), (ErrorKind::StorageFull, &file));
         assert_eq!(fs::read_to_string(&file).unwrap(), list);
         assert_eq!(names(&root.join("net.d")), ["a.conflist"]);
         assert_eq!(installation.check().unwrap(), Standing::Lost { file: file.clone() });
