@@ -4,7 +4,7 @@
 //! ```text
 //! plugin ──socket──▶ server ──▶ requests ──▶ pods (which pod is it, and what does it want?)
 //!                                   │
-//!                                   └─────▶ enrollments (one by one: the library's door, and the records)
+//!                                   └─────▶ enrollments (one by one: the library's `Node`, and the records)
 //! ```
 //!
 //! Nothing that pods need lives in this process. What is in force is in the kernel, who is who is in the records. So

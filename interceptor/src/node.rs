@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The door: everything that a front end may do to a node. What the kernel needs for it is below, in `kernel`.
+//! Everything that a front end may do to a node. What the kernel needs for it is below, in `kernel`.
 
 use std::{path::Path, time::Duration};
 

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     progress::Progress,
-    stage::{Place, Unavailable, Variant},
-    worker::{Cpus, Took},
+    stage::{MeasuredPod, Unavailable, Variant},
+    worker::{Cpus, Sample},
 };
 
 /// How much is done.
@@ -42,7 +42,7 @@ pub struct Lab<'a> {
     /// Where another build enrolls its pods: two versions of the kernel programs never share a BPF file system.
     pub against: Option<&'a Node>,
     /// A pod for each way to intercept; made when the first experiment asks for them.
-    places: Vec<(Variant, Result<Place<'a>, Unavailable>)>,
+    pods: Vec<(Variant, Result<MeasuredPod<'a>, Unavailable>)>,
 }
 
 impl<'a> Lab<'a> {
@@ -55,7 +55,7 @@ impl<'a> Lab<'a> {
         interrupt: &'a Interrupt,
     ) -> Self {
         let rounds = Rounds::new(effort.rounds, seed, progress, interrupt);
-        Self { effort, cpus, envoy: None, rounds, node, against: None, places: Vec::new() }
+        Self { effort, cpus, envoy: None, rounds, node, against: None, pods: Vec::new() }
     }
 
     /// Carries an experiment out that brings what it needs along.
@@ -65,14 +65,14 @@ impl<'a> Lab<'a> {
 
     /// Carries an experiment out in the pods that all experiments share, beside the plan's own contenders. `turn` is
     /// what each of them does.
-    pub(super) fn run_in_places(
+    pub(super) fn run_in_pods(
         &mut self,
         plan: Plan<'_>,
-        turn: impl Fn(&mut Place<'a>) -> anyhow::Result<Vec<f64>> + Copy,
+        turn: impl Fn(&mut MeasuredPod<'a>) -> anyhow::Result<Vec<f64>> + Copy,
     ) -> anyhow::Result<Outcome> {
-        self.make_places();
-        let contenders = self.places.iter_mut().map(|(variant, place)| match place {
-            Ok(place) => Contender::new(variant.name(), move || turn(place)),
+        self.make_pods();
+        let contenders = self.pods.iter_mut().map(|(variant, pod)| match pod {
+            Ok(pod) => Contender::new(variant.name(), move || turn(pod)),
             Err(why) => Contender::unavailable(variant.name(), why.clone()),
         });
         let contenders = contenders.chain(plan.contenders).collect();
@@ -80,14 +80,15 @@ impl<'a> Lab<'a> {
     }
 
     /// One more pod in which nothing is intercepted.
-    pub(super) fn another_place(&self, name: &str) -> anyhow::Result<Place<'a>> {
-        Place::new(self.node, name, Variant::Direct, &[], self.cpus).map_err(|why| anyhow::anyhow!("{name}: {why}"))
+    pub(super) fn another_pod(&self, name: &str) -> anyhow::Result<MeasuredPod<'a>> {
+        MeasuredPod::new(self.node, name, Variant::Direct, &[], self.cpus)
+            .map_err(|why| anyhow::anyhow!("{name}: {why}"))
     }
 
-    /// The pods that all experiments share, but for those that cannot be had.
-    pub(super) fn places(&mut self) -> impl Iterator<Item = &mut Place<'a>> {
-        self.make_places();
-        self.places.iter_mut().filter_map(|(_, place)| place.as_mut().ok())
+    /// The pods that all experiments share, except those that cannot be had.
+    pub(super) fn pods(&mut self) -> impl Iterator<Item = &mut MeasuredPod<'a>> {
+        self.make_pods();
+        self.pods.iter_mut().filter_map(|(_, pod)| pod.as_mut().ok())
     }
 
     pub(super) fn begin(&self, what: &str) {
@@ -102,14 +103,15 @@ impl<'a> Lab<'a> {
         self.rounds.chance().random()
     }
 
-    fn make_places(&mut self) {
-        if self.places.is_empty() {
+    fn make_pods(&mut self) {
+        if self.pods.is_empty() {
             self.rounds.begin("making the pods");
             let own = Variant::ALL.map(|variant| (variant, self.node));
             let other = self.against.map(|node| (Variant::OtherBuild, node));
             for (variant, node) in own.into_iter().chain(other) {
                 let name = format!("pod-{}", variant.name().replace(['+', ' '], "-"));
-                self.places.push((variant, Place::new(node, &name, variant, &[], self.cpus)));
+                self.pods
+                    .push((variant, MeasuredPod::new(node, &name, variant, &[], self.cpus)));
             }
         }
     }
@@ -117,6 +119,6 @@ impl<'a> Lab<'a> {
 
 /// The durations, as values of an experiment.
 #[expect(clippy::cast_precision_loss, reason = "durations have fewer than 53 bits")]
-pub(super) fn durations(took: &Took) -> Vec<f64> {
+pub(super) fn durations(took: &Sample) -> Vec<f64> {
     took.nanoseconds.iter().map(|nanoseconds| *nanoseconds as f64).collect()
 }

@@ -19,7 +19,7 @@ use super::{
     plan::{Contender, Plan},
 };
 use crate::{
-    stage::{Place, Variant},
+    stage::{MeasuredPod, Variant},
     worker::Work,
 };
 
@@ -64,9 +64,11 @@ fn for_each_pod(lab: &mut Lab<'_>) -> anyhow::Result<Outcome> {
 /// one route among all connections to an address of `lo`, and keeps one for each connection to a local address of
 /// another interface: so one contender shows what connections from the pod's address keep that nobody intercepts.
 fn for_each_connection(lab: &mut Lab<'_>) -> anyhow::Result<Outcome> {
-    let mut place = lab.another_place("pod-direct-own-address")?;
-    let pod: SocketAddrV4 = place.scene().app().parse().context("the pod's address")?;
-    let from_the_pod = Contender::new("direct, from the pod's address", move || held_open(&mut place, Some(*pod.ip())));
+    let mut pod = lab.another_pod("pod-direct-own-address")?;
+    let address: SocketAddrV4 = pod.scene().app().parse().context("the pod's address")?;
+    let from_the_pod = Contender::new("direct, from the pod's address", move || {
+        held_open(&mut pod, Some(*address.ip()))
+    });
     let title = "kernel memory for each connection, both ends".to_owned();
     let contenders = vec![from_the_pod];
     let plan = Plan {
@@ -76,14 +78,14 @@ fn for_each_connection(lab: &mut Lab<'_>) -> anyhow::Result<Outcome> {
         better: Better::Less,
         contenders,
     };
-    lab.run_in_places(plan, |place| held_open(place, None))
+    lab.run_in_pods(plan, |pod| held_open(pod, None))
 }
 
-fn held_open(place: &mut Place<'_>, from: Option<Ipv4Addr>) -> anyhow::Result<Vec<f64>> {
+fn held_open(pod: &mut MeasuredPod<'_>, from: Option<Ipv4Addr>) -> anyhow::Result<Vec<f64>> {
     let count = 12_000;
-    let to = place.servers(8);
+    let to = pod.servers(8);
     let before = objects()?;
-    let (took, during) = place.hold(Work::Storm { from, to, count }, objects);
+    let (took, during) = pod.hold(Work::ManyOpen { from, to, count }, objects);
     anyhow::ensure!(took.failed == 0, "{} of {count} connections failed", took.failed);
     #[expect(clippy::cast_precision_loss, reason = "thousands")]
     let count = count as f64;

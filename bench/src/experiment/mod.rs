@@ -39,7 +39,7 @@ pub enum Group {
     /// Requests at times fixed beforehand, whether or not the last has been answered
     Load,
     /// Thousands of connections held open over 1024 ephemeral ports
-    Storm,
+    ManyOpen,
     /// `connect()` against the number of excluded ranges
     Cidrs,
     /// `connect()` against the number of excluded ports
@@ -74,7 +74,7 @@ impl Group {
             Self::Bulk => traffic::bulk(lab),
             Self::Cpu => traffic::cpu(lab),
             Self::Load => traffic::load(lab),
-            Self::Storm => traffic::storm(lab),
+            Self::ManyOpen => traffic::many_open(lab),
             Self::Cidrs => scale::cidrs(lab),
             Self::Ports => scale::ports(lab),
             Self::Pods => scale::pods(lab),

@@ -9,7 +9,7 @@ use super::{
     plan::{Contender, Plan},
 };
 use crate::{
-    stage::{Place, Unavailable, Variant},
+    stage::{MeasuredPod, Unavailable, Variant},
     worker::{Destinations, Work},
 };
 
@@ -35,16 +35,16 @@ fn listed(
 ) -> anyhow::Result<Vec<Outcome>> {
     lab.begin(&format!("making pods with {what}"));
     let node = Node::new();
-    let mut places = Vec::new();
+    let mut pods = Vec::new();
     for variant in Variant::INTERCEPTING {
         for size in lab.effort.pick(SIZES.0, SIZES.1) {
             lab.check()?;
             let list = (0..*size).map(&item).collect::<Vec<_>>().join(",");
-            let place = Place::new(&node, &format!("{variant}-{size}"), variant, &[flag, &list], lab.cpus);
-            places.push((numbered(variant, *size, what), place));
+            let pod = MeasuredPod::new(&node, &format!("{variant}-{size}"), variant, &[flag, &list], lab.cpus);
+            pods.push((numbered(variant, *size, what), pod));
         }
     }
-    let outcome = connects(lab, name, &format!("connect() against the number of {what}"), &mut places)?;
+    let outcome = connects(lab, name, &format!("connect() against the number of {what}"), &mut pods)?;
     Ok(vec![outcome])
 }
 
@@ -52,17 +52,17 @@ fn listed(
 pub(super) fn pods(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let sizes: &[usize] = lab.effort.pick(&[1, 100], &[1, 100, 500]);
     let nodes: Vec<(usize, Node)> = sizes.iter().map(|size| (*size, Node::new())).collect();
-    let mut places = Vec::new();
+    let mut pods = Vec::new();
     for (size, node) in &nodes {
         lab.begin(&format!("enrolling {size} pods"));
-        let place = Place::new(node, "measured", Variant::Ebpf, &[], lab.cpus);
+        let pod = MeasuredPod::new(node, "measured", Variant::Ebpf, &[], lab.cpus);
         for index in 1..*size {
             lab.check()?;
             super::enroll::small_pod(node, &format!("other-{index}")).enroll(&[]);
         }
-        places.push((numbered(Variant::Ebpf, *size, "pods"), place));
+        pods.push((numbered(Variant::Ebpf, *size, "pods"), pod));
     }
-    let outcome = connects(lab, "pods", "connect() against the number of enrolled pods", &mut places)?;
+    let outcome = connects(lab, "pods", "connect() against the number of enrolled pods", &mut pods)?;
     Ok(vec![outcome])
 }
 
@@ -70,13 +70,13 @@ fn connects(
     lab: &mut Lab<'_>,
     name: &str,
     title: &str,
-    places: &mut [(String, Result<Place<'_>, Unavailable>)],
+    pods: &mut [(String, Result<MeasuredPod<'_>, Unavailable>)],
 ) -> anyhow::Result<Outcome> {
     let count = lab.effort.pick(700, 2_000);
-    let contenders = places.iter_mut().map(|(label, place)| match place {
-        Ok(place) => Contender::new(label.clone(), move || {
-            let to = Destinations::one(place.server());
-            Ok(durations(&place.turn(Work::Connect { to, count })))
+    let contenders = pods.iter_mut().map(|(label, pod)| match pod {
+        Ok(pod) => Contender::new(label.clone(), move || {
+            let to = Destinations::one(pod.server());
+            Ok(durations(&pod.turn(Work::Connect { to, count })))
         }),
         Err(why) => Contender::unavailable(label.clone(), why.clone()),
     });

@@ -7,7 +7,7 @@ use super::{
     plan::{Contender, Plan},
 };
 use crate::{
-    stage::Place,
+    stage::MeasuredPod,
     stats::median,
     worker::{Destinations, Peer, Work},
 };
@@ -31,17 +31,17 @@ fn plan<'a>(name: &str, title: &str, unit: Unit, better: Better) -> Plan<'a> {
 
 pub(super) fn connect(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let count = lab.effort.pick(CONNECTS.0, CONNECTS.1);
-    let to_one = lab.run_in_places(
+    let to_one = lab.run_in_pods(
         plan("connect", "connect() to one destination", Unit::Nanoseconds, Better::Less),
-        move |place| {
-            let to = Destinations::one(place.server());
-            Ok(durations(&place.turn(Work::Connect { to, count })))
+        move |pod| {
+            let to = Destinations::one(pod.server());
+            Ok(durations(&pod.turn(Work::Connect { to, count })))
         },
     )?;
     let title = "connect() to 4,096 destinations in turn";
-    let to_many = lab.run_in_places(plan("connect-many", title, Unit::Nanoseconds, Better::Less), move |place| {
-        let to = place.servers(4_096);
-        Ok(durations(&place.turn(Work::Connect { to, count })))
+    let to_many = lab.run_in_pods(plan("connect-many", title, Unit::Nanoseconds, Better::Less), move |pod| {
+        let to = pod.servers(4_096);
+        Ok(durations(&pod.turn(Work::Connect { to, count })))
     })?;
     Ok(vec![to_one, to_many])
 }
@@ -49,9 +49,9 @@ pub(super) fn connect(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
 pub(super) fn request(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let count = lab.effort.pick(600, 2_000);
     let plan = plan("request", "connect, request, response, close", Unit::Nanoseconds, Better::Less);
-    let outcome = lab.run_in_places(plan, move |place| {
-        let to = Destinations::one(place.server());
-        Ok(durations(&place.turn(Work::Request { to, count, size: REQUEST })))
+    let outcome = lab.run_in_pods(plan, move |pod| {
+        let to = Destinations::one(pod.server());
+        Ok(durations(&pod.turn(Work::Request { to, count, size: REQUEST })))
     })?;
     Ok(vec![outcome])
 }
@@ -63,7 +63,7 @@ pub(super) fn round_trips(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
         ("16k", 16_384, (1_000, 4_000)),
         ("64k", 65_536, (400, 1_500)),
     ];
-    let mut floor = lab.another_place("pod-unix-round-trips")?;
+    let mut floor = lab.another_pod("pod-unix-round-trips")?;
     let experiment = |(name, size, (quick, full)): (&str, usize, (usize, usize))| {
         let count = lab.effort.pick(quick, full);
         let plan = plan(
@@ -72,8 +72,8 @@ pub(super) fn round_trips(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
             Unit::Nanoseconds,
             Better::Less,
         );
-        beside_unix(lab, plan, &mut floor, move |place, to| {
-            Ok(durations(&place.turn(Work::RoundTrips { to, count, size })))
+        beside_unix(lab, plan, &mut floor, move |pod, to| {
+            Ok(durations(&pod.turn(Work::RoundTrips { to, count, size })))
         })
     };
     sizes.into_iter().map(experiment).collect()
@@ -81,7 +81,7 @@ pub(super) fn round_trips(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
 
 pub(super) fn bulk(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let sizes = [("1k", 1_024, (16, 64)), ("16k", 16_384, (48, 192)), ("256k", 262_144, (48, 192))];
-    let mut floor = lab.another_place("pod-unix-bulk")?;
+    let mut floor = lab.another_pod("pod-unix-bulk")?;
     let experiment = |(name, size, (quick, full)): (&str, usize, (usize, usize))| {
         let count = lab.effort.pick(quick, full) * (1 << 20) / size;
         let plan = plan(
@@ -90,8 +90,8 @@ pub(super) fn bulk(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
             Unit::GigabitsPerSecond,
             Better::More,
         );
-        beside_unix(lab, plan, &mut floor, move |place, to| {
-            let took = place.turn(Work::Bulk { to, count, size });
+        beside_unix(lab, plan, &mut floor, move |pod, to| {
+            let took = pod.turn(Work::Bulk { to, count, size });
             Ok(durations(&took)
                 .into_iter()
                 .map(|nanoseconds| bits(count * size) / nanoseconds)
@@ -106,21 +106,21 @@ pub(super) fn bulk(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
 fn beside_unix<'a>(
     lab: &mut Lab<'a>,
     plan: Plan<'_>,
-    floor: &mut Place<'a>,
-    turn: impl Fn(&mut Place<'a>, Peer) -> anyhow::Result<Vec<f64>> + Copy,
+    floor: &mut MeasuredPod<'a>,
+    turn: impl Fn(&mut MeasuredPod<'a>, Peer) -> anyhow::Result<Vec<f64>> + Copy,
 ) -> anyhow::Result<Outcome> {
     let unix = Contender::new(UNIX, move || turn(floor, Peer::Unix));
-    lab.run_in_places(Plan { contenders: vec![unix], ..plan }, move |place| {
-        turn(place, Peer::Server(place.server()))
+    lab.run_in_pods(Plan { contenders: vec![unix], ..plan }, move |pod| {
+        turn(pod, Peer::Server(pod.server()))
     })
 }
 
 pub(super) fn cpu(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let count = lab.effort.pick(600, 2_000);
     let title = "processor time of both ends for each request, on two processors";
-    let outcome = lab.run_in_places(plan("cpu", title, Unit::Nanoseconds, Better::Less), move |place| {
-        let to = Destinations::one(place.server());
-        let (client, server) = place.turn_on_two(Work::Request { to, count, size: REQUEST });
+    let outcome = lab.run_in_pods(plan("cpu", title, Unit::Nanoseconds, Better::Less), move |pod| {
+        let to = Destinations::one(pod.server());
+        let (client, server) = pod.turn_on_two(Work::Request { to, count, size: REQUEST });
         Ok(vec![share(client.cpu_ns + server.cpu_ns, count)])
     })?;
     Ok(vec![outcome])
@@ -130,19 +130,22 @@ pub(super) fn load(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     /// How much of what the slowest can do at most.
     const LOAD: f64 = 0.6;
     let count = lab.effort.pick(600, 2_500);
-    let request =
-        move |place: &mut Place<'_>| Work::Request { to: Destinations::one(place.server()), count: 500, size: REQUEST };
-    let slowest = lab.places().map(|place| {
-        let work = request(place);
-        median(&durations(&place.turn_on_two(work).0))
+    let request = move |pod: &mut MeasuredPod<'_>| Work::Request {
+        to: Destinations::one(pod.server()),
+        count: 500,
+        size: REQUEST,
+    };
+    let slowest = lab.pods().map(|pod| {
+        let work = request(pod);
+        median(&durations(&pod.turn_on_two(work).0))
     });
     let per_second = (LOAD * 1e9 / slowest.fold(0.0, f64::max)).floor();
     let seed = lab.seed();
     let title = format!("requests at {per_second:.0} per second, each with a connection, on two processors");
-    let outcome = lab.run_in_places(plan("load", &title, Unit::Nanoseconds, Better::Less), move |place| {
-        let to = Destinations::one(place.server());
+    let outcome = lab.run_in_pods(plan("load", &title, Unit::Nanoseconds, Better::Less), move |pod| {
+        let to = Destinations::one(pod.server());
         Ok(durations(
-            &place.turn_on_two(Work::Load { to, count, size: REQUEST, per_second, seed }).0,
+            &pod.turn_on_two(Work::Load { to, count, size: REQUEST, per_second, seed }).0,
         ))
     })?;
     Ok(vec![outcome])
@@ -150,29 +153,29 @@ pub(super) fn load(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
 
 /// As many connections at once as 1,024 ephemeral ports allow when each of them serves one connection to each
 /// destination.
-pub(super) fn storm(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
+pub(super) fn many_open(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     const PORTS: &str = "net.ipv4.ip_local_port_range";
     let count = 6_000;
-    for place in lab.places() {
-        place.scene().pod.namespace().sysctl(PORTS, "32768 33791");
+    for pod in lab.pods() {
+        pod.scene().pod.namespace().sysctl(PORTS, "32768 33791");
     }
     let title = "a connection, of 6,000 to 8 destinations held open over 1,024 ports";
-    let outcome = lab.run_in_places(plan("storm", title, Unit::Nanoseconds, Better::Less), move |place| {
-        let to = place.servers(8);
-        let took = place.hold(Work::Storm { from: None, to, count }, || ());
+    let outcome = lab.run_in_pods(plan("many-open", title, Unit::Nanoseconds, Better::Less), move |pod| {
+        let to = pod.servers(8);
+        let took = pod.hold(Work::ManyOpen { from: None, to, count }, || ());
         anyhow::ensure!(
             took.0.failed == 0,
             "{} of {count} connections failed in the pod of {}",
             took.0.failed,
-            place.variant
+            pod.variant
         );
         Ok(durations(&took.0)
             .into_iter()
             .map(|nanoseconds| nanoseconds / share(count as u64, 1))
             .collect())
     });
-    for place in lab.places() {
-        place.scene().pod.namespace().sysctl(PORTS, "32768 60999");
+    for pod in lab.pods() {
+        pod.scene().pod.namespace().sysctl(PORTS, "32768 60999");
     }
     Ok(vec![outcome?])
 }

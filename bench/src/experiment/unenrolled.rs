@@ -11,11 +11,11 @@ use super::{
     plan::{Contender, Plan},
 };
 use crate::{
-    stage::{Place, Variant},
+    stage::{MeasuredPod, Variant},
     worker::{Destinations, Work},
 };
 
-/// The pod next door, and whether it is enrolled at the moment.
+/// The other pod of the node, and whether it is enrolled at the moment.
 struct Neighbor<'node> {
     pod: Pod<'node>,
     enrolled: bool,
@@ -23,8 +23,8 @@ struct Neighbor<'node> {
 
 pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let node = Node::new();
-    let bystander = match Place::new(&node, "bystander", Variant::Direct, &[], lab.cpus) {
-        Ok(place) => RefCell::new(place),
+    let bystander = match MeasuredPod::new(&node, "bystander", Variant::Direct, &[], lab.cpus) {
+        Ok(pod) => RefCell::new(pod),
         Err(why) => anyhow::bail!("a pod that nothing intercepts cannot be had: {why}"),
     };
     let neighbor = RefCell::new(Neighbor { pod: super::enroll::small_pod(&node, "neighbor"), enrolled: false });
@@ -33,9 +33,9 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
         let (bystander, neighbor) = (&bystander, &neighbor);
         Contender::new(label, move || {
             neighbor.borrow_mut().become_enrolled(enrolled);
-            let mut place = bystander.borrow_mut();
-            let to = Destinations::one(place.server());
-            Ok(durations(&place.turn(Work::Connect { to, count })))
+            let mut pod = bystander.borrow_mut();
+            let to = Destinations::one(pod.server());
+            Ok(durations(&pod.turn(Work::Connect { to, count })))
         })
     };
     let contenders = vec![contender("no pod enrolled", false), contender("a pod enrolled", true)];

@@ -2,12 +2,12 @@
 //! Where things are measured: pods of their own for each way to intercept, all there at the same time, so that
 //! nothing has to be loaded or removed between two measurements.
 
-mod place;
+mod measured_pod;
 mod rules;
 mod unavailable;
 mod variant;
 
-pub use place::{Caller, Place};
+pub use measured_pod::{Caller, MeasuredPod};
 pub use rules::{Family, restore_command, rules};
 pub use unavailable::Unavailable;
 pub use variant::Variant;

@@ -16,23 +16,23 @@ use socket2::{Domain, SockRef, Socket, Type};
 use super::{
     at_once, http, say, serve_tasks,
     stream::{Stream, unix_address},
-    task::{Destinations, Peer, Took, Work},
+    task::{Destinations, Peer, Sample, Work},
 };
 
 /// The application: carries out tasks until standard input ends.
 pub fn client() -> anyhow::Result<()> {
-    say(&Took::default())?;
+    say(&Sample::default())?;
     let mut held = Vec::new();
     serve_tasks(|work| carry_out(work, &mut held), |task| task.client_cpu)
 }
 
-fn carry_out(work: &Work, held: &mut Vec<TcpStream>) -> anyhow::Result<Took> {
+fn carry_out(work: &Work, held: &mut Vec<TcpStream>) -> anyhow::Result<Sample> {
     match work {
         Work::WhereTo { to } => {
             let mut stream = connect(&(*to).into())?;
             let mut end = Vec::new();
             stream.read_to_end(&mut end).context("wait for the stand-in")?;
-            Ok(Took::default())
+            Ok(Sample::default())
         }
         Work::Connect { to, count } => connects(to, *count),
         Work::Request { to, count, size } => requests(to, *count, *size),
@@ -40,20 +40,20 @@ fn carry_out(work: &Work, held: &mut Vec<TcpStream>) -> anyhow::Result<Took> {
         Work::RoundTrips { to, count, size } => round_trips(*to, *count, *size),
         Work::Bulk { to, count, size } => bulk(*to, *count, *size),
         Work::Pages { to, count, keep_alive } => pages(&(*to).into(), *count, *keep_alive),
-        Work::Storm { from, to, count } => {
+        Work::ManyOpen { from, to, count } => {
             let took;
-            (took, *held) = storm(*from, to, *count);
+            (took, *held) = many_open(*from, to, *count);
             Ok(took)
         }
-        Work::Calm => {
+        Work::CloseAll => {
             held.clear();
-            Ok(Took::default())
+            Ok(Sample::default())
         }
     }
 }
 
 /// Only the system call is timed. The connection is reset afterward, so that none waits for its end.
-fn connects(to: &Destinations, count: usize) -> anyhow::Result<Took> {
+fn connects(to: &Destinations, count: usize) -> anyhow::Result<Sample> {
     let mut nanoseconds = Vec::with_capacity(count);
     for index in 0..count {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).context("make a socket")?;
@@ -64,10 +64,10 @@ fn connects(to: &Destinations, count: usize) -> anyhow::Result<Took> {
         nanoseconds.push(since(start));
         connected.with_context(|| format!("connect to {}", to.nth(index)))?;
     }
-    Ok(Took { nanoseconds, ..Took::default() })
+    Ok(Sample { nanoseconds, ..Sample::default() })
 }
 
-fn requests(to: &Destinations, count: usize, size: usize) -> anyhow::Result<Took> {
+fn requests(to: &Destinations, count: usize, size: usize) -> anyhow::Result<Sample> {
     let mut buffer = vec![7; size];
     let mut nanoseconds = Vec::with_capacity(count);
     for index in 0..count {
@@ -75,12 +75,12 @@ fn requests(to: &Destinations, count: usize, size: usize) -> anyhow::Result<Took
         request(&to.nth(index), &mut buffer)?;
         nanoseconds.push(since(start));
     }
-    Ok(Took { nanoseconds, ..Took::default() })
+    Ok(Sample { nanoseconds, ..Sample::default() })
 }
 
 /// Arrivals of a Poisson process: most come close together, some far apart, as from many clients that know nothing of
 /// each other.
-fn load(to: &Destinations, count: usize, size: usize, per_second: f64, seed: u64) -> anyhow::Result<Took> {
+fn load(to: &Destinations, count: usize, size: usize, per_second: f64, seed: u64) -> anyhow::Result<Sample> {
     let mut random = SmallRng::seed_from_u64(seed);
     let mut buffer = vec![7; size];
     let mut nanoseconds = Vec::with_capacity(count);
@@ -96,10 +96,10 @@ fn load(to: &Destinations, count: usize, size: usize, per_second: f64, seed: u64
         request(&to.nth(index), &mut buffer)?;
         nanoseconds.push(since(due));
     }
-    Ok(Took { nanoseconds, ..Took::default() })
+    Ok(Sample { nanoseconds, ..Sample::default() })
 }
 
-fn round_trips(to: Peer, count: usize, size: usize) -> anyhow::Result<Took> {
+fn round_trips(to: Peer, count: usize, size: usize) -> anyhow::Result<Sample> {
     let mut stream = connect_to_peer(to)?;
     let mut buffer = vec![7; size];
     let mut nanoseconds = Vec::with_capacity(count);
@@ -111,10 +111,10 @@ fn round_trips(to: Peer, count: usize, size: usize) -> anyhow::Result<Took> {
             .context("a round trip")?;
         nanoseconds.push(since(start));
     }
-    Ok(Took { nanoseconds, ..Took::default() })
+    Ok(Sample { nanoseconds, ..Sample::default() })
 }
 
-fn bulk(to: Peer, count: usize, size: usize) -> anyhow::Result<Took> {
+fn bulk(to: Peer, count: usize, size: usize) -> anyhow::Result<Sample> {
     let mut stream = connect_to_peer(to)?;
     let buffer = vec![7; size];
     let start = Instant::now();
@@ -122,10 +122,10 @@ fn bulk(to: Peer, count: usize, size: usize) -> anyhow::Result<Took> {
         stream.write_all(&buffer).context("send")?;
     }
     stream.read_exact(&mut [0]).context("wait until all has arrived")?;
-    Ok(Took { nanoseconds: vec![since(start)], ..Took::default() })
+    Ok(Sample { nanoseconds: vec![since(start)], ..Sample::default() })
 }
 
-fn pages(to: &SocketAddr, count: usize, keep_alive: bool) -> anyhow::Result<Took> {
+fn pages(to: &SocketAddr, count: usize, keep_alive: bool) -> anyhow::Result<Sample> {
     let mut connection = None;
     let mut nanoseconds = Vec::with_capacity(count);
     for _ in 0..count {
@@ -138,20 +138,20 @@ fn pages(to: &SocketAddr, count: usize, keep_alive: bool) -> anyhow::Result<Took
         connection = keep_alive.then_some(stream);
         nanoseconds.push(since(start));
     }
-    Ok(Took { nanoseconds, ..Took::default() })
+    Ok(Sample { nanoseconds, ..Sample::default() })
 }
 
-/// The connections stay open until the storm is over.
-fn storm(from: Option<Ipv4Addr>, to: &Destinations, count: usize) -> (Took, Vec<TcpStream>) {
+/// The connections stay open until [`Work::CloseAll`].
+fn many_open(from: Option<Ipv4Addr>, to: &Destinations, count: usize) -> (Sample, Vec<TcpStream>) {
     let start = Instant::now();
     let open: Vec<io::Result<TcpStream>> = (0..count).map(|index| connect_from(from, to.nth(index))).collect();
     let nanoseconds = vec![since(start)];
     let open: Vec<TcpStream> = open.into_iter().flatten().collect();
     for stream in &open {
-        // Otherwise its port stays taken for a minute. Where that fails, the next storm tells.
+        // Otherwise its port stays taken for a minute. Where that fails, the next run tells.
         SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap_or_default();
     }
-    (Took { nanoseconds, failed: count - open.len(), ..Took::default() }, open)
+    (Sample { nanoseconds, failed: count - open.len(), ..Sample::default() }, open)
 }
 
 fn request(to: &SocketAddr, buffer: &mut [u8]) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The two ends of every measured connection: the application and the stand-in for its sidecar. Each is a process that
-//! waits for a [`Task`] on standard input, carries out its part, and writes what it [`Took`] to standard output. So no
+//! waits for a [`Task`] on standard input, carries out its part, and writes a [`Sample`] to standard output. So no
 //! other process runs while something is measured.
 
 mod client;
@@ -13,7 +13,7 @@ mod task;
 pub use client::client;
 pub use cpu::{Cpus, pin};
 pub use server::server;
-pub use task::{Destinations, Peer, Task, Took, Work};
+pub use task::{Destinations, Peer, Sample, Task, Work};
 
 use std::{
     io::{self, BufRead as _, Write as _},
@@ -25,7 +25,7 @@ use serde::Serialize;
 
 /// Carries out one task after another until standard input ends.
 fn serve_tasks(
-    mut carry_out: impl FnMut(&Work) -> anyhow::Result<Took>,
+    mut carry_out: impl FnMut(&Work) -> anyhow::Result<Sample>,
     side: fn(&Task) -> usize,
 ) -> anyhow::Result<()> {
     for line in io::stdin().lock().lines() {

@@ -15,7 +15,7 @@ use testkit::retry::{self, retry};
 use super::{
     at_once, say, serve_tasks,
     stream::{Stream, unix_address},
-    task::{Peer, Took, Work},
+    task::{Peer, Sample, Work},
 };
 
 /// As many connections as the kernel lets wait; never fewer than one task makes.
@@ -33,7 +33,7 @@ pub fn server(port: u16) -> anyhow::Result<()> {
         tcp: listen(port).with_context(|| format!("listen on port {port}"))?,
         unix: UnixListener::bind_addr(&unix_address()?).context("listen on the UNIX socket")?,
     };
-    say(&Took::default())?;
+    say(&Sample::default())?;
     serve_tasks(move |work| carry_out(&listeners, work), |task| task.server_cpu)
 }
 
@@ -59,12 +59,12 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn carry_out(listeners: &Listeners, work: &Work) -> anyhow::Result<Took> {
+fn carry_out(listeners: &Listeners, work: &Work) -> anyhow::Result<Sample> {
     let listener = &listeners.tcp;
     match *work {
         Work::WhereTo { .. } => {
             let (_stream, original) = accept(listener)?;
-            return Ok(Took { original, ..Took::default() });
+            return Ok(Sample { original, ..Sample::default() });
         }
         // Told after the application has finished: all are there, and have been reset.
         Work::Connect { count, .. } => {
@@ -103,14 +103,14 @@ fn carry_out(listeners: &Listeners, work: &Work) -> anyhow::Result<Took> {
             }
             stream.write_all(&[1]).context("say that all has arrived")?;
         }
-        Work::Storm { count, .. } => return storm(listener, count),
-        Work::Pages { .. } | Work::Calm => {}
+        Work::ManyOpen { count, .. } => return many_open(listener, count),
+        Work::Pages { .. } | Work::CloseAll => {}
     }
-    Ok(Took::default())
+    Ok(Sample::default())
 }
 
 /// Accepts whoever comes until the next task does. (Nothing of that has been read: tasks come one at a time.)
-fn storm(listener: &TcpListener, count: usize) -> anyhow::Result<Took> {
+fn many_open(listener: &TcpListener, count: usize) -> anyhow::Result<Sample> {
     let stdin = io::stdin();
     let mut open = Vec::with_capacity(count);
     loop {
@@ -121,7 +121,7 @@ fn storm(listener: &TcpListener, count: usize) -> anyhow::Result<Took> {
         if connection {
             open.push(accept(listener)?);
         } else if task {
-            return Ok(Took::default());
+            return Ok(Sample::default());
         }
     }
 }

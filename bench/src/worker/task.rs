@@ -34,14 +34,14 @@ pub enum Work {
     /// `count` writes of `size` bytes on one connection, read as they come, and one byte in return. The time is that
     /// of all of it.
     Bulk { to: Peer, count: usize, size: usize },
-    /// Connections that are all held open, until [`Work::Calm`]; from the address `from`, or the one that the kernel
-    /// chooses. The time is that of making all of them.
-    Storm { from: Option<Ipv4Addr>, to: Destinations, count: usize },
+    /// Connections that are all held open, until [`Work::CloseAll`]; from the address `from`, or the one that the
+    /// kernel chooses. The time is that of making all of them.
+    ManyOpen { from: Option<Ipv4Addr>, to: Destinations, count: usize },
     /// Gets pages by HTTP/1.1 from whatever serves there, over one connection or over one each; the stand-in has no
     /// part in it.
     Pages { to: SocketAddrV4, count: usize, keep_alive: bool },
-    /// Ends a storm.
-    Calm,
+    /// Closes the connections that are held open.
+    CloseAll,
 }
 
 /// What one connection leads to.
@@ -73,9 +73,9 @@ impl Destinations {
     }
 }
 
-/// What one end has to say of a task.
+/// What one end measured in a task.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Took {
+pub struct Sample {
     /// One duration for each thing that was timed, in the order in which they happened.
     pub nanoseconds: Vec<u64>,
     /// What the process used of its processor, in its own code and in the kernel's on its behalf.

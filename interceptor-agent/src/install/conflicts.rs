@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// An entry that is taken out sooner than this after it was put in has been taken out again.
 const WINDOW: Duration = Duration::from_secs(5);
 /// So often in a row the entry comes back at once.
-const PATIENCE: u32 = 5;
+const IMMEDIATE_REPAIRS: u32 = 5;
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
@@ -31,7 +31,7 @@ impl Conflicts {
             .repaired
             .is_some_and(|repaired| now.saturating_duration_since(repaired) < WINDOW);
         self.in_a_row = if again { self.in_a_row.saturating_add(1) } else { 0 };
-        if self.in_a_row > PATIENCE {
+        if self.in_a_row > IMMEDIATE_REPAIRS {
             self.total += 1;
         }
         let due = now + self.delay();
@@ -55,7 +55,7 @@ impl Conflicts {
         let is_fresh = self
             .repaired
             .is_some_and(|repaired| now.saturating_duration_since(repaired) < WINDOW);
-        self.in_a_row > PATIENCE && (self.due.is_some() || is_fresh)
+        self.in_a_row > IMMEDIATE_REPAIRS && (self.due.is_some() || is_fresh)
     }
 
     /// How often the entry had to wait, since the start.
@@ -64,7 +64,7 @@ impl Conflicts {
     }
 
     fn delay(&self) -> Duration {
-        match self.in_a_row.checked_sub(PATIENCE + 1) {
+        match self.in_a_row.checked_sub(IMMEDIATE_REPAIRS + 1) {
             None => Duration::ZERO,
             Some(doublings) => FIRST_DELAY.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_DELAY),
         }

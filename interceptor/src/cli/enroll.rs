@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `interceptor enroll`, which is also `istio-iptables`: reads flags and environment, and hands over to the library's
-//! door. It knows no map and no pin.
+//! `interceptor enroll`, which is also `istio-iptables`: reads flags and environment, and calls the library's
+//! [`Node`]. It knows no map and no pin.
 
 use std::{
     io::Write as _,

@@ -5,7 +5,7 @@ use testkit::{records::Listener, scene::OUTSIDE};
 
 use crate::row::{Row, Server::App, Who};
 
-/// Rows 14 to 16, and 18.
+/// From outside to the pod, with and without a sidecar that listens.
 pub(crate) fn rows() -> Vec<Row> {
     let row = |name, to| Row::new(name, Who::Outside, to).from(OUTSIDE);
     let captured = |name, to| row(name, to).inbound(to).reaches(App, to);

@@ -23,7 +23,7 @@ pub(crate) fn rows() -> Vec<Row> {
     .concat()
 }
 
-/// Rows 1, 2 and 13.
+/// From the application to addresses outside and to a service.
 fn from_the_app() -> Vec<Row> {
     let row = |name, to| Row::new(name, Who::App, to).from(POD);
     let captured = |name, to| row(name, to).outbound(to).reaches(Outside, to);
@@ -59,7 +59,7 @@ fn from_the_app() -> Vec<Row> {
     ]
 }
 
-/// Rows 3 and 4.
+/// From the application to addresses of its own pod.
 fn from_the_app_to_its_pod() -> Vec<Row> {
     let row = |name, to| Row::new(name, Who::App, to);
     vec![
@@ -91,7 +91,7 @@ fn from_the_app_to_its_pod() -> Vec<Row> {
     ]
 }
 
-/// Row 5.
+/// From the sidecar to an address outside.
 fn from_the_proxy() -> Vec<Row> {
     let row = |name, who| Row::new(name, who, "10.99.0.1:80").from(POD).reaches(Outside, "10.99.0.1:80");
     vec![
@@ -103,7 +103,7 @@ fn from_the_proxy() -> Vec<Row> {
     ]
 }
 
-/// Rows 6 to 12, and 17.
+/// From the sidecar to addresses of its own pod.
 fn from_the_proxy_to_its_pod() -> Vec<Row> {
     let row = |name, to| Row::new(name, Who::Proxy, to);
     let looped = |name, to| row(name, to).from(POD).inbound_from_inside(to).reaches(App, to);
@@ -139,7 +139,7 @@ fn from_the_proxy_to_its_pod() -> Vec<Row> {
     ]
 }
 
-/// Row 18.
+/// To where nobody listens.
 fn without_a_listener() -> Vec<Row> {
     vec![
         Row::new("app_to_outside_without_sidecar", Who::App, "10.99.0.1:80")

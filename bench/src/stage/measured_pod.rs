@@ -13,7 +13,7 @@ use testkit::{
 };
 
 use super::{unavailable::Unavailable, variant::Variant, worker};
-use crate::worker::{Cpus, Destinations, Task, Took, Work};
+use crate::worker::{Cpus, Destinations, Sample, Task, Work};
 
 /// The port of the sidecar that outbound connections are redirected to.
 const OUTBOUND: u16 = 15001;
@@ -30,7 +30,7 @@ impl Caller {
     }
 
     /// Carries out `work`, which nobody has to be told about.
-    pub fn turn(&mut self, work: Work) -> Took {
+    pub fn turn(&mut self, work: Work) -> Sample {
         let Cpus { measured, .. } = self.cpus;
         let task = Task { work, client_cpu: measured, server_cpu: measured };
         self.client.say(&serde_json::to_string(&task).expect("a task is JSON"));
@@ -39,7 +39,7 @@ impl Caller {
 }
 
 /// A pod in which an application and its sidecar's stand-in wait for tasks.
-pub struct Place<'node> {
+pub struct MeasuredPod<'node> {
     pub variant: Variant,
     scene: Scene<'node>,
     client: Process,
@@ -47,7 +47,7 @@ pub struct Place<'node> {
     cpus: Cpus,
 }
 
-impl<'node> Place<'node> {
+impl<'node> MeasuredPod<'node> {
     /// Makes the pod, puts interception in force with Istio's default flags and `more`, starts both ends, and makes
     /// sure that connections go where they should.
     pub fn new(
@@ -63,9 +63,9 @@ impl<'node> Place<'node> {
         let worker = worker(node);
         let server = start(&scene.pod.proxy(), &worker, &["server", &OUTBOUND.to_string()]);
         let client = start(&scene.pod.app(), &worker, &["client"]);
-        let mut place = Self { variant, scene, client, server, cpus };
-        place.check()?;
-        Ok(place)
+        let mut pod = Self { variant, scene, client, server, cpus };
+        pod.check()?;
+        Ok(pod)
     }
 
     pub fn scene(&self) -> &Scene<'node> {
@@ -91,38 +91,39 @@ impl<'node> Place<'node> {
     }
 
     /// Carries out `work` on one processor; what the application says of it.
-    pub fn turn(&mut self, work: Work) -> Took {
+    pub fn turn(&mut self, work: Work) -> Sample {
         let Cpus { measured, .. } = self.cpus;
         self.both(&Task { work, client_cpu: measured, server_cpu: measured }).0
     }
 
     /// Carries out `work` with each end on a processor of its own; what both say of it.
-    pub fn turn_on_two(&mut self, work: Work) -> (Took, Took) {
+    pub fn turn_on_two(&mut self, work: Work) -> (Sample, Sample) {
         let Cpus { measured, other } = self.cpus;
         self.both(&Task { work, client_cpu: measured, server_cpu: other })
     }
 
-    /// Carries out a storm, and does `meanwhile` while its connections are open.
-    pub fn hold<T>(&mut self, work: Work, meanwhile: impl FnOnce() -> T) -> (Took, T) {
+    /// Opens many connections, and does `meanwhile` while they are open.
+    pub fn hold<T>(&mut self, work: Work, meanwhile: impl FnOnce() -> T) -> (Sample, T) {
         let Cpus { measured, .. } = self.cpus;
-        let [storm, calm] = [work, Work::Calm].map(|work| Task { work, client_cpu: measured, server_cpu: measured });
-        let [storm, calm] = [storm, calm].map(|task| serde_json::to_string(&task).expect("a task is JSON"));
-        self.server.say(&storm);
-        self.client.say(&storm);
+        let [open, close] =
+            [work, Work::CloseAll].map(|work| Task { work, client_cpu: measured, server_cpu: measured });
+        let [open, close] = [open, close].map(|task| serde_json::to_string(&task).expect("a task is JSON"));
+        self.server.say(&open);
+        self.client.say(&open);
         let took = self.client.json();
         let result = meanwhile();
-        // The stand-in takes this as the end of the storm too.
+        // The stand-in closes its ends then, too.
         for end in [&mut self.client, &mut self.server] {
-            end.say(&calm);
+            end.say(&close);
         }
-        let _calm: Took = self.client.json();
+        let _closed: Sample = self.client.json();
         for _ in 0..2 {
-            let _server: Took = self.server.json();
+            let _server: Sample = self.server.json();
         }
         (took, result)
     }
 
-    fn both(&mut self, task: &Task) -> (Took, Took) {
+    fn both(&mut self, task: &Task) -> (Sample, Sample) {
         let line = serde_json::to_string(task).expect("a task is JSON");
         if let Work::Connect { .. } = task.work {
             self.client.say(&line);
@@ -141,7 +142,7 @@ impl<'node> Place<'node> {
         let to = self.server();
         let Cpus { measured, .. } = self.cpus;
         let task = Task { work: Work::WhereTo { to }, client_cpu: measured, server_cpu: measured };
-        let (_, Took { original, .. }) = self.both(&task);
+        let (_, Sample { original, .. }) = self.both(&task);
         let expected = (self.variant != Variant::Direct).then_some(SocketAddr::V4(to));
         if original == expected {
             return Ok(());
@@ -157,6 +158,6 @@ fn start(launcher: &Launcher, worker: &str, arguments: &[&str]) -> Process {
     // Ctrl-C is for the benchmark, which then ends its workers in good order.
     command.args(arguments).process_group(0);
     let mut process = Process::spawn(format!("worker {}", arguments.join(" ")), &mut command);
-    let _ready: Took = process.json();
+    let _ready: Sample = process.json();
     process
 }
