@@ -28,7 +28,6 @@ pub(super) fn addresses(
     ipv6: bool,
     excluded: &Excluded,
 ) -> Vec<AddressPrefix> {
-    let OutboundConfig { ranges, ranges_excluded, ports: _, ports_excluded: _, loopback_range } = outbound;
     let listed = |cidrs: &[Cidr], class| -> Vec<Entry> {
         cidrs
             .iter()
@@ -53,9 +52,9 @@ pub(super) fn addresses(
     let entries = ways
         .chain(servers)
         .chain([Entry::host(Ipv6Addr::LOCALHOST.into(), AddressClass::LOOPBACK_EXEMPT)])
-        .chain(listed(&[*loopback_range], AddressClass::LOOPBACK_EXEMPT))
-        .chain(listed(ranges_excluded, AddressClass::OUTBOUND_EXCLUDED))
-        .chain(listed(ranges.listed(), AddressClass::OUTBOUND_INCLUDED));
+        .chain(listed(&[outbound.loopback_range], AddressClass::LOOPBACK_EXEMPT))
+        .chain(listed(&outbound.ranges_excluded, AddressClass::OUTBOUND_EXCLUDED))
+        .chain(listed(outbound.ranges.listed(), AddressClass::OUTBOUND_INCLUDED));
     // Each family is a table of its own: `::/0` does not contain the mapped IPv4 addresses.
     let (v4, v6): (Vec<Entry>, Vec<Entry>) = entries.partition(|entry| entry.address.is_ipv4());
     flat(v4).chain(flat(v6)).map(AddressPrefix::from).collect()

@@ -17,6 +17,11 @@ pub struct AccelerationConfig {
 }
 
 impl AccelerationConfig {
+    /// Acceleration with this budget, and nothing else that could be asked for.
+    pub const fn with_budget(budget: u32) -> Self {
+        Self { budget, force: false }
+    }
+
     /// None if no acceleration is wanted. Every value is judged, even where it has no effect.
     pub(super) fn read(from: &Reader<'_>) -> Result<Option<Self>, ConfigError> {
         let accelerate = from.own_switch(Setting::Accelerate)?;

@@ -10,12 +10,12 @@ use crate::{istio::OUTBOUND_MARK, values::Selection};
 pub(super) fn table(plan: &Plan<'_>) -> Table {
     let mut mangle = Table::new("mangle");
     if plan.tproxy_mark.is_some() {
-        for interface in plan.excluded_interfaces {
+        for interface in &plan.interfaces.excluded {
             mangle.append(PREROUTING, format_args!("-i {interface} -j RETURN"));
             mangle.append(OUTPUT, format_args!("-o {interface} -j RETURN"));
         }
     }
-    if plan.drop_invalid {
+    if plan.inbound.drop_invalid {
         mangle.append(PREROUTING, "-m conntrack --ctstate INVALID -j ISTIO_DROP");
         mangle.append(ISTIO_DROP, "-j DROP");
     }
@@ -27,14 +27,14 @@ pub(super) fn table(plan: &Plan<'_>) -> Table {
 }
 
 fn inbound(mangle: &mut Table, plan: &Plan<'_>, mark: u32) {
-    let intercepted = match plan.inbound_ports {
+    let intercepted = match &plan.inbound.ports {
         Selection::All => vec![String::new()],
         Selection::Listed(ports) if ports.is_empty() => return,
         Selection::Listed(ports) => ports.iter().map(|ports| format!("--dport {ports} ")).collect(),
     };
     mangle.append(ISTIO_DIVERT, format_args!("-j MARK --set-mark {mark}"));
     mangle.append(ISTIO_DIVERT, "-j ACCEPT");
-    let Plan { loopback, inbound_capture_port, .. } = plan;
+    let (loopback, inbound_capture_port) = (&plan.loopback, plan.proxy.inbound_capture_port);
     mangle.append(
         ISTIO_TPROXY,
         format_args!(
@@ -42,8 +42,8 @@ fn inbound(mangle: &mut Table, plan: &Plan<'_>, mark: u32) {
         ),
     );
     mangle.append(PREROUTING, "-p tcp -j ISTIO_INBOUND");
-    if *plan.inbound_ports == Selection::All {
-        for ports in plan.inbound_ports_excluded {
+    if plan.inbound.ports == Selection::All {
+        for ports in &plan.inbound.ports_excluded {
             mangle.append(ISTIO_INBOUND, format_args!("-p tcp --dport {ports} -j RETURN"));
         }
     }
@@ -61,7 +61,7 @@ fn marks(mangle: &mut Table, plan: &Plan<'_>, mark: u32) {
     let Plan { loopback, passthrough, .. } = plan;
     mangle.append(PREROUTING, format_args!("-p tcp -m mark --mark {mark} -j CONNMARK --save-mark"));
     mangle.append(OUTPUT, format_args!("-p tcp -o lo -m mark --mark {mark} -j RETURN"));
-    for owner in &plan.proxy {
+    for owner in &plan.owners {
         mangle.append(
             OUTPUT,
             format_args!("! -d {loopback} -p tcp -o lo -m owner {owner} -j MARK --set-mark {OUTBOUND_MARK}"),

@@ -7,28 +7,28 @@ use super::{
         ISTIO_IN_REDIRECT, ISTIO_INBOUND, ISTIO_OUTPUT, ISTIO_OUTPUT_DNS, ISTIO_REDIRECT, OUTPUT, PREROUTING, Table,
     },
 };
-use crate::{istio::DNS_PORT, values::Selection};
+use crate::{
+    istio::{DNS_PORT, InboundConfig, InterfacesConfig, OutboundConfig, OwnerGroupsConfig, ProxyConfig},
+    values::{Cidr, Selection},
+};
 
 pub(super) fn table(plan: &Plan<'_>) -> Table {
+    let ProxyConfig { envoy_port, inbound_capture_port, inbound_tunnel_port, uids: _, gids: _ } = plan.proxy;
+    // Whether there are rules for IPv6 at all is decided elsewhere.
+    let InterfacesConfig { excluded, of_virtual_machines, dual_stack: _ } = plan.interfaces;
     let mut nat = Table::new("nat");
-    for interface in plan.excluded_interfaces {
+    for interface in excluded {
         nat.append(PREROUTING, format_args!("-i {interface} -j RETURN"));
         nat.append(OUTPUT, format_args!("-o {interface} -j RETURN"));
     }
-    for interface in plan.virtual_interfaces {
+    for interface in of_virtual_machines {
         nat.insert(PREROUTING, 1, format_args!("-i {interface} -j RETURN"));
     }
-    nat.append(
-        ISTIO_INBOUND,
-        format_args!("-p tcp --dport {} -j RETURN", plan.inbound_tunnel_port),
-    );
-    nat.append(
-        ISTIO_REDIRECT,
-        format_args!("-p tcp -j REDIRECT --to-ports {}", plan.envoy_port),
-    );
+    nat.append(ISTIO_INBOUND, format_args!("-p tcp --dport {inbound_tunnel_port} -j RETURN"));
+    nat.append(ISTIO_REDIRECT, format_args!("-p tcp -j REDIRECT --to-ports {envoy_port}"));
     nat.append(
         ISTIO_IN_REDIRECT,
-        format_args!("-p tcp -j REDIRECT --to-ports {}", plan.inbound_capture_port),
+        format_args!("-p tcp -j REDIRECT --to-ports {inbound_capture_port}"),
     );
     if plan.tproxy_mark.is_none() {
         inbound(&mut nat, plan);
@@ -40,10 +40,11 @@ pub(super) fn table(plan: &Plan<'_>) -> Table {
 
 /// A list without ports counts as no list: the rules that Istio writes for `-b ,` match no packet.
 fn inbound(nat: &mut Table, plan: &Plan<'_>) {
-    match plan.inbound_ports {
+    let InboundConfig { mode: _, ports, ports_excluded, drop_invalid: _ } = plan.inbound;
+    match ports {
         Selection::All => {
             nat.append(PREROUTING, "-p tcp -j ISTIO_INBOUND");
-            for ports in plan.inbound_ports_excluded {
+            for ports in ports_excluded {
                 nat.append(ISTIO_INBOUND, format_args!("-p tcp --dport {ports} -j RETURN"));
             }
             nat.append(ISTIO_INBOUND, "-p tcp -j ISTIO_IN_REDIRECT");
@@ -59,30 +60,31 @@ fn inbound(nat: &mut Table, plan: &Plan<'_>) {
 }
 
 fn output(nat: &mut Table, plan: &Plan<'_>) {
-    for ports in plan.outbound_ports_excluded {
+    let OutboundConfig { ranges, ranges_excluded, ports, ports_excluded, loopback_range: _ } = &plan.outbound;
+    for ports in ports_excluded {
         nat.append(ISTIO_OUTPUT, format_args!("-p tcp --dport {ports} -j RETURN"));
         nat.append(ISTIO_OUTPUT, format_args!("-p udp --dport {ports} -j RETURN"));
     }
     nat.append(ISTIO_OUTPUT, format_args!("-o lo -s {} -j RETURN", plan.passthrough));
-    for owner in &plan.proxy {
+    for owner in &plan.owners {
         proxy(nat, plan, owner);
     }
-    owner_groups(nat, plan);
+    owner_groups(nat, plan.owner_groups);
     dns(nat, &plan.dns);
     nat.append(ISTIO_OUTPUT, format_args!("-d {} -j RETURN", plan.loopback));
-    for range in &plan.outbound_ranges_excluded {
+    for range in ranges_excluded {
         nat.append(ISTIO_OUTPUT, format_args!("-d {range} -j RETURN"));
     }
-    for ports in plan.outbound_ports {
+    for ports in ports {
         nat.append(ISTIO_OUTPUT, format_args!("-p tcp --dport {ports} -j ISTIO_REDIRECT"));
     }
-    included(nat, plan);
+    included(nat, ranges, &plan.interfaces.of_virtual_machines);
 }
 
 /// The rules for one identity of the sidecar: from the sidecar to its own pod, from others to their own pod, from the
 /// sidecar to anywhere.
 fn proxy(nat: &mut Table, plan: &Plan<'_>, owner: &Owner<'_>) {
-    let Plan { loopback, inbound_tunnel_port: tunnel, .. } = plan;
+    let (loopback, tunnel) = (&plan.loopback, plan.proxy.inbound_tunnel_port);
     // Istio excepts DNS queries to a server in the pod for users of the sidecar only, not for groups.
     let ports = if plan.dns.is_on() && owner.is_user() {
         format!("-m multiport ! --dports 53,{tunnel}")
@@ -101,10 +103,11 @@ fn proxy(nat: &mut Table, plan: &Plan<'_>, owner: &Owner<'_>) {
     nat.append(ISTIO_OUTPUT, format_args!("-m owner {owner} -j RETURN"));
 }
 
-fn owner_groups(nat: &mut Table, plan: &Plan<'_>) {
-    match plan.owner_groups {
+fn owner_groups(nat: &mut Table, groups: &OwnerGroupsConfig) {
+    let OwnerGroupsConfig { included, excluded } = groups;
+    match included {
         Selection::All => {
-            for group in plan.owner_groups_excluded {
+            for group in excluded {
                 nat.append(ISTIO_OUTPUT, format_args!("-m owner --gid-owner {group} -j RETURN"));
             }
         }
@@ -137,17 +140,17 @@ fn dns(nat: &mut Table, dns: &Dns) {
 }
 
 /// Included destinations go to the sidecar. This holds for the packets of virtual machines, too.
-fn included(nat: &mut Table, plan: &Plan<'_>) {
-    match &plan.outbound_ranges {
+fn included(nat: &mut Table, ranges: &Selection<Cidr>, virtual_machines: &[String]) {
+    match ranges {
         Selection::All => {
             nat.append(ISTIO_OUTPUT, "-j ISTIO_REDIRECT");
-            for interface in plan.virtual_interfaces {
+            for interface in virtual_machines {
                 nat.insert(PREROUTING, 1, format_args!("-i {interface} -j ISTIO_REDIRECT"));
             }
         }
         Selection::Listed(ranges) => {
             for range in ranges {
-                for interface in plan.virtual_interfaces {
+                for interface in virtual_machines {
                     nat.insert(PREROUTING, 1, format_args!("-i {interface} -d {range} -j ISTIO_REDIRECT"));
                 }
                 nat.append(ISTIO_OUTPUT, format_args!("-d {range} -j ISTIO_REDIRECT"));

@@ -20,24 +20,16 @@ pub(super) enum Family {
 
 /// A configuration as one family sees it.
 pub(super) struct Plan<'a> {
-    pub(super) envoy_port: u16,
-    pub(super) inbound_capture_port: u16,
-    pub(super) inbound_tunnel_port: u16,
-    /// Users, then groups.
-    pub(super) proxy: Vec<Owner<'a>>,
+    pub(super) proxy: &'a ProxyConfig,
+    /// The identities of the sidecar: users, then groups.
+    pub(super) owners: Vec<Owner<'a>>,
     /// The mark of packets that TPROXY delivers; `None` under REDIRECT.
     pub(super) tproxy_mark: Option<u32>,
-    pub(super) inbound_ports: &'a Selection<NumberRange>,
-    pub(super) inbound_ports_excluded: &'a [NumberRange],
-    pub(super) owner_groups: &'a Selection<NumberRange>,
-    pub(super) owner_groups_excluded: &'a [NumberRange],
-    pub(super) outbound_ranges: Selection<Cidr>,
-    pub(super) outbound_ranges_excluded: Vec<Cidr>,
-    pub(super) outbound_ports: &'a [NumberRange],
-    pub(super) outbound_ports_excluded: &'a [NumberRange],
-    pub(super) virtual_interfaces: &'a [String],
-    pub(super) excluded_interfaces: &'a [String],
-    pub(super) drop_invalid: bool,
+    pub(super) inbound: &'a InboundConfig,
+    /// With the ranges of this family only.
+    pub(super) outbound: OutboundConfig,
+    pub(super) owner_groups: &'a OwnerGroupsConfig,
+    pub(super) interfaces: &'a InterfacesConfig,
     pub(super) dns: Dns,
     /// Whether an included range of either family is written with a loopback address.
     pub(super) loopback_included: bool,
@@ -77,42 +69,31 @@ impl<'a> Plan<'a> {
             dns,
             // The routing table is in no rule.
             tproxy: TproxyConfig { mark, route_table: _ },
-            // Whether there are rules for IPv6 at all is decided elsewhere.
-            interfaces: InterfacesConfig { excluded, of_virtual_machines, dual_stack: _ },
+            interfaces,
             guard: _,
             acceleration: _,
             run: _,
         } = config;
-        let ProxyConfig { envoy_port, inbound_capture_port, inbound_tunnel_port, uids, gids } = proxy;
-        let InboundConfig { mode, ports: inbound_ports, ports_excluded: inbound_ports_excluded, drop_invalid } =
-            inbound;
-        let OutboundConfig { ranges, ranges_excluded, ports, ports_excluded, loopback_range } = outbound;
-        let OwnerGroupsConfig { included: owner_groups, excluded: owner_groups_excluded } = owner_groups;
-        let users = uids.iter().map(|ids| Owner { kind: OwnerKind::User, ids });
-        let groups = gids.iter().map(|ids| Owner { kind: OwnerKind::Group, ids });
+        let users = proxy.uids.iter().map(|ids| Owner { kind: OwnerKind::User, ids });
+        let groups = proxy.gids.iter().map(|ids| Owner { kind: OwnerKind::Group, ids });
         Self {
-            envoy_port: *envoy_port,
-            inbound_capture_port: *inbound_capture_port,
-            inbound_tunnel_port: *inbound_tunnel_port,
-            proxy: users.chain(groups).collect(),
-            tproxy_mark: match mode {
+            proxy,
+            owners: users.chain(groups).collect(),
+            tproxy_mark: match inbound.mode {
                 InterceptionMode::Redirect => None,
                 InterceptionMode::Tproxy => Some(*mark),
             },
-            inbound_ports,
-            inbound_ports_excluded,
-            owner_groups,
-            owner_groups_excluded,
-            outbound_ranges: match ranges {
-                Selection::All => Selection::All,
-                Selection::Listed(ranges) => Selection::Listed(family.of(ranges)),
+            inbound,
+            outbound: OutboundConfig {
+                ranges: match &outbound.ranges {
+                    Selection::All => Selection::All,
+                    Selection::Listed(ranges) => Selection::Listed(family.of(ranges)),
+                },
+                ranges_excluded: family.of(&outbound.ranges_excluded),
+                ..outbound.clone()
             },
-            outbound_ranges_excluded: family.of(ranges_excluded),
-            outbound_ports: ports,
-            outbound_ports_excluded: ports_excluded,
-            virtual_interfaces: of_virtual_machines,
-            excluded_interfaces: excluded,
-            drop_invalid: *drop_invalid,
+            owner_groups,
+            interfaces,
             dns: match dns.capture() {
                 DnsCapture::Off => Dns::Off,
                 DnsCapture::All => Dns::All,
@@ -120,7 +101,7 @@ impl<'a> Plan<'a> {
             },
             loopback_included: outbound.includes_loopback(),
             loopback: match family {
-                Family::V4 => loopback_range.to_string(),
+                Family::V4 => outbound.loopback_range.to_string(),
                 Family::V6 => "::1/128".to_owned(),
             },
             passthrough: match family {

@@ -22,7 +22,7 @@ pub(super) fn table(plan: &Plan<'_>) -> Table {
         return raw;
     }
     raw.append(OUTPUT, "-j ISTIO_OUTPUT_DNS");
-    for owner in &plan.proxy {
+    for owner in &plan.owners {
         raw.append(ISTIO_OUTPUT_DNS, format_args!("{QUERIES} -m owner {owner} {UPSTREAM}"));
         raw.append(ISTIO_OUTPUT_DNS, format_args!("{ANSWERS} -m owner {owner} {DOWNSTREAM}"));
     }

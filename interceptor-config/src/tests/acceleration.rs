@@ -8,8 +8,9 @@ use super::*;
 use crate::AccelerationConfig;
 
 const DEFAULT_BUDGET: u32 = 1024 * 1024;
-const ON: Option<AccelerationConfig> = Some(AccelerationConfig { budget: DEFAULT_BUDGET, force: false });
-const FORCED: Option<AccelerationConfig> = Some(AccelerationConfig { budget: DEFAULT_BUDGET, force: true });
+const ON: Option<AccelerationConfig> = Some(AccelerationConfig::with_budget(DEFAULT_BUDGET));
+const FORCED: Option<AccelerationConfig> =
+    Some(AccelerationConfig { force: true, ..AccelerationConfig::with_budget(DEFAULT_BUDGET) });
 
 #[rstest]
 #[case::default(&[], &[], None)]
@@ -21,7 +22,7 @@ const FORCED: Option<AccelerationConfig> = Some(AccelerationConfig { budget: DEF
 #[case::budget(
     &["--accelerate", "--accelerate-budget", "131072"],
     &[],
-    Some(AccelerationConfig { budget: 131_072, force: false })
+    Some(AccelerationConfig::with_budget(131_072))
 )]
 #[case::budget_alone(&["--accelerate-budget", "131072"], &[], None)]
 #[case::empty_budget_variable(&["--accelerate"], &[("INTERCEPTOR_ACCELERATE_BUDGET", "")], ON)]

@@ -68,8 +68,8 @@ fn an_annotation_sets_its_field(
 
 #[rstest]
 #[case::off("false", None)]
-#[case::on("true", Some(AccelerationConfig { budget: 1024 * 1024, force: false }))]
-#[case::as_go_reads_it("T", Some(AccelerationConfig { budget: 1024 * 1024, force: false }))]
+#[case::on("true", Some(AccelerationConfig::with_budget(1024 * 1024)))]
+#[case::as_go_reads_it("T", Some(AccelerationConfig::with_budget(1024 * 1024)))]
 fn acceleration_is_asked_for_by_an_annotation(#[case] value: &str, #[case] expected: Option<AccelerationConfig>) {
     assert_eq!(annotated(&[(ACCELERATE, value)]).unwrap().acceleration, expected);
 }
@@ -77,7 +77,7 @@ fn acceleration_is_asked_for_by_an_annotation(#[case] value: &str, #[case] expec
 #[test]
 fn the_budget_is_set_by_an_annotation() {
     let acceleration = annotated(&[(ACCELERATE, "true"), (BUDGET, "131072")]).unwrap().acceleration;
-    assert_eq!(acceleration, Some(AccelerationConfig { budget: 131_072, force: false }));
+    assert_eq!(acceleration, Some(AccelerationConfig::with_budget(131_072)));
 }
 
 #[test]

@@ -46,8 +46,7 @@ pub(crate) fn has_no_known_bug() -> Result<()> {
 pub(crate) fn test() -> Result<()> {
     let test = std::thread::spawn(|| {
         scratch::enter_namespace()?;
-        let interception =
-            scratch::intercept_this_thread(Some(AccelerationConfig { budget: MIN_BUDGET, force: false }))?;
+        let interception = scratch::intercept_this_thread(Some(AccelerationConfig::with_budget(MIN_BUDGET)))?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 15006)).context("Failed to listen on port 15006")?;
         answers(&listener, &interception)?;
         end_of_stream(&listener)?;
