@@ -15,7 +15,7 @@ pub enum EnrollError {
     Config(#[from] ConfigError),
 
     /// Intercepting the host's own network namespace would cut off the node.
-    #[error("{name} is the host's own network namespace; intercepting it would cut off the node")]
+    #[error("{name} is the host's own network namespace, which is never intercepted: that would cut off the node")]
     HostNamespace { name: String },
 
     /// The file is not a network namespace.

@@ -56,10 +56,10 @@ fn yaml_means_what_it_means_to_kubectl(#[case] text: &str, #[case] expected: Val
 #[case::second_key("a: 1\nb: 2\na: 3\n", "line 3: the key \"a\" is here a second time")]
 #[case::second_key_inside("a:\n- b: 1\n  \"b\": 2\n", "line 3: the key \"b\"")]
 #[case::same_key("{on: 1, true: 2}\n", "line 1: the key \"true\" is here a second time")]
-#[case::unknown_alias("a: *b\n", "line 1: no YAML")]
+#[case::unknown_alias("a: *b\n", "line 1: not valid YAML")]
 #[case::alias_of_itself("a: &a\n- *a\n", "line 2: an alias of what it stands in")]
-#[case::tab("a:\n\tb: 1\n", "line 2: no YAML")]
-#[case::unclosed("a:\n  b: [1,\n", "line 2: no YAML")]
+#[case::tab("a:\n\tb: 1\n", "line 2: not valid YAML")]
+#[case::unclosed("a:\n  b: [1,\n", "line 2: not valid YAML")]
 #[case::template("a: {{ .Values.a }}\n", "line 1: a key has to be a word")]
 #[case::unknown_tag("a: 1\nb: !Ref x\n", "line 2: this tag")]
 #[case::wrong_tag("a: !!int x\n", "line 1: this tag")]
@@ -83,7 +83,7 @@ fn aliases_of_aliases_do_not_use_up_the_memory() {
 #[test]
 fn what_is_nested_too_deeply_is_refused() {
     for text in ["[".repeat(100_000), "- ".repeat(100_000), "{a: ".repeat(100_000)] {
-        assert!(fault(&text).to_string().starts_with("line 1: no YAML"));
+        assert!(fault(&text).to_string().starts_with("line 1: not valid YAML"));
     }
 }
 

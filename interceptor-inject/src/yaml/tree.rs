@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
     fn next(&mut self) -> Result<(Event<'a>, Span), Fault> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(Fault::new(error.marker().line(), format!("no YAML: {}", error.info()))),
+            Some(Err(error)) => Err(Fault::new(error.marker().line(), format!("not valid YAML: {}", error.info()))),
             None => Ok((Event::StreamEnd, Span::default())),
         }
     }

@@ -115,7 +115,7 @@ fn a_broken_document_is_named_and_nothing_is_written() {
     let stderr = fail(1, FROM_STDIN, &stream);
     let line = 1 + stream[..stream.find("a: [1,").unwrap()].matches('\n').count();
     assert!(
-        stderr.contains(&format!("standard input, document 3: line {line}: no YAML")),
+        stderr.contains(&format!("standard input, document 3: line {line}: not valid YAML")),
         "{stderr}"
     );
 }

@@ -45,7 +45,10 @@ pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
             Some("look at it, remove it as root, and mount the BPF file system with -o mode=0700")
         }
         EnrollError::KernelLacks { .. } => Some("`interceptor check` tries everything that is needed"),
-        EnrollError::NotPermitted(_) => Some("run this as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"),
+        EnrollError::NotPermitted(_) => Some(
+            "run this as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; for another network namespace (--netns) \
+             also with CAP_SYS_ADMIN",
+        ),
         EnrollError::LacksCapability { .. } => Some(
             "grant it to the first accelerated pod of the node, as later ones do not need it; --force-accelerate \
              leaves the test out",
@@ -56,7 +59,7 @@ pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
         }
         EnrollError::Busy { .. } => Some("try again, or wait longer with --lock-timeout"),
         EnrollError::Gone { what: "network namespace", .. } => {
-            Some("`ip netns list` shows those that have names (--netns)")
+            Some("write its path, such as /run/netns/NAME; `ip netns list` shows the names (--netns)")
         }
         EnrollError::UnnamedCgroup { .. } | EnrollError::Gone { .. } => Some("name the pod's cgroup with --cgroup"),
     }

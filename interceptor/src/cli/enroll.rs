@@ -82,8 +82,8 @@ pub(super) struct NodeArgs {
     bpffs: BpffsFlag,
 
     /// How many seconds to wait for another run on this node to end
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    lock_timeout: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    lock_timeout: Duration,
 }
 
 impl NodeArgs {
@@ -92,8 +92,13 @@ impl NodeArgs {
     }
 
     pub(super) fn wait(&self) -> Duration {
-        Duration::from_secs(self.lock_timeout)
+        self.lock_timeout
     }
+}
+
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().map_err(|_not_a_number| "write a number of seconds, such as 10")?;
+    Ok(Duration::from_secs(seconds))
 }
 
 pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {
@@ -110,20 +115,20 @@ pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {
     }
     let config = wanted.config();
     let run = &config.run;
-    // A pod that does not exist is an error before anything is printed. --skip-rule-apply needs no pod.
+    // A pod or a file system that does not exist is an error before anything is printed. --skip-rule-apply needs no pod.
     let needs_pod = run.cleanup_only || !run.skip_rule_apply;
     let netns = needs_pod.then(|| Netns::open(&args.pod.netns)).transpose()?;
+    let node = needs_pod.then(|| args.pod.node.open()).transpose()?;
     tracing::info!("Istio config:\n{printed}");
-    match netns {
+    match netns.zip(node) {
         None => tracing::info!("Skipping: nothing is set up, as asked for (--skip-rule-apply)"),
-        Some(netns) if run.cleanup_only => unenroll(&args.pod.node, &netns, run.dry_run)?,
-        Some(netns) => enroll(&args.pod, netns, &wanted)?,
+        Some((netns, node)) if run.cleanup_only => unenroll(&node, &netns, run.dry_run, args.pod.node.wait())?,
+        Some((netns, node)) => enroll(&args.pod, &node, netns, &wanted)?,
     }
     if run.run_validation { validate::run(config) } else { Ok(ExitCode::SUCCESS) }
 }
 
-fn enroll(args: &PodArgs, netns: Netns, wanted: &Wanted) -> Result<()> {
-    let node = args.node.open()?;
+fn enroll(args: &PodArgs, node: &Node, netns: Netns, wanted: &Wanted) -> Result<()> {
     let cgroup = match &args.cgroup {
         Some(path) => Cgroup::open(path)?,
         None if netns.is_own()? => Cgroup::of_this_pod()?,
@@ -160,11 +165,11 @@ fn enroll(args: &PodArgs, netns: Netns, wanted: &Wanted) -> Result<()> {
     Ok(())
 }
 
-fn unenroll(args: &NodeArgs, netns: &Netns, dry_run: bool) -> Result<()> {
-    let (node, name) = (args.open()?, netns.name());
+fn unenroll(node: &Node, netns: &Netns, dry_run: bool, wait: Duration) -> Result<()> {
+    let name = netns.name();
     if dry_run {
         output::text(format_args!("Unenroll {name} and remove what belongs to it"))?;
-    } else if node.unenroll(netns, args.wait())? {
+    } else if node.unenroll(netns, wait)? {
         tracing::info!(netns = name, "The pod is no longer enrolled");
     } else {
         tracing::info!(netns = name, "The pod was not enrolled; nothing to do");

@@ -53,22 +53,23 @@ pub(super) fn run(args: &UnenrollArgs) -> Result<ExitCode> {
     let UnenrollArgs { which: Which { netns, pod, all }, node, run_dir } = args;
     let wait = node.wait();
     let (existed, what) = if *all {
-        (node.open()?.unenroll_all(wait)?, "every pod".to_owned())
+        (node.open()?.unenroll_all(wait)?, None)
     } else if let Some(pod) = pod {
         let node = node.open()?;
         let mut existed = false;
         for record in run_dir.of_enrolled(&node, pod)? {
             existed |= node.unenroll_cookie(record.netns_cookie, wait)?;
         }
-        (existed, format!("the pod {pod}"))
+        (existed, Some(format!("the pod {pod}")))
     } else {
         let netns = Netns::open(netns)?;
-        (node.open()?.unenroll(&netns, wait)?, netns.name().to_owned())
+        (node.open()?.unenroll(&netns, wait)?, Some(netns.name().to_owned()))
     };
-    output::text(if existed {
-        format!("Unenrolled {what}")
-    } else {
-        format!("Nothing to do: {what} was not enrolled")
+    output::text(match (existed, what) {
+        (true, None) => "Unenrolled every pod".to_owned(),
+        (true, Some(pod)) => format!("Unenrolled {pod}"),
+        (false, None) => "Nothing to do: no pod was enrolled".to_owned(),
+        (false, Some(pod)) => format!("Nothing to do: {pod} was not enrolled"),
     })?;
     Ok(ExitCode::SUCCESS)
 }

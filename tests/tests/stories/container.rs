@@ -48,6 +48,25 @@ fn three_capabilities_suffice() {
     enroll(&pod, with_three_capabilities(&pod)).expect_success();
 }
 
+/// The verifier refuses the programs of a process without `CAP_PERFMON`, as it does on a kernel that lacks something.
+#[test]
+fn a_missing_capability_is_named() {
+    let node = Node::new();
+    let pod = Scene::new(&node, "pod").pod;
+    let mut container = pod.proxy_as(0, 0).command("/usr/bin/setpriv");
+    container
+        .args(["--inh-caps", "-all", "--bounding-set", "-all,+bpf,+net_admin"])
+        .arg(node.interceptor());
+    let run = enroll(&pod, container);
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(
+        run.output()
+            .contains("This process lacks a privilege: CAP_PERFMON, without which"),
+        "{run}"
+    );
+    assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
+}
+
 /// The kernel is tried in a network namespace of its own.
 #[test]
 fn for_acceleration_a_fourth_one_is_named() {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use interceptor_policy::{Enrollment, NodeState, Policy, PolicyFlags};
 
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
         },
         pod::{agent_routes, ipv6, loopback},
         programs::fingerprint::fingerprint,
+        sys::capabilities::{self, CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON},
     },
 };
 
@@ -224,8 +225,14 @@ fn entry(generation: u32, request: Request<'_>) -> Result<Enrollment> {
     })
 }
 
-/// What the kernel lacks, found by trying each feature by itself, if programs could not be loaded.
+/// Why programs could not be loaded: a capability that this process lacks, or what the kernel lacks, found by trying
+/// each feature by itself. (The verifier refuses programs of a process without `CAP_PERFMON` as it refuses faulty ones.)
 fn what_is_lacking(bpffs: &Bpffs, error: anyhow::Error) -> anyhow::Error {
+    let lacking = capabilities::lacking([CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON]).unwrap_or_default();
+    if !lacking.is_empty() {
+        let names = lacking.join(", ");
+        return EnrollError::NotPermitted(anyhow!("{names}, without which the kernel refuses the programs")).into();
+    }
     if is_not_permitted(&error) {
         return error;
     }

@@ -101,7 +101,11 @@ impl Home {
         match fs::symlink_metadata(&self.path) {
             Ok(metadata) => self.check(&metadata).map(|()| true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error).with_context(|| format!("Failed to look at {}", self.path.display())),
+            Err(error) => {
+                let denied = error.kind() == io::ErrorKind::PermissionDenied;
+                let error = anyhow::Error::new(error).context(format!("Failed to look at {}", self.path.display()));
+                Err(if denied { EnrollError::NotPermitted(error).into() } else { error })
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod bpf;
 pub(crate) mod btf;
+pub(crate) mod capabilities;
 mod grace_period;
 mod interrupted;
 pub(crate) mod map_error;
