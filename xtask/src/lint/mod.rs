@@ -37,9 +37,11 @@ pub(crate) fn run() -> Result<()> {
             .args(["--all-targets", "--", "-D", "warnings"])
             .current_dir(root),
     )?;
-    let debug_build = ["--package", "interceptor", "--features", "kernel-log"];
+    // With the same packages, so that dependencies keep the features that they were checked with above.
+    let debug_build = ["--bin", "interceptor", "--features", "interceptor/kernel-log"];
     exec(
         cargo(["clippy"])
+            .args(host)
             .args(debug_build)
             .args(["--", "-D", "warnings"])
             .current_dir(root),
