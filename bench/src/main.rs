@@ -46,7 +46,7 @@ struct Arguments {
     /// Also measure HTTP through two of this Envoy
     #[arg(long, value_name = "PATH")]
     envoy: Option<PathBuf>,
-    /// Where chance begins [default: another place each time]
+    /// Seed of the random choices [default: another one each time]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
 }

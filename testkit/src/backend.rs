@@ -11,7 +11,7 @@ use crate::{
     scene::Stack,
 };
 
-/// The default flags, as the differential test writes them, but for the mode.
+/// The default flags, as the differential test writes them, except for the mode.
 const TPROXY: &str = "stack=v4 -m 'TPROXY' -u '1337' -i '*' -b '*' -d '15090,15021,15020'";
 
 /// Who intercepts.

@@ -24,7 +24,7 @@ pub(crate) struct Options {
     targets: Vec<String>,
 }
 
-/// What libFuzzer needs to know of the code: counters of edges, what they belong to, and operands of comparisons.
+/// Instrumentation for libFuzzer: edge counters, a table of the program counters, and operands of comparisons.
 const INSTRUMENTATION: [&str; 7] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",

@@ -41,9 +41,9 @@ enum Command {
     Demo(demo::Options),
     /// Compare with Istio's iptables rules, connection by connection; needs root
     Differential(differential::Options),
-    /// Measure beside no interception and beside Istio's iptables rules; needs root
+    /// Measure what interception costs, compared with none and with Istio's iptables rules; needs root
     Bench(bench::Options),
-    /// Feed everything that reads foreign input with what breaks it
+    /// Run the fuzzers on everything that reads foreign input
     Fuzz(fuzz::Options),
     /// Build Kubernetes from Debian's source package, into the user's cache; do nothing when it is there
     Kubernetes(kubernetes::Options),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What applications see of their sockets is what they see of plain TCP, but for what the documentation lists.
+//! What applications see of their sockets is what they see of plain TCP, except for what the documentation lists.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 

@@ -69,7 +69,7 @@ fn entries(pin: &Path) -> usize {
     }
 }
 
-/// Objects in use, for the kinds that a connection has or might have: sockets, but for those that only wait for late
+/// Objects in use, for the kinds that a connection has or might have: sockets, except for those that only wait for late
 /// packets, and what is allocated by size.
 fn slab_objects() -> BTreeMap<String, u64> {
     let text = fs::read_to_string("/proc/slabinfo").expect("read /proc/slabinfo");

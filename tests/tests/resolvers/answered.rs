@@ -93,7 +93,7 @@ impl Question {
         }
     }
 
-    /// As under iptables, but for what is listed in `docs/differences.md`.
+    /// As under iptables, except for what is listed in `docs/differences.md`.
     fn may_ask_from(&self, dns_pod: &DnsPod, from: IpAddr) -> bool {
         let differs = dns_pod.interception == Interception::Ebpf && self.asker == Asker::Application;
         let is_one_of = |addresses: [&str; 2]| addresses.iter().any(|address| address.parse() == Ok(from));

@@ -36,7 +36,7 @@ pub(crate) struct Options {
     /// Debian's cloud kernel of this version
     #[arg(long, value_name = "VERSION")]
     kernel: Version,
-    /// Switch the machine off after so many minutes
+    /// Switch the machine off after this many minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 30)]
     limit: u64,
     /// Fail when something is missing instead of installing it

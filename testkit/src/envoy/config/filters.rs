@@ -53,7 +53,7 @@ pub(super) fn virtual_host(name: &str, domains: &[String], cluster: &str) -> Val
     json!({ "name": name, "domains": domains, "routes": [route] })
 }
 
-/// `envoy.filters.listener.NAME`, but for connections to `unless`.
+/// `envoy.filters.listener.NAME`, except for connections to `unless`.
 pub(super) fn inspector(name: &str, message: &str, unless: &[u16]) -> Value {
     let mut filter = json!({
         "name": format!("envoy.filters.listener.{name}"),

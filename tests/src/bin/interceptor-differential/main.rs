@@ -28,7 +28,7 @@ struct Arguments {
     /// Random configurations to try after the written ones; each comes with up to 40 connections
     #[arg(long, value_name = "N", default_value_t = 200)]
     cases: u32,
-    /// Where chance begins; the same seed tries the same cases [default: another one each time]
+    /// Seed of the random choices; the same seed tries the same cases [default: another one each time]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
     /// Which iptables loads the rules
