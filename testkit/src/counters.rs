@@ -15,10 +15,10 @@ impl Counters {
     /// Over all pods of the node.
     pub fn of_node(node: &Node) -> Self {
         #[derive(Deserialize)]
-        struct PodStatus {
+        struct PodCounters {
             counters: BTreeMap<String, u64>,
         }
-        let pods: Vec<PodStatus> = node.run(&["status", "-o", "json"]).json();
+        let pods: Vec<PodCounters> = node.run(&["status", "-o", "json"]).json();
         let mut sum = BTreeMap::new();
         for (label, count) in pods.into_iter().flat_map(|pod| pod.counters) {
             *sum.entry(label).or_default() += count;

@@ -121,7 +121,7 @@ impl Launcher {
     ///
     /// It sends a line each time. Where a listening socket is closed at the moment of the handshake's last ACK, Linux
     /// can drop that ACK without a word: one of 15,000 such connections, with neither rules nor programs of ours. A
-    /// client that only listens then waits in vain; one that has sent something sends it again, and is reset.
+    /// client that only listens then waits forever; one that has sent something sends it again, and is reset.
     pub fn load(&self, to: &str) -> Process {
         let mut command = self.probe();
         command.args(["connect", "--until-eof", "--send", "hello", to]);

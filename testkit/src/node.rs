@@ -46,7 +46,7 @@ pub struct Node {
 
 /// What is used of `status --output json`.
 #[derive(Deserialize)]
-struct PodStatus {
+struct PodCounters {
     counters: BTreeMap<String, u64>,
 }
 
@@ -191,9 +191,9 @@ impl Node {
 
     /// What the only enrolled pod has counted, by reason, as `interceptor status` tells it.
     pub fn counters(&self) -> BTreeMap<String, u64> {
-        let pods: Vec<PodStatus> = self.run(&["status", "--output", "json"]).json();
-        let [PodStatus { counters }] =
-            <[PodStatus; 1]>::try_from(pods).unwrap_or_else(|pods| panic!("{} pods instead of one", pods.len()));
+        let pods: Vec<PodCounters> = self.run(&["status", "--output", "json"]).json();
+        let [PodCounters { counters }] =
+            <[PodCounters; 1]>::try_from(pods).unwrap_or_else(|pods| panic!("{} pods instead of one", pods.len()));
         counters
     }
 

@@ -30,7 +30,7 @@ pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
     try_wait_until(what, condition).unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// Says that it was in vain instead of panicking, for those that clean up after a panic.
+/// Returns an error after [`timeout`] instead of panicking, for those that clean up after a panic.
 pub fn try_wait_until(what: &str, mut condition: impl FnMut() -> bool) -> Result<(), String> {
     let deadline = Instant::now() + timeout();
     while !condition() {

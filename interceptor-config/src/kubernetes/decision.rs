@@ -18,7 +18,7 @@ pub enum Decision {
     Intercept {
         /// What is put in force. It is never empty: a pod without annotations has Istio's defaults.
         wanted: Box<Wanted>,
-        /// What the pod says in vain, and what was taken instead.
+        /// What the pod says without effect, and what was taken instead.
         warnings: Vec<String>,
     },
 }

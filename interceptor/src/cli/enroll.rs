@@ -115,7 +115,8 @@ pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {
     }
     let config = wanted.config();
     let run = &config.run;
-    // A pod or a file system that does not exist is an error before anything is printed. --skip-rule-apply needs no pod.
+    // A pod or a file system that does not exist is an error before anything is printed. --skip-rule-apply needs
+    // neither.
     let needs_pod = run.cleanup_only || !run.skip_rule_apply;
     let netns = needs_pod.then(|| Netns::open(&args.pod.netns)).transpose()?;
     let node = needs_pod.then(|| args.pod.node.open()).transpose()?;

@@ -61,7 +61,7 @@ pub(super) struct StatusArgs {
 
 /// A pod, as `--output json` prints it.
 #[derive(Debug, Serialize)]
-struct PodStatus {
+struct ShownPod {
     /// Its name in Kubernetes, if the node agent enrolled it.
     pod: Option<PodName>,
     uid: Option<String>,
@@ -93,7 +93,7 @@ struct PodStatus {
 pub(super) fn run(args: &StatusArgs) -> Result<ExitCode> {
     let records = read_records(args)?;
     let pods = args.bpffs.open()?.status()?;
-    let mut pods: Vec<PodStatus> = pods.iter().map(|pod| PodStatus::of(pod, &records)).collect();
+    let mut pods: Vec<ShownPod> = pods.iter().map(|pod| ShownPod::of(pod, &records)).collect();
     if let Some(name) = &args.pod {
         pods.retain(|pod| pod.pod.as_ref() == Some(name));
         if pods.is_empty() {
@@ -119,7 +119,7 @@ fn read_records(args: &StatusArgs) -> Result<Vec<Record>> {
     }
 }
 
-impl PodStatus {
+impl ShownPod {
     fn of(pod: &crate::PodStatus, records: &[Record]) -> Self {
         let crate::PodStatus {
             netns_cookie,
@@ -185,8 +185,8 @@ fn path_of(inode: u64) -> Option<PathBuf> {
 }
 
 /// What `--output text` prints for a pod, without a line break at its end.
-fn text(pod: &PodStatus) -> String {
-    let PodStatus {
+fn text(pod: &ShownPod) -> String {
+    let ShownPod {
         pod,
         uid: _,
         sandbox: _,

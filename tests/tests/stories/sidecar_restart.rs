@@ -52,7 +52,7 @@ fn members_of_a_group_are_replaced_under_load(#[case] backend: Backend) {
         let Tally { succeeded, failed } = tally(load);
         assert!(succeeded > 0);
         // What a member had accepted, or the kernel had queued for it, ends with it. Nothing is refused, and nothing
-        // waits in vain.
+        // waits until its time limit.
         assert!(
             failed.keys().all(|failure| Tally::BROKEN_OFF.contains(&failure.as_str())),
             "{succeeded} succeeded, {failed:?}"

@@ -226,7 +226,7 @@ fn entry(generation: u32, request: Request<'_>) -> Result<Enrollment> {
 }
 
 /// Why programs could not be loaded: a capability that this process lacks, or what the kernel lacks, found by trying
-/// each feature by itself. (The verifier refuses programs of a process without `CAP_PERFMON` as it refuses faulty ones.)
+/// each feature by itself. (Without `CAP_PERFMON`, the verifier refuses programs as if they were faulty.)
 fn what_is_lacking(bpffs: &Bpffs, error: anyhow::Error) -> anyhow::Error {
     let lacking = capabilities::lacking([CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON]).unwrap_or_default();
     if !lacking.is_empty() {

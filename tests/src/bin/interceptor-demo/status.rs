@@ -11,7 +11,7 @@ pub(crate) type Counters = BTreeMap<String, u64>;
 
 /// What we need of `interceptor status --output json`.
 #[derive(Deserialize)]
-struct PodStatus {
+struct ShownPod {
     cgroup: Option<PathBuf>,
     missing: Vec<String>,
     counters: Counters,
@@ -19,9 +19,9 @@ struct PodStatus {
 
 /// How often each reason has decided in `pod` so far.
 pub(crate) fn counters(node: &Node, pod: &Pod<'_>) -> anyhow::Result<Counters> {
-    let pods: Vec<PodStatus> = node.run(&["status", "--output", "json"]).json();
-    let of_pod = |status: &PodStatus| status.cgroup.as_deref() == Some(pod.namespace().cgroup());
-    let PodStatus { missing, counters, .. } = pods
+    let pods: Vec<ShownPod> = node.run(&["status", "--output", "json"]).json();
+    let of_pod = |status: &ShownPod| status.cgroup.as_deref() == Some(pod.namespace().cgroup());
+    let ShownPod { missing, counters, .. } = pods
         .into_iter()
         .find(of_pod)
         .context("the pod is not in `interceptor status`")?;
