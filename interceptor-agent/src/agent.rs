@@ -3,7 +3,7 @@
 
 use std::{thread, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use interceptor::{
     Node,
     records::{Records, RunDirectory},
@@ -67,9 +67,9 @@ async fn live(args: &Args) -> Result<()> {
     let run_directory = RunDirectory::create(args.run_dir.path())?;
     let _alone = Alone::soon(&run_directory).await?;
     let records = Records::create(&run_directory)?;
-    Node::open(&args.bpffs).context(
-        "Mount a BPF file system with `mount -t bpf -o mode=0700 bpf DIRECTORY`, or name another with --bpffs",
-    )?;
+    Node::open(&args.bpffs).map_err(|error| {
+        anyhow!("{error}; mount one there with `mount -t bpf -o mode=0700 bpf DIRECTORY`, or name another with --bpffs")
+    })?;
     let [health_port, metrics_port] = [
         http::listen(args.health_port, "--health-port").await?,
         http::listen(args.metrics_port, "--metrics-port").await?,
@@ -134,7 +134,7 @@ async fn leave(args: &Args, client: &Client, installer: &Installer, run_director
     let name = &args.daemon_set.daemonset_name;
     let fate = match args.entry.pod_namespace.name() {
         Some(namespace) => uninstall::fate(client, namespace, name).await,
-        None => Fate::Stays("nobody says in which namespace the DaemonSet is (--pod-namespace)".to_owned()),
+        None => Fate::Stays("the namespace of the DaemonSet is not known (--pod-namespace)".to_owned()),
     };
     let why = match fate {
         Fate::Goes(why) => why,

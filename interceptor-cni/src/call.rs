@@ -33,7 +33,7 @@ impl Verb {
         all.into_iter().find(|verb| verb.name() == name).ok_or_else(|| {
             CniError::new(
                 code::BAD_ENVIRONMENT,
-                format!("CNI_COMMAND={name} is none of ADD, DEL, CHECK, STATUS, GC and VERSION"),
+                format!("CNI_COMMAND={name} is not one of ADD, DEL, CHECK, STATUS, GC and VERSION"),
             )
         })
     }

@@ -87,7 +87,7 @@ impl Log {
             Err(error) => self.say(Level::Warn, "note", &format!("There is no log file: {error}")),
         }
         if let Some(text) = unknown {
-            let why = format!("The log level {text:?} is none of none, error, warn, info and debug; info is used");
+            let why = format!("The log level {text:?} is not one of none, error, warn, info and debug; info is used");
             self.say(Level::Warn, "note", &why);
         }
     }
@@ -202,7 +202,7 @@ mod tests {
         log(&config(work.path(), r#","plugin_log_level":"loud""#)).say(Level::Info, "passed", "");
         let text = fs::read_to_string(work.path().join(FILE)).unwrap();
         assert_eq!(text.lines().count(), 2, "{text}");
-        assert!(text.contains("The log level \\\"loud\\\" is none of"), "{text}");
+        assert!(text.contains("The log level \\\"loud\\\" is not one of"), "{text}");
     }
 
     #[test]

@@ -111,7 +111,7 @@ mod tests {
     fn kubelets_names_are_tried(#[case] name: &str) {
         let name = name.replace("{}", UID).replace("{_}", &UID.replace('-', "_"));
         let tried = by_uid_of(UID);
-        assert!(tried.contains(&name), "{name} is none of {tried:?}");
+        assert!(tried.contains(&name), "{name} is not one of {tried:?}");
         assert_eq!(tried.len(), 12);
     }
 

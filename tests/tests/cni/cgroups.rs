@@ -94,7 +94,7 @@ fn an_absent_cgroup_fails_with_the_places_that_were_tried() {
         let details = error["details"].as_str().unwrap();
         assert!(details.contains(&node.cgroup2(&burstable()).display().to_string()), "{error}");
         let msg = run.expect_error(102);
-        assert!(msg.starts_with("The pod's cgroup is at none of 6 places"), "{msg}");
+        assert!(msg.starts_with("The pod's cgroup is not at any of 6 places"), "{msg}");
         assert!(agent.stop().is_empty());
     });
 }
@@ -110,7 +110,7 @@ fn without_annotations_an_absent_cgroup_fails_only_the_pods_that_need_one() {
         let run = node.plugin("ADD").run();
         assert!(run.stdout.contains("It came without a cgroup"), "{}", run.stdout);
         let msg = run.expect_error(102);
-        assert!(msg.starts_with("The pod's cgroup is at none of"), "{msg}");
+        assert!(msg.starts_with("The pod's cgroup is not at any of"), "{msg}");
     });
 }
 
