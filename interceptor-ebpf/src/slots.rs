@@ -101,7 +101,7 @@ impl<'a> SlotTable<'a> {
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "there are fewer cells")]
     fn take(self, pod: u64, destination: Destination, now: u32) -> Option<Slot> {
-        let free = &self.entry(SlotKey::FREE_CELLS)?[FreeCells::NEXT];
+        let free = &self.free_cells()?[FreeCells::NEXT];
         let next = read(free) as u32;
         // SAFETY: the helper takes nothing.
         let random = unsafe { bpf_get_prandom_u32() };
@@ -153,6 +153,18 @@ impl<'a> SlotTable<'a> {
         };
         let held = Use::from(value(entry));
         !(held.slot.same(cell.slot(number)) && held.is_recent(now))
+    }
+
+    /// Where the free cells begin. A pod that has had no slot yet gets the entry now. Another program may do the same,
+    /// and then some cells are tried that are in use by now. `None` if there is no memory.
+    #[inline(always)]
+    fn free_cells(self) -> Option<&'a SlotWords> {
+        let entry = self.entry(SlotKey::FREE_CELLS);
+        if entry.is_some() {
+            return entry;
+        }
+        self.insert(SlotKey::FREE_CELLS, FreeCells::default().into())?;
+        self.entry(SlotKey::FREE_CELLS)
     }
 
     #[inline(always)]

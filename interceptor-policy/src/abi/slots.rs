@@ -103,7 +103,7 @@ macro_rules! values {
     )+};
 }
 
-values!(Cell, Use);
+values!(Cell, Use, FreeCells);
 
 /// A cell of the table: the slot that it stands for now, and that slot's destination. It is never changed: another slot
 /// is another entry.
@@ -151,7 +151,7 @@ impl Use {
     }
 }
 
-/// Where the cells begin that were never used.
+/// Where the cells begin that were never used. A table in which no cell was used has no such entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct FreeCells {

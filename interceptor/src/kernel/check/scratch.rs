@@ -108,7 +108,7 @@ pub(crate) fn intercept_this_thread(accelerate: Option<AccelerationConfig>) -> R
         numbers: 0,
     };
     maps.add_counters(cookie)?;
-    maps.add_slots(cookie)?;
+    maps.slots.add(cookie)?.wait_until_seen(&maps.slots)?;
     maps.set_pod(cookie, enrollment)?;
     Ok(Interception { cookie, maps, _links: links, _object: object })
 }

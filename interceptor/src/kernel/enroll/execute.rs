@@ -22,7 +22,7 @@ use crate::{
         },
         node::{
             acceleration::PinnedAcceleration, bpffs::Bpffs, guard, links, lock::Lock, pinned::PinnedNode, removal,
-            staging::Staged,
+            slot_tables::Changes, staging::Staged,
         },
         pod::{agent_routes, ipv6, loopback},
         programs::fingerprint::fingerprint,
@@ -130,6 +130,8 @@ struct Progress {
     generation: u32,
     /// By their inode numbers.
     known_listeners: HashSet<u64>,
+    /// The pod's table of slots, which is there before the pod's entry.
+    slots: Changes,
 }
 
 fn carry_out(
@@ -148,6 +150,7 @@ fn carry_out(
         Step::PrepareTproxy(routing) => routing.prepare(netns),
         Step::WriteLists { .. } => {
             progress.generation = next_generation(node)?;
+            progress.slots = node.maps.slots.add(netns.cookie())?;
             node.maps.write_lists(progress.generation, policy)
         }
         Step::Attach { .. } => {
@@ -165,7 +168,7 @@ fn carry_out(
         }
         Step::PutInForce { netns_cookie } => {
             node.maps.add_counters(*netns_cookie)?;
-            node.maps.add_slots(*netns_cookie)?;
+            std::mem::take(&mut progress.slots).wait_until_seen(&node.maps.slots)?;
             node.maps.set_pod(*netns_cookie, entry(progress.generation, request)?)?;
             if let Some(mut acceleration) = PinnedAcceleration::open(&node.layout)? {
                 node.publish_pod_addresses(&mut acceleration)?;

@@ -4,10 +4,8 @@
 //! A map that holds lists of a policy needs one row in [`Maps::take`], one in [`Maps::lists`] and one in
 //! [`Maps::lists_mut`].
 
-use std::collections::HashSet;
-
 use anyhow::{Context as _, Result};
-use aya::maps::{Array, HashMap, HashOfMaps, Map, MapData, MapError, PerCpuHashMap, PerCpuValues, SkStorage, SockHash};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuHashMap, PerCpuValues, SkStorage, SockHash};
 use interceptor_config::{AddressPrefix, CompiledPolicy, NumberPrefix, SourcePrefix};
 use interceptor_policy::{
     Address, AddressClass, Counters, Enrollment, ListenerKey, NodeState, Owner, ProxyListener, Reason,
@@ -18,7 +16,7 @@ use crate::kernel::{
     node::{
         generations::{ExactList, Generational, PrefixList},
         layout::Layout,
-        slot_table::{self, SlotTable},
+        slot_tables::SlotTables,
     },
     sys::{
         map_error::{absent_is_fine, is_existing},
@@ -40,7 +38,7 @@ pub(crate) struct Maps {
     ports_and_ids: PrefixList<NumberPrefix>,
     source_addrs: PrefixList<SourcePrefix>,
     primary_addrs: ExactList<(Address, Address)>,
-    slots: HashOfMaps<MapData, u64, SlotTable>,
+    pub(crate) slots: SlotTables,
     pub(crate) listeners: SockHash<MapData, Raw<ListenerKey>>,
     pub(crate) owners: SkStorage<MapData, Raw<Owner>>,
     pub(crate) proxy_sockets: SkStorage<MapData, Raw<ProxyListener>>,
@@ -67,7 +65,7 @@ impl Maps {
             ports_and_ids: map(maps::PORTS_AND_IDS)?.try_into()?,
             source_addrs: map(maps::SOURCE_ADDRS)?.try_into()?,
             primary_addrs: map(maps::PRIMARY_ADDRS)?.try_into()?,
-            slots: map(maps::SLOTS)?.try_into()?,
+            slots: SlotTables::of(map(maps::SLOTS)?)?,
             listeners: map(maps::LISTENERS)?.try_into()?,
             owners: map(maps::OWNERS)?.try_into()?,
             proxy_sockets: map(maps::PROXY_SOCKETS)?.try_into()?,
@@ -125,26 +123,6 @@ impl Maps {
 
     pub(crate) fn remove_counters(&mut self, netns_cookie: u64) -> Result<()> {
         absent_is_fine(self.counters.remove(&netns_cookie)).context("Failed to remove the counters")
-    }
-
-    /// Gives the pod a table of slots, unless it has one. Waits until no program sees the map of tables as it was.
-    pub(crate) fn add_slots(&mut self, netns_cookie: u64) -> Result<()> {
-        let table = slot_table::create()?;
-        match self.slots.insert(netns_cookie, &table, BPF_NOEXIST) {
-            Err(error) if is_existing(&error) => Ok(()),
-            result => result.context("Failed to write the table of slots"),
-        }
-    }
-
-    /// Removes the tables of slots of all pods but these.
-    pub(crate) fn keep_slots_of(&mut self, pods: &HashSet<u64>) -> Result<()> {
-        let cookies: Result<Vec<u64>, _> = self.slots.keys().collect();
-        for cookie in cookies.context("Failed to read the tables of slots")? {
-            if !pods.contains(&cookie) {
-                absent_is_fine(self.slots.remove(&cookie)).context("Failed to remove a table of slots")?;
-            }
-        }
-        Ok(())
     }
 
     /// The pod's counters, summed over all processors.

@@ -12,7 +12,7 @@ pub(crate) mod lock;
 pub(crate) mod maps;
 pub(crate) mod pinned;
 pub(crate) mod removal;
-mod slot_table;
+pub(crate) mod slot_tables;
 pub(crate) mod staging;
 pub(crate) mod status;
 #[cfg(feature = "kernel-log")]

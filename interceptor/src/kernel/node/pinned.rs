@@ -53,7 +53,7 @@ impl PinnedNode {
         for (cookie, _) in self.maps.pods()? {
             if links::namespace_is_gone(&self.layout, cookie)? {
                 tracing::info!(cookie, "removing a pod whose network namespace is gone");
-                self.remove_pod(cookie)?;
+                self.end_pod(cookie)?;
                 gone.push(cookie);
             }
         }
@@ -66,9 +66,16 @@ impl PinnedNode {
         Ok(gone)
     }
 
-    /// Ends a pod's enrollment and removes all that belongs to it. The entry in the map of pods goes first: without
-    /// it the programs do nothing.
+    /// Ends a pod's enrollment and removes all that belongs to it.
     pub(crate) fn remove_pod(&mut self, netns_cookie: u64) -> Result<()> {
+        self.end_pod(netns_cookie)?;
+        self.finish()?;
+        self.retire_acceleration()
+    }
+
+    /// Ends a pod's enrollment, and leaves to [`Self::finish`] what programs may be looking at. The entry in the map of
+    /// pods goes first: without it the programs do nothing.
+    fn end_pod(&mut self, netns_cookie: u64) -> Result<()> {
         self.start()?;
         self.maps.remove_pod(netns_cookie)?;
         self.remove_unused_links()?;
@@ -78,8 +85,7 @@ impl PinnedNode {
             self.publish_pod_addresses(&mut acceleration)?;
             acceleration.forget_handshakes_of(netns_cookie)?;
         }
-        self.finish()?;
-        self.retire_acceleration()
+        Ok(())
     }
 
     /// Notes that there may be list entries that no pod refers to.
@@ -92,9 +98,10 @@ impl PinnedNode {
     pub(crate) fn finish(&mut self) -> Result<()> {
         sys::wait_for_programs().context("Failed to wait for running programs (by a map of maps)")?;
         let pods = self.maps.pods()?;
-        self.maps.keep_slots_of(&pods.iter().map(|(cookie, _)| *cookie).collect())?;
+        let slots = self.maps.slots.keep(&pods.iter().map(|(cookie, _)| *cookie).collect())?;
         self.maps
             .sweep(|generation| pods.iter().any(|(_, enrollment)| enrollment.policy.generation == generation))?;
+        slots.wait_until_seen(&self.maps.slots)?;
         let state = self.maps.node()?;
         self.maps.set_node(NodeState { unfinished: 0, ..state })
     }
