@@ -2,6 +2,10 @@
 //! Constants that the loader sets, and the kernel's own structures, whose field offsets are such constants. Programs
 //! never write there.
 
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::bpf_probe_read_kernel;
+
 /// Reads a constant that the loader sets before it loads the programs: `constant!(NAME)`.
 macro_rules! constant {
     ($name:ident) => {
@@ -20,3 +24,12 @@ macro_rules! kernel_field {
 }
 
 pub(crate) use {constant, kernel_field};
+
+/// Reads kernel memory. `None` if the address is not mapped.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the kernel's words have 64 bits")]
+pub(crate) fn read<T>(address: u64, offset: usize) -> Option<T> {
+    let field = core::ptr::with_exposed_provenance::<c_void>(address as usize).wrapping_byte_add(offset);
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_kernel(field.cast()) }.ok()
+}

@@ -13,6 +13,7 @@
 )]
 
 mod acceleration;
+mod accepted;
 mod agent_socket;
 mod asked_server;
 mod credentials;

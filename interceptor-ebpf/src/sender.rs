@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Who sends a packet: its network namespace, its socket, the socket's cgroup and maker. It knows no rule.
 
-use core::ffi::c_void;
-
 use aya_ebpf::{
     bindings::__sk_buff,
-    helpers::{
-        bpf_probe_read_kernel,
-        generated::{bpf_sk_fullsock, bpf_skb_ancestor_cgroup_id},
-    },
+    helpers::generated::{bpf_sk_fullsock, bpf_skb_ancestor_cgroup_id},
 };
 
 use crate::{
     credentials::{CRED_FSGID, CRED_FSUID},
     ctx::pointer_field,
-    kernel_memory::constant,
+    kernel_memory::{constant, read},
     search::{Search, find_first},
     socket::Socket,
 };
@@ -113,13 +108,4 @@ fn address_of(skb: *mut __sk_buff) -> u64 {
 #[inline(always)]
 fn is_there(pointer: &u64) -> bool {
     *pointer != 0
-}
-
-/// Reads kernel memory. `None` if the address is not mapped.
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the kernel's words have 64 bits")]
-fn read<T>(address: u64, offset: usize) -> Option<T> {
-    let field = core::ptr::with_exposed_provenance::<c_void>(address as usize).wrapping_byte_add(offset);
-    // SAFETY: the helper checks the address.
-    unsafe { bpf_probe_read_kernel(field.cast()) }.ok()
 }

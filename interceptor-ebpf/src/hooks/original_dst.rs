@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `getsockopt(SO_ORIGINAL_DST)`: answers where a redirected connection was going. Every other option and every other
-//! connection keeps the kernel's own answer.
+//! `getsockopt(SO_ORIGINAL_DST)`: answers where a connection was going, as connection tracking does under iptables. Every
+//! other option keeps the kernel's own answer.
 
 use aya_ebpf::{bindings::bpf_sockopt, programs::SockoptContext};
 use interceptor_policy::{Destination, Protocol};
 
 use crate::{
+    accepted::is_accepted,
     ctx::{SockaddrIn, SockaddrIn6, field, pointer_field, set_field},
     maps::PROXY_SOCKETS,
     outcome::{DONE, EINVAL, ENOENT},
@@ -19,8 +20,9 @@ use crate::{
 const SO_ORIGINAL_DST: i32 = 80;
 const SOL_IP: i32 = 0;
 const SOL_IPV6: i32 = 41;
+const IPPROTO_TCP: u32 = 6;
 
-/// Replaces the kernel's answer for a redirected connection.
+/// Replaces the kernel's answer.
 #[inline(always)]
 pub(crate) fn answer(ctx: &SockoptContext) -> i32 {
     let sockopt = ctx.sockopt;
@@ -37,16 +39,25 @@ pub(crate) fn answer(ctx: &SockoptContext) -> i32 {
     let Some(pod) = Pod::of(sockopt.cast()) else {
         return DONE; // the pod is not enrolled, so nothing was redirected
     };
-    match original_destination(pod, socket) {
-        Known(Destination { address, port, padding: _ }) if level == SOL_IP && address.is_v4() => {
-            respond(sockopt, SockaddrIn::new(address, port));
+    if !pod.policy.intercepts_family_of(socket.peer_address()) {
+        return DONE; // without rules for the family, connection tracking knows nothing either
+    }
+    let destination = match original_destination(pod, socket) {
+        Known(destination) => destination,
+        Forgotten => {
+            set_result(sockopt, -ENOENT);
+            return DONE;
         }
-        Known(Destination { address, port, padding: _ }) if level == SOL_IPV6 && !address.is_v4() => {
-            respond(sockopt, SockaddrIn6::new(address, port));
-        }
-        Forgotten => set_result(sockopt, -ENOENT),
-        // The connection was not redirected, or the option is that of the other family. The kernel's answer stands.
-        NotOurs | Known(_) => {}
+        NotOurs => match first_destination(sockopt, socket) {
+            Some(destination) => destination,
+            None => return DONE, // it was not redirected, and the kernel's answer stands
+        },
+    };
+    let Destination { address, port, padding: _ } = destination;
+    match (level, address.is_v4()) {
+        (SOL_IP, true) => respond(sockopt, SockaddrIn::new(address, port)),
+        (SOL_IPV6, false) => respond(sockopt, SockaddrIn6::new(address, port)),
+        _ => {} // the option is that of the other family
     }
     DONE
 }
@@ -79,6 +90,21 @@ fn original_destination(pod: Pod<'_>, socket: Socket) -> OriginalDestination {
         return if to_sidecar { Known(local) } else { NotOurs };
     };
     pod.destination(slot_address.slot).map_or(Forgotten, Known)
+}
+
+/// Where the first packet of a connection went that nobody redirected. `None` where connection tracking has answered
+/// already, or would not be asked.
+#[inline(always)]
+fn first_destination(sockopt: *mut bpf_sockopt, socket: Socket) -> Option<Destination> {
+    // About MPTCP the kernel does not ask it.
+    if field!(sockopt, retval) == 0 || socket.protocol() != IPPROTO_TCP {
+        return None;
+    }
+    Some(if is_accepted(sockopt)? {
+        Destination::new(socket.local_address(), socket.local_port())
+    } else {
+        Destination::new(socket.peer_address(), socket.peer_port())
+    })
 }
 
 /// Copies the answer to the application's buffer.

@@ -21,7 +21,7 @@ pub(super) struct Seen {
     client: Option<String>,
     /// The client's getpeername.
     client_peer: Option<SocketAddr>,
-    /// The client's `SO_ORIGINAL_DST` at both levels, if its connection was redirected.
+    /// The client's `SO_ORIGINAL_DST` at both levels.
     client_levels: Option<Vec<String>>,
     /// In the order of where they came from.
     answers: Vec<Answer>,
@@ -40,7 +40,7 @@ struct Answer {
     peer: Option<IpAddr>,
     /// Whether the server sees the very port that the client has.
     same_port: bool,
-    /// `SO_ORIGINAL_DST` at both levels, as the sidecar saw it.
+    /// `SO_ORIGINAL_DST` at both levels, as the server saw it.
     levels: Vec<String>,
 }
 
@@ -52,11 +52,8 @@ impl Seen {
             .map(|(from, text)| Answer::new(flow, report, from, &Greeting::from_line(text)))
             .collect();
         answers.sort_by_key(|answer| answer.from);
-        // Of others, connection tracking repeats what getpeername says, where it is in use.
-        let taken = !flow.how.is_udp()
-            && answers
-                .iter()
-                .any(|answer| answer.is_sidecars() && Some(answer.local) != report.peer.map(canonical));
+        // Who connects from outside is in no pod.
+        let tracked = is_tracked(flow) && !flow.inbound && !answers.is_empty();
         Self {
             error: report
                 .error
@@ -71,7 +68,7 @@ impl Seen {
                 }
             }),
             client_peer: report.peer,
-            client_levels: taken.then(|| report.levels.clone()),
+            client_levels: tracked.then(|| report.levels.clone()),
             answers,
         }
     }
@@ -115,6 +112,11 @@ impl Seen {
     }
 }
 
+/// Whether `SO_ORIGINAL_DST` can be asked for. Of MPTCP the kernel answers it as it likes.
+fn is_tracked(flow: &Flow) -> bool {
+    !(flow.how.is_udp() || flow.how == How::Mptcp)
+}
+
 impl Answer {
     fn new(flow: &Flow, report: &Report, from: Option<SocketAddr>, greeting: &Greeting) -> Self {
         let Greeting { name, uid: _, local, peer, original_destination: _, levels } = greeting;
@@ -126,10 +128,7 @@ impl Answer {
             same_port: report.local.is_some_and(|local| local.port() == peer.port()),
             levels: levels.clone(),
         };
-        if answer.is_sidecars() {
-            // That nobody redirected it is said in two ways, by the address of the socket itself and by an error.
-            answer.levels.retain(|level| *level != local.to_string() && level != "ENOENT");
-        } else {
+        if !is_tracked(flow) {
             answer.levels.clear();
         }
         // Listed: the questions of a socket that is not connected come from a loopback address, and so do those of a
@@ -140,10 +139,6 @@ impl Answer {
             answer.peer = None;
         }
         answer
-    }
-
-    fn is_sidecars(&self) -> bool {
-        [OUTBOUND, INBOUND, AGENT].contains(&self.server.as_str())
     }
 }
 

@@ -21,7 +21,7 @@ use interceptor_policy::{
 use crate::kernel::{
     programs::{
         fingerprint::fingerprint_of,
-        lookup_stub,
+        kernel_reader, lookup_stub,
         table::{self, GUARD, ProgramInfo, SK_LOOKUP, TRACED},
     },
     sys::{self, btf},
@@ -151,7 +151,8 @@ enum AccelerationMaps<'a> {
 
 /// Creates the maps, or opens those pinned in `shared`, and gives the programs their constants.
 fn open(shared: Option<&Path>, acceleration: AccelerationMaps<'_>) -> Result<Ebpf> {
-    let constants = btf::constants()?;
+    let mut constants = btf::constants()?;
+    constants.insert("MAY_READ_KERNEL", kernel_reader::is_allowed().into());
     let mut loader = EbpfLoader::new();
     for (name, value) in &constants {
         loader.override_global(name, value, true);

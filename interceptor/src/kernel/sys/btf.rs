@@ -155,6 +155,11 @@ pub(crate) fn constants() -> Result<HashMap<&'static str, u64>> {
         ("SOCKET_FILE", layout.offset("socket", "file")?),
         ("FILE_CRED", layout.offset("file", "f_cred")?),
         ("HAS_MPTCP", layout.record("mptcp_sock")?.is_some().into()),
+        ("SOCKOPT_SK", layout.offset("bpf_sockopt_kern", "sk")?),
+        ("INET_MC_INDEX", layout.offset("inet_sock", "mc_index")?),
+        // Only with CONFIG_IPV6.
+        ("INET_PINET6", layout.offset("inet_sock", "pinet6").unwrap_or_default()),
+        ("IPV6_MCAST_OIF", layout.offset("ipv6_pinfo", "mcast_oif").unwrap_or_default()),
         ("TCP_WRITE_SEQ", layout.offset("tcp_sock", "write_seq")?),
         // Only with CONFIG_MPTCP; without it there is nothing to ask for.
         ("TCP_IS_MPTCP", layout.offset("tcp_sock", "is_mptcp").unwrap_or_default()),

@@ -164,6 +164,10 @@ pub(super) fn flow(stack: Stack) -> impl Strategy<Value = Flow> {
                     // To the pod itself it is foreign until the pod is enrolled again.
                     && !(is_late(*bind) && (is_one_of(HERE, to.ip()) || is_in_range(to.ip())))
             });
+            // From ::1 a refusal comes back only where DNS was captured: that is listed.
+            if bind.is_some_and(|bind| bind == IpAddr::from(Ipv6Addr::LOCALHOST)) && to.port() != 0 {
+                to.set_port(8080);
+            }
             let mapped = mapped && to.is_ipv4();
             // A socket that is bound to what would have been chosen for it looks as if it had been, and one that is
             // bound to a port of `::ffff:0.0.0.0` keeps the source that its first connection had: both are listed. (A
