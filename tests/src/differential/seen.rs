@@ -89,7 +89,7 @@ impl Seen {
         if flow.device.is_some() && to_loopback && self.error.is_some() {
             return false; // listed: where DNS was captured, loopback is found by every interface
         }
-        let unanswered = self.error.as_deref() == Some("receive:ETIMEDOUT");
+        let unanswered = [Some("receive:ETIMEDOUT"), Some("connect:ENETUNREACH")].contains(&self.error.as_deref());
         if flow.device.is_some() && flow.how == How::Udp && unanswered {
             // Listed: ours answers a connected socket that is bound to an interface, or shows it another source.
             return !(ours.is_answered_by_agent() || ours.error == self.error);

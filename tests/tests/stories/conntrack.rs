@@ -27,7 +27,7 @@ fn the_sidecar_sees_the_port_of_every_connection(#[case] backend: Backend, #[cas
 #[rstest]
 #[case::v4("0.0.0.0:8080", "10.99.0.2:8080", &[], ["10.99.0.2:8080", "ENOENT"])]
 #[case::v4_mapped("0.0.0.0:8080", "10.99.0.2:8080", &["--family", "6-mapped"], ["10.99.0.2:8080", "ENOENT"])]
-#[case::v4_to_an_ipv6_socket("[::]:8080", "127.0.0.1:8080", &[], ["127.0.0.1:8080", "ENOENT"])]
+#[case::loopback("127.0.0.1:8080", "127.0.0.1:8080", &[], ["127.0.0.1:8080", "ENOENT"])]
 #[case::v6("[::]:8080", "[fd99::3]:8080", &["--family", "6"], ["ENOENT", "[fd99::3]:8080"])]
 fn a_connection_that_is_not_redirected_tells_its_destination(
     #[values(Backend::Iptables, Backend::Ebpf)] backend: Backend,
