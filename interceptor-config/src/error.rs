@@ -14,6 +14,9 @@ use crate::{
 /// A configuration that Istio would refuse too, or that this version cannot carry out in full.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConfigError {
+    #[error("`{name}` is not the name of a setting in a printed configuration; it was printed by another version")]
+    NotPrinted { name: String },
+
     #[error(
         "{setting}: `{item}` is not a port; write a number from 0 to 65535, a range such as 8000:8080 or a name from \
          /etc/services"

@@ -24,7 +24,7 @@ pub use interceptor_config::Wanted;
 pub(crate) use kernel::named_file;
 pub use kernel::{
     check::features::{self, Answer, Feature},
-    enroll::plan::{Change, Plan, Step},
+    enroll::steps::{Change, Plan, Step},
     node::status::{Counts, PodStatus},
     pod::{cgroup::Cgroup, netns::Netns, tproxy::MarkedRouting},
 };

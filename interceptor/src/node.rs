@@ -7,12 +7,13 @@ use interceptor_config::{CompiledPolicy, Guard, Wanted, compile, unknown_interfa
 use interceptor_policy::{Enrollment, PolicyFlags};
 
 use crate::{
-    EnrollError, Pod,
+    Cgroup, EnrollError, Pod,
     kernel::{
         check,
         enroll::{
             execute,
-            plan::{self, Plan, Request},
+            plan::{self, Request},
+            steps::Plan,
             unenroll,
         },
         node::{
@@ -58,9 +59,38 @@ impl Node {
 
     /// What [`Self::enroll`] would do now.
     pub fn plan(&self, pod: &Pod, wanted: &Wanted) -> Result<Enrolled, EnrollError> {
-        with_request(&self.bpffs, pod, wanted, |request| {
-            plan::draw(&self.bpffs, PinnedNode::open(&self.bpffs)?.as_ref(), request)
+        with_request(&self.bpffs, pod, wanted, |request| self.draw(request))
+    }
+
+    /// Reads the addresses, interfaces and routes of an enrolled pod again. Switches the pod at one instant if its
+    /// policy has to follow, and puts back what its network has lost; open connections stay as they are. Changes
+    /// nothing if nothing changed. An error if the pod is not enrolled; it is never enrolled by this.
+    ///
+    /// `wanted` is what the pod was enrolled with. What a run of the command would do besides is not done.
+    pub fn refresh(&self, netns: Netns, wanted: &Wanted, wait: Duration) -> Result<Enrolled, EnrollError> {
+        let pod = self.enrolled(netns)?;
+        with_request(&self.bpffs, &pod, wanted, |request| {
+            execute::enroll(&self.bpffs, refreshing(request), wait)
         })
+    }
+
+    /// What [`Self::refresh`] would do now.
+    pub fn plan_refresh(&self, netns: Netns, wanted: &Wanted) -> Result<Enrolled, EnrollError> {
+        let pod = self.enrolled(netns)?;
+        with_request(&self.bpffs, &pod, wanted, |request| self.draw(refreshing(request)))
+    }
+
+    fn draw(&self, request: Request<'_>) -> anyhow::Result<Plan> {
+        plan::draw(&self.bpffs, PinnedNode::open(&self.bpffs)?.as_ref(), request)
+    }
+
+    /// The pod with this namespace and the cgroup that it is enrolled with.
+    fn enrolled(&self, netns: Netns) -> Result<Pod, EnrollError> {
+        let Some(Enrollment { cgroup_id, .. }) = status::enrollment(&self.bpffs, netns.cookie())? else {
+            return Err(EnrollError::NotEnrolled { name: netns.name().to_owned() });
+        };
+        let cgroup = Cgroup::with_id(cgroup_id)?;
+        Ok(Pod::new(netns, cgroup))
     }
 
     /// Ends the enrollment of a pod. Returns whether the pod was enrolled.
@@ -145,6 +175,7 @@ fn with_request(
         policy: &policy,
         force: config.run.force_apply,
         force_acceleration: config.acceleration.is_some_and(|acceleration| acceleration.force),
+        enrolled_only: false,
     })?;
     let unknown = unknown_interfaces(&config.interfaces.excluded, &facts);
     Ok(Enrolled {
@@ -152,6 +183,11 @@ fn with_request(
         unknown_interfaces: unknown.into_iter().map(ToString::to_string).collect(),
         unguarded,
     })
+}
+
+/// The same request for a pod that is enrolled already.
+const fn refreshing(request: Request<'_>) -> Request<'_> {
+    Request { force: false, enrolled_only: true, ..request }
 }
 
 /// Takes the guard out of the policy if this kernel cannot guard, and says why. An error if the guard was asked for.

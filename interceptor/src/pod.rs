@@ -7,7 +7,7 @@ use interceptor_config::{IdMaps, PodFacts};
 
 use crate::{
     Cgroup, EnrollError, Netns, Process,
-    kernel::pod::{facts, id_maps, istio_rules, members},
+    kernel::pod::{facts, id_maps, istio_rules, members, number},
 };
 
 /// A pod: its network namespace, and the cgroup above those of its containers. Both stay open, so neither name can
@@ -60,6 +60,12 @@ impl Netns {
     /// connections twice.
     pub fn istio_rules(&self) -> Result<Option<&'static str>, EnrollError> {
         Ok(istio_rules::found(self)?)
+    }
+
+    /// The number that the network namespace of this thread has for this one, and by which the kernel tells there what
+    /// changes in this one (`NETLINK_LISTEN_ALL_NSID`). Gives it one if it has none, which needs `CAP_NET_ADMIN`.
+    pub fn number(&self) -> Result<i32, EnrollError> {
+        Ok(number::number(self)?)
     }
 
     /// How the user namespace that owns this network namespace numbers users and groups.

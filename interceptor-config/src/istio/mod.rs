@@ -11,6 +11,7 @@ mod interfaces;
 mod notes;
 mod outbound;
 mod owner_groups;
+mod printed;
 mod proxy;
 mod resolv_conf;
 mod run;

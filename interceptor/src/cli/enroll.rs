@@ -154,6 +154,7 @@ fn enroll(args: &PodArgs, node: &Node, netns: Netns, wanted: &Wanted) -> Result<
     let (netns, cgroup) = (pod.netns().name(), pod.cgroup().path().display());
     match warn(node.enroll(&pod, wanted, args.node.wait())?).plan.change {
         Change::Nothing => tracing::info!("The pod is enrolled with this configuration; nothing to do"),
+        Change::Mend => tracing::info!(%netns, "The pod is enrolled with this configuration; its network is mended"),
         Change::Enroll => tracing::info!(%netns, %cgroup, "The pod is enrolled"),
         Change::Switch => tracing::info!(%netns, "The pod is switched to the new configuration"),
     }

@@ -17,7 +17,8 @@ use crate::{
         check,
         enroll::{
             adopt, adopt_agent,
-            plan::{Change, Plan, Request, Step, draw},
+            plan::{Request, draw},
+            steps::{Change, Plan, Step},
             unenroll::remove,
         },
         node::{
@@ -141,7 +142,7 @@ fn carry_out(
     change: Change,
     progress: &mut Progress,
 ) -> Result<()> {
-    let Request { netns, cgroup, policy, force: _, force_acceleration: _ } = request;
+    let Request { netns, cgroup, policy, .. } = request;
     match step {
         Step::LoadPrograms => Ok(()), // done before there was a node
         Step::LoadAcceleration => PinnedAcceleration::load(&node.layout).map(drop),
@@ -215,7 +216,7 @@ fn next_generation(node: &mut PinnedNode) -> Result<u32> {
 
 /// The pod's entry in the map of pods.
 fn entry(generation: u32, request: Request<'_>) -> Result<Enrollment> {
-    let Request { netns, cgroup, policy, force: _, force_acceleration: _ } = request;
+    let Request { netns, cgroup, policy, .. } = request;
     let mut scalars = policy.policy;
     scalars.generation = generation;
     Ok(Enrollment {

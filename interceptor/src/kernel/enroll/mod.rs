@@ -4,5 +4,7 @@
 mod adopt;
 mod adopt_agent;
 pub(crate) mod execute;
+mod network;
 pub(crate) mod plan;
+pub(crate) mod steps;
 pub(crate) mod unenroll;

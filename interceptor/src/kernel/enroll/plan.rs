@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a run does to a pod, as plain data: drawn here, printed by a dry run, carried out by `execute`. Drawing a
-//! plan changes nothing.
+//! Draws the plan of a run: looks at what is there, and compares it with what is wanted. It changes nothing.
 
-use std::{collections::HashSet, fmt, path::PathBuf};
+use std::collections::HashSet;
 
 use anyhow::Result;
 use interceptor_config::CompiledPolicy;
-use interceptor_policy::{Address, Enrollment, MAX_PODS, PolicyFlags};
+use interceptor_policy::{Enrollment, MAX_PODS, PolicyFlags};
 
 use crate::{
     EnrollError,
     kernel::{
+        enroll::{
+            network,
+            steps::{Change, Plan, Step},
+        },
         node::{
             acceleration::PinnedAcceleration,
             bpffs::Bpffs,
@@ -38,46 +41,18 @@ pub(crate) struct Request<'a> {
     pub(crate) force: bool,
     /// Accelerate even if the kernel does not pass the check of acceleration.
     pub(crate) force_acceleration: bool,
-}
-
-/// What a run does to a pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It is enrolled with this very policy.
-    Nothing,
-    Enroll,
-    Switch,
-}
-
-/// The steps of a run, in order. The pod's enrollment begins, or changes, at [`Step::PutInForce`] and at no other
-/// step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    pub change: Change,
-    pub steps: Vec<Step>,
-}
-
-/// One step of a [`Plan`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    LoadPrograms,
-    LoadAcceleration,
-    PrepareIpv6,
-    PrepareDns { ipv4: bool, ipv6: bool },
-    PrepareTproxy(MarkedRouting),
-    WriteLists { addresses: usize, numbers: usize, sources: usize, primaries: usize },
-    Attach { programs: Vec<&'static str>, cgroup: PathBuf, netns: String },
-    AdoptListeners { ports: [u16; 2] },
-    PutInForce { netns_cookie: u64 },
-    AdoptLateListeners,
-    RemoveOldLists,
+    /// Fail if the pod is not enrolled.
+    pub(crate) enrolled_only: bool,
 }
 
 /// Draws the plan for a request.
 pub(crate) fn draw(bpffs: &Bpffs, node: Option<&PinnedNode>, request: Request<'_>) -> Result<Plan> {
-    let Request { netns, cgroup, policy, force, force_acceleration: _ } = request;
+    let Request { netns, cgroup, policy, force, force_acceleration: _, enrolled_only } = request;
     let netns_cookie = netns.cookie();
     let enrollment = node.map(|node| node.maps.pod(netns_cookie)).transpose()?.flatten();
+    if enrolled_only && enrollment.is_none() {
+        return Err(EnrollError::NotEnrolled { name: netns.name().to_owned() }.into());
+    }
     let Links { attached: _, mut missing } = links::look(&bpffs.layout(), netns_cookie, cgroup.id(), &policy.policy);
     if policy.policy.has(PolicyFlags::GUARD) && !guard::unguarded(&bpffs.layout(), netns)?.is_empty() {
         missing.push(GUARD.name);
@@ -90,17 +65,17 @@ pub(crate) fn draw(bpffs: &Bpffs, node: Option<&PinnedNode>, request: Request<'_
     }
     let change = match enrollment {
         None => Change::Enroll,
-        Some(old) if old.fingerprint == fingerprint(policy) && missing.is_empty() && !force => Change::Nothing,
+        Some(old) if old.fingerprint == fingerprint(policy) && missing.is_empty() && !force => {
+            let lost = network::lost(netns, policy)?;
+            let change = if lost.is_empty() { Change::Nothing } else { Change::Mend };
+            return Ok(Plan { change, steps: lost });
+        }
         Some(_) => Change::Switch,
     };
     if change == Change::Enroll {
         check_room(node, cgroup)?;
     }
-    let steps = match change {
-        Change::Nothing => Vec::new(),
-        Change::Enroll | Change::Switch => steps(bpffs, node, request, change, missing)?,
-    };
-    Ok(Plan { change, steps })
+    Ok(Plan { change, steps: steps(bpffs, node, request, change, missing)? })
 }
 
 /// Fails if there is no room for another pod, or no other pod's cgroup may be where this one is.
@@ -133,15 +108,7 @@ fn steps(
     if scalars.has(PolicyFlags::ACCELERATE) && PinnedAcceleration::open(&bpffs.layout())?.is_none() {
         steps.push(Step::LoadAcceleration);
     }
-    if scalars.has(PolicyFlags::IPV6) {
-        steps.push(Step::PrepareIpv6);
-    }
-    if scalars.has(PolicyFlags::DNS) {
-        // Without an address of its own, the pod sends nothing by IPv4.
-        let ipv4 = !scalars.pod_address(Address::UNSPECIFIED_V4).is_unspecified();
-        steps.push(Step::PrepareDns { ipv4, ipv6: scalars.has(PolicyFlags::IPV6) });
-    }
-    steps.extend(MarkedRouting::of(scalars).map(Step::PrepareTproxy));
+    steps.extend(network::preparations(policy));
     steps.push(Step::WriteLists {
         addresses: addresses.len(),
         numbers: numbers.len(),
@@ -159,63 +126,4 @@ fn steps(
         steps.push(Step::RemoveOldLists);
     }
     Ok(steps)
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let heading = match self.change {
-            Change::Nothing => "The pod is enrolled with this configuration; nothing to do",
-            Change::Enroll => "Enroll the pod:",
-            Change::Switch => "Switch the pod to another configuration:",
-        };
-        f.write_str(heading)?;
-        for (index, step) in self.steps.iter().enumerate() {
-            write!(f, "\n  {}. {step}", index + 1)?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::LoadPrograms => f.write_str("load the kernel programs and create the maps"),
-            Self::LoadAcceleration => {
-                f.write_str("check that this kernel accelerates safely, and load the programs and maps for it")
-            }
-            Self::PrepareIpv6 => f.write_str("make ::6 and the network of the IPv6 slots local in the pod"),
-            Self::PrepareDns { ipv4, ipv6 } => {
-                let agent = match (ipv4, ipv6) {
-                    (true, true) => "127.0.0.1 and ::1",
-                    (false, true) => "::1",
-                    (_, false) => "127.0.0.1",
-                };
-                write!(f, "make {agent} local at every interface, for questions that name one")
-            }
-            Self::PrepareTproxy(routing) => routing.fmt(f),
-            Self::WriteLists { addresses, numbers, sources, primaries } => {
-                write!(
-                    f,
-                    "write the lists: {addresses} address ranges, {numbers} ranges of ports and ids, {sources} sources \
-                     by route, {primaries} secondary addresses"
-                )
-            }
-            Self::Attach { programs, cgroup, netns } => {
-                write!(f, "attach {} to {} and {}", programs.join(", "), cgroup.display(), netns)
-            }
-            Self::AdoptListeners { ports: [outbound, inbound] } => {
-                write!(
-                    f,
-                    "record the sidecar's sockets that already listen on ports {outbound} and {inbound}"
-                )
-            }
-            Self::PutInForce { netns_cookie } => {
-                write!(f, "put the policy in force (network namespace cookie {netns_cookie})")
-            }
-            Self::AdoptLateListeners => {
-                f.write_str("record those of the sidecar's sockets that began to listen meanwhile")
-            }
-            Self::RemoveOldLists => f.write_str("remove the lists of the previous policy"),
-        }
-    }
 }

@@ -76,6 +76,11 @@ pub(crate) fn enrollments(bpffs: &Bpffs) -> Result<Vec<(u64, Enrollment)>> {
     PinnedNode::open(bpffs)?.map_or_else(|| Ok(Vec::new()), |node| node.maps.pods())
 }
 
+/// The entry of the pod with this cookie.
+pub(crate) fn enrollment(bpffs: &Bpffs, netns_cookie: u64) -> Result<Option<Enrollment>> {
+    PinnedNode::open(bpffs)?.map_or_else(|| Ok(None), |node| node.maps.pod(netns_cookie))
+}
+
 /// Whether any version has something pinned for a network namespace.
 pub(crate) fn is_pinned(bpffs: &Bpffs, netns_cookie: u64) -> Result<bool> {
     let home = bpffs.home();

@@ -106,6 +106,13 @@ impl Cgroup {
         Ok(found.pop())
     }
 
+    /// The cgroup with this id, wherever cgroup2 is mounted here.
+    pub(crate) fn with_id(id: u64) -> Result<Self, EnrollError> {
+        let gone = || EnrollError::Gone { what: "cgroup", name: format!("with id {id}") };
+        let cgroup = Self::open(&path_of(id).ok_or_else(gone)?)?;
+        if cgroup.id == id { Ok(cgroup) } else { Err(gone()) }
+    }
+
     /// A descriptor of its own of the directory.
     pub fn try_clone_to_owned(&self) -> Result<OwnedFd, EnrollError> {
         let file = self.file.try_clone();

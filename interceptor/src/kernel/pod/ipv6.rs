@@ -6,23 +6,31 @@ use std::net::{IpAddr, Ipv6Addr};
 use anyhow::{Context as _, Result};
 use interceptor_policy::{Address, SlotAddress};
 use rtnetlink::{
-    Handle, RouteMessageBuilder,
+    Handle, IpVersion, RouteMessageBuilder,
     packet_route::route::{RouteProtocol, RouteScope, RouteType},
 };
 
 use crate::kernel::{
-    pod::netlink::{existing_is_fine, loopback_index, talk},
+    pod::netlink::{RT_TABLE_LOCAL, all_routes, existing_is_fine, is_local, loopback_index, talk},
     pod::netns::Netns,
 };
-
-/// `enum rt_class_t`: where the kernel keeps local addresses.
-const RT_TABLE_LOCAL: u32 = 255;
 
 /// Makes local in the pod what interception of IPv6 needs: the network of the slots, and `::6`, which the sidecar
 /// binds to. Repeating it changes nothing. Both stay when the pod is cleaned, for the connections that still use
 /// them.
 pub(crate) fn prepare(netns: &Netns) -> Result<()> {
     talk(netns, async |handle| add(&handle).await)
+}
+
+/// Whether both are there. They go when the loopback interface goes down.
+pub(crate) fn is_prepared(netns: &Netns) -> Result<bool> {
+    talk(netns, async |handle| {
+        let lo = loopback_index()?;
+        let routes = all_routes(&handle, &IpVersion::V6).await?;
+        let passthrough = ipv6(Address::PASSTHROUGH_V6);
+        Ok(routes.iter().any(|route| is_local(route, ipv6(SlotAddress::NETWORK_V6), 64, lo))
+            && routes.iter().any(|route| is_local(route, passthrough, 128, lo)))
+    })
 }
 
 async fn add(handle: &Handle) -> Result<()> {

@@ -12,6 +12,7 @@ pub(crate) mod loopback;
 pub(crate) mod members;
 pub(crate) mod netlink;
 pub(crate) mod netns;
+pub(crate) mod number;
 pub(crate) mod pod_cgroup;
 pub(crate) mod process;
 pub(crate) mod routes;

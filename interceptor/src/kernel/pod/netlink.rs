@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Questions and requests to rtnetlink in a pod's network namespace. It knows nothing of why they are asked.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context as _, Result};
 use futures_util::TryStreamExt as _;
 use rtnetlink::{
     Error, Handle, IpVersion, RouteMessageBuilder, new_connection,
     packet_route::{
-        route::{RouteAttribute, RouteMessage},
+        route::{RouteAddress, RouteAttribute, RouteMessage, RouteType},
         rule::RuleMessage,
     },
 };
@@ -17,19 +17,22 @@ use crate::kernel::pod::netns::Netns;
 
 /// Talks to rtnetlink in a network namespace.
 pub(crate) fn talk<T: Send>(netns: &Netns, conversation: impl AsyncFnOnce(Handle) -> Result<T> + Send) -> Result<T> {
-    netns.run(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()
-            .context("Failed to start a netlink client")?;
-        runtime.block_on(async {
-            let (connection, handle, _) = new_connection().context("Failed to open a netlink socket")?;
-            let server = tokio::spawn(connection);
-            let done = conversation(handle).await;
-            server.abort();
-            done
-        })
-    })?
+    netns.run(|| talk_here(conversation))?
+}
+
+/// Talks to rtnetlink in the network namespace of this thread.
+pub(crate) fn talk_here<T>(conversation: impl AsyncFnOnce(Handle) -> Result<T>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .context("Failed to start a netlink client")?;
+    runtime.block_on(async {
+        let (connection, handle, _) = new_connection().context("Failed to open a netlink socket")?;
+        let server = tokio::spawn(connection);
+        let done = conversation(handle).await;
+        server.abort();
+        done
+    })
 }
 
 /// For requests to make something: that it is there already is what was wanted.
@@ -64,6 +67,23 @@ pub(crate) async fn all_rules(handle: &Handle, family: &IpVersion) -> Result<Vec
         .try_collect()
         .await
         .context("Failed to list the rules")
+}
+
+/// `enum rt_class_t`: where the kernel keeps local addresses.
+pub(crate) const RT_TABLE_LOCAL: u32 = 255;
+
+/// Whether a route makes this destination local at an interface.
+pub(crate) fn is_local(route: &RouteMessage, address: impl Into<IpAddr>, prefix_len: u8, interface: u32) -> bool {
+    let destination = match address.into() {
+        IpAddr::V4(v4) => RouteAddress::Inet(v4),
+        IpAddr::V6(v6) => RouteAddress::Inet6(v6),
+    };
+    let has = |attribute: &RouteAttribute| route.attributes.contains(attribute);
+    route.header.kind == RouteType::Local
+        && table_of(route) == RT_TABLE_LOCAL
+        && route.header.destination_prefix_length == prefix_len
+        && has(&RouteAttribute::Destination(destination))
+        && has(&RouteAttribute::Oif(interface))
 }
 
 /// Which table a route stands in.

@@ -53,6 +53,28 @@ impl MarkedRouting {
         })
     }
 
+    /// Whether all of it is there. The routes go when the loopback interface goes down.
+    pub(crate) fn is_prepared(self, netns: &Netns) -> Result<bool> {
+        if !netns.run(|| self.settings().all(is_enabled))? {
+            return Ok(false);
+        }
+        talk(netns, async |handle| {
+            let v6 = self.ipv6.then_some(IpVersion::V6);
+            for family in [IpVersion::V4].into_iter().chain(v6) {
+                let lo = loopback_index()?;
+                let routes = all_routes(&handle, &family).await?;
+                let rules = all_rules(&handle, &family).await?;
+                let is_route = |route: &&RouteMessage| {
+                    route.header.destination_prefix_length == 0 && table_of(route) == self.table && is_to(route, lo)
+                };
+                if !(routes.iter().any(|route| is_route(&route)) && rules.iter().any(|rule| self.is_ours(rule))) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+    }
+
     async fn add(self, handle: &Handle, family: IpVersion) -> Result<()> {
         let Self { mark, table, .. } = self;
         let lo = loopback_index()?;
@@ -123,6 +145,11 @@ impl MarkedRouting {
 /// Whether the route makes everything local at interface `lo`.
 fn is_to(route: &RouteMessage, lo: u32) -> bool {
     route.header.kind == RouteType::Local && route.attributes.contains(&RouteAttribute::Oif(lo))
+}
+
+/// Whether a sysctl of this thread's namespace is 1.
+fn is_enabled(setting: &'static str) -> bool {
+    fs::read_to_string(format!("/proc/sys/{setting}")).is_ok_and(|value| value.trim() == "1")
 }
 
 /// Sets a sysctl of this thread's namespace to 1.
