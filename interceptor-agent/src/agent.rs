@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The daemon's life: lock, adopt, listen, serve, end.
 
-use std::{thread, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow};
 use interceptor::{
@@ -30,7 +30,9 @@ use crate::{
     http,
     installer::Installer,
     metrics::Metrics,
+    numbers::Numbers,
     pods::Pods,
+    refresh::Refresher,
     repair::Repairer,
     requests::Requests,
     server::Server,
@@ -84,7 +86,8 @@ async fn live(args: &Args) -> Result<()> {
     let client = client(args.kubeconfig.as_deref()).await?;
     let (pods, watch) = Pods::new(client.clone(), &args.node_name);
     let health = Health::new(args.bpffs.clone(), pods.clone(), installer.clone());
-    let turns = Turns::new(Enrollments::new(&args.bpffs, records));
+    let numbers = Arc::new(Numbers::default());
+    let turns = Turns::new(Enrollments::new(&args.bpffs, records, Arc::clone(&numbers)));
 
     let pods_there = adopt(&turns).await?;
     let server = Server::bind(&args.run_dir.path().join(SOCKET_NAME))?;
@@ -104,6 +107,8 @@ async fn live(args: &Args) -> Result<()> {
     }
     tokio::spawn(watch);
     tokio::spawn(garbage::collect(turns.clone(), metrics.clone()));
+    let refresher = Refresher { turns: turns.clone(), numbers, metrics: metrics.clone() };
+    tokio::spawn(refresher.run());
     tokio::spawn(http::serve_health(health_port, health));
     tokio::spawn(http::serve_metrics(metrics_port, registry));
     if let Some(rules) = repair {

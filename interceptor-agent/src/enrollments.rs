@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -18,10 +19,12 @@ use interceptor::{
 use interceptor_wire::Attachment;
 use nix::poll::{PollTimeout, poll};
 
+use crate::numbers::Numbers;
+
 /// In place of the sandbox's name, of pods that were repaired: only the runtime knows that name.
 pub(crate) const REPAIRED: &str = "repaired-";
 /// How long to wait for the lock of the node, which commands take as well.
-const LOCK: Duration = Duration::from_secs(5);
+pub(crate) const LOCK: Duration = Duration::from_secs(5);
 
 /// How long to wait until `lo` is up.
 const LO: Duration = Duration::from_secs(1);
@@ -33,6 +36,7 @@ const PAUSE: u16 = 20;
 pub(crate) struct Enrollments {
     bpffs: PathBuf,
     records: Records,
+    numbers: Arc<Numbers>,
 }
 
 /// What there is after a start.
@@ -53,8 +57,8 @@ pub(crate) enum State {
 }
 
 impl Enrollments {
-    pub(crate) fn new(bpffs: &Path, records: Records) -> Self {
-        Self { bpffs: bpffs.to_path_buf(), records }
+    pub(crate) fn new(bpffs: &Path, records: Records, numbers: Arc<Numbers>) -> Self {
+        Self { bpffs: bpffs.to_path_buf(), records, numbers }
     }
 
     /// Every time anew, because the file system may have been unmounted.
@@ -77,14 +81,34 @@ impl Enrollments {
         if let Some(filter) = target.netns().istio_rules()? {
             return Err(EnrollError::OtherRules { name: format!("The pod {pod}"), filter });
         }
-        let record = record(attachment, pod, &target, wanted)?;
+        let mut record = record(attachment, pod, &target, wanted)?;
         self.end_others(&node, &record)?;
         self.records.write(&record)?;
+        // What changes from now on is heard of.
+        self.numbers.note(target.netns(), &record.sandbox);
         let enrolled = enroll_once_lo_is_up(&node, &target, wanted);
-        if enrolled.is_err() && !is_enrolled(&node, record.netns_cookie) {
-            self.forget(&record.sandbox);
+        match node.enrollment(record.netns_cookie) {
+            Ok(None) if enrolled.is_err() => self.forget(&record.sandbox),
+            Ok(Some(enrollment)) if enrolled.is_ok() => {
+                record.fingerprint = Some(enrollment.fingerprint);
+                self.records.write(&record)?;
+            }
+            _ => {}
         }
         enrolled
+    }
+
+    /// The sandboxes of the pods that have a record.
+    pub(crate) fn sandboxes(&self) -> Vec<String> {
+        self.read().into_iter().map(|record| record.sandbox).collect()
+    }
+
+    pub(crate) const fn records(&self) -> &Records {
+        &self.records
+    }
+
+    pub(crate) fn numbers(&self) -> &Numbers {
+        &self.numbers
     }
 
     /// Ends the enrollment of a sandbox. Returns whether there was one.
@@ -205,6 +229,7 @@ impl Enrollments {
 
     /// A record that stays is no harm: it names no pod that is enrolled.
     fn forget(&self, sandbox: &str) {
+        self.numbers.forget(sandbox);
         if let Err(error) = self.records.remove(sandbox) {
             tracing::warn!("{error:#}");
         }
@@ -226,11 +251,6 @@ fn enroll_once_lo_is_up(node: &Node, target: &Pod, wanted: &Wanted) -> Result<En
     }
 }
 
-fn is_enrolled(node: &Node, cookie: u64) -> bool {
-    node.enrollments()
-        .is_ok_and(|pods| pods.iter().any(|(enrolled, _)| *enrolled == cookie))
-}
-
 fn record(attachment: &Attachment, pod: PodName, target: &Pod, wanted: &Wanted) -> Result<Record, EnrollError> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(Record {
@@ -245,12 +265,13 @@ fn record(attachment: &Attachment, pod: PodName, target: &Pod, wanted: &Wanted) 
         cgroup_id: target.cgroup().id(),
         cgroup_path: attachment.cgroup_path.clone(),
         settings: settings(wanted)?,
+        fingerprint: None,
         since: since.as_secs(),
     })
 }
 
 /// As `interceptor enroll` prints them.
-fn settings(wanted: &Wanted) -> Result<BTreeMap<String, String>, EnrollError> {
+pub(crate) fn settings(wanted: &Wanted) -> Result<BTreeMap<String, String>, EnrollError> {
     let value = serde_json::to_value(wanted.config()).context("Failed to write the configuration of a pod")?;
     let text = |value: &serde_json::Value| match value {
         serde_json::Value::Null => String::new(),

@@ -15,6 +15,7 @@ pub(crate) struct Metrics {
     add_seconds: Histogram,
     closed: Family<Label, Counter>,
     collected: Counter,
+    refreshed: Family<Label, Counter>,
     repaired: Family<[(&'static str, &'static str); 2], Counter>,
 }
 
@@ -37,6 +38,17 @@ pub(crate) enum Closed {
     Malformed,
     /// Too many others wait.
     TooMany,
+}
+
+/// What a look at the network of a running pod led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RefreshOutcome {
+    /// The policy has followed.
+    Switched,
+    /// What the network had lost was put back.
+    Mended,
+    Unchanged,
+    Failed,
 }
 
 /// What was to become of a broken pod.
@@ -85,6 +97,20 @@ impl Closed {
     }
 }
 
+impl RefreshOutcome {
+    const ALL: [Self; 4] = [Self::Switched, Self::Mended, Self::Unchanged, Self::Failed];
+
+    const fn label(self) -> Label {
+        let value = match self {
+            Self::Switched => "switched",
+            Self::Mended => "mended",
+            Self::Unchanged => "unchanged",
+            Self::Failed => "failed",
+        };
+        [("outcome", value)]
+    }
+}
+
 impl Metrics {
     pub(crate) fn new(registry: &mut Registry) -> Self {
         let metrics = Self {
@@ -92,10 +118,14 @@ impl Metrics {
             add_seconds: Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 8.0]),
             closed: Family::default(),
             collected: Counter::default(),
+            refreshed: Family::default(),
             repaired: Family::default(),
         };
         for outcome in AddOutcome::ALL {
             drop(metrics.adds.get_or_create(&outcome.label()));
+        }
+        for outcome in RefreshOutcome::ALL {
+            drop(metrics.refreshed.get_or_create(&outcome.label()));
         }
         for reason in Closed::ALL {
             drop(metrics.closed.get_or_create(&reason.label()));
@@ -117,6 +147,11 @@ impl Metrics {
             metrics.collected.clone(),
         );
         registry.register(
+            "interceptor_refresh",
+            "Looks at the networks of running pods, by what they led to",
+            metrics.refreshed.clone(),
+        );
+        registry.register(
             "istio_cni_repair_pods_repaired",
             "Pods that had started without interception, by what was to become of them and whether it did",
             metrics.repaired.clone(),
@@ -133,6 +168,10 @@ impl Metrics {
 
     pub(crate) fn closed(&self, reason: Closed) {
         self.closed.get_or_create(&reason.label()).inc();
+    }
+
+    pub(crate) fn refreshed(&self, outcome: RefreshOutcome) {
+        self.refreshed.get_or_create(&outcome.label()).inc();
     }
 
     pub(crate) fn repaired(&self, kind: RepairMode, result: RepairResult) {

@@ -54,12 +54,14 @@ impl Node {
     /// Enrolls a pod, or switches it to another configuration at one instant. Changes nothing if the pod is enrolled
     /// with this very configuration. Linux 5.19.
     pub fn enroll(&self, pod: &Pod, wanted: &Wanted, wait: Duration) -> Result<Enrolled, EnrollError> {
-        with_request(&self.bpffs, pod, wanted, |request| execute::enroll(&self.bpffs, request, wait))
+        with_request(&self.bpffs, (pod.netns(), pod.cgroup()), wanted, |request| {
+            execute::enroll(&self.bpffs, request, wait)
+        })
     }
 
     /// What [`Self::enroll`] would do now.
     pub fn plan(&self, pod: &Pod, wanted: &Wanted) -> Result<Enrolled, EnrollError> {
-        with_request(&self.bpffs, pod, wanted, |request| self.draw(request))
+        with_request(&self.bpffs, (pod.netns(), pod.cgroup()), wanted, |request| self.draw(request))
     }
 
     /// Reads the addresses, interfaces and routes of an enrolled pod again. Switches the pod at one instant if its
@@ -67,30 +69,29 @@ impl Node {
     /// nothing if nothing changed. An error if the pod is not enrolled; it is never enrolled by this.
     ///
     /// `wanted` is what the pod was enrolled with. What a run of the command would do besides is not done.
-    pub fn refresh(&self, netns: Netns, wanted: &Wanted, wait: Duration) -> Result<Enrolled, EnrollError> {
-        let pod = self.enrolled(netns)?;
-        with_request(&self.bpffs, &pod, wanted, |request| {
+    pub fn refresh(&self, netns: &Netns, wanted: &Wanted, wait: Duration) -> Result<Enrolled, EnrollError> {
+        let cgroup = self.cgroup_of(netns)?;
+        with_request(&self.bpffs, (netns, &cgroup), wanted, |request| {
             execute::enroll(&self.bpffs, refreshing(request), wait)
         })
     }
 
     /// What [`Self::refresh`] would do now.
-    pub fn plan_refresh(&self, netns: Netns, wanted: &Wanted) -> Result<Enrolled, EnrollError> {
-        let pod = self.enrolled(netns)?;
-        with_request(&self.bpffs, &pod, wanted, |request| self.draw(refreshing(request)))
+    pub fn plan_refresh(&self, netns: &Netns, wanted: &Wanted) -> Result<Enrolled, EnrollError> {
+        let cgroup = self.cgroup_of(netns)?;
+        with_request(&self.bpffs, (netns, &cgroup), wanted, |request| self.draw(refreshing(request)))
     }
 
     fn draw(&self, request: Request<'_>) -> anyhow::Result<Plan> {
         plan::draw(&self.bpffs, PinnedNode::open(&self.bpffs)?.as_ref(), request)
     }
 
-    /// The pod with this namespace and the cgroup that it is enrolled with.
-    fn enrolled(&self, netns: Netns) -> Result<Pod, EnrollError> {
-        let Some(Enrollment { cgroup_id, .. }) = status::enrollment(&self.bpffs, netns.cookie())? else {
-            return Err(EnrollError::NotEnrolled { name: netns.name().to_owned() });
-        };
-        let cgroup = Cgroup::with_id(cgroup_id)?;
-        Ok(Pod::new(netns, cgroup))
+    /// The cgroup that a pod is enrolled with.
+    fn cgroup_of(&self, netns: &Netns) -> Result<Cgroup, EnrollError> {
+        match self.enrollment(netns.cookie())? {
+            Some(Enrollment { cgroup_id, .. }) => Cgroup::with_id(cgroup_id),
+            None => Err(EnrollError::NotEnrolled { name: netns.name().to_owned() }),
+        }
     }
 
     /// Ends the enrollment of a pod. Returns whether the pod was enrolled.
@@ -118,6 +119,11 @@ impl Node {
     /// All enrolled pods, the oldest network namespace first.
     pub fn status(&self) -> Result<Vec<PodStatus>, EnrollError> {
         Ok(status::pods(&self.bpffs)?)
+    }
+
+    /// The entry of the pod with this cookie, if it is enrolled.
+    pub fn enrollment(&self, netns_cookie: u64) -> Result<Option<Enrollment>, EnrollError> {
+        Ok(status::enrollment(&self.bpffs, netns_cookie)?)
     }
 
     /// The entries of all enrolled pods, by the cookies of their network namespaces. Quicker than [`Self::status`].
@@ -160,18 +166,18 @@ impl Node {
 /// Reads what the policy depends on, compiles it, and runs something with it.
 fn with_request(
     bpffs: &Bpffs,
-    pod: &Pod,
+    (netns, cgroup): (&Netns, &Cgroup),
     wanted: &Wanted,
     run: impl FnOnce(Request<'_>) -> anyhow::Result<Plan>,
 ) -> Result<Enrolled, EnrollError> {
-    let facts = facts::read(pod.netns())?;
+    let facts = facts::read(netns)?;
     let config = wanted.config();
     let mut policy = compile(wanted, &facts)?;
-    loopback::carries_ipv4(pod.netns())?;
-    let unguarded = without_guard(bpffs, pod.netns(), config.guard, &mut policy)?;
+    loopback::carries_ipv4(netns)?;
+    let unguarded = without_guard(bpffs, netns, config.guard, &mut policy)?;
     let plan = run(Request {
-        netns: pod.netns(),
-        cgroup: pod.cgroup(),
+        netns,
+        cgroup,
         policy: &policy,
         force: config.run.force_apply,
         force_acceleration: config.acceleration.is_some_and(|acceleration| acceleration.force),

@@ -8,7 +8,6 @@ mod requests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -24,6 +23,7 @@ use tokio::{
 pub(crate) use self::filter::{Filter, Label, Mode, Rules};
 use crate::{
     enrollments::{REPAIRED, State},
+    host::processes,
     metrics::{Metrics, RepairMode, RepairResult},
     pods::{Current, Pods, uid_on_the_node},
     turns::Turns,
@@ -39,8 +39,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const DELETIONS: Duration = Duration::from_mins(5);
 /// The interface that the runtime gives to a pod.
 const INTERFACE: &str = "eth0";
-/// Where Istio's manifests mount the processes of the host.
-const HOST_PROCESSES: &str = "/host/proc";
 
 /// Repairs pods.
 pub(crate) struct Repairer {
@@ -246,13 +244,4 @@ fn attachment(current: &Current, cgroup: &Cgroup) -> Result<wire::Attachment, St
         cgroup_path: Some(cgroup.path().display().to_string()),
         ips: current.status.addresses(),
     })
-}
-
-fn processes() -> PathBuf {
-    let of_the_host = Path::new(HOST_PROCESSES);
-    if of_the_host.is_dir() {
-        of_the_host.to_path_buf()
-    } else {
-        PathBuf::from("/proc")
-    }
 }

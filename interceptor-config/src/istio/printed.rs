@@ -88,5 +88,7 @@ fn flags(printed: &BTreeMap<String, String>) -> Result<Flags, ConfigError> {
 /// From `[10.96.0.10],[fd00::a fd00::b]`.
 fn resolv_conf(printed: &str) -> Vec<u8> {
     let servers = printed.split(['[', ']', ',', ' ']).filter(|server| !server.is_empty());
-    servers.flat_map(|server| format!("nameserver {server}\n").into_bytes()).collect()
+    servers
+        .flat_map(|server| format!("nameserver {server}\n").into_bytes())
+        .collect()
 }

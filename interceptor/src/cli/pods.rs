@@ -2,10 +2,7 @@
 //! Pods by their names in Kubernetes, as the node agent has recorded them. It changes nothing, and needs neither the
 //! agent nor an API server.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -56,16 +53,8 @@ impl RunDirFlag {
     /// The network namespace of an enrolled pod; of two, the one that was enrolled last.
     pub(super) fn netns(&self, node: &Node, pod: &PodName) -> Result<Netns> {
         let record = self.of_enrolled(node, pod)?.pop().context("The pod has no record")?;
-        let named = record.netns_path.iter().map(PathBuf::from);
-        let others = entries(Path::new("/run/netns"));
-        let processes = entries(Path::new("/proc")).map(|process| process.join("ns/net"));
-        for path in named.chain(others).chain(processes) {
-            if is_inode(&path, record.netns_inode)
-                && let Ok(netns) = Netns::open(&path)
-                && netns.cookie() == record.netns_cookie
-            {
-                return Ok(netns);
-            }
+        if let Some(netns) = record.open_netns(Path::new("/proc")) {
+            return Ok(netns);
         }
         bail!(
             "Failed to find the network namespace of the pod {pod}: net:[{}] has no name that is visible here, and no \
@@ -73,19 +62,4 @@ impl RunDirFlag {
             record.netns_inode
         )
     }
-}
-
-fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    fs::read_dir(directory)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-}
-
-/// Opening what is no namespace could wait, so it is looked at first.
-fn is_inode(path: &Path, inode: u64) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-
-    fs::metadata(path).is_ok_and(|file| file.ino() == inode)
 }

@@ -3,6 +3,7 @@
 //! restart of the agent, and while it is away. A record decides nothing; what is enrolled is in the kernel.
 
 mod directory;
+mod netns;
 mod record;
 
 use std::{
@@ -154,6 +155,7 @@ mod tests {
             cgroup_id: 12,
             cgroup_path: Some("/sys/fs/cgroup/kubepods/pod1".to_owned()),
             settings: [("PROXY_UID".to_owned(), "1337".to_owned())].into(),
+            fingerprint: Some(u64::MAX),
             since: 1_800_000_000,
         }
     }
@@ -183,6 +185,18 @@ mod tests {
         assert_eq!(reader.get("0a1b").unwrap(), None);
         let file = fs::metadata(run.join("pods/2c3d.json")).unwrap();
         assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_record_without_the_later_fields_is_read() {
+        let work = tempfile::tempdir().unwrap();
+        let records = records(&work.path().join("run"));
+        records.write(&record("0a1b")).unwrap();
+        let file = work.path().join("run/pods/0a1b.json");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace(&format!("\"fingerprint\":{},", u64::MAX), "")).unwrap();
+        let expected = Record { fingerprint: None, ..record("0a1b") };
+        assert_eq!(records.get("0a1b").unwrap(), Some(expected));
     }
 
     #[test]

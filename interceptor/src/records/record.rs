@@ -26,6 +26,10 @@ pub struct Record {
     pub cgroup_path: Option<String>,
     /// What the pod is enrolled with, as `interceptor enroll` prints it.
     pub settings: BTreeMap<String, String>,
+    /// The fingerprint of the policy that the agent put in force last. If another one is in force, somebody else has
+    /// switched the pod. `None` until the pod is enrolled.
+    #[serde(default)]
+    pub fingerprint: Option<u64>,
     /// When the pod was enrolled, in seconds since 1970.
     pub since: u64,
 }

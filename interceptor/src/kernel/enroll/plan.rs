@@ -25,7 +25,6 @@ use crate::{
             cgroup::{self, Cgroup},
             cgroup_tree,
             netns::Netns,
-            tproxy::MarkedRouting,
         },
         programs::{fingerprint::fingerprint, table::GUARD},
     },

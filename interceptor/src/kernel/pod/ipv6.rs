@@ -28,7 +28,9 @@ pub(crate) fn is_prepared(netns: &Netns) -> Result<bool> {
         let lo = loopback_index()?;
         let routes = all_routes(&handle, &IpVersion::V6).await?;
         let passthrough = ipv6(Address::PASSTHROUGH_V6);
-        Ok(routes.iter().any(|route| is_local(route, ipv6(SlotAddress::NETWORK_V6), 64, lo))
+        Ok(routes
+            .iter()
+            .any(|route| is_local(route, ipv6(SlotAddress::NETWORK_V6), 64, lo))
             && routes.iter().any(|route| is_local(route, passthrough, 128, lo)))
     })
 }
