@@ -10,6 +10,7 @@ mod lab;
 mod lookup;
 mod names;
 mod plugin;
+mod refresh;
 mod repair;
 mod restart;
 mod sandbox;

@@ -25,6 +25,7 @@ mod mptcp;
 mod own_source;
 mod ports;
 mod readers;
+mod refresh;
 mod rerun;
 mod routes;
 mod shared_bpffs;
