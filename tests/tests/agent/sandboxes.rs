@@ -68,8 +68,6 @@ fn a_pod_whose_end_nobody_tells_is_collected_when_its_network_namespace_is_gone(
     let _agent = lab.start();
     lab.expect_enrolled(&sandbox);
     let name = pod.namespace().name();
-    // As if it had an interface with one end here.
-    Run::of_line(&["ip", "netns", "set", name, "auto"]).expect_success();
     Run::of_line(&["ip", "netns", "del", name]).expect_success();
     wait_until("the pod is collected", || {
         lab.enrollments().is_empty() && lab.records().is_empty()
@@ -107,7 +105,7 @@ fn a_network_namespace_that_is_gone_is_not_kept_alive_and_is_collected() {
 }
 
 /// Descriptors of network namespaces that a process has.
-fn namespaces_that_are_open(pid: u32) -> usize {
+pub(crate) fn namespaces_that_are_open(pid: u32) -> usize {
     let directory = format!("/proc/{pid}/fd");
     let entries = std::fs::read_dir(Path::new(&directory)).expect("the descriptors").flatten();
     let targets = entries.filter_map(|entry| std::fs::read_link(entry.path()).ok());

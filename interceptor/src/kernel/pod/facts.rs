@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use anyhow::{Context as _, Result};
 use interceptor_config::{InterfaceFacts, PodFacts};
+use interceptor_policy::{Address, LOOPBACK_INTERFACE, SlotAddress};
 use nix::{errno::Errno, ifaddrs::getifaddrs, net::if_::if_nametoindex};
 
 use crate::kernel::pod::{id_maps::id_maps, netns::Netns, routes};
@@ -17,7 +18,25 @@ pub(crate) fn read(netns: &Netns) -> Result<PodFacts> {
     let facts = facts.with_context(|| format!("Failed to read the addresses of {}", netns.name()))?;
     let routes = routes::read(netns).with_context(|| format!("Failed to read the routes of {}", netns.name()));
     let (routes, rules) = routes?;
-    Ok(PodFacts { routes, rules, ids, ..facts })
+    Ok(without_ours(PodFacts { routes, rules, ids, ..facts }))
+}
+
+/// Without what an enrollment adds ([`ipv6`](super::ipv6)). A policy says of these addresses itself what they are, so
+/// that it is the same before and after it is put in force.
+fn without_ours(mut facts: PodFacts) -> PodFacts {
+    let passthrough = IpAddr::from(Address::PASSTHROUGH_V6);
+    let slots = IpAddr::from(SlotAddress::NETWORK_V6);
+    for interface in facts
+        .interfaces
+        .iter_mut()
+        .filter(|interface| interface.index == LOOPBACK_INTERFACE)
+    {
+        interface.addresses.retain(|address| *address != passthrough);
+    }
+    facts
+        .routes
+        .retain(|route| ![(passthrough, 128), (slots, 64)].contains(&(route.address, route.prefix_len)));
+    facts
 }
 
 fn read_facts() -> Result<PodFacts> {
