@@ -174,6 +174,27 @@ fn what_the_kernel_takes_away_when_an_interface_goes_down_is_put_back() {
 }
 
 #[test]
+fn a_pod_that_has_lost_its_last_address_keeps_its_policy_until_it_has_one_again() {
+    let lab = Lab::new();
+    let scene = Scene::new(&lab.node, "pod");
+    let _servers = scene.serve(8081);
+    let _sidecar = scene.sidecar(&[]);
+    let (sandbox, agent) = enrolled(&lab, &scene);
+    let before = generation(&lab, &sandbox);
+    scene.pod.namespace().ip("addr flush dev eth0");
+    wait_until("the agent has looked", || looks(&agent, "failed") > 0);
+    assert_eq!(generation(&lab, &sandbox), before);
+    scene.pod.namespace().ip(&format!(
+        "addr add {LATER}/24 dev eth0
+        addr add 10.99.0.2/24 dev eth0
+        addr add 10.99.0.3/24 dev eth0
+        route replace default via 10.99.0.1"
+    ));
+    wait_until("the policy has followed", || is_own(&lab, &sandbox, LATER));
+    assert_eq!(scene.outbound(), Outcome::ThroughSidecar);
+}
+
+#[test]
 fn an_interface_that_flaps_switches_its_pod_once_a_second_at_most() {
     const CHANGES: u64 = 400;
     let lab = Lab::new();
