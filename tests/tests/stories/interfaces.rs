@@ -8,7 +8,7 @@ use testkit::{
 };
 
 /// On the second interface.
-const NEIGHBOUR: &str = "10.98.0.1:80";
+const NEIGHBOR: &str = "10.98.0.1:80";
 const POD_THERE: &str = "10.98.0.2:8080";
 
 fn scene(node: &Node) -> Scene<'_> {
@@ -32,7 +32,7 @@ fn the_others_are_intercepted() {
         [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
     );
     assert_eq!(
-        [outcome(&scene.pod.app(), NEIGHBOUR), outcome(&scene.outside.root(), POD_THERE)],
+        [outcome(&scene.pod.app(), NEIGHBOR), outcome(&scene.outside.root(), POD_THERE)],
         [Outcome::Direct, Outcome::Direct]
     );
 }
@@ -115,12 +115,12 @@ fn an_interface_that_comes_later_is_named_and_counts_when_the_command_is_run_aga
         .namespace()
         .connect("eth1", &["10.98.0.2/24"], &scene.outside, &["10.98.0.1/24"]);
     assert_eq!(
-        [outcome(&scene.pod.app(), NEIGHBOUR), outcome(&scene.outside.root(), POD_THERE)],
+        [outcome(&scene.pod.app(), NEIGHBOR), outcome(&scene.outside.root(), POD_THERE)],
         [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
     );
     scene.pod.enroll(&["-c", "eth1"]);
     assert_eq!(
-        [outcome(&scene.pod.app(), NEIGHBOUR), outcome(&scene.outside.root(), POD_THERE)],
+        [outcome(&scene.pod.app(), NEIGHBOR), outcome(&scene.outside.root(), POD_THERE)],
         [Outcome::Direct, Outcome::Direct]
     );
 }
