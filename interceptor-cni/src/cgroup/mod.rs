@@ -127,8 +127,8 @@ fn absent(version2: &[&Tree], candidates: &[String]) -> CniError {
     CniError::new(
         code::CGROUP,
         format!(
-            "The pod's cgroup is not at any of {} places, such as {}; kubelet tries again; name kubelet's --cgroup-root \
-             as cgroup_root in the plugin's configuration, or use a runtime that hands cgroupPath over",
+            "The pod's cgroup is not at any of {} places, such as {}; kubelet tries again; name kubelet's \
+             --cgroup-root as cgroup_root in the plugin's configuration, or use a runtime that hands cgroupPath over",
             places.len(),
             places.first().map_or("", String::as_str)
         ),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `getsockopt(SO_ORIGINAL_DST)`: answers where a connection was going, as connection tracking does under iptables. Every
-//! other option keeps the kernel's own answer.
+//! `getsockopt(SO_ORIGINAL_DST)`: answers where a connection was going, as connection tracking does under iptables.
+//! Every other option keeps the kernel's own answer.
 
 use aya_ebpf::{bindings::bpf_sockopt, programs::SockoptContext};
 use interceptor_policy::{Destination, Protocol};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A pod's network is read again by the library's door: what changed is followed, what was lost is put back, and nothing
-//! is written otherwise.
+//! A pod's network is read again by the library: what changed is followed, what was lost is put back, and nothing is
+//! written otherwise.
 
 use std::time::Duration;
 

@@ -52,9 +52,9 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Whether lines of this file of prose are broken: of the README and of docs/.
+/// Whether lines of this file of prose are broken: of those at the top, such as the README, and of docs/.
 fn is_wrapped(file: &File) -> bool {
-    file.path == Path::new("README.md") || file.path.starts_with("docs")
+    file.path.parent() == Some(Path::new("")) || file.path.starts_with("docs")
 }
 
 fn workspace_lints(member: &str, manifest: &str) -> Option<String> {
