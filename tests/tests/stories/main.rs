@@ -21,6 +21,7 @@ mod local_ranges;
 mod loopback_listener;
 mod many_listeners;
 mod meddle;
+mod memory_limit;
 mod mptcp;
 mod own_source;
 mod ports;
