@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_pod_that_changes_all_the_time_is_looked_at_once_a_second() {
-        assert_eq!(looks(Duration::from_secs(60), Duration::ZERO), 60);
+        assert_eq!(looks(Duration::from_mins(1), Duration::ZERO), 60);
     }
 
     #[test]
