@@ -62,7 +62,7 @@ pub(crate) fn failed(error: &EnrollError) -> Answer {
             "; both CNI plugins are installed: take istio-cni out of the list of plugins of the node"
         }
         EnrollError::NodeFull { .. } => "; `interceptor status` on the node shows them",
-        EnrollError::NotPermitted(_) => "; the node agent needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN",
+        EnrollError::NotPermitted(_) => "; the node agent needs CAP_NET_ADMIN and CAP_SYS_ADMIN",
         EnrollError::Busy { .. } => "; kubelet tries again",
         _ => "",
     };

@@ -12,7 +12,7 @@ pub(crate) fn start(args: &LogArgs) {
         Level::Error => "error",
         Level::Warn => "warn,kube_runtime=off,kube_client=off",
         Level::Info => "info,kube_runtime=off,kube_client=off",
-        Level::Debug => "debug,hyper=info,hyper_util=info,tower=info,rustls=info",
+        Level::Debug => "debug,aya=info,aya_obj=info,hyper=info,hyper_util=info,tower=info,rustls=info",
     });
     let builder = tracing_subscriber::fmt()
         .with_target(false)

@@ -3,14 +3,17 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read},
-    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
     thread,
     time::Instant,
 };
 
 /// The lines of a pipe. A thread reads them as they come, so the process at the other end never waits for a test that
 /// does not care.
-pub(crate) struct Lines(Receiver<String>);
+pub(crate) struct Lines(Mutex<Receiver<String>>);
 
 /// Nothing came before the deadline.
 #[derive(Debug)]
@@ -29,12 +32,13 @@ impl Lines {
                 line.clear();
             }
         });
-        Self(receiver)
+        Self(Mutex::new(receiver))
     }
 
     /// The next line without its end; `None` at the end of the stream.
     pub(crate) fn next(&self, deadline: Instant) -> Result<Option<String>, TimedOut> {
-        match self.0.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => Ok(Some(line)),
             Err(RecvTimeoutError::Disconnected) => Ok(None),
             Err(RecvTimeoutError::Timeout) => Err(TimedOut),

@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File},
+    io::ErrorKind,
     net::IpAddr,
     os::{fd::OwnedFd, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
@@ -25,9 +26,16 @@ pub(super) fn find(proc: &Path, uid: &str, addresses: &[IpAddr]) -> Result<Optio
     let Some(cgroup) = Cgroup::of_pod_with_uid(uid)? else { return Ok(None) };
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
+    let mut is_forbidden = false;
     for process in processes(proc).filter(|process| is_in(process, cgroup.path())) {
-        // A process may end at any moment.
-        let Ok(file) = File::open(process.join("ns/net")) else { continue };
+        let file = match File::open(process.join("ns/net")) {
+            Ok(file) => file,
+            // A process may end at any moment.
+            Err(error) => {
+                is_forbidden |= error.kind() == ErrorKind::PermissionDenied;
+                continue;
+            }
+        };
         let Ok(inode) = file.metadata().map(|metadata| metadata.ino()) else {
             continue;
         };
@@ -37,6 +45,9 @@ pub(super) fn find(proc: &Path, uid: &str, addresses: &[IpAddr]) -> Result<Optio
     }
     if found.len() > 1 {
         bail!("several network namespaces have an address of the pod");
+    }
+    if found.is_empty() && is_forbidden {
+        bail!("the node agent may not look at the namespaces of the pod's processes, which needs CAP_SYS_PTRACE");
     }
     Ok(found.pop().map(|netns| Found { netns, cgroup }))
 }

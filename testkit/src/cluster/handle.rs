@@ -10,7 +10,7 @@ use std::{
 
 use nix::unistd::geteuid;
 
-use super::{CgroupMode, ChainedPlugin, Image, Kubernetes, Message, Step, message::KEPT};
+use super::{CgroupMode, Image, Kubernetes, Message, Step, message::KEPT};
 use crate::{
     interceptor::Run,
     node::{KEEP, profile_directory},
@@ -22,7 +22,6 @@ use crate::{
 /// There is one at a time on a machine: a second one waits until the first is gone, in this process or in another.
 pub struct Cluster {
     mode: CgroupMode,
-    plugins: Vec<ChainedPlugin>,
     kubernetes: Kubernetes,
     /// `None` only while it is dropped, and when it is left to itself.
     guard: Option<Process>,
@@ -36,11 +35,6 @@ impl Cluster {
     /// Panics, naming the log, when the node does not become ready; and, naming the directory, when another kubelet
     /// runs on this machine.
     pub fn start(mode: CgroupMode) -> Self {
-        Self::start_with(mode, &[])
-    }
-
-    /// The same with more plugins of CNI, from the start.
-    pub fn start_with(mode: CgroupMode, plugins: &[ChainedPlugin]) -> Self {
         assert!(
             geteuid().is_root(),
             "a Kubernetes node needs root: it has namespaces, cgroups and mounts of its own"
@@ -58,9 +52,7 @@ impl Cluster {
             .arg("--mode")
             .arg(mode.to_string())
             .arg("--kubernetes")
-            .arg(kubernetes.directory())
-            .arg("--plugins")
-            .arg(serde_json::to_string(plugins).expect("plugins as JSON"));
+            .arg(kubernetes.directory());
         // Ctrl-C ends the test, and by that the node; the guard has to see to it.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut guard = Process::spawn("interceptor-cluster", &mut command);
@@ -75,7 +67,6 @@ impl Cluster {
         };
         let mut cluster = Self {
             mode,
-            plugins: plugins.to_vec(),
             kubernetes,
             guard: Some(guard),
             work,
@@ -101,11 +92,6 @@ impl Cluster {
 
     pub fn mode(&self) -> CgroupMode {
         self.mode
-    }
-
-    /// Those that have been chained after the node's own.
-    pub fn plugins(&self) -> &[ChainedPlugin] {
-        &self.plugins
     }
 
     /// What was done until the node was ready, and when.
@@ -174,18 +160,6 @@ impl Cluster {
     /// A small busybox, for images.
     pub fn busybox(&self) -> PathBuf {
         self.kubernetes.program("busybox")
-    }
-
-    /// Puts a file into the node, at a path that the node sees, such as a plugin into `/opt/cni/bin`. Whoever looks
-    /// sees all of it, or what was there before.
-    pub fn put(&self, file: &Path, path: &str, mode: &str) {
-        let partial = format!("{path}.partial");
-        let mut install = self.node("install");
-        install.args(["-m", mode]).arg(file).arg(&partial);
-        Run::of(install).expect_success();
-        let mut rename = self.node("mv");
-        rename.args(["-f", &partial, path]);
-        Run::of(rename).expect_success();
     }
 
     /// A test has failed: says how to enter the node, which stays if `INTERCEPTOR_TEST_KEEP` asks for that.

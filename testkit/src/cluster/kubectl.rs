@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What tests ask the API for. By `kubectl`, as people do.
 
+use std::time::Instant;
+
 use serde_json::Value;
 
 use super::Cluster;
 use crate::{interceptor::Run, wait::timeout};
+
+/// How often longer than a condition many pods may take.
+const MANY: u32 = 5;
 
 impl Cluster {
     /// Runs `kubectl ARGUMENTS`, which has to succeed; what it wrote to standard output.
@@ -37,6 +42,35 @@ impl Cluster {
         if run.code != Some(0) {
             let described = Run::of(self.kubectl(&[&["describe"], objects].concat()));
             panic!("{run}\n{described}");
+        }
+    }
+
+    /// Waits until all pods with a label, however many, are in a state: `wait_for_all("condition=Ready", "wave=1")`.
+    /// Panics, with what the API knows of them, when they do not come to it.
+    #[track_caller]
+    pub fn wait_for_all(&self, state: &str, label: &str) {
+        let deadline = Instant::now() + timeout() * MANY;
+        let wanted = format!("--for={state}");
+        // kubectl waits for one after the other, so each of its tries is short.
+        let wait = ["wait", &wanted, "--timeout=5s", "pod", "--selector", label];
+        while Run::of(self.kubectl(&wait)).code != Some(0) {
+            if Instant::now() >= deadline {
+                let described = Run::of(self.kubectl(&["describe", "pod", "--selector", label]));
+                panic!("{state} is not what all pods with {label} came to\n{described}");
+            }
+        }
+    }
+
+    /// Deletes all pods with a label, and returns when they are gone.
+    #[track_caller]
+    pub fn delete_all(&self, label: &str) {
+        self.ask(&["delete", "pod", "--selector", label, "--wait=false"]);
+        let deadline = Instant::now() + timeout() * MANY;
+        let list = ["get", "pod", "--selector", label, "--output", "name"];
+        while !self.ask(&list).trim().is_empty() {
+            assert!(Instant::now() < deadline, "pods with {label} are still there");
+            // Fails when the time is over, or when they are gone already.
+            drop(Run::of(self.kubectl(&["wait", "--for=delete", "--timeout=5s", "pod", "--selector", label])));
         }
     }
 

@@ -8,13 +8,13 @@
 
 mod archive;
 mod calls;
+mod files;
 mod handle;
 mod kubectl;
 mod kubernetes;
 mod message;
 mod mode;
 mod network;
-mod plugin;
 mod program;
 mod sandbox;
 
@@ -25,5 +25,4 @@ pub use kubernetes::Kubernetes;
 pub use message::{KEPT, Message, Step};
 pub use mode::CgroupMode;
 pub use network::{BUSYBOX_IMAGE, NODE_ADDRESS, NODE_NAME, OUTSIDE_ADDRESS};
-pub use plugin::ChainedPlugin;
 pub use sandbox::Sandbox;

@@ -1,101 +1,108 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The CNI plugin and the node agent, with pods that have no init container and no capability of ours.
+//! The node agent as a program of the node, which puts the CNI plugin there, and pods for it.
 
+use std::fs;
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::{Value, json};
 use testkit::{
-    Process, Run,
-    cluster::{ChainedPlugin, Cluster},
-    profile_directory, wait_until,
+    Finished, Process, Run,
+    cluster::{BUSYBOX_IMAGE, Cluster, NODE_ADDRESS, NODE_NAME},
+    profile_directory, try_wait_until, wait_until,
 };
 
 use crate::{
-    init_container::{ask_through_both_sidecars, expect_enrolled, status},
-    pods::{Running, import_image, injected},
-    sandbox::kill_sandbox,
+    init_container::status,
+    pods::{IMAGE, injected},
 };
 
-/// The plugin, as an installer chains it.
-pub(crate) fn plugin() -> ChainedPlugin {
-    ChainedPlugin {
-        program: profile_directory().join("interceptor-cni"),
-        entry: json!({
-            "type": "interceptor-cni",
-            "plugin_log_level": "debug",
-            "capabilities": { "io.kubernetes.cri.pod-annotations": true, "cgroupPath": true },
-        }),
-    }
-}
+/// The list of the node's network, to which the agent adds an entry.
+pub(crate) const LIST: &str = "/etc/cni/net.d/10-bridge.conflist";
+/// Where the agent puts the program of the plugin.
+pub(crate) const PROGRAM: &str = "/opt/cni/bin/interceptor-cni";
+/// Where plugin and agent meet.
+pub(crate) const SOCKET: &str = "/run/interceptor/cni.sock";
 
-pub(crate) fn pods_are_enrolled_before_their_first_process_and_again_with_the_next_sandbox(cluster: &Cluster) {
-    import_image(cluster);
-    let _agent = agent(cluster);
-    cluster.apply(&[by_agent("client"), by_agent("web")]);
-    cluster.wait_for("condition=Ready", &["pod/client", "pod/web"]);
-    let [client, web] = ["client", "web"].map(|name| Running::look(cluster, name));
-    for pod in [&client, &web] {
-        let log = cluster.container_log(&pod.name, "first");
-        assert!(
-            log.contains("Connection refused"),
-            "the first process was not intercepted: {log:?}"
-        );
-    }
-    ask_through_both_sidecars(cluster, &client, &web);
-    expect_enrolled(cluster, &[&client, &web]);
+/// Where the node has lists and programs of plugins.
+pub(crate) const PLACE: [&str; 2] = ["--mounted-cni-net-dir=/etc/cni/net.d", "--mounted-cni-bin-dir=/opt/cni/bin"];
 
-    kill_sandbox(cluster, &web);
-    wait_until("the API knows the new sandbox", || {
-        Running::look(cluster, "web").address != web.address
-    });
-    cluster.wait_for("condition=Ready", &["pod/web"]);
-    let again = Running::look(cluster, "web");
-    ask_through_both_sidecars(cluster, &client, &again);
-    expect_enrolled(cluster, &[&client, &again]);
-
-    cluster.delete(&["pod/client", "pod/web"]);
-    wait_until("the agent ends what was in force for pods that are gone", || {
-        status(cluster).is_empty()
-    });
-}
-
-/// What is in force stays in force; what is not injected needs nobody.
-pub(crate) fn without_the_agent_pods_run_on_and_others_start(cluster: &Cluster) {
-    import_image(cluster);
-    let running = agent(cluster);
-    cluster.apply(&[by_agent("client"), by_agent("web")]);
-    cluster.wait_for("condition=Ready", &["pod/client", "pod/web"]);
-    running.kill();
-    let [client, web] = ["client", "web"].map(|name| Running::look(cluster, name));
-    ask_through_both_sidecars(cluster, &client, &web);
-    cluster.apply(&[plain("other")]);
-    cluster.wait_for("condition=Ready", &["pod/other"]);
-
-    // An injected pod does not start, until the agent is back.
-    cluster.apply(&[by_agent("late")]);
-    wait_until("its sandbox has failed", || {
-        let events =
-            cluster.ask(&["get", "events", "--field-selector", "involvedObject.name=late", "--output", "json"]);
-        events.contains("FailedCreatePodSandBox")
-    });
-    let _agent = agent(cluster);
-    cluster.wait_for("condition=Ready", &["pod/late"]);
-    cluster.delete(&["pod/client", "pod/web", "pod/late"]);
-    wait_until("the agent ends what was in force for pods that are gone", || {
-        status(cluster).is_empty()
-    });
-}
-
-/// Runs on the node; ready when this returns.
-fn agent(cluster: &Cluster) -> Process {
-    let mut command = cluster.node(profile_directory().join("interceptor-agent"));
-    command.args(["--node-name", testkit::cluster::NODE_NAME, "--log-level", "debug", "--kubeconfig"]);
-    command.arg(cluster.kubeconfig());
-    let agent = Process::spawn("the node agent", &mut command);
-    wait_until("the node agent is ready", || {
-        let mut ready = cluster.node("curl");
-        ready.args(["--silent", "--fail", "http://127.0.0.1:8000/readyz"]);
-        Run::of(ready).code == Some(0)
-    });
+/// Runs on the node, and has put the plugin there; ready when this returns.
+pub(crate) fn start(cluster: &Cluster, flags: &[&str]) -> Process {
+    let agent = spawn(cluster, &[&["--install=true"], &PLACE[..], flags].concat());
+    wait_until("the node agent is ready", || obstacles(cluster).is_empty());
     agent
+}
+
+/// Runs on the node; nobody knows how it is.
+pub(crate) fn spawn(cluster: &Cluster, flags: &[&str]) -> Process {
+    let mut command = cluster.node(profile_directory().join("interceptor-agent"));
+    command.args(arguments(cluster)).args(flags);
+    Process::spawn("the node agent", &mut command)
+}
+
+/// The same with these capabilities, and no others.
+pub(crate) fn spawn_with(cluster: &Cluster, capabilities: &[&str], flags: &[&str]) -> Process {
+    let names: Vec<_> = capabilities.iter().map(|name| format!("+{}", name.to_lowercase())).collect();
+    let set = format!("-all,{}", names.join(","));
+    let mut command = cluster.node("setpriv");
+    command.args(["--bounding-set", &set, "--inh-caps", &set, "--no-new-privs", "--"]);
+    command.arg(profile_directory().join("interceptor-agent"));
+    command.args(arguments(cluster)).args(flags);
+    Process::spawn("the node agent", &mut command)
+}
+
+fn arguments(cluster: &Cluster) -> [String; 3] {
+    [
+        format!("--node-name={NODE_NAME}"),
+        format!("--kubeconfig={}", cluster.kubeconfig().display()),
+        "--log-level=debug".to_owned(),
+    ]
+}
+
+/// Why the agent is not ready; nothing if it is.
+pub(crate) fn obstacles(cluster: &Cluster) -> String {
+    let mut ask = cluster.node("curl");
+    ask.args(["--silent", "--write-out", "%{http_code}", "http://127.0.0.1:8000/readyz"]);
+    let answer = Run::of(ask).stdout;
+    let (why, code) = answer.split_at(answer.len().saturating_sub(3));
+    if code == "200" { String::new() } else { format!("{why}{code}") }
+}
+
+/// SIGTERM, for the agent itself: what entered the node for it waits for its end.
+pub(crate) fn stop(agent: Process) -> Finished {
+    let entered = agent.pid();
+    let children = fs::read_to_string(format!("/proc/{entered}/task/{entered}/children")).expect("it runs");
+    let pid = children.trim().parse().expect("one child");
+    kill(Pid::from_raw(pid), Signal::SIGTERM).expect("the agent runs");
+    agent.finish()
+}
+
+/// Takes the plugin off the node, and ends all interception. An agent that was killed may end a little later.
+pub(crate) fn purge(cluster: &Cluster) {
+    let mut last = None;
+    let purged = try_wait_until("the node has nothing of ours", || {
+        let mut uninstall = cluster.node(profile_directory().join("interceptor-agent"));
+        uninstall.args(["uninstall", "--purge"]).args(PLACE);
+        last.insert(Run::of(uninstall)).code == Some(0)
+    });
+    purged.unwrap_or_else(|error| panic!("{error}: {last:?}"));
+}
+
+pub(crate) fn wait_until_none_is_enrolled(cluster: &Cluster) {
+    wait_until("the agent ends what was in force for pods that are gone", || {
+        status(cluster).is_empty()
+    });
+}
+
+/// The types of the plugins in the node's list.
+pub(crate) fn plugins(cluster: &Cluster) -> Vec<String> {
+    let list: Value = serde_json::from_str(&cluster.read(LIST)).expect("JSON");
+    let plugins = list["plugins"].as_array().expect("plugins");
+    let name = |plugin: &Value| plugin["type"].as_str().expect("a type").to_owned();
+    plugins.iter().map(name).collect()
 }
 
 /// As an injector makes it where a plugin sets interception up. The first container asks for what it may not have
@@ -106,23 +113,47 @@ pub(crate) fn by_agent(name: &str) -> Value {
     pod["spec"]["volumes"] = json!([]);
     pod["spec"]["initContainers"] = json!([{
         "name": "first",
-        "image": testkit::cluster::BUSYBOX_IMAGE,
+        "image": BUSYBOX_IMAGE,
         "imagePullPolicy": "Never",
-        "command": ["sh", "-c", format!("wget -q -O - http://{}:6443/ 2>&1; true", testkit::cluster::NODE_ADDRESS)],
+        "command": ["sh", "-c", format!("wget -q -O - http://{NODE_ADDRESS}:6443/ 2>&1; true")],
     }]);
     pod
 }
 
-fn plain(name: &str) -> Value {
+/// The same with the container that fails where nothing is redirected.
+pub(crate) fn validated(name: &str) -> Value {
+    let mut pod = by_agent(name);
+    let mut words = vec!["/bin/interceptor", "istio-iptables", "-p", "15001", "-z", "15006", "-u", "1337"];
+    words.extend(["-m", "REDIRECT", "-i", "*", "-x", "", "-b", "*", "-d", "15090,15021,15020"]);
+    words.extend(["--run-validation", "--skip-rule-apply"]);
+    pod["spec"]["initContainers"] = json!([{
+        "name": "istio-validation",
+        "image": IMAGE,
+        "imagePullPolicy": "Never",
+        "command": words,
+        "securityContext": {
+            "runAsUser": 1337,
+            "runAsGroup": 1337,
+            "readOnlyRootFilesystem": true,
+            "allowPrivilegeEscalation": false,
+            "capabilities": { "drop": ["ALL"] },
+        },
+    }]);
+    pod
+}
+
+/// A pod with one container that does nothing, with a sidecar's name and annotation or with neither.
+pub(crate) fn idle(name: &str, is_injected: bool) -> Value {
+    let annotations = if is_injected { json!({ "sidecar.istio.io/status": "{}" }) } else { json!({}) };
     json!({
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": { "name": name, "namespace": "default" },
+        "metadata": { "name": name, "namespace": "default", "annotations": annotations },
         "spec": {
             "terminationGracePeriodSeconds": 1,
             "containers": [{
-                "name": "app",
-                "image": testkit::cluster::BUSYBOX_IMAGE,
+                "name": if is_injected { "istio-proxy" } else { "app" },
+                "image": BUSYBOX_IMAGE,
                 "imagePullPolicy": "Never",
                 "command": ["sleep", "100000"],
             }],

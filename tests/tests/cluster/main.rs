@@ -4,13 +4,17 @@
 //! The stories of one mode share a node, and run one after the other.
 
 mod agent;
+mod capabilities;
 mod daemon_set;
 mod guard;
 mod init_container;
+mod install;
 mod nodes;
 mod orderings;
 mod pods;
+mod restarts;
 mod sandbox;
+mod waves;
 
 use libtest_mimic::{Arguments, Trial};
 use testkit::cluster::{CgroupMode, Cluster};
@@ -36,51 +40,77 @@ const OF_THE_NODE: [(&str, fn()); 3] = [
     ),
 ];
 
-/// On a node with our plugin.
-const WITH_AGENT: [(&str, Story); 3] = [
+/// Of pods, in both modes. Those with the agent begin and end with a node that has no plugin of ours.
+const STORIES: [(&str, Story); 12] = [
     (
-        "agent::a_daemon_set_with_four_capabilities_enrolls_pods",
-        daemon_set::a_daemon_set_with_four_capabilities_enrolls_pods,
+        "istio_init_enrolls_pods_and_their_next_sandboxes",
+        init_container::istio_init_enrolls_pods_and_their_next_sandboxes,
+    ),
+    (
+        "a_deleted_pod_is_collected_by_the_next_run",
+        init_container::a_deleted_pod_is_collected_by_the_next_run,
+    ),
+    (
+        "at_add_the_pods_cgroup2_directory_is_there_if_the_node_is_unified",
+        orderings::at_add_the_pods_cgroup2_directory_is_there_if_the_node_is_unified,
+    ),
+    (
+        "a_killed_sandbox_is_deleted_before_the_next_is_added_and_again_after_it",
+        orderings::a_killed_sandbox_is_deleted_before_the_next_is_added_and_again_after_it,
+    ),
+    (
+        "a_failed_add_is_deleted_and_another_sandbox_is_tried",
+        orderings::a_failed_add_is_deleted_and_another_sandbox_is_tried,
+    ),
+    (
+        "plugins_are_not_told_of_a_pod_in_the_hosts_network",
+        orderings::plugins_are_not_told_of_a_pod_in_the_hosts_network,
+    ),
+    (
+        "agent::the_plugin_comes_with_the_daemon_set_stays_during_an_update_and_goes_with_it",
+        install::the_plugin_comes_with_the_daemon_set_stays_during_an_update_and_goes_with_it,
+    ),
+    (
+        "agent::a_node_that_boots_with_the_entry_and_without_anything_else_recovers",
+        install::a_node_that_boots_with_the_entry_and_without_anything_else_recovers,
     ),
     (
         "agent::pods_are_enrolled_before_their_first_process_and_again_with_the_next_sandbox",
-        agent::pods_are_enrolled_before_their_first_process_and_again_with_the_next_sandbox,
+        restarts::pods_are_enrolled_before_their_first_process_and_again_with_the_next_sandbox,
     ),
     (
         "agent::without_the_agent_pods_run_on_and_others_start",
-        agent::without_the_agent_pods_run_on_and_others_start,
+        restarts::without_the_agent_pods_run_on_and_others_start,
+    ),
+    (
+        "agent::a_pod_that_started_without_the_plugin_is_repaired_with_one_more_capability",
+        capabilities::a_pod_that_started_without_the_plugin_is_repaired_with_one_more_capability,
+    ),
+    (
+        "agent::whenever_it_is_killed_each_pod_of_a_wave_gets_what_it_should",
+        waves::whenever_the_agent_is_killed_each_pod_of_a_wave_gets_what_it_should,
+    ),
+];
+
+/// In one mode, because the cgroups make no difference.
+const OF_ONE_MODE: [(&str, Story); 3] = [
+    (
+        "agent::without_one_of_its_capabilities_it_is_not_ready_and_names_it",
+        capabilities::without_one_of_its_capabilities_the_agent_is_not_ready_and_names_it,
+    ),
+    (
+        "agent::a_list_of_its_own_comes_first_and_leaves_that_of_the_network_alone",
+        install::a_list_of_its_own_comes_first_and_leaves_that_of_the_network_alone,
+    ),
+    (
+        "agent::pods_start_while_the_list_and_the_program_are_replaced",
+        install::pods_start_while_the_list_and_the_program_are_replaced,
     ),
 ];
 
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let stories: [(&str, Story); 6] = [
-        (
-            "istio_init_enrolls_pods_and_their_next_sandboxes",
-            init_container::istio_init_enrolls_pods_and_their_next_sandboxes,
-        ),
-        (
-            "a_deleted_pod_is_collected_by_the_next_run",
-            init_container::a_deleted_pod_is_collected_by_the_next_run,
-        ),
-        (
-            "at_add_the_pods_cgroup2_directory_is_there_if_the_node_is_unified",
-            orderings::at_add_the_pods_cgroup2_directory_is_there_if_the_node_is_unified,
-        ),
-        (
-            "a_killed_sandbox_is_deleted_before_the_next_is_added_and_again_after_it",
-            orderings::a_killed_sandbox_is_deleted_before_the_next_is_added_and_again_after_it,
-        ),
-        (
-            "a_failed_add_is_deleted_and_another_sandbox_is_tried",
-            orderings::a_failed_add_is_deleted_and_another_sandbox_is_tried,
-        ),
-        (
-            "plugins_are_not_told_of_a_pod_in_the_hosts_network",
-            orderings::plugins_are_not_told_of_a_pod_in_the_hosts_network,
-        ),
-    ];
     let nodes = Nodes::default();
     let of_the_node = OF_THE_NODE.into_iter().map(|(name, test)| {
         Trial::test(format!("node::{name}"), move || {
@@ -90,28 +120,18 @@ fn main() {
     });
     let on_it = CgroupMode::ALL.into_iter().flat_map(|mode| {
         let nodes = &nodes;
-        stories.into_iter().map(move |(name, story)| {
+        let of_one_mode = OF_ONE_MODE.into_iter().filter(move |_| mode == CgroupMode::Unified);
+        STORIES.into_iter().chain(of_one_mode).map(move |(name, story)| {
             let nodes = nodes.clone();
             let trial = Trial::test(format!("{mode}::{name}"), move || {
-                nodes.tell(mode, &[], story);
+                nodes.tell(mode, story);
                 Ok(())
             });
             // Said by the result: the machine has no cgroup1.
             trial.with_ignored_flag(!mode.is_possible())
         })
     });
-    let with_agent = CgroupMode::ALL.into_iter().flat_map(|mode| {
-        let nodes = &nodes;
-        WITH_AGENT.into_iter().map(move |(name, story)| {
-            let nodes = nodes.clone();
-            let trial = Trial::test(format!("{mode}::{name}"), move || {
-                nodes.tell(mode, &[agent::plugin()], story);
-                Ok(())
-            });
-            trial.with_ignored_flag(!mode.is_possible())
-        })
-    });
-    let conclusion = libtest_mimic::run(&arguments, of_the_node.chain(on_it).chain(with_agent).collect());
+    let conclusion = libtest_mimic::run(&arguments, of_the_node.chain(on_it).collect());
     nodes.remove(conclusion.has_failed());
     conclusion.exit();
 }

@@ -3,24 +3,21 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use testkit::cluster::{CgroupMode, ChainedPlugin, Cluster};
+use testkit::cluster::{CgroupMode, Cluster};
 
 /// At most one node, started when a story first needs it.
 #[derive(Clone, Default)]
 pub(crate) struct Nodes(Arc<Mutex<Option<Cluster>>>);
 
 impl Nodes {
-    /// Tells a story on a node of this mode with these plugins. The node before it goes first, if it has others.
-    pub(crate) fn tell(&self, mode: CgroupMode, plugins: &[ChainedPlugin], story: fn(&Cluster)) {
+    /// Tells a story on a node of this mode. The node before it goes first, if it has another one.
+    pub(crate) fn tell(&self, mode: CgroupMode, story: fn(&Cluster)) {
         // A story that has failed leaves pods, and a node that works.
         let mut node = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if node
-            .as_ref()
-            .is_some_and(|node| (node.mode(), node.plugins()) != (mode, plugins))
-        {
+        if node.as_ref().is_some_and(|node| node.mode() != mode) {
             drop(node.take());
         }
-        story(node.get_or_insert_with(|| Cluster::start_with(mode, plugins)));
+        story(node.get_or_insert_with(|| Cluster::start(mode)));
     }
 
     /// After the last story.

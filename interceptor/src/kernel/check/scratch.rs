@@ -3,6 +3,7 @@
 
 use std::{
     fs::File,
+    io,
     net::{Ipv4Addr, UdpSocket},
     os::fd::{AsFd as _, OwnedFd},
     path::Path,
@@ -56,15 +57,23 @@ impl Interception {
 /// Moves the calling thread into a network namespace that exists only for a test.
 pub(crate) fn enter_namespace() -> Result<()> {
     unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| match errno {
-        Errno::EPERM => EnrollError::LacksCapability {
-            capability: "CAP_SYS_ADMIN",
-            purpose: "which it takes to make a network namespace for the test of this kernel",
-            source: errno,
-        }
-        .into(),
+        Errno::EPERM => lacks(
+            "CAP_SYS_ADMIN",
+            "which it takes to make a network namespace for the test of this kernel",
+        ),
         errno => anyhow!(errno).context("Failed to make a network namespace"),
     })?;
-    sys::bring_loopback_up().context("Failed to bring the loopback interface up")
+    sys::bring_loopback_up().map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => lacks(
+            "CAP_NET_ADMIN",
+            "which it takes to bring an interface up for the test of this kernel",
+        ),
+        _other => anyhow!(error).context("Failed to bring the loopback interface up"),
+    })
+}
+
+fn lacks(capability: &'static str, purpose: &'static str) -> anyhow::Error {
+    EnrollError::LacksCapability { capability, purpose, source: Errno::EPERM }.into()
 }
 
 /// Intercepts the network namespace of the calling thread, with this process in the part of the sidecar.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The node's plugins of CNI: a bridge, port mappings, those of the test, and one that writes all calls down.
+//! The node's plugins of CNI: a bridge, port mappings, and one that writes all calls down.
 
 use std::{fs, path::Path};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use testkit::cluster::{CgroupMode, ChainedPlugin};
+use testkit::cluster::CgroupMode;
 
 use crate::{configuration::script, layout::CNI_BIN, network::PODS};
 
@@ -16,16 +16,8 @@ const LIST: &str = "/etc/cni/net.d/10-bridge.conflist";
 const CALLS: &str = "calls";
 
 /// Puts the programs to where the runtime looks for them, and writes the list.
-pub(crate) fn write(work: &Path, mode: CgroupMode, chained: &[ChainedPlugin]) -> anyhow::Result<()> {
+pub(crate) fn write(work: &Path, mode: CgroupMode) -> anyhow::Result<()> {
     let mut plugins = own();
-    for ChainedPlugin { program, entry } in chained {
-        let name = entry["type"]
-            .as_str()
-            .with_context(|| format!("a plugin without `type`: {entry}"))?;
-        let to = Path::new(CNI_BIN).join(name);
-        fs::copy(program, &to).with_context(|| format!("copy {} to {}", program.display(), to.display()))?;
-        plugins.push(entry.clone());
-    }
     let arguments = format!("calls --work '{}' --cgroup2 '{}'", work.display(), mode.cgroup2().display());
     script(&Path::new(CNI_BIN).join(CALLS), &arguments)?;
     plugins.push(json!({ "type": CALLS }));

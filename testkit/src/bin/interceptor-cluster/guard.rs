@@ -38,9 +38,6 @@ pub(crate) struct Guard {
     /// The directory with the programs of Kubernetes
     #[arg(long, value_name = "DIRECTORY")]
     kubernetes: PathBuf,
-    /// What is chained after the node's own plugins of CNI
-    #[arg(long, value_name = "JSON", default_value = "[]")]
-    plugins: String,
 }
 
 enum Event {
@@ -119,7 +116,6 @@ impl RunningNode {
         command.args(["unshare", "--mount", "--propagation", "slave", "--net", "--pid", "--fork", "--kill-child=KILL"]);
         command.arg(&own).arg("node").arg("--mode").arg(guard.mode.to_string());
         command.arg("--kubernetes").arg(&guard.kubernetes).arg("--work").arg(work);
-        command.arg("--plugins").arg(&guard.plugins);
         let mut unshare = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

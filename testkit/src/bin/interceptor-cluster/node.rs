@@ -17,7 +17,7 @@ use nix::{
     unistd::Pid,
 };
 use testkit::{
-    cluster::{BUSYBOX_IMAGE, CgroupMode, ChainedPlugin, Image, Kubernetes, Message, NODE_NAME, Step},
+    cluster::{BUSYBOX_IMAGE, CgroupMode, Image, Kubernetes, Message, NODE_NAME, Step},
     timeout, try_wait_until, write_line,
 };
 
@@ -36,20 +36,9 @@ pub(crate) struct Node {
     /// The directory with the programs of Kubernetes
     #[arg(long, value_name = "DIRECTORY")]
     kubernetes: PathBuf,
-    /// What is chained after the node's own plugins of CNI
-    #[arg(long, value_name = "JSON", value_parser = plugins)]
-    plugins: Plugins,
     /// Where everything is written
     #[arg(long, value_name = "DIRECTORY")]
     work: PathBuf,
-}
-
-/// A newtype, because clap takes a list to be many values.
-#[derive(Clone)]
-struct Plugins(Vec<ChainedPlugin>);
-
-fn plugins(text: &str) -> serde_json::Result<Plugins> {
-    serde_json::from_str(text).map(Plugins)
 }
 
 impl Node {
@@ -92,7 +81,7 @@ impl Node {
         let kubernetes = Kubernetes::at(self.kubernetes.clone());
         let pki = Pki::make(self.work.join("pki"))?;
         configuration::write_all(&self.work, &pki, with_limits)?;
-        chain::write(&self.work, self.mode, &self.plugins.0)?;
+        chain::write(&self.work, self.mode)?;
         done("files")?;
 
         let starter = Starter { kubernetes: &kubernetes, pki: &pki, logs: self.work.join("log") };
