@@ -22,6 +22,7 @@ pub struct Image {
     /// Paths in the image, without the slash at the beginning.
     files: BTreeMap<PathBuf, PathBuf>,
     links: BTreeMap<PathBuf, PathBuf>,
+    entrypoint: Vec<String>,
     command: Vec<String>,
 }
 
@@ -32,6 +33,7 @@ impl Image {
             name: name.to_owned(),
             files: BTreeMap::new(),
             links: BTreeMap::new(),
+            entrypoint: Vec::new(),
             command: Vec::new(),
         }
     }
@@ -66,6 +68,13 @@ impl Image {
         self
     }
 
+    /// What a container runs that says only `args`.
+    #[must_use]
+    pub fn entrypoint(mut self, program: &str) -> Self {
+        self.entrypoint = vec![program.to_owned()];
+        self
+    }
+
     /// Writes the archive.
     pub fn write(&self, to: &Path) {
         self.try_write(to)
@@ -78,7 +87,7 @@ impl Image {
         let config = json!({
             "architecture": if env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" },
             "os": "linux",
-            "config": { "Env": ["PATH=/bin"], "Cmd": self.command },
+            "config": { "Env": ["PATH=/bin"], "Entrypoint": self.entrypoint, "Cmd": self.command },
             "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{digest}")] },
         });
         let manifest = json!([{ "Config": "config.json", "RepoTags": [self.name], "Layers": ["layer.tar"] }]);

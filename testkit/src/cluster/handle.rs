@@ -65,15 +65,7 @@ impl Cluster {
                 other => panic!("no Kubernetes node, but {other:?}"),
             }
         };
-        let mut cluster = Self {
-            mode,
-            kubernetes,
-            guard: Some(guard),
-            work,
-            node,
-            outside,
-            steps: Vec::new(),
-        };
+        let mut cluster = Self { mode, kubernetes, guard: Some(guard), work, node, outside, steps: Vec::new() };
         cluster.wait_until_ready();
         cluster
     }

@@ -70,7 +70,14 @@ impl Cluster {
         while !self.ask(&list).trim().is_empty() {
             assert!(Instant::now() < deadline, "pods with {label} are still there");
             // Fails when the time is over, or when they are gone already.
-            drop(Run::of(self.kubectl(&["wait", "--for=delete", "--timeout=5s", "pod", "--selector", label])));
+            drop(Run::of(self.kubectl(&[
+                "wait",
+                "--for=delete",
+                "--timeout=5s",
+                "pod",
+                "--selector",
+                label,
+            ])));
         }
     }
 

@@ -24,5 +24,5 @@ pub use handle::Cluster;
 pub use kubernetes::Kubernetes;
 pub use message::{KEPT, Message, Step};
 pub use mode::CgroupMode;
-pub use network::{BUSYBOX_IMAGE, NODE_ADDRESS, NODE_NAME, OUTSIDE_ADDRESS};
+pub use network::{BUSYBOX_IMAGE, NODE_ADDRESS, NODE_NAME, OUTSIDE_ADDRESS, STATIC_PODS};
 pub use sandbox::Sandbox;

@@ -9,10 +9,12 @@ mod daemon_set;
 mod guard;
 mod init_container;
 mod install;
+mod kinds;
 mod nodes;
 mod orderings;
 mod pods;
 mod restarts;
+mod rewritten;
 mod sandbox;
 mod waves;
 
@@ -93,7 +95,24 @@ const STORIES: [(&str, Story); 12] = [
 ];
 
 /// In one mode, because the cgroups make no difference.
-const OF_ONE_MODE: [(&str, Story); 3] = [
+const OF_ONE_MODE: [(&str, Story); 8] = [
+    ("agent::a_static_pod_is_enrolled", kinds::a_static_pod_is_enrolled),
+    (
+        "agent::a_pod_in_the_network_of_the_node_is_left_alone",
+        kinds::a_pod_in_the_network_of_the_node_is_left_alone,
+    ),
+    (
+        "agent::a_pod_whose_first_add_fails_is_enrolled_once",
+        kinds::a_pod_whose_first_add_fails_is_enrolled_once,
+    ),
+    (
+        "a_rewritten_pod_runs_with_envoy_and_an_init_container",
+        rewritten::a_rewritten_pod_runs_with_envoy_and_an_init_container,
+    ),
+    (
+        "a_rewritten_pod_runs_with_envoy_and_the_plugin",
+        rewritten::a_rewritten_pod_runs_with_envoy_and_the_plugin,
+    ),
     (
         "agent::without_one_of_its_capabilities_it_is_not_ready_and_names_it",
         capabilities::without_one_of_its_capabilities_the_agent_is_not_ready_and_names_it,

@@ -62,7 +62,9 @@ pub(crate) fn whenever_the_agent_is_killed_each_pod_of_a_wave_gets_what_it_shoul
     cluster.delete_all(&label(waves - 1));
     wait_until_none_is_enrolled(cluster);
     assert_eq!(self::pins(cluster), pins);
-    wait_until("no record is left", || cluster.succeed(&["ls", "/run/interceptor/pods"]).is_empty());
+    wait_until("no record is left", || {
+        cluster.succeed(&["ls", "/run/interceptor/pods"]).is_empty()
+    });
     for pod in &injected {
         wait_until("no cgroup is left", || !cluster.exists(&pod.cgroup(cluster)));
     }
@@ -104,7 +106,11 @@ fn tell_wave(cluster: &Cluster, wave: u32) -> Vec<Running> {
 
 /// Whether a connection of this container goes to a sidecar, which is not there.
 fn expect_kept_in(cluster: &Cluster, pod: &str, container: &str, is_kept: bool) {
-    let run = cluster.exec(pod, container, &["wget", "-q", "-O", "-", &format!("http://{NODE_ADDRESS}:6443/")]);
+    let run = cluster.exec(
+        pod,
+        container,
+        &["wget", "-q", "-O", "-", &format!("http://{NODE_ADDRESS}:6443/")],
+    );
     let expected = if is_kept { "Connection refused" } else { "400 Bad Request" };
     assert!(run.output().contains(expected), "{run}");
 }

@@ -75,7 +75,8 @@ impl Options {
     fn wants(&self, item: &Item) -> bool {
         match item.suite() {
             None => true,
-            Some(Suite::Envoy) => self.suites.envoy,
+            // Pods of the node have one as their sidecar.
+            Some(Suite::Envoy) => self.suites.envoy || self.suites.cluster,
             Some(Suite::Clients) => self.suites.clients,
             Some(Suite::Resolvers) => self.suites.resolvers,
             Some(Suite::Cluster) => self.suites.cluster,

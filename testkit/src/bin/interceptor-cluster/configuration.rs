@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use serde_json::json;
-use testkit::cluster::{BUSYBOX_IMAGE, OUTSIDE_ADDRESS};
+use testkit::cluster::{BUSYBOX_IMAGE, OUTSIDE_ADDRESS, STATIC_PODS};
 
 use crate::pki::Pki;
 
@@ -23,6 +23,7 @@ pub(crate) fn write_all(work: &Path, pki: &Pki, with_limits: bool) -> anyhow::Re
     let resolv_conf = work.join("resolv.conf");
     fs::write(&resolv_conf, format!("nameserver {OUTSIDE_ADDRESS}\n")).context("write resolv.conf")?;
     write(KUBELET, &kubelet(pki, &resolv_conf))?;
+    fs::create_dir_all(STATIC_PODS).with_context(|| format!("make {STATIC_PODS}"))?;
     let runc = if with_limits { None } else { Some(runc(work)?) };
     fs::create_dir_all("/etc/containerd").context("make /etc/containerd")?;
     write(CONTAINERD, &containerd(runc.as_deref()))
@@ -45,6 +46,8 @@ fn kubelet(pki: &Pki, resolv_conf: &Path) -> String {
         "cgroupsPerQOS": true,
         "enforceNodeAllocatable": [],
         "failSwapOn": false,
+        "staticPodPath": STATIC_PODS,
+        "fileCheckFrequency": "2s",
         // A lower one takes a capability that containers, in which tests may run, lack.
         "oomScoreAdj": 0,
         "resolvConf": resolv_conf,
