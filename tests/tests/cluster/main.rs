@@ -3,6 +3,7 @@
 //!
 //! The stories of one mode share a node, and run one after the other.
 
+mod admission;
 mod agent;
 mod capabilities;
 mod daemon_set;
@@ -43,7 +44,7 @@ const OF_THE_NODE: [(&str, fn()); 3] = [
 ];
 
 /// Of pods, in both modes. Those with the agent begin and end with a node that has no plugin of ours.
-const STORIES: [(&str, Story); 12] = [
+const STORIES: [(&str, Story); 11] = [
     (
         "istio_init_enrolls_pods_and_their_next_sandboxes",
         init_container::istio_init_enrolls_pods_and_their_next_sandboxes,
@@ -73,10 +74,6 @@ const STORIES: [(&str, Story); 12] = [
         install::the_plugin_comes_with_the_daemon_set_stays_during_an_update_and_goes_with_it,
     ),
     (
-        "agent::a_node_that_boots_with_the_entry_and_without_anything_else_recovers",
-        install::a_node_that_boots_with_the_entry_and_without_anything_else_recovers,
-    ),
-    (
         "agent::pods_are_enrolled_before_their_first_process_and_again_with_the_next_sandbox",
         restarts::pods_are_enrolled_before_their_first_process_and_again_with_the_next_sandbox,
     ),
@@ -95,7 +92,15 @@ const STORIES: [(&str, Story); 12] = [
 ];
 
 /// In one mode, because the cgroups make no difference.
-const OF_ONE_MODE: [(&str, Story); 8] = [
+const OF_ONE_MODE: [(&str, Story); 10] = [
+    (
+        "agent::a_node_that_boots_with_the_entry_and_without_anything_else_recovers",
+        install::a_node_that_boots_with_the_entry_and_without_anything_else_recovers,
+    ),
+    (
+        "baseline_takes_a_pod_rewritten_for_the_plugin_and_no_other",
+        admission::baseline_takes_a_pod_rewritten_for_the_plugin_and_no_other,
+    ),
     ("agent::a_static_pod_is_enrolled", kinds::a_static_pod_is_enrolled),
     (
         "agent::a_pod_in_the_network_of_the_node_is_left_alone",

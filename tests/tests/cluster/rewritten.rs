@@ -37,7 +37,7 @@ const SCRATCH: &str = "/etc/istio/proxy";
 pub(crate) fn a_rewritten_pod_runs_with_envoy_and_an_init_container(cluster: &Cluster) {
     import_images(cluster);
     let text = rewrite(&[]);
-    assert!(text.contains("/host/bpf") && !text.contains("NET_RAW"), "{text}");
+    assert!(text.contains("/host/bpf") && text.contains("PERFMON"), "{text}");
     tell(cluster, &text);
     purge(cluster);
 }
@@ -133,7 +133,7 @@ fn config() -> Config {
 }
 
 /// `interceptor inject`, with both pods.
-fn rewrite(flags: &[&str]) -> String {
+pub(crate) fn rewrite(flags: &[&str]) -> String {
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": [by_istio("client"), by_istio("web")] });
     let mut inject = std::process::Command::new(profile_directory().join("interceptor-inject"));
     inject.args(["--filename", "-", "--image", IMAGE]).args(flags);
