@@ -12,7 +12,7 @@ use testkit::{
     wait_until,
 };
 
-use crate::rewritten::rewrite;
+use crate::rewritten::{injected_by_istio, rewrite};
 
 /// Of the server with that admission. The node's own has none.
 const PORT: u16 = 6444;
@@ -22,6 +22,8 @@ const USER: &str = "developer";
 pub(crate) fn baseline_takes_a_pod_rewritten_for_the_plugin_and_no_other(cluster: &Cluster) {
     cluster.apply(&[policy(), role(), binding()]);
     let _server = strict_server(cluster);
+    let by_istio = create(cluster, &injected_by_istio());
+    assert!(by_istio.code != Some(0) && by_istio.stderr.contains("NET_ADMIN"), "{by_istio}");
     let by_init = create(cluster, &rewrite(&[]));
     for forbidden in ["hostPath", "BPF", "NET_ADMIN", "PERFMON"] {
         assert!(

@@ -155,8 +155,8 @@ pub(crate) fn pods_start_while_the_list_and_the_program_are_replaced(cluster: &C
     }
     // It waits before it writes again what somebody else has written again and again.
     wait_until("the agent is content", || obstacles(cluster).is_empty());
-    let last: Value = serde_json::from_str(&cluster.read(LIST)).expect("JSON");
-    assert_eq!(last, list);
+    let restored: Value = serde_json::from_str(&cluster.read(LIST)).expect("JSON");
+    assert_eq!(restored, list);
     cluster.delete_all("group=replaced");
     wait_until_none_is_enrolled(cluster);
     agent.kill();

@@ -132,17 +132,21 @@ fn config() -> Config {
     }
 }
 
+/// Both pods, in a list.
+pub(crate) fn injected_by_istio() -> String {
+    json!({ "apiVersion": "v1", "kind": "List", "items": [by_istio("client"), by_istio("web")] }).to_string()
+}
+
 /// `interceptor inject`, with both pods.
 pub(crate) fn rewrite(flags: &[&str]) -> String {
-    let list = json!({ "apiVersion": "v1", "kind": "List", "items": [by_istio("client"), by_istio("web")] });
     let mut inject = std::process::Command::new(profile_directory().join("interceptor-inject"));
     inject.args(["--filename", "-", "--image", IMAGE]).args(flags);
-    let run = Run::with_input(inject, &list.to_string());
+    let run = Run::with_input(inject, &injected_by_istio());
     run.expect_success();
     run.stdout
 }
 
-/// As Istio 1.27 injects a pod where nodes have no native sidecars, but for what only its control plane needs
+/// As Istio injects a pod where nodes have no native sidecars, but for what only its control plane needs
 /// ([`injection-template.yaml`](https://github.com/istio/istio/blob/1.27.0/manifests/charts/istio-control/istio-discovery/files/injection-template.yaml)).
 fn by_istio(name: &str) -> Value {
     let mut pod = pods::injected(name);

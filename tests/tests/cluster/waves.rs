@@ -53,9 +53,9 @@ pub(crate) fn whenever_the_agent_is_killed_each_pod_of_a_wave_gets_what_it_shoul
             }
         }));
         is_done.store(true, Ordering::Relaxed);
-        let killed = killer.join().expect("the agents listen");
+        let agents = killer.join().expect("the agents listen");
         waited.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        assert!(killed >= waves, "{killed} agents");
+        assert!(agents >= waves, "{agents} agents");
     });
 
     let agent = start(cluster, &[]);
