@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use testkit::{
     Finished, Process, Run,
     cluster::{BUSYBOX_IMAGE, Cluster, NODE_ADDRESS, NODE_NAME},
-    profile_directory, try_wait_until, wait_until,
+    profile_directory, wait_until,
 };
 
 use crate::{
@@ -62,6 +62,9 @@ fn arguments(cluster: &Cluster) -> [String; 3] {
     ]
 }
 
+/// What curl says in place of an answer's code when it cannot connect.
+const NOBODY: &str = "000";
+
 /// Why the agent is not ready; nothing if it is.
 pub(crate) fn obstacles(cluster: &Cluster) -> String {
     let mut ask = cluster.node("curl");
@@ -69,6 +72,12 @@ pub(crate) fn obstacles(cluster: &Cluster) -> String {
     let answer = Run::of(ask).stdout;
     let (why, code) = answer.split_at(answer.len().saturating_sub(3));
     if code == "200" { String::new() } else { format!("{why}{code}") }
+}
+
+/// SIGKILL. Returns when nothing answers in its place any more.
+pub(crate) fn end(cluster: &Cluster, agent: Process) {
+    agent.kill();
+    wait_until("the node agent has ended", || obstacles(cluster) == NOBODY);
 }
 
 /// SIGTERM, for the agent itself: what entered the node for it waits for its end.
@@ -80,15 +89,11 @@ pub(crate) fn stop(agent: Process) -> Finished {
     agent.finish()
 }
 
-/// Takes the plugin off the node, and ends all interception. An agent that was killed may end a little later.
+/// Takes the plugin off the node, and ends all interception. No agent runs.
 pub(crate) fn purge(cluster: &Cluster) {
-    let mut last = None;
-    let purged = try_wait_until("the node has nothing of ours", || {
-        let mut uninstall = cluster.node(profile_directory().join("interceptor-agent"));
-        uninstall.args(["uninstall", "--purge"]).args(PLACE);
-        last.insert(Run::of(uninstall)).code == Some(0)
-    });
-    purged.unwrap_or_else(|error| panic!("{error}: {last:?}"));
+    let mut uninstall = cluster.node(profile_directory().join("interceptor-agent"));
+    uninstall.args(["uninstall", "--purge"]).args(PLACE);
+    Run::of(uninstall).expect_success();
 }
 
 pub(crate) fn wait_until_none_is_enrolled(cluster: &Cluster) {

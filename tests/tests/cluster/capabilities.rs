@@ -4,7 +4,7 @@
 use testkit::{cluster::Cluster, wait_until};
 
 use crate::{
-    agent::{PLACE, obstacles, purge, spawn_with, validated, wait_until_none_is_enrolled},
+    agent::{PLACE, end, obstacles, purge, spawn_with, validated, wait_until_none_is_enrolled},
     daemon_set::CAPABILITIES,
     init_container::expect_enrolled,
     pods::{Running, import_image},
@@ -17,7 +17,7 @@ pub(crate) fn without_one_of_its_capabilities_the_agent_is_not_ready_and_names_i
     purge(cluster);
     for lacking in CAPABILITIES {
         let others: Vec<_> = CAPABILITIES.into_iter().filter(|name| *name != lacking).collect();
-        let _agent = spawn_with(cluster, &others, &[]);
+        let agent = spawn_with(cluster, &others, &[]);
         let name = format!("CAP_{lacking}");
         let mut said = String::new();
         wait_until("the agent says what it lacks", || {
@@ -29,6 +29,7 @@ pub(crate) fn without_one_of_its_capabilities_the_agent_is_not_ready_and_names_i
             .filter(|word| word.starts_with("CAP_"))
             .collect();
         assert_eq!(named, [name], "{said}");
+        end(cluster, agent);
     }
 }
 
@@ -44,12 +45,12 @@ pub(crate) fn a_pod_that_started_without_the_plugin_is_repaired_with_one_more_ca
     let flags = [&["--install=true", "--repair-repair-pods=true"], &PLACE[..]].concat();
     let mut unable = spawn_with(cluster, &CAPABILITIES, &flags);
     while !unable.line().contains(&format!("CAP_{REPAIR}")) {}
-    unable.kill();
+    end(cluster, unable);
     let able = spawn_with(cluster, &[&CAPABILITIES[..], &[REPAIR]].concat(), &flags);
     cluster.wait_for("condition=Ready", &["pod/early"]);
     expect_enrolled(cluster, &[&Running::look(cluster, "early")]);
     cluster.delete(&["pod/early"]);
     wait_until_none_is_enrolled(cluster);
-    able.kill();
+    end(cluster, able);
     purge(cluster);
 }

@@ -12,7 +12,7 @@ use testkit::{cluster::Cluster, profile_directory, wait_until};
 
 use crate::{
     agent::{
-        LIST, PROGRAM, SOCKET, by_agent, idle, obstacles, plugins, purge, start, stop, validated,
+        LIST, PROGRAM, SOCKET, by_agent, end, idle, obstacles, plugins, purge, start, stop, validated,
         wait_until_none_is_enrolled,
     },
     daemon_set,
@@ -60,7 +60,7 @@ pub(crate) fn the_plugin_comes_with_the_daemon_set_stays_during_an_update_and_go
 /// The agent's own pod is in the host's network, and the entry is there before any agent is.
 pub(crate) fn a_node_that_boots_with_the_entry_and_without_anything_else_recovers(cluster: &Cluster) {
     import_image(cluster);
-    start(cluster, &[]).kill();
+    end(cluster, start(cluster, &[]));
     // A boot empties these.
     cluster.succeed(&["rm", "-r", "/run/interceptor"]);
     cluster.succeed(&["rm", "-r", "-f", "/sys/fs/bpf/interceptor"]);
@@ -159,6 +159,6 @@ pub(crate) fn pods_start_while_the_list_and_the_program_are_replaced(cluster: &C
     assert_eq!(restored, list);
     cluster.delete_all("group=replaced");
     wait_until_none_is_enrolled(cluster);
-    agent.kill();
+    end(cluster, agent);
     purge(cluster);
 }

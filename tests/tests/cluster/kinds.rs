@@ -11,7 +11,7 @@ use testkit::{
 };
 
 use crate::{
-    agent::{idle, purge, start, wait_until_none_is_enrolled},
+    agent::{end, idle, purge, start, wait_until_none_is_enrolled},
     init_container::{expect_enrolled, status},
     pods::Running,
 };
@@ -37,7 +37,7 @@ pub(crate) fn a_static_pod_is_enrolled(cluster: &Cluster) {
     cluster.succeed(&["rm", &path]);
     wait_until("kubelet ends the pod", || !exists());
     wait_until_none_is_enrolled(cluster);
-    agent.kill();
+    end(cluster, agent);
     purge(cluster);
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn a_pod_in_the_network_of_the_node_is_left_alone(cluster: &Cluster) 
     expect_enrolled(cluster, &[&Running::look(cluster, "web")]);
     cluster.delete(&["pod/host", "pod/web"]);
     wait_until_none_is_enrolled(cluster);
-    agent.kill();
+    end(cluster, agent);
     purge(cluster);
 }
 
@@ -70,6 +70,6 @@ pub(crate) fn a_pod_whose_first_add_fails_is_enrolled_once(cluster: &Cluster) {
     expect_enrolled(cluster, &[&Running::look(cluster, "second-try")]);
     cluster.delete(&["pod/second-try"]);
     wait_until_none_is_enrolled(cluster);
-    agent.kill();
+    end(cluster, agent);
     purge(cluster);
 }

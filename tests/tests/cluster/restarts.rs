@@ -4,7 +4,7 @@
 use testkit::{cluster::Cluster, wait_until};
 
 use crate::{
-    agent::{by_agent, idle, purge, start, wait_until_none_is_enrolled},
+    agent::{by_agent, end, idle, purge, start, wait_until_none_is_enrolled},
     init_container::{ask_through_both_sidecars, expect_enrolled},
     pods::{Running, import_image},
     sandbox::kill_sandbox,
@@ -37,7 +37,7 @@ pub(crate) fn pods_are_enrolled_before_their_first_process_and_again_with_the_ne
 
     cluster.delete(&["pod/client", "pod/web"]);
     wait_until_none_is_enrolled(cluster);
-    agent.kill();
+    end(cluster, agent);
     purge(cluster);
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn without_the_agent_pods_run_on_and_others_start(cluster: &Cluster) 
     let agent = start(cluster, &[]);
     cluster.apply(&[by_agent("client"), by_agent("web")]);
     cluster.wait_for("condition=Ready", &["pod/client", "pod/web"]);
-    agent.kill();
+    end(cluster, agent);
     let [client, web] = ["client", "web"].map(|name| Running::look(cluster, name));
     ask_through_both_sidecars(cluster, &client, &web);
     cluster.apply(&[idle("other", false)]);
@@ -60,7 +60,7 @@ pub(crate) fn without_the_agent_pods_run_on_and_others_start(cluster: &Cluster) 
     cluster.wait_for("condition=Ready", &["pod/late"]);
     cluster.delete(&["pod/client", "pod/web", "pod/late", "pod/other"]);
     wait_until_none_is_enrolled(cluster);
-    agent.kill();
+    end(cluster, agent);
     purge(cluster);
 }
 

@@ -20,7 +20,7 @@ use testkit::{
 };
 
 use crate::{
-    agent::{purge, start},
+    agent::{end, purge, start},
     init_container::expect_enrolled,
     pods::{self, PORT, Running, import_image},
 };
@@ -52,7 +52,7 @@ pub(crate) fn a_rewritten_pod_runs_with_envoy_and_the_plugin(cluster: &Cluster) 
         "{text}"
     );
     tell(cluster, &text);
-    agent.kill();
+    end(cluster, agent);
     purge(cluster);
 }
 

@@ -15,7 +15,7 @@ use testkit::{
 };
 
 use crate::{
-    agent::{idle, purge, spawn, start, wait_until_none_is_enrolled},
+    agent::{end, idle, purge, spawn, start, wait_until_none_is_enrolled},
     init_container::status,
     pods::Running,
 };
@@ -27,7 +27,7 @@ const LIFE: Duration = Duration::from_secs(2);
 
 pub(crate) fn whenever_the_agent_is_killed_each_pod_of_a_wave_gets_what_it_should(cluster: &Cluster) {
     let waves = scale("INTERCEPTOR_TEST_PODS", PODS, WAVE).div_ceil(WAVE);
-    start(cluster, &[]).kill();
+    end(cluster, start(cluster, &[]));
     let pins = pins(cluster);
     let is_done = AtomicBool::new(false);
     let mut injected = Vec::new();
@@ -37,9 +37,9 @@ pub(crate) fn whenever_the_agent_is_killed_each_pod_of_a_wave_gets_what_it_shoul
             while !is_done.load(Ordering::Relaxed) {
                 let mut agent = spawn(cluster, &[]);
                 while !agent.line().contains("listening socket=") {}
-                let end = Instant::now() + LIFE;
-                wait_until("the agent has lived for long enough", || Instant::now() >= end);
-                agent.kill();
+                let due = Instant::now() + LIFE;
+                wait_until("the agent has lived for long enough", || Instant::now() >= due);
+                end(cluster, agent);
                 killed += 1;
             }
             killed
@@ -61,14 +61,14 @@ pub(crate) fn whenever_the_agent_is_killed_each_pod_of_a_wave_gets_what_it_shoul
     let agent = start(cluster, &[]);
     cluster.delete_all(&label(waves - 1));
     wait_until_none_is_enrolled(cluster);
-    assert_eq!(self::pins(cluster), pins);
+    wait_until("no pin is left", || self::pins(cluster) == pins);
     wait_until("no record is left", || {
         cluster.succeed(&["ls", "/run/interceptor/pods"]).is_empty()
     });
     for pod in &injected {
         wait_until("no cgroup is left", || !cluster.exists(&pod.cgroup(cluster)));
     }
-    agent.kill();
+    end(cluster, agent);
     purge(cluster);
 }
 
