@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::selection::{Keys, Rule};
+
 /// A manifest after the rewrite, and what was decided about each of its workloads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
@@ -42,6 +44,11 @@ pub enum Reason {
     /// The pod says so. The text is `label` or `annotation`.
     OptedOut {
         by: &'static str,
+    },
+    /// The injector does not inject the pod. The rule says why, and the keys which label and annotation count.
+    NotSelected {
+        rule: Rule,
+        keys: Keys,
     },
     /// There is no init container `istio-init`: Istio did not inject the pod, or does not intercept its connections.
     NotInjected,
@@ -93,10 +100,18 @@ impl Workload {
 }
 
 impl Reason {
+    /// Whether the pod itself says that it is to be left alone.
+    pub const fn is_wanted(&self) -> bool {
+        matches!(
+            self,
+            Self::OptedOut { .. } | Self::NotSelected { rule: Rule::Label | Rule::Annotation, .. }
+        )
+    }
+
     /// Whether somebody may have expected the pod to be rewritten: Istio injected it, and it did not opt out.
     pub const fn is_surprising(&self) -> bool {
         match self {
-            Self::OptedOut { .. } | Self::NotInjected | Self::Cni | Self::NotOurs => false,
+            Self::OptedOut { .. } | Self::NotSelected { .. } | Self::NotInjected | Self::Cni | Self::NotOurs => false,
             Self::NotIstios
             | Self::Command { .. }
             | Self::HostNetwork
@@ -115,6 +130,14 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OptedOut { by } => write!(f, "its {by} interceptor.dev/rewrite is \"false\""),
+            Self::NotSelected { rule, keys } => match rule {
+                Rule::HostNetwork => f.write_str("it has the node's network (hostNetwork)"),
+                Rule::IgnoredNamespace => f.write_str("no pod of its namespace is injected"),
+                Rule::Label => write!(f, "its label {} is \"false\"", keys.label),
+                Rule::Annotation => write!(f, "its annotation {} is \"false\"", keys.annotation),
+                Rule::Never => f.write_str("a selector excludes it from injection"),
+                Rule::Always | Rule::Default => f.write_str("it does not ask for injection"),
+            },
             Self::NotInjected => f.write_str("it has no init container istio-init; let Istio inject it first"),
             Self::Cni => f.write_str("Istio's CNI plugin intercepts its connections (istio-validation)"),
             Self::NotOurs => f.write_str("nothing of Interceptor is in it"),

@@ -30,7 +30,7 @@ impl Undo {
     /// If the manifest is none that Kubernetes takes, as far as it was looked at, or if the original image of a
     /// container is not known.
     pub fn apply(&self, manifest: &Value) -> Result<Outcome, Malformed> {
-        walk(manifest, &self.kinds, &|template| self.pod(template))
+        walk(manifest, &self.kinds, &|place| self.pod(&place.template))
     }
 
     fn pod(&self, template: &At<'_>) -> Result<Changed, Stop> {

@@ -18,33 +18,35 @@ pub(crate) struct Changed {
 
 /// Why a pod template is not changed.
 #[derive(Debug)]
-pub(crate) enum Stop {
+pub(crate) enum Stop<E = Malformed> {
     LeftAlone(Reason),
-    Malformed(Malformed),
+    /// The whole manifest is refused.
+    Refused(E),
 }
 
-impl From<Reason> for Stop {
+impl<E> From<Reason> for Stop<E> {
     fn from(reason: Reason) -> Self {
         Self::LeftAlone(reason)
     }
 }
 
-impl From<Malformed> for Stop {
+impl<E: From<Malformed>> From<Malformed> for Stop<E> {
     fn from(malformed: Malformed) -> Self {
-        Self::Malformed(malformed)
+        Self::Refused(malformed.into())
     }
 }
 
 /// Lets `change` decide about each pod template.
-pub(crate) fn walk(
+pub(crate) fn walk<E: From<Malformed>>(
     manifest: &Value,
     more_kinds: &[Kind],
-    change: &dyn Fn(&At<'_>) -> Result<Changed, Stop>,
-) -> Result<Outcome, Malformed> {
+    change: &dyn Fn(&Place<'_>) -> Result<Changed, Stop<E>>,
+) -> Result<Outcome, E> {
     let mut outcome = Outcome { manifest: manifest.clone(), workloads: Vec::new() };
     for place in places(&At::root(manifest), more_kinds)? {
-        let Place { template, pointer, kind, name, namespace } = place;
-        let verdict = match change(&template) {
+        let changed = change(&place);
+        let Place { template, pointer, owner: _, kind, name, namespace } = place;
+        let verdict = match changed {
             Ok(Changed { template: new, .. }) if new == *template.object()? => Verdict::Unchanged,
             Ok(Changed { template: new, warnings }) => {
                 if let Some(slot) = outcome.manifest.pointer_mut(&pointer) {
@@ -53,7 +55,7 @@ pub(crate) fn walk(
                 Verdict::Changed { warnings }
             }
             Err(Stop::LeftAlone(reason)) => Verdict::LeftAlone(reason),
-            Err(Stop::Malformed(malformed)) => return Err(malformed),
+            Err(Stop::Refused(error)) => return Err(error),
         };
         outcome.workloads.push(Workload { kind, name, namespace, verdict });
     }
@@ -61,13 +63,25 @@ pub(crate) fn walk(
 }
 
 /// A pod template and whose it is.
-struct Place<'a> {
-    template: At<'a>,
+pub(crate) struct Place<'a> {
+    pub(crate) template: At<'a>,
     /// Where the template is, as a JSON pointer.
     pointer: String,
-    kind: String,
-    name: String,
-    namespace: String,
+    /// The object that the template belongs to. A pod is its own template.
+    pub(crate) owner: At<'a>,
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    /// Of the object; empty if the manifest names none.
+    pub(crate) namespace: String,
+}
+
+impl Place<'_> {
+    /// Kind, namespace and name, as in `Deployment shop/web`.
+    pub(crate) fn title(&self) -> String {
+        let Self { kind, name, namespace, .. } = self;
+        let namespace = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
+        format!("{kind} {namespace}{name}")
+    }
 }
 
 fn places<'a>(manifest: &At<'a>, more_kinds: &[Kind]) -> Result<Vec<Place<'a>>, Malformed> {
@@ -85,7 +99,8 @@ fn places<'a>(manifest: &At<'a>, more_kinds: &[Kind]) -> Result<Vec<Place<'a>>, 
             let template = way.iter().try_fold(object.clone(), |at, name| at.required(name))?;
             let pointer = way.iter().fold(pointer, |pointer, name| pointer + "/" + &escaped(name));
             let (name, namespace) = names(&object)?;
-            places.push(Place { template, pointer, kind: kind.to_owned(), name, namespace });
+            let kind = kind.to_owned();
+            places.push(Place { template, pointer, owner: object, kind, name, namespace });
         }
     }
     Ok(places)

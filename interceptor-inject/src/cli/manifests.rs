@@ -3,9 +3,9 @@
 
 use anyhow::{Context as _, Result};
 
-use super::{args::Change, input::Input};
+use super::{change::Change, input::Input};
 use crate::{
-    Reason, Verdict, Workload,
+    Verdict, Workload,
     yaml::{Document, Source, is_separator, split},
 };
 
@@ -70,7 +70,7 @@ impl Manifests {
             Verdict::Changed { warnings } => (true, format!("{title}: {}, but {}", change.done(), warnings.join("; "))),
             Verdict::Unchanged => (false, format!("{title}: unchanged, because it is {} already", change.done())),
             Verdict::LeftAlone(reason) => {
-                self.left_alone += usize::from(!matches!(reason, Reason::OptedOut { .. }));
+                self.left_alone += usize::from(!reason.is_wanted());
                 (reason.is_surprising(), format!("{title}: left alone, because {reason}"))
             }
         };

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// To load programs, to attach them to a network namespace, and to read the kernel's memory in them.
-const CAPABILITIES: [&str; 3] = ["BPF", "NET_ADMIN", "PERFMON"];
+pub(crate) const CAPABILITIES: [&str; 3] = ["BPF", "NET_ADMIN", "PERFMON"];
 /// What Istio's container has for iptables.
 const OF_ISTIO: [&str; 2] = ["NET_ADMIN", "NET_RAW"];
 

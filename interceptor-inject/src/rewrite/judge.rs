@@ -69,7 +69,7 @@ fn opted_out(template: &At<'_>) -> Result<Option<String>, Stop> {
 }
 
 /// Stops at a pod in which BPF programs cannot be loaded, or would have no effect or too much.
-fn fit(spec: &At<'_>, options: &Rewrite) -> Result<(), Stop> {
+pub(crate) fn fit(spec: &At<'_>, options: &Rewrite) -> Result<(), Stop> {
     let is = |name, value| -> Result<bool, Malformed> {
         let at = spec.field(name)?;
         Ok(at.map(|at| at.switch()).transpose()? == Some(value))
@@ -89,6 +89,13 @@ fn fit(spec: &At<'_>, options: &Rewrite) -> Result<(), Stop> {
         Some(class) if !options.any_runtime => Err(Reason::RuntimeClass { class: class.to_owned() }.into()),
         _ => Ok(()),
     }
+}
+
+/// Checks the arguments behind `istio-iptables` of a container without variables. Returns what is to be said of them.
+pub(crate) fn checked(arguments: &[&str]) -> Result<Vec<String>, String> {
+    let flags = arguments::parse(arguments)?;
+    let (_config, notes) = configuration(&flags, &[]).map_err(|error| error.to_string())?;
+    Ok(notes)
 }
 
 /// Reads the flags as the container will read them, and what is to be said about them.

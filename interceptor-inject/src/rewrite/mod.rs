@@ -11,12 +11,20 @@ mod pod;
 
 use serde_json::Value;
 
-pub(crate) use self::image::is_ours;
+pub(crate) use self::{
+    container::CAPABILITIES,
+    image::is_ours,
+    judge::{checked, fit},
+};
 pub use self::{
     image::DEFAULT_IMAGE,
     options::{DataPath, Rewrite},
 };
-use crate::{malformed::Malformed, outcome::Outcome, walk::walk};
+use crate::{
+    malformed::{At, Malformed},
+    outcome::Outcome,
+    walk::{Changed, Stop, walk},
+};
 
 impl Rewrite {
     /// Rewrites all pods of a manifest. Rewriting twice is the same as rewriting once.
@@ -24,9 +32,14 @@ impl Rewrite {
     /// # Errors
     /// If the manifest is none that Kubernetes takes, as far as it was looked at.
     pub fn apply(&self, manifest: &Value) -> Result<Outcome, Malformed> {
-        walk(manifest, &self.kinds, &|template| match self.data_path {
+        walk(manifest, &self.kinds, &|place| self.template(&place.template))
+    }
+
+    /// Rewrites a pod or a pod template.
+    pub(crate) fn template(&self, template: &At<'_>) -> Result<Changed, Stop> {
+        match self.data_path {
             DataPath::Init => pod::rewrite(template, self),
             DataPath::Cni => cni::rewrite(template, self),
-        })
+        }
     }
 }

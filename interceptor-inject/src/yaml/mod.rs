@@ -19,6 +19,29 @@ pub(crate) use self::{
     split::{Source, is_separator, split},
 };
 
+/// What the only document of a text says; `null` if it says nothing.
+pub(crate) fn read_one(text: &str) -> Result<Value, Fault> {
+    let mut found = None;
+    for source in split(text) {
+        let Some(document) = Document::read(source)?.filter(|document| !document.is_empty()) else {
+            continue;
+        };
+        if found.is_some() {
+            return Err(Fault::new(
+                source.first_line,
+                "a second document begins here; give one".to_owned(),
+            ));
+        }
+        found = Some(document.value);
+    }
+    Ok(found.unwrap_or_default())
+}
+
+/// A value as a text of YAML.
+pub(crate) fn written(value: &Value) -> String {
+    emit::block(value, 0) + "\n"
+}
+
 /// A document that was read.
 #[derive(Debug)]
 pub(crate) struct Document<'a> {

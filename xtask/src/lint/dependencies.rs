@@ -48,7 +48,7 @@ const TABLE: &[Row] = &[
     Row {
         member: "interceptor-inject",
         uses: &["interceptor-config", "serde_json"],
-        optional: &["anyhow", "clap", "granit-parser"],
+        optional: &["anyhow", "clap", "granit-parser", "gtmpl-ng"],
         build: &[],
     },
     Row { member: "toolchain", uses: &[], optional: &[], build: &[] },
