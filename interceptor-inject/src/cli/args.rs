@@ -3,16 +3,16 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
-use serde_json::Value;
+use clap::{Args, Parser};
 
-use super::kube_inject::KubeInjectFlags;
-use crate::{DataPath, Kind, Malformed, Outcome, Rewrite, Undo};
+use super::kube_inject::{ClusterFlags, TemplateFlags};
+use crate::{DataPath, Kind};
 
 /// Let Interceptor do what Istio's init container does in pods that Istio injected
 ///
 /// Reads manifests, as `istioctl kube-inject` or `kubectl get -o yaml` write them, and writes them with the init
-/// container istio-init rewritten. Documents that are not changed come out byte for byte. In documents that are
+/// container istio-init rewritten. With --mode istio, Istio's template is rendered first, from files. With --mode
+/// plain, pods get an Envoy without Istio. Documents that are not changed come out byte for byte. In documents that are
 /// changed, comments and notation stay where nothing changes. What was decided about each workload goes to standard
 /// error. Nothing is written if a document is refused.
 #[derive(Debug, Parser)]
@@ -25,8 +25,12 @@ use crate::{DataPath, Kind, Malformed, Outcome, Rewrite, Undo};
 Examples:
   istioctl kube-inject -f app.yaml | interceptor inject -f - --image example.org/interceptor:0.1 | kubectl apply -f -
   kubectl get deployment web -o yaml | interceptor inject -f - --undo | kubectl apply -f -
+  interceptor inject -f app.yaml --injectConfigFile inject.yaml --meshConfigFile mesh.yaml --valuesFile values.json
+  interceptor inject -f app.yaml --mode plain --envoy-image example.org/envoy:1.40 --envoy-config envoy
 
-A pod with the label or the annotation interceptor.dev/rewrite: \"false\" is left alone.
+A pod with the label or the annotation interceptor.dev/rewrite: \"false\" is not rewritten. A pod with the
+label or the annotation sidecar.istio.io/inject: \"false\" (--mode istio) or interceptor.dev/inject: \"false\"
+(--mode plain) is not injected.
 
 Exit status:
   0 done, also if there was nothing to rewrite, 1 failed, 2 wrong usage."
@@ -44,86 +48,87 @@ pub(super) struct Cli {
 
     /// Image of Interceptor [default: this version's; an image of this version from another registry is kept]
     #[arg(long, value_name = "IMAGE", value_parser = image)]
-    image: Option<String>,
+    pub(super) image: Option<String>,
 
-    /// How pods come by Interceptor; rewrite changes what Istio injected
-    #[arg(long, value_name = "MODE", default_value = "rewrite", value_parser = mode)]
-    mode: String,
+    /// How pods come by Interceptor: `rewrite` changes what Istio injected, `istio` renders Istio's template first, and
+    /// `plain` injects an Envoy without Istio [default: rewrite; istio with --injectConfigFile or --revision]
+    #[arg(long, value_name = "MODE", value_parser = mode)]
+    pub(super) mode: Option<Mode>,
 
     /// Who sets up the redirection: the init container, or Interceptor's CNI plugin
     #[arg(long, value_name = "init|cni", default_value = "init", value_parser = data_path)]
-    data_path: DataPath,
+    pub(super) data_path: DataPath,
 
     /// Rewrite pods that intercept by TPROXY, for container runtimes in which /proc/sys is writable
     #[arg(long)]
-    tproxy: bool,
+    pub(super) tproxy: bool,
 
     /// Rewrite pods with a runtime class, for classes that use the node's kernel
     #[arg(long)]
-    any_runtime: bool,
+    pub(super) any_runtime: bool,
 
     /// SELinux type of the container, such as `spc_t`
     #[arg(long, value_name = "TYPE")]
-    selinux_type: Option<String>,
+    pub(super) selinux_type: Option<String>,
 
     /// Another kind that makes pods, and where its pod template is, such as argoproj.io/Rollout=spec.template; may be
     /// repeated
     #[arg(long = "kind", value_name = "GROUP/KIND=PATH")]
-    kinds: Vec<Kind>,
+    pub(super) kinds: Vec<Kind>,
 
     /// Go back: make the container Istio's again
     #[arg(long, conflicts_with_all = ["image", "data_path", "tproxy", "any_runtime", "selinux_type"])]
-    undo: bool,
+    pub(super) undo: bool,
 
     /// With --undo, image of the container, if it is not the one that was replaced
     #[arg(long, value_name = "IMAGE", requires = "undo", value_parser = image)]
-    init_image: Option<String>,
+    pub(super) init_image: Option<String>,
 
     /// Fail if a workload is left alone that has not opted out
     #[arg(long)]
     pub(super) strict: bool,
 
+    /// Make the sidecar a native one, for nodes of Kubernetes 1.29 and later (--mode istio, --mode plain)
+    #[arg(long)]
+    pub(super) native_sidecars: bool,
+
     #[command(flatten)]
-    _kube_inject: KubeInjectFlags,
+    pub(super) template: TemplateFlags,
+
+    #[command(flatten)]
+    pub(super) plain: PlainFlags,
+
+    #[command(flatten)]
+    pub(super) cluster: ClusterFlags,
 }
 
-/// What to do with each manifest.
-pub(super) enum Change {
-    Rewrite(Rewrite),
-    Undo(Undo),
+/// How pods come by Interceptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Rewrite,
+    Istio,
+    Plain,
 }
 
-impl Cli {
-    pub(super) fn change(&self) -> Change {
-        let Self { image, data_path, tproxy, any_runtime, selinux_type, kinds, undo, init_image, .. } = self;
-        if *undo {
-            return Change::Undo(Undo { init_image: init_image.clone(), kinds: kinds.clone() });
-        }
-        Change::Rewrite(Rewrite {
-            image: image.clone(),
-            data_path: *data_path,
-            tproxy: *tproxy,
-            any_runtime: *any_runtime,
-            selinux_type: selinux_type.clone(),
-            kinds: kinds.clone(),
-        })
-    }
+/// What a sidecar without Istio is made of.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "With --mode plain")]
+pub(super) struct PlainFlags {
+    /// Image of Envoy, the entrypoint of which takes Envoy's arguments
+    #[arg(long, value_name = "IMAGE", value_parser = image)]
+    pub(super) envoy_image: Option<String>,
+
+    /// `ConfigMap` with Envoy's configuration at the key envoy.yaml, in the namespace of the pod
+    #[arg(long, value_name = "NAME", value_parser = image)]
+    pub(super) envoy_config: Option<String>,
 }
 
-impl Change {
-    pub(super) fn apply(&self, manifest: &Value) -> Result<Outcome, Malformed> {
-        match self {
-            Self::Rewrite(rewrite) => rewrite.apply(manifest),
-            Self::Undo(undo) => undo.apply(manifest),
-        }
-    }
-
-    /// What a changed workload is called in the report.
-    pub(super) const fn done(&self) -> &'static str {
-        match self {
-            Self::Rewrite(_) => "rewritten",
-            Self::Undo(_) => "Istio's again",
-        }
+impl PlainFlags {
+    /// One of the flags that was given.
+    pub(super) fn given(&self) -> Option<&'static str> {
+        let Self { envoy_image, envoy_config } = self;
+        let given = [("envoy-image", envoy_image), ("envoy-config", envoy_config)];
+        given.into_iter().find_map(|(name, value)| value.as_ref().map(|_value| name))
     }
 }
 
@@ -144,14 +149,12 @@ fn data_path(text: &str) -> Result<DataPath, &'static str> {
     }
 }
 
-fn mode(text: &str) -> Result<String, &'static str> {
+fn mode(text: &str) -> Result<Mode, &'static str> {
     match text {
-        "rewrite" => Ok(text.to_owned()),
-        "istio" | "plain" => Err(
-            "this version only rewrites what Istio injected; let istioctl inject first: istioctl kube-inject -f FILE | \
-             interceptor inject -f -",
-        ),
-        _ => Err("write rewrite"),
+        "rewrite" => Ok(Mode::Rewrite),
+        "istio" => Ok(Mode::Istio),
+        "plain" => Ok(Mode::Plain),
+        _ => Err("write rewrite, istio or plain"),
     }
 }
 

@@ -30,15 +30,15 @@ pub(super) fn read(names: &[PathBuf]) -> Result<Vec<Input>> {
         if is_stdin(name) {
             inputs.push(text("standard input".to_owned(), io::stdin().lock())?);
         } else if name.is_dir() {
-            for file in files_in(name)? {
+            for found in files_in(name)? {
                 // A pipe or a device in a directory was not named by anybody, and may never end.
-                if !file.is_file() {
-                    bail!("{} is not a regular file; name it with -f, or remove it", file.display());
+                if !found.is_file() {
+                    bail!("{} is not a regular file; name it with -f, or remove it", found.display());
                 }
-                inputs.push(open(&file)?);
+                inputs.push(file(&found)?);
             }
         } else {
-            inputs.push(open(name)?);
+            inputs.push(file(name)?);
         }
     }
     Ok(inputs)
@@ -48,7 +48,8 @@ fn is_stdin(name: &Path) -> bool {
     name == Path::new("-")
 }
 
-fn open(path: &Path) -> Result<Input> {
+/// Reads a file, whatever it is called.
+pub(super) fn file(path: &Path) -> Result<Input> {
     let file = File::open(path).with_context(|| format!("Failed to open {}", path.display()))?;
     text(path.display().to_string(), file)
 }

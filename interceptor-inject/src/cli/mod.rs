@@ -3,6 +3,7 @@
 //! unless everything was read and understood. It talks to no cluster.
 
 mod args;
+mod change;
 mod input;
 mod kube_inject;
 mod manifests;
@@ -11,9 +12,13 @@ mod output;
 use std::{ffi::OsString, process::ExitCode};
 
 use anyhow::{Result, bail};
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
-use self::{args::Cli, manifests::Manifests};
+use self::{
+    args::Cli,
+    change::{Change, Problem},
+    manifests::Manifests,
+};
 
 /// A manifest is refused, or something cannot be read or written.
 const FAILED: u8 = 1;
@@ -30,20 +35,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    match inject(&cli) {
+    let done = Change::new(&cli).and_then(|change| Ok(inject(&cli, &change)?));
+    match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Err(Problem::Usage(message)) => {
+            let _printed = Cli::command().error(ErrorKind::ArgumentConflict, message).print();
+            ExitCode::from(USAGE)
+        }
+        Err(Problem::Failed(error)) => {
             output::message("error: ", &format_args!("{error:#}"));
             ExitCode::from(FAILED)
         }
     }
 }
 
-fn inject(cli: &Cli) -> Result<()> {
-    let change = cli.change();
+fn inject(cli: &Cli, change: &Change) -> Result<()> {
     let mut manifests = Manifests::default();
     for file in input::read(&cli.filename)? {
-        manifests.add(&file, &change)?;
+        manifests.add(&file, change)?;
     }
     for (is_surprising, line) in &manifests.report {
         output::message(if *is_surprising { "warning: " } else { "" }, line);

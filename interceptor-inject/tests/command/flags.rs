@@ -13,18 +13,17 @@ fn a_file_has_to_be_named(#[case] arguments: &[&str]) {
 }
 
 #[rstest]
-#[case(&["--injectConfigFile", "x"], "--injectConfigFile")]
 #[case(&["--meshConfigFile=x"], "--meshConfigFile")]
 #[case(&["--valuesFile", "x"], "--valuesFile")]
 #[case(&["--injectConfigMapName", "x"], "--injectConfigMapName")]
 #[case(&["--meshConfigMapName", "x"], "--meshConfigMapName")]
-#[case(&["--operatorFileName", "x"], "--operatorFileName")]
 #[case(&["--webhookConfig", "x"], "--webhookConfig")]
-#[case(&["-r", "canary"], "--revision")]
 #[case(&["-i", "istio-system"], "--istioNamespace")]
 #[case(&["-c", "kubeconfig"], "--kubeconfig")]
 #[case(&["--context", "x"], "--context")]
 #[case(&["--insecure"], "--insecure")]
+#[case(&["--mode", "rewrite", "-r", "canary"], "--revision")]
+#[case(&["--mode", "plain", "--injectConfigFile", "x"], "--injectConfigFile")]
 fn flags_about_istios_template_are_refused_with_the_way_around(#[case] arguments: &[&str], #[case] flag: &str) {
     let stderr = fail(2, &[&["-f", "-"], arguments].concat(), INJECTED);
     assert!(
@@ -34,8 +33,18 @@ fn flags_about_istios_template_are_refused_with_the_way_around(#[case] arguments
 }
 
 #[rstest]
-#[case::mode(&["--mode", "plain"], "this version only rewrites what Istio injected")]
-#[case::unknown_mode(&["--mode", "x"], "write rewrite")]
+#[case::mode(&["--mode", "x"], "write rewrite, istio or plain")]
+#[case::no_files(&["--mode", "istio"], "--injectConfigFile is missing")]
+#[case::revision_without_files(&["-r", "canary"], "--injectConfigFile is missing")]
+#[case::operator(&["--operatorFileName", "x"], "--operatorFileName is not read")]
+#[case::undo_of_istio(&["--mode", "istio", "--undo"], "--undo goes back from --mode rewrite only")]
+#[case::undo_of_plain(&["--mode", "plain", "--undo"], "--undo goes back from --mode rewrite only")]
+#[case::native_rewrite(&["--native-sidecars"], "--native-sidecars is about --mode istio and --mode plain")]
+#[case::envoy_without_plain(&["--envoy-image", "x"], "--envoy-image is about --mode plain")]
+#[case::plain_without_image(&["--mode", "plain", "--envoy-config", "x"], "needs --envoy-image and --envoy-config")]
+#[case::plain_without_config(&["--mode", "plain", "--envoy-image", "x"], "needs --envoy-image and --envoy-config")]
+#[case::plain_by_cni(&["--mode", "plain", "--data-path", "cni"], "needs --data-path init")]
+#[case::plain_tproxy(&["--mode", "plain", "--tproxy"], "--tproxy is not for --mode plain")]
 #[case::kind(&["--kind", "Rollout"], "argoproj.io/Rollout=spec.template")]
 #[case::image(&["--image", "a b"], "without blanks")]
 #[case::no_image(&["--image", ""], "without blanks")]

@@ -3,6 +3,8 @@
 
 mod flags;
 mod input;
+mod istio;
+mod plain;
 mod streams;
 
 use std::{
