@@ -14,6 +14,7 @@ const OTHERS: &[Target] = &[
     Target { name: "cni-mountinfo", read: interceptor_cni::fuzzing::mountinfo },
     Target { name: "cni-stdin", read: interceptor_cni::fuzzing::stdin },
     Target { name: "inject", read: interceptor_inject::fuzzing::manifests },
+    Target { name: "inject-template", read: interceptor_inject::fuzzing::templates },
     Target { name: "wire-answer", read: |input| drop(read_answer(input)) },
     Target { name: "wire-request", read: |input| drop(read_request(input)) },
 ];

@@ -3,9 +3,12 @@
 //! does no I/O.
 
 use crate::{
-    Rewrite, Undo,
-    yaml::{Document, split},
+    Istio, Rewrite, Undo,
+    yaml::{self, Document, split},
 };
+
+/// Divides the parts of an input of [`templates`].
+const BAR: &str = "\n=====\n";
 
 /// A file with manifests: rewritten, rewritten again, and put back.
 pub fn manifests(input: &[u8]) {
@@ -30,5 +33,22 @@ pub fn manifests(input: &[u8]) {
         if let Ok(undone) = undo.apply(&once.manifest) {
             assert_eq!(undo.apply(&undone.manifest).map(|twice| twice.manifest), Ok(undone.manifest));
         }
+    }
+}
+
+/// A template, Istio's values, the mesh configuration and a manifest: injected.
+pub fn templates(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let mut parts = text.splitn(4, BAR);
+    let mut part = || parts.next().unwrap_or_default();
+    let (template, values, mesh, manifest) = (part(), part(), part(), part());
+    let Ok(mut istio) = Istio::new(template, mesh, values) else { return };
+    istio.native_sidecars = template.len() % 2 == 0;
+    istio.rewrite = Some(Rewrite::default());
+    let Ok(manifest) = yaml::read_one(manifest) else { return };
+    match istio.apply(&manifest) {
+        Ok(outcome) => drop(istio.apply(&outcome.manifest)),
+        // The thread of the engine has panicked.
+        Err(error) => assert!(!error.to_string().contains("the template engine failed"), "{error}"),
     }
 }
