@@ -4,6 +4,8 @@
 //! ([`hello.yaml.injected`](https://github.com/istio/istio/blob/master/pkg/kube/inject/testdata/inject/hello.yaml.injected)).
 
 mod cni;
+#[cfg(feature = "cli")]
+mod goldens;
 mod kinds;
 mod laws;
 mod left_alone;
