@@ -4,20 +4,24 @@
 use testkit::{cluster::Cluster, wait_until};
 
 use crate::{
-    agent::{PLACE, end, obstacles, purge, spawn_with, validated, wait_until_none_is_enrolled},
+    agent::{PLACE, end, obstacles, purge, spawn_with, stop, validated, wait_until_none_is_enrolled},
     daemon_set::CAPABILITIES,
     init_container::expect_enrolled,
     pods::{Running, import_image},
 };
 
-/// Of the container that mends pods which started without the plugin.
+/// To repair pods that started without the plugin.
 const REPAIR: &str = "SYS_PTRACE";
+/// To hear of changes in the networks of pods. Without it, the agent looks from time to time.
+const HEARING: &str = "NET_BROADCAST";
 
-pub(crate) fn without_one_of_its_capabilities_the_agent_is_not_ready_and_names_it(cluster: &Cluster) {
+pub(crate) fn the_agent_names_the_capability_that_it_lacks(cluster: &Cluster) {
     purge(cluster);
-    for lacking in CAPABILITIES {
-        let others: Vec<_> = CAPABILITIES.into_iter().filter(|name| *name != lacking).collect();
-        let agent = spawn_with(cluster, &others, &[]);
+    let mut deaf = spawn_with(cluster, &all_but(HEARING), &[]);
+    while !deaf.line().contains(&format!("CAP_{HEARING}")) {}
+    end(cluster, deaf);
+    for lacking in CAPABILITIES.into_iter().filter(|name| *name != HEARING) {
+        let agent = spawn_with(cluster, &all_but(lacking), &[]);
         let name = format!("CAP_{lacking}");
         let mut said = String::new();
         wait_until("the agent says what it lacks", || {
@@ -51,6 +55,11 @@ pub(crate) fn a_pod_that_started_without_the_plugin_is_repaired_with_one_more_ca
     expect_enrolled(cluster, &[&Running::look(cluster, "early")]);
     cluster.delete(&["pod/early"]);
     wait_until_none_is_enrolled(cluster);
-    end(cluster, able);
+    let said = stop(able).lines;
+    assert!(said.iter().all(|line| !line.contains("CAP_")), "{said:#?}");
     purge(cluster);
+}
+
+fn all_but(lacking: &str) -> Vec<&'static str> {
+    CAPABILITIES.into_iter().filter(|name| *name != lacking).collect()
 }

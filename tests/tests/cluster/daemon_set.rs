@@ -14,7 +14,7 @@ const NAME: &str = "interceptor-agent";
 
 /// `SYS_ADMIN` to enter the namespaces of pods. For the kernel, it includes `BPF` and `PERFMON`
 /// ([`capability.h`](https://github.com/torvalds/linux/blob/v6.12/include/linux/capability.h#L201)).
-pub(crate) const CAPABILITIES: [&str; 2] = ["NET_ADMIN", "SYS_ADMIN"];
+pub(crate) const CAPABILITIES: [&str; 3] = ["NET_ADMIN", "NET_BROADCAST", "SYS_ADMIN"];
 
 /// Returns when the agent is ready.
 pub(crate) fn deploy(cluster: &Cluster) {

@@ -119,8 +119,8 @@ const OF_ONE_MODE: [(&str, Story); 10] = [
         rewritten::a_rewritten_pod_runs_with_envoy_and_the_plugin,
     ),
     (
-        "agent::without_one_of_its_capabilities_it_is_not_ready_and_names_it",
-        capabilities::without_one_of_its_capabilities_the_agent_is_not_ready_and_names_it,
+        "agent::it_names_the_capability_that_it_lacks",
+        capabilities::the_agent_names_the_capability_that_it_lacks,
     ),
     (
         "agent::a_list_of_its_own_comes_first_and_leaves_that_of_the_network_alone",
