@@ -69,6 +69,10 @@ fn run_nested_build(compiler: &Compiler, linker: &Path, out: &Path) -> Result<()
     let mut flags = OsString::from("--cfg=bpf_target_arch=\"");
     flags.push(required("CARGO_CFG_TARGET_ARCH")?);
     flags.push("\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf");
+    for flag in paths(compiler)? {
+        flags.push("\x1f");
+        flags.push(flag);
+    }
 
     let mut cargo = Command::new(required("CARGO")?);
     cargo.args([
@@ -114,6 +118,14 @@ fn run_nested_build(compiler: &Compiler, linker: &Path, out: &Path) -> Result<()
         println!("cargo:warning={line}");
     }
     Ok(())
+}
+
+/// The object names its sources in its type information.
+fn paths(compiler: &Compiler) -> Result<Vec<String>, String> {
+    let package = PathBuf::from(required("CARGO_MANIFEST_DIR")?);
+    let workspace = package.parent().unwrap_or(&package);
+    let home = toolchain::cargo_home().ok_or("cannot build the kernel object: set HOME, or CARGO_HOME")?;
+    Ok(toolchain::same_paths_everywhere(workspace, &home, &compiler.sysroot))
 }
 
 /// rustc looks for the linker by name: the one that was found comes first.

@@ -7,8 +7,10 @@
 
 mod compiler;
 mod linker;
+mod paths;
 mod version;
 
 pub use compiler::{Compiler, kernel_compiler};
 pub use linker::find_bpf_linker;
+pub use paths::{cargo_home, same_paths_everywhere};
 pub use version::version;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Finds bpf-linker. Does not try whether it works.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::paths::cargo_home;
 
 /// The file of bpf-linker. `cargo install` puts it into a folder that is not in every search path, so this looks there
 /// first, and in the search path after that.
@@ -15,7 +17,5 @@ pub fn find_bpf_linker() -> Option<PathBuf> {
 }
 
 fn cargo_bin() -> Option<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")))?;
-    Some(home.join("bin"))
+    Some(cargo_home()?.join("bin"))
 }

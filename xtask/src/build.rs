@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `cargo xtask build`.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-use crate::programs::host_triple;
+use crate::programs::{PLUGIN, static_build};
 use crate::run::{cargo, exec, say};
 use crate::setup::{self, Purpose};
 use crate::workspace::{Workspace, root};
@@ -39,13 +39,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn plugin() -> Result<()> {
-    const PLUGIN: &str = "interceptor-cni";
-    let host = host_triple()?;
-    let mut command = cargo(["build", "--package", PLUGIN, "--profile", "plugin", "--target", &host]);
-    command.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
-    exec(command.current_dir(root()))
-        .context("cannot build the plugin; besides a C linker, it needs libc.a (libc6-dev)")?;
-    let program = Workspace::load()?.target_dir.join(host).join("plugin").join(PLUGIN);
-    say(&format!("built {}", program.display()));
+    for (_name, program) in static_build(&[PLUGIN])? {
+        say(&format!("built {}", program.display()));
+    }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod build;
 mod demo;
 mod differential;
 mod fuzz;
+mod image;
 mod kubernetes;
 mod lint;
 mod programs;
@@ -45,6 +46,8 @@ enum Command {
     Bench(bench::Options),
     /// Run the fuzzers on everything that reads foreign input
     Fuzz(fuzz::Options),
+    /// Write the container image, without a daemon and without a registry
+    Image(image::Options),
     /// Build Kubernetes from Debian's source package, into the user's cache; do nothing when it is there
     Kubernetes(kubernetes::Options),
     /// Check the format, the lints, the documentation and the rules of this project
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Differential(options) => differential::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Image(options) => image::run(&options),
         Command::Kubernetes(options) => kubernetes::run(&options),
         Command::Lint => lint::run(),
         Command::Test(options) => test::run(&options),

@@ -2,11 +2,13 @@
 //! Builds the programs of this workspace that other commands start, and hands over to them.
 
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use toolchain::Compiler;
 
 use crate::run::{ask, cargo, exec, say, shown};
 use crate::workspace::{Workspace, root};
@@ -24,6 +26,45 @@ pub(crate) const STARTED_BY_TESTS: [&str; 7] = [
     "interceptor-probe",
     "interceptor-sidecar",
 ];
+
+/// The plugin is copied to every node: `Cargo.toml` says how it is made small.
+pub(crate) const PLUGIN: &str = "interceptor-cni";
+
+/// Those of them that are for users: each has a package of its own. The others are the tests'.
+pub(crate) fn shipped(workspace: &Workspace) -> Vec<&'static str> {
+    let is_package = |program: &&str| workspace.members.iter().any(|member| member.name == **program);
+    STARTED_BY_TESTS.into_iter().filter(is_package).collect()
+}
+
+/// Builds programs of these packages, linked with nothing that a node or an image might lack, and returns where each
+/// is.
+pub(crate) fn static_build(programs: &[&'static str]) -> Result<Vec<(&'static str, PathBuf)>> {
+    let (host, target) = (host_triple()?, Workspace::load()?.target_dir);
+    let mut built = Vec::new();
+    for (profile, is_its) in [("image", false), ("plugin", true)] {
+        let packages: Vec<_> = programs.iter().filter(|program| (**program == PLUGIN) == is_its).collect();
+        if packages.is_empty() {
+            continue;
+        }
+        let mut command = cargo(["build", "--locked", "--profile", profile, "--target", &host]);
+        command.args(packages.iter().flat_map(|package| ["--package", package]));
+        command.env("CARGO_ENCODED_RUSTFLAGS", static_flags()?.join("\x1f"));
+        exec(command.current_dir(root()))
+            .context("cannot build static programs; besides a C linker, they need libc.a (libc6-dev)")?;
+        let folder = target.join(&host).join(profile);
+        built.extend(packages.iter().map(|program| (**program, folder.join(program))));
+    }
+    Ok(built)
+}
+
+/// Both for static programs and for the same programs on every machine.
+fn static_flags() -> Result<Vec<String>> {
+    let compiler = Compiler::ask(&rustc()).context("cannot ask rustc for its version")?;
+    let home = toolchain::cargo_home().context("cannot find the home of cargo: set HOME, or CARGO_HOME")?;
+    let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
+    flags.extend(toolchain::same_paths_everywhere(root(), &home, &compiler.sysroot));
+    Ok(flags)
+}
 
 /// `cargo SUBCOMMAND` for all packages but the kernel programs, which `interceptor/build.rs` builds for the kernel.
 ///
@@ -51,9 +92,14 @@ pub(crate) fn build_command() -> Command {
 
 /// The triple of this machine. With a triple, cargo gives the flags to the program and not to build scripts.
 pub(crate) fn host_triple() -> Result<String> {
-    let about = ask(Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("-vV"))?;
+    let about = ask(Command::new(rustc()).arg("-vV"))?;
     let host = about.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).context("`rustc -vV` does not name the host")
+}
+
+/// The compiler that cargo uses.
+pub(crate) fn rustc() -> OsString {
+    std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
 }
 
 /// Replaces this process by `program`, so that Ctrl-C ends that program alone, and the shell waits until it has
@@ -65,4 +111,21 @@ pub(crate) fn hand_over(folder: &Path, program: &str, arguments: &[String]) -> R
     say(&format!("$ {}", shown(&command)));
     let error = command.env(INTERCEPTOR_BIN, folder.join("interceptor")).exec();
     Err(error).with_context(|| format!("cannot start {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shipped_are_the_programs_of_packages_and_not_those_of_the_tests() {
+        let shipped = shipped(&Workspace::load().unwrap());
+        assert!(
+            ["interceptor", "interceptor-agent", PLUGIN]
+                .iter()
+                .all(|program| shipped.contains(program)),
+            "{shipped:?}"
+        );
+        assert!(!shipped.contains(&"interceptor-probe"), "{shipped:?}");
+    }
 }

@@ -108,7 +108,12 @@ const TABLE: &[Row] = &[
         optional: &["libfuzzer-sys"],
         build: &[],
     },
-    Row { member: "xtask", uses: &["toolchain", "anyhow", "clap", "serde_json"], optional: &[], build: &[] },
+    Row {
+        member: "xtask",
+        uses: &["toolchain", "anyhow", "clap", "flate2", "serde_json", "sha2", "tar"],
+        optional: &[],
+        build: &[],
+    },
 ];
 
 /// Everything that `member` uses and may not.
