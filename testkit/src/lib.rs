@@ -13,6 +13,7 @@ pub mod cluster;
 mod counters;
 pub mod envoy;
 pub mod flow;
+pub mod helm;
 mod interceptor;
 mod interrupt;
 pub mod istio;
