@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{cluster::Cluster, interceptor::Run, node::profile_directory};
 
-/// In cargo's target directory: one directory per version. `cargo xtask setup --cluster` puts the package there.
+/// In cargo's target directory: one directory per version. `cargo xtask setup --chart` puts the package there.
 const DIRECTORY: &str = "helm";
 
 /// What a chart makes of values.
@@ -110,7 +110,7 @@ fn package() -> PathBuf {
     let package = target.join(DIRECTORY).join(version);
     assert!(
         package.join("helm_python").is_dir(),
-        "no helm_python in {}: run `cargo xtask setup --cluster`",
+        "no helm_python in {}: run `cargo xtask setup --chart`, or `cargo xtask test --without chart --without cluster`",
         package.display()
     );
     package

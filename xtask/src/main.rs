@@ -9,6 +9,7 @@ mod fuzz;
 mod image;
 mod kubernetes;
 mod lint;
+mod manifests;
 mod programs;
 mod run;
 mod setup;
@@ -52,6 +53,8 @@ enum Command {
     Kubernetes(kubernetes::Options),
     /// Check the format, the lints, the documentation and the rules of this project
     Lint,
+    /// Print what the Helm chart installs, for `kubectl apply`
+    Manifests(manifests::Options),
     /// Set up, lint, and run every test; the root suite needs root
     Test(test::Options),
     /// Run the stories with a name, once or many times; needs root
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Image(options) => image::run(&options),
         Command::Kubernetes(options) => kubernetes::run(&options),
         Command::Lint => lint::run(),
+        Command::Manifests(options) => manifests::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Story(options) => story::run(&options),
         Command::Transcripts(options) => transcripts::run(&options),

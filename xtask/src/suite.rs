@@ -16,6 +16,8 @@ pub(crate) enum Suite {
     Clients,
     /// DNS resolvers, and a DNS server
     Resolvers,
+    /// The Helm chart, rendered
+    Chart,
     /// A Kubernetes node
     Cluster,
     /// Other kernels, in virtual machines
@@ -28,13 +30,15 @@ pub(crate) fn targets() -> Result<Vec<String>> {
 }
 
 impl Suite {
-    pub(crate) const ALL: [Self; 5] = [Self::Envoy, Self::Clients, Self::Resolvers, Self::Cluster, Self::Kernels];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Envoy, Self::Clients, Self::Resolvers, Self::Chart, Self::Cluster, Self::Kernels];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Envoy => "envoy",
             Self::Clients => "clients",
             Self::Resolvers => "resolvers",
+            Self::Chart => "chart",
             Self::Cluster => "cluster",
             Self::Kernels => "kernels",
         }
@@ -43,7 +47,7 @@ impl Suite {
     /// The test target of [`PACKAGE`] that is this suite.
     pub(crate) fn target(self) -> Option<&'static str> {
         match self {
-            Self::Envoy | Self::Clients | Self::Resolvers | Self::Cluster => Some(self.name()),
+            Self::Envoy | Self::Clients | Self::Resolvers | Self::Chart | Self::Cluster => Some(self.name()),
             Self::Kernels => None, // the other targets again
         }
     }

@@ -12,7 +12,7 @@ use crate::suite::{self, Suite};
 use crate::user::{is_root, require_root};
 use crate::vm::{self, Extent, Version};
 use crate::workspace::Workspace;
-use crate::{lint, setup};
+use crate::{image, lint, setup};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -69,6 +69,9 @@ fn here(options: &Options) -> Result<()> {
         exec(unit_tests()?.args(filter))?;
         exec(host_cargo("test").arg("--doc").args(filter))
     })?;
+    if suites.contains(&Suite::Cluster) {
+        stages.run("image", || image::run(&image::Options::default()))?;
+    }
     stages.run("root suite", || {
         require_root("the root suite", "test")?;
         // The suite starts these programs: cargo does not build another package's programs for it.

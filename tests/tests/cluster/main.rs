@@ -6,6 +6,7 @@
 mod admission;
 mod agent;
 mod capabilities;
+mod chart;
 mod daemon_set;
 mod guard;
 mod init_container;
@@ -132,6 +133,18 @@ const OF_ONE_MODE: [(&str, Story); 10] = [
     ),
 ];
 
+/// Of what ships: on a node that has no plugin of ours before and after.
+const SHIPPED: [(&str, Story); 2] = [
+    (
+        "ships::the_image_is_istio_init_without_a_command",
+        chart::the_image_is_istio_init_without_a_command,
+    ),
+    (
+        "ships::the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as_it_was",
+        chart::the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as_it_was,
+    ),
+];
+
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
@@ -145,7 +158,7 @@ fn main() {
     let on_it = CgroupMode::ALL.into_iter().flat_map(|mode| {
         let nodes = &nodes;
         let of_one_mode = OF_ONE_MODE.into_iter().filter(move |_| mode == CgroupMode::Unified);
-        STORIES.into_iter().chain(of_one_mode).map(move |(name, story)| {
+        STORIES.into_iter().chain(SHIPPED).chain(of_one_mode).map(move |(name, story)| {
             let nodes = nodes.clone();
             let trial = Trial::test(format!("{mode}::{name}"), move || {
                 nodes.tell(mode, story);

@@ -32,14 +32,23 @@ const DOCUMENTS: &str = "usr/share/doc/interceptor";
 /// What a container runs, with the arguments of its manifest.
 const ENTRYPOINT: &str = "interceptor";
 
+/// As the chart calls it.
+const DEFAULT_NAME: &str = concat!("localhost/interceptor:", env!("CARGO_PKG_VERSION"));
+
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// The archive [default: interceptor.tar in target/image]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// What the image is called where the archive is imported
-    #[arg(long, value_name = "NAME:TAG", default_value = concat!("localhost/interceptor:", env!("CARGO_PKG_VERSION")))]
+    #[arg(long, value_name = "NAME:TAG", default_value = DEFAULT_NAME)]
     name: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { out: None, name: DEFAULT_NAME.to_owned() }
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {

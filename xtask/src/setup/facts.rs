@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use toolchain::{Compiler, kernel_compiler};
 
 use super::envoy::Envoy;
+use super::helm::Helm;
 use super::kubernetes::{self, Kubernetes};
 use super::linker::{self, BPF_LINKER_LLVMS, Linker};
 use super::needed::{ITEMS, Need};
@@ -33,6 +34,7 @@ pub(crate) struct Facts {
     pub(crate) missing_programs: Vec<&'static str>,
     pub(crate) missing_system_programs: Vec<&'static str>,
     pub(crate) envoy: Envoy,
+    pub(crate) helm: Helm,
     pub(crate) kubernetes: Kubernetes,
     /// Where the plugins are that connect pods.
     pub(crate) cni_plugins: Option<&'static Path>,
@@ -45,6 +47,7 @@ impl Facts {
             Compiler::ask(&rustc).with_context(|| format!("cannot ask `{}` for its version", rustc.display()))?;
         let kernel = kernel_compiler(&in_use);
         let linker = linker::find(kernel.as_ref().unwrap_or(&in_use))?;
+        let target_dir = Workspace::load()?.target_dir;
         Ok(Self {
             system: System::from_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default()),
             root: is_root()?,
@@ -54,7 +57,8 @@ impl Facts {
             kernel,
             linker,
             llvms: BPF_LINKER_LLVMS.into_iter().filter(|llvm| has_llvm(*llvm)).collect(),
-            envoy: Envoy::find(&Workspace::load()?.target_dir),
+            envoy: Envoy::find(&target_dir),
+            helm: Helm::find(&target_dir),
             kubernetes: Kubernetes::find()?,
             cni_plugins: kubernetes::cni_plugins(),
             missing_programs: required(

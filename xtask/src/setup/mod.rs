@@ -6,6 +6,7 @@
 
 mod envoy;
 mod facts;
+mod helm;
 mod kubernetes;
 mod linker;
 mod method;
@@ -20,6 +21,7 @@ use facts::Facts;
 use method::InstallMethod;
 use needed::{ITEMS, Item};
 
+pub(crate) use helm::Helm;
 pub(crate) use needed::Purpose;
 
 use crate::run::{say, shell};
@@ -50,6 +52,9 @@ struct Suites {
     /// Also what the suite with DNS resolvers needs
     #[arg(long)]
     resolvers: bool,
+    /// Also what rendering the Helm chart needs
+    #[arg(long)]
+    chart: bool,
     /// Also what the suite with a Kubernetes node needs
     #[arg(long)]
     cluster: bool,
@@ -66,6 +71,7 @@ impl Options {
             envoy: wanted(Suite::Envoy),
             clients: wanted(Suite::Clients),
             resolvers: wanted(Suite::Resolvers),
+            chart: wanted(Suite::Chart),
             cluster: wanted(Suite::Cluster),
             kernels: wanted(Suite::Kernels),
         };
@@ -79,6 +85,7 @@ impl Options {
             Some(Suite::Envoy) => self.suites.envoy || self.suites.cluster,
             Some(Suite::Clients) => self.suites.clients,
             Some(Suite::Resolvers) => self.suites.resolvers,
+            Some(Suite::Chart) => self.suites.chart || self.suites.cluster,
             Some(Suite::Cluster) => self.suites.cluster,
             Some(Suite::Kernels) => self.suites.kernels,
         }

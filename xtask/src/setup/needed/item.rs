@@ -36,6 +36,7 @@ pub(crate) enum Need {
     /// Programs in a place where every user finds them and may run them. A home directory is no such place.
     SystemPrograms(&'static [&'static str]),
     Envoy,
+    Helm,
     CniPlugins,
     Kubernetes,
 }

@@ -37,6 +37,7 @@ impl Item {
                 self.missing_programs(facts).is_empty().then(|| programs.join(", "))
             }
             Need::Envoy => facts.envoy.found(),
+            Need::Helm => facts.helm.found(),
             Need::CniPlugins => facts.cni_plugins.map(|folder| folder.display().to_string()),
             Need::Kubernetes => facts.kubernetes.found(),
         }
@@ -57,6 +58,7 @@ impl Item {
             },
             Need::Programs(_) | Need::SystemPrograms(_) => self.missing_programs(facts).join(", "),
             Need::Envoy => facts.envoy.lack(),
+            Need::Helm => facts.helm.lack(),
             Need::CniPlugins => format!("no {} in {}", CNI_PLUGIN, CNI_FOLDERS.join(", ")),
             Need::Kubernetes => facts.kubernetes.lack(),
         }
@@ -66,7 +68,13 @@ impl Item {
         let (programs, missing) = match self.need {
             Need::Programs(programs) => (programs, &facts.missing_programs),
             Need::SystemPrograms(programs) => (programs, &facts.missing_system_programs),
-            Need::CoreSource | Need::Lints | Need::Linker | Need::Envoy | Need::CniPlugins | Need::Kubernetes => {
+            Need::CoreSource
+            | Need::Lints
+            | Need::Linker
+            | Need::Envoy
+            | Need::Helm
+            | Need::CniPlugins
+            | Need::Kubernetes => {
                 return Vec::new();
             }
         };

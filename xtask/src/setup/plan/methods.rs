@@ -23,6 +23,7 @@ impl Item {
                 packages(self, facts).into_iter().collect()
             }
             Need::Envoy => facts.envoy.methods(),
+            Need::Helm => facts.helm.methods(),
             Need::Kubernetes => facts.kubernetes.methods(facts.system),
         }
     }
@@ -50,6 +51,7 @@ impl Item {
                                  directory into the cache of this machine"
                     .into()
             }
+            Need::Helm => "unpack the Python package helm-python-sdk there".into(),
             Need::Envoy => "let INTERCEPTOR_ENVOY name an Envoy that runs here, or unset it".into(),
         }
     }

@@ -8,6 +8,7 @@ use toolchain::Compiler;
 use super::is_preparation;
 use crate::setup::envoy::Envoy;
 use crate::setup::facts::Facts;
+use crate::setup::helm::Helm;
 use crate::setup::kubernetes::Kubernetes;
 use crate::setup::linker::Linker;
 use crate::setup::needed::{ITEMS, Item, Purpose};
@@ -37,6 +38,7 @@ fn fresh() -> Facts {
         missing_programs: vec!["iptables-nft", "curl"],
         missing_system_programs: vec!["ncat", "dig"],
         envoy: Envoy::Own { directory: "/target/envoy".into(), missing: vec!["1.40.0"] },
+        helm: Helm::find("/target".as_ref()),
         kubernetes: Kubernetes { directory: "/cache/kubernetes".into(), missing: vec!["kubelet"] },
         cni_plugins: None,
     }
@@ -65,6 +67,7 @@ fn a_complete_machine_lacks_nothing() {
         missing_programs: vec![],
         missing_system_programs: vec![],
         envoy,
+        helm: Helm::find("/target".as_ref()),
         kubernetes: Kubernetes { directory: "/cache/kubernetes".into(), missing: vec![] },
         cni_plugins: Some(Path::new("/usr/lib/cni")),
         ..fresh()

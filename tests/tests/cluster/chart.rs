@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The image as it ships, and the chart that installs it, by Helm and on a real API server.
+
+use std::{collections::BTreeMap, env, path::Path, path::PathBuf};
+
+use serde_json::{Value, json};
+use testkit::{Run, cluster::Cluster, helm::Helm, profile_directory, wait_until};
+
+use crate::{
+    agent::by_agent,
+    init_container::{ask_through_both_sidecars, expect_enrolled, status},
+    pods::{Running, import_image, injected},
+};
+
+/// As `cargo xtask image` and the chart call it.
+const IMAGE: &str = concat!("localhost/interceptor:", env!("CARGO_PKG_VERSION"));
+
+const NAMESPACE: &str = "istio-system";
+
+/// What the plugin's entry says, without its other keys.
+const EXCLUDED: &str = "exclude_namespaces";
+
+pub(crate) fn the_image_is_istio_init_without_a_command(cluster: &Cluster) {
+    import_image(cluster);
+    import_shipped(cluster);
+    cluster.apply(&[by_image("client"), by_image("web")]);
+    cluster.wait_for("condition=Ready", &["pod/client", "pod/web"]);
+    let [client, web] = ["client", "web"].map(|name| Running::look(cluster, name));
+    ask_through_both_sidecars(cluster, &client, &web);
+    expect_enrolled(cluster, &[&client, &web]);
+    cluster.delete(&["pod/client", "pod/web"]);
+    on_node(cluster, testkit::interceptor_binary(), &["clean", "--all"]);
+}
+
+pub(crate) fn the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as_it_was(cluster: &Cluster) {
+    import_image(cluster);
+    import_shipped(cluster);
+    let before = node(cluster);
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace")
+        .join("deploy/chart");
+    let helm = Helm::new(&chart, "interceptor", NAMESPACE);
+
+    helm.change(cluster, "install", &json!({}));
+    wait_for_rollout(cluster);
+    assert_eq!(entry(cluster)[EXCLUDED], json!(["kube-system"]));
+    cluster.apply(&[by_agent("client"), by_agent("web")]);
+    cluster.wait_for("condition=Ready", &["pod/client", "pod/web"]);
+    let [client, web] = ["client", "web"].map(|name| Running::look(cluster, name));
+    ask_through_both_sidecars(cluster, &client, &web);
+    expect_enrolled(cluster, &[&client, &web]);
+
+    helm.change(cluster, "upgrade", &json!({ "excludeNamespaces": ["kube-system", "other"] }));
+    wait_for_rollout(cluster);
+    assert_eq!(entry(cluster)[EXCLUDED], json!(["kube-system", "other"]));
+    ask_through_both_sidecars(cluster, &client, &web);
+    helm.change(cluster, "rollback", &json!({}));
+    wait_for_rollout(cluster);
+    assert_eq!(entry(cluster)[EXCLUDED], json!(["kube-system"]));
+    ask_through_both_sidecars(cluster, &client, &web);
+
+    cluster.delete(&["pod/client", "pod/web"]);
+    wait_until("the agent ends what was in force for pods that are gone", || {
+        status(cluster).is_empty()
+    });
+    helm.change(cluster, "uninstall", &json!({}));
+    wait_until("the agent's pod is gone", || {
+        cluster
+            .ask(&["--namespace", NAMESPACE, "get", "pods", "--output", "name"])
+            .is_empty()
+    });
+    assert_eq!(node(cluster), before);
+    for kind in ["clusterrole", "clusterrolebinding"] {
+        assert!(
+            !cluster.ask(&["get", kind, "--output", "name"]).contains("interceptor"),
+            "{kind}"
+        );
+    }
+    cluster.ask(&["delete", "namespace", NAMESPACE, "--wait"]);
+}
+
+/// `cargo xtask image` has written it.
+fn import_shipped(cluster: &Cluster) {
+    let archive = env::var_os("INTERCEPTOR_IMAGE").map_or_else(
+        || {
+            profile_directory()
+                .parent()
+                .expect("cargo's target directory")
+                .join("image/interceptor.tar")
+        },
+        PathBuf::from,
+    );
+    assert!(archive.is_file(), "no {}: run `cargo xtask image`", archive.display());
+    let archive = archive.display().to_string();
+    on_node(
+        cluster,
+        Path::new("ctr"),
+        &["--namespace", "k8s.io", "images", "import", &archive],
+    );
+}
+
+/// As in the documentation: the image in place of Istio's, with Istio's arguments.
+fn by_image(name: &str) -> Value {
+    let mut pod = injected(name);
+    let container = &mut pod["spec"]["initContainers"][0];
+    let command = container.as_object_mut().and_then(|fields| fields.remove("command"));
+    // `/bin/interceptor`, and what it is told.
+    container["args"] = json!(command.as_ref().and_then(Value::as_array).expect("a command")[1..]);
+    container["image"] = json!(IMAGE);
+    pod
+}
+
+fn wait_for_rollout(cluster: &Cluster) {
+    let words = ["--namespace", NAMESPACE, "rollout", "status", "daemonset/interceptor-agent", "--timeout=50s"];
+    let run = Run::of(cluster.kubectl(&words));
+    if run.code != Some(0) {
+        let of_namespace = |words: &[&str]| Run::of(cluster.kubectl(&[&["--namespace", NAMESPACE], words].concat()));
+        let (pods, log) = (
+            of_namespace(&["describe", "pods"]),
+            of_namespace(&["logs", "daemonset/interceptor-agent"]),
+        );
+        panic!("{run}\n{pods}\n{log}");
+    }
+}
+
+/// The plugin's entry in the list of the node's network.
+fn entry(cluster: &Cluster) -> Value {
+    let lists = lists(cluster);
+    let plugins = lists.values().filter_map(|list| list["plugins"].as_array()).flatten();
+    let mut ours = plugins.filter(|plugin| plugin["type"] == "interceptor-cni");
+    ours.next().unwrap_or_else(|| panic!("no entry in {lists:?}")).clone()
+}
+
+/// What an installation may leave behind.
+#[derive(Debug, PartialEq)]
+struct OnNode {
+    /// The contents of the CNI configurations, by their paths.
+    lists: BTreeMap<String, Value>,
+    /// Paths of programs and pins, and who owns them.
+    files: String,
+}
+
+fn node(cluster: &Cluster) -> OnNode {
+    let places = ["/opt/cni/bin", "/etc/cni/net.d", "/sys/fs/bpf", "/run/interceptor"];
+    let existing: Vec<_> = places.into_iter().filter(|place| exists(cluster, place)).collect();
+    let words = [&existing[..], &["-mindepth", "1", "-printf", "%p %m %u %l\\n"]].concat();
+    let mut files: Vec<_> = on_node(cluster, Path::new("find"), &words).lines().map(str::to_owned).collect();
+    files.sort();
+    OnNode { lists: lists(cluster), files: files.join("\n") }
+}
+
+fn lists(cluster: &Cluster) -> BTreeMap<String, Value> {
+    let names = on_node(cluster, Path::new("find"), &["/etc/cni/net.d", "-type", "f"]);
+    let read = |name: &str| {
+        let text = on_node(cluster, Path::new("cat"), &[name]);
+        (
+            name.to_owned(),
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}: {text}")),
+        )
+    };
+    names.lines().map(read).collect()
+}
+
+fn exists(cluster: &Cluster, path: &str) -> bool {
+    let mut test = cluster.node("test");
+    test.args(["-e", path]);
+    Run::of(test).code == Some(0)
+}
+
+fn on_node(cluster: &Cluster, program: &Path, words: &[&str]) -> String {
+    let mut command = cluster.node(program);
+    command.args(words);
+    let run = Run::of(command);
+    run.expect_success();
+    run.stdout
+}
