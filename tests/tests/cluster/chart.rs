@@ -51,6 +51,16 @@ pub(crate) fn the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as
     ask_through_both_sidecars(cluster, &client, &web);
     expect_enrolled(cluster, &[&client, &web]);
 
+    // One that still has its init container needs no agent, and keeps what that has set up.
+    let mut own = by_image("own");
+    own["metadata"]["annotations"] = json!({ "sidecar.istio.io/status": "{}" });
+    cluster.apply(&[own]);
+    cluster.wait_for("condition=Ready", &["pod/own"]);
+    let own = Running::look(cluster, "own");
+    ask_through_both_sidecars(cluster, &own, &web);
+    expect_enrolled(cluster, &[&client, &web, &own]);
+    cluster.delete(&["pod/own"]);
+
     helm.change(cluster, "upgrade", &json!({ "excludeNamespaces": ["kube-system", "other"] }));
     wait_for_rollout(cluster);
     assert_eq!(entry(cluster)[EXCLUDED], json!(["kube-system", "other"]));
