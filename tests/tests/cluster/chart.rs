@@ -81,6 +81,11 @@ pub(crate) fn the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as
             .is_empty()
     });
     assert_eq!(node(cluster), before);
+    // Records of pods that are still intercepted stay there, and here there are none.
+    assert_eq!(
+        found(cluster, &["/run/interceptor"]),
+        ["interceptor-cni.log 600 root", "pods 700 root"]
+    );
     for kind in ["clusterrole", "clusterrolebinding"] {
         assert!(
             !cluster.ask(&["get", kind, "--output", "name"]).contains("interceptor"),
@@ -148,20 +153,26 @@ struct OnNode {
     /// The contents of the CNI configurations, by their paths.
     lists: BTreeMap<String, Value>,
     /// Paths of programs and pins, and who owns them.
-    files: String,
+    files: Vec<String>,
 }
 
 fn node(cluster: &Cluster) -> OnNode {
-    let places = ["/opt/cni/bin", "/etc/cni/net.d", "/sys/fs/bpf", "/run/interceptor"];
-    let existing: Vec<_> = places.into_iter().filter(|place| exists(cluster, place)).collect();
-    let words = [&existing[..], &["-mindepth", "1", "-printf", "%p %m %u %l\\n"]].concat();
+    OnNode {
+        lists: lists(cluster),
+        files: found(cluster, &["/opt/cni/bin", "/etc/cni/net.d", "/sys/fs/bpf"]),
+    }
+}
+
+/// What is below these directories, its mode and its owner.
+fn found(cluster: &Cluster, places: &[&str]) -> Vec<String> {
+    let words = [places, &["-mindepth", "1", "-printf", "%P %m %u\\n"]].concat();
     let mut files: Vec<_> = on_node(cluster, Path::new("find"), &words).lines().map(str::to_owned).collect();
     files.sort();
-    OnNode { lists: lists(cluster), files: files.join("\n") }
+    files
 }
 
 fn lists(cluster: &Cluster) -> BTreeMap<String, Value> {
-    let names = on_node(cluster, Path::new("find"), &["/etc/cni/net.d", "-type", "f"]);
+    let names = on_node(cluster, Path::new("find"), &["/etc/cni/net.d", "-name", "*.conflist"]);
     let read = |name: &str| {
         let text = on_node(cluster, Path::new("cat"), &[name]);
         (
@@ -170,12 +181,6 @@ fn lists(cluster: &Cluster) -> BTreeMap<String, Value> {
         )
     };
     names.lines().map(read).collect()
-}
-
-fn exists(cluster: &Cluster, path: &str) -> bool {
-    let mut test = cluster.node("test");
-    test.args(["-e", path]);
-    Run::of(test).code == Some(0)
 }
 
 fn on_node(cluster: &Cluster, program: &Path, words: &[&str]) -> String {
