@@ -25,12 +25,12 @@ impl Helm {
         Self { is_there: directory.join(MODULE).join("__init__.py").is_file(), directory }
     }
 
-    pub(super) fn found(&self) -> Option<String> {
+    pub(crate) fn found(&self) -> Option<String> {
         self.is_there
             .then(|| format!("{MODULE} {} in {}", version(), self.directory.display()))
     }
 
-    pub(super) fn lack(&self) -> String {
+    pub(crate) fn lack(&self) -> String {
         format!("no {MODULE} in {}", self.directory.display())
     }
 
