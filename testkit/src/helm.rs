@@ -22,6 +22,8 @@ pub struct Rendered {
     pub objects: Vec<Value>,
     /// What Helm tells whoever installs it.
     pub notes: String,
+    /// The objects as `cargo xtask manifests` prints them.
+    pub text: String,
 }
 
 /// A chart, as a release of this name in this namespace.

@@ -42,9 +42,24 @@ pub(crate) fn the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as
         .join("deploy/chart");
     let helm = Helm::new(&chart, "interceptor", NAMESPACE);
 
+    cluster.ask(&["create", "namespace", NAMESPACE]);
+    let manifests = helm.render(&json!({})).unwrap_or_else(|error| panic!("{error}")).text;
+    Run::with_input(cluster.kubectl(&["apply", "--dry-run=server", "--filename", "-"]), &manifests).expect_success();
+    cluster.apply(&[too_early("early")]);
+    wait_until(
+        "a pod that started before the plugin was there finds that nothing intercepts it",
+        || {
+            let code = "jsonpath={.status.initContainerStatuses[0].lastState.terminated.exitCode}";
+            cluster.ask(&["get", "pod/early", "--output", code]) == "126"
+        },
+    );
+
     helm.change(cluster, "install", &json!({}));
     wait_for_rollout(cluster);
     assert_eq!(entry(cluster)[EXCLUDED], json!(["kube-system"]));
+    cluster.wait_for("condition=Ready", &["pod/early"]);
+    expect_enrolled(cluster, &[&Running::look(cluster, "early")]);
+    cluster.delete(&["pod/early"]);
     cluster.apply(&[by_agent("client"), by_agent("web")]);
     cluster.wait_for("condition=Ready", &["pod/client", "pod/web"]);
     let [client, web] = ["client", "web"].map(|name| Running::look(cluster, name));
@@ -101,7 +116,7 @@ fn import_shipped(cluster: &Cluster) {
             profile_directory()
                 .parent()
                 .expect("cargo's target directory")
-                .join("image/interceptor.tar")
+                .join("oci/interceptor.tar")
         },
         PathBuf::from,
     );
@@ -122,6 +137,20 @@ fn by_image(name: &str) -> Value {
     // `/bin/interceptor`, and what it is told.
     container["args"] = json!(command.as_ref().and_then(Value::as_array).expect("a command")[1..]);
     container["image"] = json!(IMAGE);
+    pod
+}
+
+/// A pod for the plugin, whose first container fails unless its connections are intercepted.
+fn too_early(name: &str) -> Value {
+    let mut pod = by_agent(name);
+    let mut container = by_image(name)["spec"]["initContainers"][0].clone();
+    container["name"] = json!("istio-validation");
+    let flags = container["args"].as_array_mut().expect("flags");
+    flags.extend(["--run-validation", "--skip-rule-apply"].map(|flag| json!(flag)));
+    container["securityContext"] =
+        json!({ "runAsUser": 1337, "runAsGroup": 1337, "capabilities": { "drop": ["ALL"] } });
+    container["volumeMounts"] = json!([]);
+    pod["spec"]["initContainers"] = json!([container]);
     pod
 }
 

@@ -37,7 +37,7 @@ const DEFAULT_NAME: &str = concat!("localhost/interceptor:", env!("CARGO_PKG_VER
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The archive [default: interceptor.tar in target/image]
+    /// The archive [default: interceptor.tar in target/oci]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// What the image is called where the archive is imported
@@ -57,7 +57,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let workspace = Workspace::load()?;
     let commit = Commit::find(root())?;
     let programs = shipped(&workspace);
-    let folder = workspace.target_dir.join("image");
+    // cargo has a folder for each profile there, and `image` is one.
+    let folder = workspace.target_dir.join("oci");
     let out = options.out.clone().unwrap_or_else(|| folder.join("interceptor.tar"));
 
     let mut contents = Contents::default();
