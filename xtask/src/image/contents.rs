@@ -112,7 +112,9 @@ mod tests {
         let names = ["usr/local/bin/b", "usr/local/bin/a", "usr/share/doc"];
         let layer = |names: &[&str]| {
             let mut contents = Contents::default();
-            names.iter().for_each(|name| contents.text(name, format!("this is {name}")));
+            for name in names {
+                contents.text(name, format!("this is {name}"));
+            }
             contents.layer(1_000).unwrap()
         };
         let mut reversed = names;

@@ -74,10 +74,10 @@ fn files(place: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.with_context(|| format!("cannot list {}", place.display()))?.path();
+        let is_page = path.extension().is_some_and(|extension| extension == "html");
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_uppercase();
         // The compiler has a page for browsers, too.
-        if path.is_file() && !name.ends_with(".HTML") && BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
-        {
+        if path.is_file() && !is_page && BEGINNINGS.iter().any(|beginning| name.starts_with(beginning)) {
             files.push(path);
         }
     }
