@@ -112,7 +112,7 @@ fn package() -> PathBuf {
     let package = target.join(DIRECTORY).join(version);
     assert!(
         package.join("helm_python").is_dir(),
-        "no helm_python in {}: run `cargo xtask setup --chart`, or `cargo xtask test --without chart --without cluster`",
+        "no helm_python in {}: run `cargo xtask setup --chart`, or leave out the suites chart and cluster",
         package.display()
     );
     package

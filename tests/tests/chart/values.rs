@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Every value of the schema has an effect, which a row of the table names. Each is tried in its own place and, as older
-//! charts of Istio have it, below `cni:`.
+//! Every value of the schema has an effect, which a row of the table names. Each is tried in its own place and, as
+//! older charts of Istio have it, below `cni:`.
 
 use std::{collections::BTreeSet, fs, path::Path};
 

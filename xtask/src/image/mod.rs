@@ -65,7 +65,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for (program, path) in static_build(&programs)? {
         contents.program(&format!("{PROGRAMS}/{program}"), &path)?;
     }
-    let packages = Packages::of(&programs)?;
+    let packages = Packages::of(&programs)?.and(libc::packages()?);
     let document = |name: &str| format!("{DOCUMENTS}/{name}");
     for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
         contents.file(&document(license), &root().join(license))?;

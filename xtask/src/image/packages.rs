@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::libc;
 use crate::programs::host_triple;
 use crate::run::{ask, cargo};
 use crate::workspace::root;
@@ -66,9 +65,15 @@ impl Packages {
                 .with_context(|| format!("`cargo metadata` does not know {} {}", key.0, key.1))?;
             all.push(Package::read(package, key, &checksums)?);
         }
-        all.extend(libc::packages()?);
-        all.sort_by(|one, other| (&one.name, &one.version).cmp(&(&other.name, &other.version)));
         Ok(Self { all })
+    }
+
+    /// These too.
+    pub(super) fn and(mut self, more: impl IntoIterator<Item = Package>) -> Self {
+        self.all.extend(more);
+        self.all
+            .sort_by(|one, other| (&one.name, &one.version).cmp(&(&other.name, &other.version)));
+        self
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The list of packages in an image for programs that look for known faults: a software bill of materials, in the format
-//! [CycloneDX](https://cyclonedx.org/docs/1.5/json/).
+//! The list of packages in an image, for programs that look for known faults: a software bill of materials, in the
+//! format [CycloneDX](https://cyclonedx.org/docs/1.5/json/).
 
 use anyhow::Result;
 use serde_json::{Value, json};
