@@ -138,13 +138,13 @@ fn text(value: &Value) -> String {
 }
 
 fn ours() -> BTreeSet<String> {
-    let rendered = helm().render(&json!({})).unwrap();
+    let rendered = helm().render(&json!({})).expect("the chart with its defaults");
     let mut daemon_set = object(&rendered, "DaemonSet").clone();
     let spec = &mut daemon_set["spec"]["template"]["spec"];
     // Volumes and their mounts are known by their directories; what they are called is nobody's concern.
     for pointer in ["/volumes", "/containers/0/volumeMounts"] {
-        for element in spec.pointer_mut(pointer).and_then(Value::as_array_mut).unwrap() {
-            element.as_object_mut().unwrap().remove("name");
+        for element in spec.pointer_mut(pointer).and_then(Value::as_array_mut).expect("a list") {
+            element.as_object_mut().expect("an object").remove("name");
         }
     }
     let mut found = BTreeSet::new();

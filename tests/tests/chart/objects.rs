@@ -23,7 +23,11 @@ pub(crate) fn object<'a>(rendered: &'a Rendered, kind: &str) -> &'a Value {
 }
 
 fn kinds(rendered: &Rendered) -> Vec<&str> {
-    rendered.objects.iter().map(|object| object["kind"].as_str().unwrap()).collect()
+    rendered
+        .objects
+        .iter()
+        .map(|object| object["kind"].as_str().expect("a kind"))
+        .collect()
 }
 
 fn rendered(values: &Value) -> Rendered {
