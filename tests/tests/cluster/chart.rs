@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testkit::{Run, cluster::Cluster, helm::Helm, profile_directory, wait_until};
 
 use crate::{
-    agent::by_agent,
+    agent::{by_agent, validated},
     init_container::{ask_through_both_sidecars, expect_enrolled, status},
     pods::{Running, import_image, injected},
 };
@@ -45,7 +45,7 @@ pub(crate) fn the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as
     cluster.ask(&["create", "namespace", NAMESPACE]);
     let manifests = helm.render(&json!({})).unwrap_or_else(|error| panic!("{error}")).text;
     Run::with_input(cluster.kubectl(&["apply", "--dry-run=server", "--filename", "-"]), &manifests).expect_success();
-    cluster.apply(&[too_early("early")]);
+    cluster.apply(&[validated("early")]);
     wait_until(
         "a pod that started before the plugin was there finds that nothing intercepts it",
         || {
@@ -137,20 +137,6 @@ fn by_image(name: &str) -> Value {
     // `/bin/interceptor`, and what it is told.
     container["args"] = json!(command.as_ref().and_then(Value::as_array).expect("a command")[1..]);
     container["image"] = json!(IMAGE);
-    pod
-}
-
-/// A pod for the plugin, whose first container fails unless its connections are intercepted.
-fn too_early(name: &str) -> Value {
-    let mut pod = by_agent(name);
-    let mut container = by_image(name)["spec"]["initContainers"][0].clone();
-    container["name"] = json!("istio-validation");
-    let flags = container["args"].as_array_mut().expect("flags");
-    flags.extend(["--run-validation", "--skip-rule-apply"].map(|flag| json!(flag)));
-    container["securityContext"] =
-        json!({ "runAsUser": 1337, "runAsGroup": 1337, "capabilities": { "drop": ["ALL"] } });
-    container["volumeMounts"] = json!([]);
-    pod["spec"]["initContainers"] = json!([container]);
     pod
 }
 
