@@ -28,9 +28,9 @@ Examples:
   interceptor inject -f app.yaml --injectConfigFile inject.yaml --meshConfigFile mesh.yaml --valuesFile values.json
   interceptor inject -f app.yaml --mode plain --envoy-image example.org/envoy:1.40 --envoy-config envoy
 
-A pod with the label or the annotation interceptor.dev/rewrite: \"false\" is not rewritten. A pod with the
-label or the annotation sidecar.istio.io/inject: \"false\" (--mode istio) or interceptor.dev/inject: \"false\"
-(--mode plain) is not injected.
+A pod with the label or the annotation interceptor.dev/rewrite: \"false\" is not rewritten.
+With sidecar.istio.io/inject: \"false\" (--mode istio) or interceptor.dev/inject: \"false\"
+(--mode plain), it is not injected.
 
 Exit status:
   0 done, also if there was nothing to rewrite, 1 failed, 2 wrong usage."

@@ -2,6 +2,7 @@
 //! The command, started as a process: what it reads, what it writes where, and how it exits.
 
 mod flags;
+mod help;
 mod input;
 mod istio;
 mod plain;
