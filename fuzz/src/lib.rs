@@ -15,6 +15,7 @@ const OTHERS: &[Target] = &[
     Target { name: "cni-stdin", read: interceptor_cni::fuzzing::stdin },
     Target { name: "inject", read: interceptor_inject::fuzzing::manifests },
     Target { name: "inject-template", read: interceptor_inject::fuzzing::templates },
+    Target { name: "admission", read: interceptor_webhook::fuzzing::admission },
     Target { name: "wire-answer", read: |input| drop(read_answer(input)) },
     Target { name: "wire-request", read: |input| drop(read_request(input)) },
 ];

@@ -30,6 +30,7 @@ pub mod selection;
 #[cfg(test)]
 mod tests;
 mod undo;
+mod values;
 mod walk;
 #[cfg(feature = "cli")]
 mod yaml;
@@ -42,3 +43,4 @@ pub use outcome::{Outcome, Reason, Verdict, Workload};
 pub use plain::{Plain, PlainError, PlainFault};
 pub use rewrite::{DEFAULT_IMAGE, DataPath, Rewrite};
 pub use undo::Undo;
+pub use values::istio_values;

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::malformed::{At, Malformed, Object};
 
-const BPFFS: &str = "/host/bpf";
-const CGROUP: &str = "/host/cgroup";
-const BPFFS_VOLUME: &str = "interceptor-bpffs";
-const CGROUP_VOLUME: &str = "interceptor-cgroup";
+pub(crate) const BPFFS: &str = "/host/bpf";
+pub(crate) const CGROUP: &str = "/host/cgroup";
+pub(crate) const BPFFS_VOLUME: &str = "interceptor-bpffs";
+pub(crate) const CGROUP_VOLUME: &str = "interceptor-cgroup";
 
 /// An item of a list of a container or of a pod's spec.
 pub(crate) struct Part {

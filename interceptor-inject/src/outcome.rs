@@ -108,6 +108,46 @@ impl Reason {
         )
     }
 
+    /// All that [`Self::label`] can be.
+    pub const LABELS: [&'static str; 15] = [
+        "opted_out",
+        "not_selected",
+        "not_injected",
+        "cni",
+        "not_ours",
+        "not_istios",
+        "command",
+        "host_network",
+        "user_namespace",
+        "windows",
+        "runtime_class",
+        "tproxy",
+        "arguments",
+        "not_by_cni",
+        "taken",
+    ];
+
+    /// A short name, for metrics.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::OptedOut { .. } => "opted_out",
+            Self::NotSelected { .. } => "not_selected",
+            Self::NotInjected => "not_injected",
+            Self::Cni => "cni",
+            Self::NotOurs => "not_ours",
+            Self::NotIstios => "not_istios",
+            Self::Command { .. } => "command",
+            Self::HostNetwork => "host_network",
+            Self::UserNamespace => "user_namespace",
+            Self::Windows => "windows",
+            Self::RuntimeClass { .. } => "runtime_class",
+            Self::Tproxy => "tproxy",
+            Self::Arguments { .. } => "arguments",
+            Self::NotByCni { .. } => "not_by_cni",
+            Self::Taken { .. } => "taken",
+        }
+    }
+
     /// Whether somebody may have expected the pod to be rewritten: Istio injected it, and it did not opt out.
     pub const fn is_surprising(&self) -> bool {
         match self {

@@ -9,13 +9,19 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// `interceptor COMMAND --some-flag`, started in `folder`.
 fn run(folder: &Path, command: &str) -> (Option<i32>, String) {
+    run_words(folder, &[command])
+}
+
+/// The same of a command of several words.
+fn run_words(folder: &Path, words: &[&str]) -> (Option<i32>, String) {
     let program = folder.join("interceptor");
     let own = env!("CARGO_BIN_EXE_interceptor");
     fs::hard_link(own, &program)
         .or_else(|_other_disk| fs::copy(own, &program).map(drop))
         .expect("a second name");
     let run = Command::new(&program)
-        .args([command, "--some-flag"])
+        .args(words)
+        .arg("--some-flag")
         .output()
         .expect("run interceptor");
     (
@@ -43,11 +49,22 @@ fn make(folder: &Path, name: &str, says: &str) {
 #[rstest]
 #[case("agent")]
 #[case("inject")]
+#[case("webhook")]
 fn the_program_gets_the_arguments(#[case] command: &str) {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let name = format!("interceptor-{command}");
     make(folder.path(), &name, &format!("{name} {VERSION}"));
     assert_eq!(run(folder.path(), command), (Some(0), "arguments: --some-flag\n".to_owned()));
+}
+
+#[rstest]
+#[case("webhook")]
+#[case("istio-values")]
+fn what_is_rendered_for_injection_is_the_webhooks_work(#[case] tool: &str) {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    make(folder.path(), "interceptor-webhook", &format!("interceptor-webhook {VERSION}"));
+    let expected = format!("arguments: render {tool} --some-flag\n");
+    assert_eq!(run_words(folder.path(), &["render", tool]), (Some(0), expected));
 }
 
 #[rstest]

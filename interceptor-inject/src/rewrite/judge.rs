@@ -15,7 +15,7 @@ use crate::{
     walk::Stop,
 };
 
-const OPT_OUT: &str = "interceptor.dev/rewrite";
+pub(crate) const OPT_OUT: &str = "interceptor.dev/rewrite";
 
 /// A pod that can be rewritten.
 pub(super) struct Judged<'a> {

@@ -14,7 +14,7 @@ use serde_json::Value;
 pub(crate) use self::{
     container::CAPABILITIES,
     image::is_ours,
-    judge::{checked, fit},
+    judge::{OPT_OUT, checked, fit},
 };
 pub use self::{
     image::DEFAULT_IMAGE,

@@ -58,6 +58,9 @@ enum Command {
     /// Let Interceptor do what Istio's init container does in pods that Istio injected
     #[command(disable_help_flag = true)]
     Inject(sibling::SiblingArgs),
+    /// Let Interceptor do what Istio's init container does in pods that are created
+    #[command(disable_help_flag = true)]
+    Webhook(sibling::SiblingArgs),
     #[cfg(feature = "kernel-log")]
     Trace(trace::TraceArgs),
 }
@@ -77,8 +80,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Check(args) => check::run(&args),
-        Command::Agent(args) => sibling::run("agent", &args),
-        Command::Inject(args) => sibling::run("inject", &args),
+        Command::Agent(args) => sibling::run("agent", &[], &args),
+        Command::Inject(args) => sibling::run("inject", &[], &args),
+        Command::Webhook(args) => sibling::run("webhook", &[], &args),
         #[cfg(feature = "kernel-log")]
         Command::Trace(args) => trace::run(&args),
     };

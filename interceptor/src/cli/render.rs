@@ -6,7 +6,7 @@ use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::output;
+use super::{output, sibling};
 use crate::{SystemAccounts, named_file};
 use interceptor_config::{
     InterfaceFacts, IstioConfig, PodFacts, ResolvConf, Sources,
@@ -14,7 +14,7 @@ use interceptor_config::{
     settings::arguments::{FlagArgs, RuleFlags},
 };
 
-/// Print a configuration as the rules of another tool
+/// Print a configuration in the words of another tool
 #[derive(Args, Debug)]
 pub(super) struct RenderArgs {
     #[command(subcommand)]
@@ -25,6 +25,12 @@ pub(super) struct RenderArgs {
 enum Tool {
     #[command(args_override_self = true)]
     Iptables(Box<IptablesArgs>),
+    /// Print the configuration by which the API server calls `interceptor webhook`
+    #[command(disable_help_flag = true)]
+    Webhook(sibling::SiblingArgs),
+    /// Print values with which Istio itself puts Interceptor into the pods that it injects
+    #[command(disable_help_flag = true)]
+    IstioValues(sibling::SiblingArgs),
 }
 
 /// Print the rules that istio-iptables would write
@@ -69,6 +75,8 @@ enum Family {
 pub(super) fn run(args: &RenderArgs) -> Result<ExitCode> {
     match &args.tool {
         Tool::Iptables(args) => iptables(args),
+        Tool::Webhook(args) => sibling::run("webhook", &["render", "webhook"], args),
+        Tool::IstioValues(args) => sibling::run("webhook", &["render", "istio-values"], args),
     }
 }
 

@@ -23,12 +23,12 @@ pub(super) struct SiblingArgs {
     arguments: Vec<OsString>,
 }
 
-/// Replaces this process by `interceptor-<command>`. Returns only if that fails.
-pub(super) fn run(command: &str, SiblingArgs { arguments }: &SiblingArgs) -> Result<ExitCode> {
+/// Replaces this process by `interceptor-<command>`, with the words before the arguments. Returns only if that fails.
+pub(super) fn run(command: &str, words: &[&str], SiblingArgs { arguments }: &SiblingArgs) -> Result<ExitCode> {
     let own = std::env::current_exe().context("Failed to find this program")?;
     let path = own.with_file_name(format!("interceptor-{command}"));
     expect_own_version(&path)?;
-    let error = Command::new(&path).args(arguments).exec();
+    let error = Command::new(&path).args(words).args(arguments).exec();
     Err(error).with_context(|| format!("Failed to start {}", path.display()))
 }
 

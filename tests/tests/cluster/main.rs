@@ -19,6 +19,7 @@ mod restarts;
 mod rewritten;
 mod sandbox;
 mod waves;
+mod webhook;
 
 use libtest_mimic::{Arguments, Trial};
 use testkit::cluster::{CgroupMode, Cluster};
@@ -168,7 +169,15 @@ fn main() {
             trial.with_ignored_flag(!mode.is_possible())
         })
     });
-    let conclusion = libtest_mimic::run(&arguments, of_the_node.chain(on_it).collect());
+    let of_the_api = webhook::STORIES.into_iter().map(|(name, story)| {
+        let nodes = nodes.clone();
+        Trial::test(name, move || {
+            nodes.tell(CgroupMode::Unified, &[], story);
+            Ok(())
+        })
+    });
+    let all = of_the_node.chain(on_it).chain(of_the_api);
+    let conclusion = libtest_mimic::run(&arguments, all.collect());
     nodes.remove(conclusion.has_failed());
     conclusion.exit();
 }

@@ -48,7 +48,7 @@ const TABLE: &[Row] = &[
     Row {
         member: "interceptor-inject",
         uses: &["interceptor-config", "serde_json"],
-        optional: &["anyhow", "clap", "granit-parser", "gtmpl-ng"],
+        optional: &["anyhow", "clap", "granit-parser", "gtmpl-ng", "similar"],
         build: &[],
     },
     Row { member: "toolchain", uses: &[], optional: &[], build: &[] },
@@ -68,6 +68,17 @@ const TABLE: &[Row] = &[
             "interceptor", "interceptor-config", "interceptor-wire",
             "anyhow", "axum", "clap", "futures-util", "hyper", "hyper-util", "k8s-openapi", "kube", "netlink-sys",
             "nix", "prometheus-client", "serde", "serde_json", "thiserror", "tokio", "tracing", "tracing-subscriber",
+        ],
+        optional: &[],
+        build: &[],
+    },
+    Row {
+        member: "interceptor-webhook",
+        uses: &[
+            "interceptor-inject",
+            "anyhow", "axum", "clap", "futures-util", "http-body-util", "hyper-util", "json-patch",
+            "k8s-openapi", "kube", "prometheus-client", "rcgen", "rustls", "serde", "serde-saphyr", "serde_json",
+            "time", "tokio", "tokio-rustls", "tracing", "tracing-subscriber", "x509-parser",
         ],
         optional: &[],
         build: &[],
@@ -104,7 +115,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         member: "interceptor-fuzz",
-        uses: &["interceptor", "interceptor-cni", "interceptor-inject", "interceptor-wire"],
+        uses: &["interceptor", "interceptor-cni", "interceptor-inject", "interceptor-webhook", "interceptor-wire"],
         optional: &["libfuzzer-sys"],
         build: &[],
     },
@@ -240,11 +251,11 @@ mod tests {
     }
 
     #[test]
-    fn only_the_agent_may_use_a_client_of_kubernetes_and_an_http_server() {
+    fn only_the_agent_and_the_webhook_may_use_a_client_of_kubernetes_and_an_http_server() {
         for dependency in ["kube", "axum"] {
             let may = |row: &&Row| [row.uses, row.optional, row.build].concat().contains(&dependency);
             let members: Vec<_> = TABLE.iter().filter(may).map(|row| row.member).collect();
-            assert_eq!(members, ["interceptor-agent"], "{dependency}");
+            assert_eq!(members, ["interceptor-agent", "interceptor-webhook"], "{dependency}");
         }
     }
 

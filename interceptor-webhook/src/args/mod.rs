@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The command line. Every flag of the webhook has a variable too, for the manifest of a Deployment.
+
+mod log;
+mod render;
+mod rewrite;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use interceptor_inject::Rewrite;
+
+use self::rewrite::RewriteArgs;
+pub(crate) use self::{
+    log::{Level, LogArgs},
+    render::{ConfigurationArgs, RenderArgs},
+};
+use crate::certificate::{Files, Place};
+
+/// What this process was started for.
+pub(crate) struct Cli {
+    pub(crate) command: Command,
+}
+
+pub(crate) enum Command {
+    Run(Box<Args>),
+    Render(RenderArgs),
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "interceptor-webhook",
+    bin_name = "interceptor webhook",
+    version,
+    max_term_width = 120,
+    args_override_self = true,
+    args_conflicts_with_subcommands = true
+)]
+struct Line {
+    #[command(flatten)]
+    args: Args,
+    #[command(subcommand)]
+    other: Option<Other>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Other {
+    /// What `interceptor render` prints that is about the webhook.
+    #[command(subcommand, hide = true)]
+    Render(RenderArgs),
+}
+
+/// Let Interceptor do what Istio's init container does in pods that are created
+///
+/// Serves an admission webhook, which rewrites the pods that Istio injected, as `interceptor inject` does in manifests.
+/// `interceptor render webhook` prints the configuration by which the API server calls it. It never denies a pod: one
+/// that it does not change keeps Istio's rules.
+///
+/// Without --tls-cert and --tls-key, it makes its certificate itself. All replicas share it, in a Secret, and write its
+/// authority into the configuration.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Port for the API server; 0 takes a free one
+    #[arg(long, value_name = "PORT", env = "INTERCEPTOR_WEBHOOK_PORT", default_value_t = 15017)]
+    pub(crate) port: u16,
+
+    /// Port for /healthz, /readyz and /metrics, without TLS; 0 takes a free one
+    #[arg(
+        long,
+        value_name = "PORT",
+        env = "INTERCEPTOR_WEBHOOK_HTTP_PORT",
+        default_value_t = 8080
+    )]
+    pub(crate) http_port: u16,
+
+    /// File with the certificate, in PEM, and those between it and its authority. It is read again when it changes
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "INTERCEPTOR_WEBHOOK_TLS_CERT",
+        requires = "tls_key"
+    )]
+    tls_cert: Option<PathBuf>,
+
+    /// File with the key of the certificate, in PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "INTERCEPTOR_WEBHOOK_TLS_KEY",
+        requires = "tls_cert"
+    )]
+    tls_key: Option<PathBuf>,
+
+    /// Namespace of the webhook's Service and Secret
+    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE")]
+    namespace: Option<String>,
+
+    /// Name of the webhook's Service
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "INTERCEPTOR_WEBHOOK_SERVICE",
+        default_value = "interceptor-webhook"
+    )]
+    service: String,
+
+    /// Name of the Secret for the certificate that is made here
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "INTERCEPTOR_WEBHOOK_TLS_SECRET",
+        default_value = "interceptor-webhook-tls"
+    )]
+    tls_secret: String,
+
+    /// Name of the `MutatingWebhookConfiguration` that is to trust the certificate made here
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "INTERCEPTOR_WEBHOOK_CONFIG",
+        default_value = "zz-interceptor"
+    )]
+    webhook_config: String,
+
+    /// How to reach the API server [default: as the pod that this runs in]
+    #[arg(long, value_name = "FILE", env = "KUBECONFIG")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+
+    /// Seconds to go on serving when asked to end, until the API server calls other replicas
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "INTERCEPTOR_WEBHOOK_SHUTDOWN_DELAY",
+        default_value_t = 5
+    )]
+    pub(crate) shutdown_delay: u64,
+
+    /// Seconds until the body of a request has to be here
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "INTERCEPTOR_WEBHOOK_BODY_TIMEOUT",
+        default_value_t = 5
+    )]
+    pub(crate) body_timeout: u64,
+
+    #[command(flatten)]
+    rewrite: RewriteArgs,
+
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+impl Cli {
+    /// Reads the arguments of this process. Ends it if they are wrong, or ask for help.
+    pub(crate) fn read() -> Self {
+        let Line { args, other } = Line::parse();
+        let command = match other {
+            None => Command::Run(Box::new(args)),
+            Some(Other::Render(args)) => Command::Render(args),
+        };
+        Self { command }
+    }
+}
+
+impl Args {
+    pub(crate) fn rewrite(&self) -> Rewrite {
+        self.rewrite.options()
+    }
+
+    /// The files with the certificate, if it is not to be made.
+    pub(crate) fn certificate(&self) -> Option<Files> {
+        let (certificate, key) = self.tls_cert.clone().zip(self.tls_key.clone())?;
+        Some(Files { certificate, key })
+    }
+
+    /// Where the certificate is to be kept that is made.
+    pub(crate) fn place(&self) -> Result<Place> {
+        let namespace = self.namespace.clone().filter(|namespace| !namespace.is_empty());
+        Ok(Place {
+            namespace: namespace.context("Name the namespace of the webhook's Service with --namespace")?,
+            service: self.service.clone(),
+            secret: self.tls_secret.clone(),
+            configuration: self.webhook_config.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Line::command().debug_assert();
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_refused() {
+        let error = Line::try_parse_from(["interceptor-webhook", "--tls-cert", "tls.crt"])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("--tls-key"), "{error}");
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The admission webhook: the API server shows it each pod that is created, and it answers with what the rewrite
+//! changes.
+//!
+//! ```text
+//! API server ──TLS──▶ server ──▶ door (method, type, size, time) ──▶ review (bytes ──▶ answer) ──▶ interceptor-inject
+//!                       ▲
+//!                  certificate ◀── files, or a Secret that all replicas share; its authority goes into the
+//!                                  MutatingWebhookConfiguration
+//! ```
+//!
+//! It never denies a pod. A pod that it does not change is the pod that Istio made, which iptables intercepts.
+
+mod args;
+mod certificate;
+mod client;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+mod log;
+mod metrics;
+mod render;
+mod review;
+mod server;
+mod webhook;
+
+use std::process::ExitCode;
+
+use self::args::{Cli, Command};
+
+/// Runs the webhook with the arguments of this process, until it is asked to end (SIGTERM, SIGINT). Or prints the
+/// manifest that the arguments ask for.
+#[must_use]
+pub fn main() -> ExitCode {
+    let done = match Cli::read().command {
+        Command::Run(args) => {
+            log::start(&args.log);
+            webhook::run(&args).inspect_err(|error| tracing::error!("{error:#}"))
+        }
+        Command::Render(args) => render::run(&args).inspect_err(render::error),
+    };
+    if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

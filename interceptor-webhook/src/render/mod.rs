@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What `interceptor render` prints that is about injection. Nothing is changed, and no cluster is asked.
+
+mod configuration;
+
+use std::{
+    fs,
+    io::{self, ErrorKind, Write as _},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::args::RenderArgs;
+
+pub(crate) fn run(args: &RenderArgs) -> Result<()> {
+    let text = match args {
+        RenderArgs::Webhook(args) => {
+            let authority = args.ca_file.as_ref().map(|path| {
+                let read = fs::read_to_string(path);
+                read.with_context(|| format!("Failed to read {} (--ca-file)", path.display()))
+            });
+            let authority = authority.transpose()?;
+            if authority
+                .as_ref()
+                .is_some_and(|authority| !authority.contains("-----BEGIN CERTIFICATE-----"))
+            {
+                bail!("There is no certificate in PEM in the file that --ca-file names");
+            }
+            let manifest = configuration::manifest(args, authority.as_deref());
+            serde_saphyr::to_string(&manifest).context("Failed to write YAML")?
+        }
+        RenderArgs::IstioValues(args) => interceptor_inject::istio_values(&args.image),
+    };
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("Failed to write to standard output"),
+    }
+}
+
+pub(crate) fn error(error: &anyhow::Error) {
+    // If standard error cannot be written, there is no place left to say so.
+    let _written = writeln!(io::stderr().lock(), "interceptor: error: {error:#}");
+}
