@@ -27,23 +27,27 @@ pub(crate) struct Init<'a> {
 
 /// Finds the container by its name.
 pub(crate) fn find<'a>(spec: &At<'a>) -> Result<Init<'a>, Stop> {
-    let mut found = None;
-    let mut is_validated = false;
-    for (index, container) in spec.list("initContainers")?.into_iter().enumerate() {
-        match container.required("name")?.text()? {
-            INIT if found.is_some() => {
-                return Err(container
-                    .required("name")?
-                    .malformed("a name that no other container has")
-                    .into());
-            }
-            INIT => found = Some(Init { index, container }),
-            VALIDATION => is_validated = true,
-            _ => {}
-        }
+    if let Some(found) = named(spec, INIT)? {
+        return Ok(found);
     }
-    let absent = if is_validated { Reason::Cni } else { Reason::NotInjected };
-    Ok(found.ok_or(absent)?)
+    let is_validated = named(spec, VALIDATION)?.is_some();
+    Err(if is_validated { Reason::Cni } else { Reason::NotInjected }.into())
+}
+
+/// The init container of this name.
+pub(crate) fn named<'a>(spec: &At<'a>, wanted: &str) -> Result<Option<Init<'a>>, Malformed> {
+    let mut found = None;
+    for (index, container) in spec.list("initContainers")?.into_iter().enumerate() {
+        let name = container.required("name")?;
+        if name.text()? != wanted {
+            continue;
+        }
+        if found.is_some() {
+            return Err(name.malformed("a name that no other container has"));
+        }
+        found = Some(Init { index, container });
+    }
+    Ok(found)
 }
 
 impl<'a> Init<'a> {

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    containers::{self, Init},
+    containers::{self, Init, VALIDATION},
     kinds::Kind,
     malformed::{At, Malformed, Object},
     ours::{self, Part, Presence},
@@ -35,8 +35,12 @@ impl Undo {
 
     fn pod(&self, template: &At<'_>) -> Result<Changed, Stop> {
         let spec = template.required("spec")?;
-        let init = containers::find(&spec)?;
         let record = Record::read(template)?;
+        let moved = record.as_ref().and_then(|record| record.moved.clone());
+        let init = match (&record, &moved) {
+            (Some(record), Some(_moved)) => validation(&spec, record)?,
+            _ => containers::find(&spec)?,
+        };
         let is_in_container = is_any_present(&ours::of_container(), &init.container)?;
         let is_in_pod = is_any_present(&ours::of_pod(), &spec)?;
         if record.is_none() && !is_in_container && !is_in_pod {
@@ -57,6 +61,9 @@ impl Undo {
         let mut new = template.object()?.clone();
         new.insert("spec".to_owned(), Value::Object(new_spec));
         Record::erase(&mut new);
+        if let Some(moved) = moved {
+            moved.restore(&mut new, init.index);
+        }
         Ok(Changed { template: new, warnings: Vec::new() })
     }
 
@@ -77,6 +84,14 @@ impl Undo {
             container.insert("image".to_owned(), Value::String(image.clone()));
         }
         Ok(container)
+    }
+}
+
+/// The container that the rewrite made for the CNI plugin. One that somebody else has changed since is not ours.
+fn validation<'a>(spec: &At<'a>, record: &Record) -> Result<Init<'a>, Stop> {
+    match containers::named(spec, VALIDATION)? {
+        Some(init) if init.image()? == record.image => Ok(init),
+        _ => Err(Reason::NotOurs.into()),
     }
 }
 

@@ -88,6 +88,14 @@ pub(super) struct Cli {
     #[arg(long)]
     pub(super) strict: bool,
 
+    /// Write no manifest, but what would change, as a unified diff
+    #[arg(long, conflicts_with = "output")]
+    pub(super) dry_run: bool,
+
+    /// Say of each workload which rules were asked about it, and which one decided
+    #[arg(long, conflicts_with = "undo")]
+    pub(super) explain: bool,
+
     /// Make the sidecar a native one, for nodes of Kubernetes 1.29 and later (--mode istio, --mode plain)
     #[arg(long)]
     pub(super) native_sidecars: bool,

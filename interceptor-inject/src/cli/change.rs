@@ -59,6 +59,11 @@ impl Change {
         if let Some(flag) = cli.plain.given().filter(|_flag| mode != Mode::Plain) {
             return usage(format!("--{flag} is about --mode plain"));
         }
+        if cli.explain && mode != Mode::Rewrite {
+            return usage(
+                "--explain is about --mode rewrite; the other modes say with each workload what decided".to_owned(),
+            );
+        }
         if cli.native_sidecars && mode == Mode::Rewrite {
             return usage("--native-sidecars is about --mode istio and --mode plain".to_owned());
         }

@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result};
 
-use super::{change::Change, input::Input};
+use super::{change::Change, diff, explain, input::Input};
 use crate::{
     Verdict, Workload,
     yaml::{Document, Source, is_separator, split},
@@ -16,7 +16,13 @@ const BOM: &str = "\u{feff}";
 pub(super) struct Manifests {
     /// All documents of all files.
     pub(super) text: String,
-    /// A line for each workload, and whether it is a warning.
+    /// What changes in each file.
+    pub(super) diff: String,
+    /// Whether the report is to say which rules were asked.
+    pub(super) explain: bool,
+    /// How many workloads there are.
+    pub(super) workloads: usize,
+    /// Lines about the workloads, and whether each is a warning.
     pub(super) report: Vec<(bool, String)>,
     /// How many workloads are left alone that have not opted out.
     pub(super) left_alone: usize,
@@ -44,6 +50,7 @@ impl Manifests {
                     .with_context(|| format!("{}, document {number}, which begins at line {first_line}", input.name))?,
             );
         }
+        self.diff.push_str(&diff::unified(&input.name, &input.text, &new));
         self.append(&new);
         Ok(())
     }
@@ -74,7 +81,12 @@ impl Manifests {
                 (reason.is_surprising(), format!("{title}: left alone, because {reason}"))
             }
         };
+        self.workloads += 1;
         self.report.push((is_warning, line));
+        if self.explain {
+            let lines = explain::lines(&workload.verdict);
+            self.report.extend(lines.into_iter().map(|line| (false, format!("  {line}"))));
+        }
     }
 
     /// Adds the text of a file to those before it, as documents of their own.

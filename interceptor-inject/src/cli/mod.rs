@@ -4,6 +4,8 @@
 
 mod args;
 mod change;
+mod diff;
+mod explain;
 mod input;
 mod kube_inject;
 mod manifests;
@@ -50,7 +52,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn inject(cli: &Cli, change: &Change) -> Result<()> {
-    let mut manifests = Manifests::default();
+    let mut manifests = Manifests { explain: cli.explain, ..Manifests::default() };
     for file in input::read(&cli.filename)? {
         manifests.add(&file, change)?;
     }
@@ -61,8 +63,9 @@ fn inject(cli: &Cli, change: &Change) -> Result<()> {
         bail!(
             "--strict: {} of {} workloads are left alone, as said above; nothing is written",
             manifests.left_alone,
-            manifests.report.len()
+            manifests.workloads
         );
     }
-    output::write(cli.output.as_deref(), &manifests.text)
+    let text = if cli.dry_run { &manifests.diff } else { &manifests.text };
+    output::write(cli.output.as_deref(), text)
 }

@@ -17,11 +17,11 @@ use super::{
     options::Rewrite,
 };
 use crate::{
-    containers,
+    containers::{self, Init},
     malformed::{At, Malformed, Object},
     ours,
     outcome::Reason,
-    record::{Record, object_in},
+    record::{Moved, Record, object_in},
     walk::{Changed, Stop},
 };
 
@@ -35,7 +35,8 @@ pub(super) fn rewrite(template: &At<'_>, options: &Rewrite) -> Result<Changed, S
 
     let mut container = init.container.object()?.clone();
     container.insert("name".to_owned(), Value::from(containers::VALIDATION));
-    container.insert("image".to_owned(), Value::String(image::chosen(options, init.image()?)));
+    let image = image::chosen(options, init.image()?);
+    container.insert("image".to_owned(), Value::String(image.clone()));
     container.remove("command");
     let missing = CHECK_ONLY.into_iter().filter(|flag| !arguments.contains(flag));
     let arguments: Vec<&str> = arguments.iter().copied().chain(missing).collect();
@@ -51,7 +52,7 @@ pub(super) fn rewrite(template: &At<'_>, options: &Rewrite) -> Result<Changed, S
     if let Some(Value::Array(all)) = new_spec.get_mut("initContainers") {
         all.remove(init.index);
         // Nothing of the pod may run before it is known that connections are redirected.
-        all.insert(0, Value::Object(container));
+        all.insert(0, Value::Object(container.clone()));
     }
     for part in ours::of_pod() {
         part.remove(&mut new_spec);
@@ -59,6 +60,7 @@ pub(super) fn rewrite(template: &At<'_>, options: &Rewrite) -> Result<Changed, S
     let mut new = template.object()?.clone();
     new.insert("spec".to_owned(), Value::Object(new_spec));
     Record::erase(&mut new);
+    let mut record = Record::of(&istios(template, &init)?, &container, &image);
 
     let given = |setting: Setting| match (setting, config.inbound.mode) {
         (Setting::InterceptionMode, InterceptionMode::Redirect) => "REDIRECT".to_owned(),
@@ -79,7 +81,25 @@ pub(super) fn rewrite(template: &At<'_>, options: &Rewrite) -> Result<Changed, S
             left_out.remove(name);
         }
     }
-    Ok(Changed { template: with(&left_out), warnings })
+    let mut template = with(&left_out);
+    let added = missing
+        .iter()
+        .map(|(name, _value)| *name)
+        .filter(|name| !left_out.contains(name));
+    let annotations = added.map(str::to_owned).collect();
+    record.moved = Some(Moved { index: init.index, annotations });
+    record.write(&mut template);
+    Ok(Changed { template, warnings })
+}
+
+/// The container as Istio made it, also if it has been rewritten since.
+fn istios(template: &At<'_>, init: &Init<'_>) -> Result<Object, Malformed> {
+    let mut container = init.container.object()?.clone();
+    let present = init.image()?;
+    if let Some(record) = Record::read(template)?.filter(|record| record.image == present) {
+        record.restore(&mut container);
+    }
+    Ok(container)
 }
 
 /// The rights of a container that only connects, as the sidecar's user.

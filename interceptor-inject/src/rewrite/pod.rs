@@ -28,7 +28,7 @@ pub(super) fn rewrite(template: &At<'_>, options: &Rewrite) -> Result<Changed, S
     let mut new_container = container::changed(&init, &arguments, &image, options)?;
     // What Istio injected again is the original now.
     let record = match (is_ours, record) {
-        (true, record) => record.map(|record| Record { image: image.clone(), ..record }),
+        (true, record) => record.map(|record| Record { image: image.clone(), moved: None, ..record }),
         (false, _) => Some(Record::of(init.container.object()?, &new_container, &image)),
     };
 

@@ -5,7 +5,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{IMAGE, args, changed, options, pod_with};
-use crate::{DataPath, Outcome, Reason, Rewrite, Verdict};
+use crate::{DataPath, Outcome, Reason, Rewrite, Undo, Verdict};
 
 const ARGS: &str = "/spec/initContainers/2/args";
 
@@ -34,6 +34,17 @@ fn changed_to_cni(pod: &Value) -> Value {
     let outcome = to_cni(pod);
     assert_eq!(outcome.workloads[0].verdict, Verdict::Changed { warnings: vec![] });
     outcome.manifest
+}
+
+/// The annotations, except the one that keeps what was replaced.
+fn annotations(pod: &Value) -> Value {
+    let mut annotations = pod["metadata"]["annotations"].clone();
+    annotations
+        .as_object_mut()
+        .unwrap()
+        .remove("interceptor.dev/istio-init")
+        .unwrap();
+    annotations
 }
 
 fn not_by_cni(pod: &Value) -> String {
@@ -78,7 +89,7 @@ fn annotations_say_what_the_plugin_would_not_do_anyway() {
     // Without an annotation, the plugin leaves the outbound port 15020 alone, and the arguments do not.
     let new = changed_to_cni(&injected(&[]));
     let expected = json!({ "sidecar.istio.io/status": "{}", "traffic.sidecar.istio.io/excludeOutboundPorts": "" });
-    assert_eq!(new["metadata"]["annotations"], expected);
+    assert_eq!(annotations(&new), expected);
 
     let arguments = json!([
         "istio-iptables",
@@ -109,7 +120,7 @@ fn annotations_say_what_the_plugin_would_not_do_anyway() {
         "traffic.sidecar.istio.io/includeOutboundPorts": "443",
         "traffic.sidecar.istio.io/excludeInterfaces": "eth1",
     });
-    assert_eq!(new["metadata"]["annotations"], expected);
+    assert_eq!(annotations(&new), expected);
 }
 
 #[rstest]
@@ -156,4 +167,43 @@ fn the_second_time_there_is_nothing_to_do() {
     let again = to_cni(&done);
     assert_eq!(again.manifest, done);
     assert_eq!(again.workloads[0].verdict, Verdict::LeftAlone(Reason::Cni));
+}
+
+#[test]
+fn going_back_restores_the_pod_that_istio_made() {
+    let own = (
+        "/metadata/annotations/traffic.sidecar.istio.io~1excludeOutboundPorts",
+        json!(""),
+    );
+    for original in [
+        injected(&[]),
+        injected(&[(
+            ARGS,
+            json!(["istio-iptables", "-i", "10.0.0.0/8", "-b", "80,81", "-q", "443", "-o", "15020"]),
+        )]),
+        injected(&[("/spec/initContainers/2/command", json!(["pilot-agent"]))]),
+        injected(&[own]),
+    ] {
+        let undone = |pod: &Value| Undo::default().apply(pod).unwrap().manifest;
+        assert_eq!(undone(&changed_to_cni(&original)), original);
+        // By way of an init container.
+        let between = changed(&original);
+        assert_eq!(undone(&changed_to_cni(&between)), original);
+    }
+}
+
+#[test]
+fn the_image_to_go_back_to_can_be_chosen() {
+    let undo = Undo { init_image: Some("istio/proxyv2:2".into()), ..Undo::default() };
+    let new = undo.apply(&changed_to_cni(&injected(&[]))).unwrap().manifest;
+    assert_eq!(new, injected(&[("/spec/initContainers/2/image", json!("istio/proxyv2:2"))]));
+}
+
+#[test]
+fn a_container_that_somebody_has_changed_since_is_not_taken_back() {
+    let mut other = changed_to_cni(&injected(&[]));
+    super::set(&mut other, "/spec/initContainers/0/image", json!("istio/proxyv2:2"));
+    let outcome = Undo::default().apply(&other).unwrap();
+    assert_eq!(outcome.workloads[0].verdict, Verdict::LeftAlone(Reason::NotOurs));
+    assert_eq!(outcome.manifest, other);
 }

@@ -3,7 +3,7 @@
 
 use rstest::rstest;
 
-use super::{INJECTED, fail, succeed};
+use super::{IMAGE, INJECTED, PLAIN, fail, succeed};
 
 #[rstest]
 #[case(&[])]
@@ -71,4 +71,36 @@ fn another_kind_is_rewritten_on_demand() {
 fn the_program_says_its_name_and_version() {
     let (stdout, _) = succeed(&["--version"], "");
     assert_eq!(stdout, format!("interceptor-inject {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn dry_run_writes_what_would_change_and_nothing_else() {
+    let (stdout, stderr) = succeed(&["-f", "-", "--image", IMAGE, "--dry-run"], &format!("{PLAIN}---\n{INJECTED}"));
+    assert!(stdout.starts_with("--- standard input\n+++ standard input\n@@ "), "{stdout}");
+    assert!(
+        stdout.contains("\n-          image: docker.io/istio/proxyv2:1.29.0   # Istio's\n"),
+        "{stdout}"
+    );
+    assert!(
+        stdout.contains("\n+          image: registry.example/interceptor:0.1   # Istio's\n"),
+        "{stdout}"
+    );
+    assert!(!stdout.contains("name: plain"), "{stdout}");
+    assert!(stderr.contains("Deployment shop/web: rewritten"), "{stderr}");
+    assert_eq!(succeed(&["-f", "-", "--dry-run"], PLAIN).0, "");
+    fail(2, &["-f", "-", "--dry-run", "-o", "out.yaml"], PLAIN);
+}
+
+#[test]
+fn explain_says_which_rule_decided() {
+    let (_, stderr) = succeed(&["-f", "-", "--explain"], &format!("{PLAIN}---\n{INJECTED}"));
+    let lines: Vec<_> = stderr.lines().collect();
+    assert!(lines[0].contains("Deployment plain: left alone"), "{stderr}");
+    assert!(
+        lines[2].starts_with("interceptor:   2. it has no init container istio-init"),
+        "{stderr}"
+    );
+    assert!(lines[2].ends_with("this decided"), "{stderr}");
+    assert!(lines[3].contains("Deployment shop/web: rewritten"), "{stderr}");
+    assert!(lines.last().unwrap().ends_with("11. so it is rewritten"), "{stderr}");
 }

@@ -172,7 +172,7 @@ fn main() {
     let of_the_api = webhook::STORIES.into_iter().map(|(name, story)| {
         let nodes = nodes.clone();
         Trial::test(name, move || {
-            nodes.tell(CgroupMode::Unified, &[], story);
+            nodes.tell(CgroupMode::Unified, story);
             Ok(())
         })
     });
