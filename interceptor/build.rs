@@ -43,6 +43,7 @@ fn build_kernel_object() -> Result<(), String> {
          Run `cargo xtask setup`.",
     )?;
     println!("cargo:rerun-if-changed={}", linker.display());
+    println!("cargo:rustc-env=INTERCEPTOR_COMPILER=rustc {}", in_use.release);
     if compiler != in_use {
         println!("cargo:rerun-if-changed={}", compiler.rustc.display());
     }

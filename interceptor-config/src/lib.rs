@@ -35,9 +35,9 @@ pub use compile::{
 };
 pub use error::{AnnotationFault, ConfigError};
 pub use istio::{
-    AccelerationConfig, DnsCapture, DnsConfig, DnsServers, Guard, InboundConfig, InterceptionMode, InterfacesConfig,
-    IptablesBinary, IstioConfig, OutboundConfig, OwnerGroupsConfig, ProxyConfig, ResolvConf, RunConfig, TproxyConfig,
-    Wanted,
+    AccelerationConfig, DataPath, DnsCapture, DnsConfig, DnsServers, Guard, InboundConfig, InterceptionMode,
+    InterfacesConfig, IptablesBinary, IstioConfig, OutboundConfig, OwnerGroupsConfig, ProxyConfig, ResolvConf,
+    RunConfig, TproxyConfig, Wanted,
 };
 pub use pod::{IdMap, IdMaps, InterfaceFacts, NoRoute, PodFacts, RouteFacts, UNNAMED_RANGES, Way};
 pub use settings::{Flags, Setting};

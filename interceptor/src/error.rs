@@ -69,6 +69,14 @@ pub enum EnrollError {
     #[error("{name} has Istio's own rules already, in {filter}")]
     OtherRules { name: String, filter: &'static str },
 
+    /// The pod's connections are redirected by other means already.
+    #[error("{name} is intercepted by {data_path} already")]
+    OtherDataPath { name: String, data_path: &'static str },
+
+    /// Rules of iptables were to be written or removed, and no iptables of this machine can do that.
+    #[error("No iptables of this machine can be used: {reason}")]
+    NoIptables { reason: String },
+
     /// The pod is not enrolled.
     #[error("{name} is not enrolled")]
     NotEnrolled { name: String },

@@ -11,7 +11,9 @@ pub mod cli;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+pub mod iptables;
 mod kernel;
+pub mod namespaces;
 mod node;
 mod pod;
 #[cfg(feature = "records")]
@@ -23,10 +25,13 @@ pub use interceptor_config::Wanted;
 #[cfg(feature = "cli")]
 pub(crate) use kernel::named_file;
 pub use kernel::{
-    check::features::{self, Answer, Feature},
+    check::{
+        features::{self, Answer, Feature},
+        fitness::Fitness,
+    },
     enroll::steps::{Change, Plan, Step},
     node::status::{Counts, PodStatus},
-    pod::{cgroup::Cgroup, netns::Netns, tproxy::MarkedRouting},
+    pod::{cgroup::Cgroup, istio_rules::IstioRules, netns::Netns, tproxy::MarkedRouting},
 };
 pub use node::{Enrolled, Node};
 pub use pod::Pod;

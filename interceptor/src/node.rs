@@ -21,7 +21,7 @@ use crate::{
             pinned::PinnedNode,
             status::{self, Counts, PodStatus},
         },
-        pod::{facts, loopback, netns::Netns},
+        pod::{facts, istio_rules, loopback, netns::Netns},
     },
 };
 
@@ -54,6 +54,9 @@ impl Node {
     /// Enrolls a pod, or switches it to another configuration at one instant. Changes nothing if the pod is enrolled
     /// with this very configuration. Linux 5.19.
     pub fn enroll(&self, pod: &Pod, wanted: &Wanted, wait: Duration) -> Result<Enrolled, EnrollError> {
+        if istio_rules::found(pod.netns())?.is_some_and(|rules| rules.ours) {
+            return Err(EnrollError::OtherDataPath { name: pod.netns().name().to_owned(), data_path: "iptables" });
+        }
         with_request(&self.bpffs, (pod.netns(), pod.cgroup()), wanted, |request| {
             execute::enroll(&self.bpffs, request, wait)
         })

@@ -6,7 +6,7 @@ use std::{os::fd::OwnedFd, path::Path};
 use interceptor_config::{IdMaps, PodFacts};
 
 use crate::{
-    Cgroup, EnrollError, Netns, Process,
+    Cgroup, EnrollError, IstioRules, Netns, Process,
     kernel::pod::{facts, id_maps, istio_rules, members, number},
 };
 
@@ -55,10 +55,9 @@ impl Netns {
         Ok(facts::read(self)?)
     }
 
-    /// By which packet filter Istio's own rules redirect connections in this namespace, if there are such rules:
-    /// `iptables-legacy`, or `nf_tables`, where iptables-nft and nft write. Enrolling such a pod would redirect
-    /// connections twice.
-    pub fn istio_rules(&self) -> Result<Option<&'static str>, EnrollError> {
+    /// The rules of Istio that redirect connections in this namespace, if there are any. Enrolling such a pod would
+    /// redirect connections twice.
+    pub fn istio_rules(&self) -> Result<Option<IstioRules>, EnrollError> {
         Ok(istio_rules::found(self)?)
     }
 

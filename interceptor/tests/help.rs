@@ -19,6 +19,10 @@ use rstest::rstest;
 #[case::render("render", &["render"])]
 #[case::render_iptables("render-iptables", &["render", "iptables"])]
 #[case::check("check", &["check"])]
+#[case::wait("wait", &["wait"])]
+#[case::version("version", &["version"])]
+#[case::completion("completion", &["completion"])]
+#[case::man("man", &["man"])]
 fn the_help_is_the_one_that_was_reviewed(#[case] name: &str, #[case] command: &[&str]) {
     let run = Command::new(env!("CARGO_BIN_EXE_interceptor"))
         .args(command)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The two ways to bring a pod's traffic to its sidecar.
+//! The ways to bring a pod's traffic to its sidecar.
 
 use std::fmt;
 
@@ -21,9 +21,12 @@ pub enum Backend {
     Iptables,
     /// This project.
     Ebpf,
+    /// This project, by rules of iptables.
+    Rules,
 }
 
 impl Backend {
+    /// Istio, and what takes its place by default.
     pub const ALL: [Self; 2] = [Self::Iptables, Self::Ebpf];
 
     /// Intercepts the pod's traffic as Istio does by default.
@@ -48,6 +51,7 @@ impl Backend {
                 }
             }
             Self::Ebpf => pod.enroll(&[stack.enroll_flags(), flags].concat()),
+            Self::Rules => pod.write_rules(&[stack.enroll_flags(), flags].concat()),
         }
     }
 }
@@ -71,6 +75,7 @@ impl Backend {
                 route_marked(pod.namespace(), "1337", "133").expect("route marked packets to lo");
             }
             Self::Ebpf => pod.enroll(&[&["-m", "TPROXY"], stack.enroll_flags(), flags].concat()),
+            Self::Rules => pod.write_rules(&[&["-m", "TPROXY"], stack.enroll_flags(), flags].concat()),
         }
     }
 }
@@ -86,6 +91,7 @@ impl fmt::Display for Backend {
         formatter.write_str(match self {
             Self::Iptables => "iptables",
             Self::Ebpf => "ebpf",
+            Self::Rules => "rules",
         })
     }
 }

@@ -93,6 +93,11 @@ impl Node {
         self.work.path().join("bpffs")
     }
 
+    /// Where this node keeps records, for `--run-dir`.
+    pub fn run_dir(&self) -> PathBuf {
+        self.work.path().join("run")
+    }
+
     /// A directory that every user may read.
     pub fn work(&self) -> &Path {
         self.work.path()

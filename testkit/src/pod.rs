@@ -86,10 +86,22 @@ impl<'node> Pod<'node> {
         self.try_enroll(&[DEFAULT_FLAGS, more].concat()).expect_success();
     }
 
+    /// Runs `interceptor istio-iptables --data-path iptables FLAGS` for the pod.
+    pub fn try_write_rules(&self, flags: &[&str]) -> Run {
+        let run_dir = self.node.run_dir().display().to_string();
+        self.try_enroll(&[&["--data-path", "iptables", "--run-dir", &run_dir], flags].concat())
+    }
+
+    /// The same with Istio's default flags and `more`; a flag given again counts.
+    pub fn write_rules(&self, more: &[&str]) {
+        self.try_write_rules(&[DEFAULT_FLAGS, more].concat()).expect_success();
+    }
+
     /// Runs `interceptor clean` for the pod.
     pub fn clean(&self) {
+        let [netns, run_dir] = [self.namespace.path(), self.node.run_dir()].map(|path| path.display().to_string());
         self.node
-            .run(&["clean", "--netns", &self.namespace.path().display().to_string()])
+            .run(&["clean", "--netns", &netns, "--run-dir", &run_dir])
             .expect_success();
     }
 }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::{
-    acceleration::AccelerationConfig, dns::DnsConfig, guard::Guard, inbound::InboundConfig,
+    acceleration::AccelerationConfig, data_path::DataPath, dns::DnsConfig, guard::Guard, inbound::InboundConfig,
     interfaces::InterfacesConfig, outbound::OutboundConfig, owner_groups::OwnerGroupsConfig, proxy::ProxyConfig,
     resolv_conf::ResolvConf, run::RunConfig, tproxy::TproxyConfig,
 };
@@ -39,6 +39,9 @@ pub struct IstioConfig {
     /// What is special about interfaces and their addresses.
     #[serde(flatten)]
     pub interfaces: InterfacesConfig,
+    /// By what connections are redirected. The default is not printed.
+    #[serde(rename = "DATA_PATH", skip_serializing_if = "DataPath::is_default")]
+    pub data_path: DataPath,
     /// Whether what leaves the pod past the redirection is dropped. The default is not printed.
     #[serde(rename = "GUARD", skip_serializing_if = "Guard::is_default")]
     pub guard: Guard,
@@ -70,6 +73,7 @@ impl IstioConfig {
             dns: DnsConfig::read(&mut from, resolv_conf)?,
             tproxy: TproxyConfig::read(&from)?,
             interfaces: InterfacesConfig::read(&mut from)?,
+            data_path: DataPath::read(&from)?,
             guard: Guard::read(&from)?,
             acceleration: AccelerationConfig::read(&from)?,
             run: RunConfig::read(&mut from)?,

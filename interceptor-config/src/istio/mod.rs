@@ -4,6 +4,7 @@
 
 mod acceleration;
 mod config;
+mod data_path;
 mod dns;
 mod guard;
 mod inbound;
@@ -20,6 +21,7 @@ mod wanted;
 
 pub use acceleration::AccelerationConfig;
 pub use config::IstioConfig;
+pub use data_path::DataPath;
 pub(crate) use dns::DNS_PORT;
 pub use dns::{DnsCapture, DnsConfig};
 pub use guard::Guard;

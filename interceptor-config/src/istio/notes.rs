@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Settings that are accepted although they have nothing to act on. Each gets a note that says so.
 
-use super::{config::IstioConfig, run::IptablesBinary};
+use super::{config::IstioConfig, data_path::DataPath, guard::Guard, run::IptablesBinary};
 use crate::{
     settings::Setting,
     values::{Selection, joined},
@@ -10,25 +10,22 @@ use crate::{
 const NO_RULES: &str = "no rules of iptables or nftables are written";
 
 pub(super) fn notes(config: &IstioConfig) -> Vec<String> {
-    let IstioConfig { inbound, owner_groups, dns, run, .. } = config;
-    let mut notes = Vec::new();
-    let mut note =
-        |setting: Setting, value: &str, note: &str| notes.push(format!("{setting}: `{value}` has no effect: {note}"));
+    let IstioConfig { inbound, owner_groups, dns, run, data_path, .. } = config;
+    let mut notes = match data_path {
+        DataPath::Ebpf => without_rules(config),
+        DataPath::Iptables => without_programs(config),
+        DataPath::Auto => Vec::new(),
+    };
+    let mut note = |setting: Setting, value: &str, note: &str| notes.push(no_effect(setting, value, note));
     if run.native_nftables {
-        note(Setting::NativeNftables, "true", NO_RULES);
-    }
-    match run.force_iptables_binary {
-        None => {}
-        Some(IptablesBinary::Legacy) => note(Setting::ForceIptablesBinary, "legacy", NO_RULES),
-        Some(IptablesBinary::Nft) => note(Setting::ForceIptablesBinary, "nft", NO_RULES),
+        let reason = match data_path {
+            DataPath::Ebpf => NO_RULES,
+            DataPath::Iptables | DataPath::Auto => "rules are written by iptables, which can be iptables-nft",
+        };
+        note(Setting::NativeNftables, "true", reason);
     }
     if dns.capture_all && !dns.redirect {
         note(Setting::CaptureAllDns, "true", "DNS is not captured without --redirect-dns");
-    }
-    if inbound.drop_invalid {
-        let reason = "sockets are redirected, not packets, so conntrack finds no packet invalid because of a \
-                      translation";
-        note(Setting::DropInvalid, "true", reason);
     }
     if run.cni_mode {
         let reason = "neither a lock file nor a name service of the host is used";
@@ -47,4 +44,35 @@ pub(super) fn notes(config: &IstioConfig) -> Vec<String> {
         note(Setting::OwnerGroupsExclude, &joined(&owner_groups.excluded), reason);
     }
     notes
+}
+
+/// What only rules could act on.
+fn without_rules(IstioConfig { inbound, run, .. }: &IstioConfig) -> Vec<String> {
+    let binary = run.force_iptables_binary.map(|binary| {
+        let value = match binary {
+            IptablesBinary::Legacy => "legacy",
+            IptablesBinary::Nft => "nft",
+        };
+        no_effect(Setting::ForceIptablesBinary, value, NO_RULES)
+    });
+    let drop_invalid = inbound.drop_invalid.then(|| {
+        let reason = "sockets are redirected, not packets, so conntrack finds no packet invalid because of a \
+                      translation";
+        no_effect(Setting::DropInvalid, "true", reason)
+    });
+    binary.into_iter().chain(drop_invalid).collect()
+}
+
+/// What only kernel programs could act on.
+fn without_programs(IstioConfig { acceleration, guard, .. }: &IstioConfig) -> Vec<String> {
+    let accelerate = acceleration
+        .is_some()
+        .then(|| no_effect(Setting::Accelerate, "true", "rules of iptables accelerate no connection"));
+    let guard = (*guard == Guard::On)
+        .then(|| no_effect(Setting::Guard, "on", "rules of iptables see every packet that leaves the pod"));
+    accelerate.into_iter().chain(guard).collect()
+}
+
+fn no_effect(setting: Setting, value: &str, reason: &str) -> String {
+    format!("{setting}: `{value}` has no effect: {reason}")
 }

@@ -40,6 +40,7 @@ const NAMES: &[(&str, Setting)] = &[
     ("EXCLUDE_INTERFACES", Setting::ExcludeInterfaces),
     ("KUBE_VIRT_INTERFACES", Setting::KubeVirtInterfaces),
     ("DUAL_STACK", Setting::DualStack),
+    ("DATA_PATH", Setting::DataPath),
     ("GUARD", Setting::Guard),
     ("ACCELERATE_BUDGET", Setting::AccelerateBudget),
     ("FORCE_ACCELERATE", Setting::ForceAccelerate),

@@ -2,7 +2,7 @@
 //! What the kernel programs of this version can do. A setting that would change where a connection goes, and cannot
 //! be carried out, is refused and never ignored.
 
-use super::{config::IstioConfig, inbound::InterceptionMode, notes::notes};
+use super::{config::IstioConfig, data_path::DataPath, inbound::InterceptionMode, notes::notes};
 use crate::error::ConfigError;
 
 /// A configuration that this version can put in force. [`IstioConfig::supported`] alone makes one.
@@ -15,6 +15,12 @@ impl Wanted {
     /// What was checked.
     pub const fn config(&self) -> &IstioConfig {
         &self.config
+    }
+
+    /// The same, by rules of iptables. Every connection has the same outcome.
+    #[must_use]
+    pub fn by_iptables(self) -> Self {
+        Self { config: IstioConfig { data_path: DataPath::Iptables, ..self.config } }
     }
 
     /// The settings that have nothing to act on, each with the reason.

@@ -70,6 +70,8 @@ impl<'a> Plan<'a> {
             // The routing table is in no rule.
             tproxy: TproxyConfig { mark, route_table: _ },
             interfaces,
+            // These rules are one of the data paths.
+            data_path: _,
             guard: _,
             acceleration: _,
             run: _,

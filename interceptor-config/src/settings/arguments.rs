@@ -56,7 +56,9 @@ impl Scope for VerdictFlags {
         match setting.heading() {
             Heading::Interception => Place::Under(Heading::Interception),
             Heading::Run | Heading::Logging | Heading::Compatibility => Place::Hidden,
-            Heading::Guard | Heading::Acceleration => Place::Nowhere,
+            // Flags of Istio that stand elsewhere.
+            Heading::DataPath if setting != Setting::DataPath => Place::Hidden,
+            Heading::DataPath | Heading::Guard | Heading::Acceleration => Place::Nowhere,
         }
     }
 }

@@ -58,6 +58,8 @@ pub(crate) enum Form {
     Switch,
     /// A budget of acceleration.
     Budget,
+    /// A data path.
+    DataPath,
 }
 
 /// What Go's flag library takes for a value.
@@ -79,6 +81,8 @@ pub enum Heading {
     Interception,
     /// What a run of the command does with the configuration.
     Run,
+    /// By what connections are redirected.
+    DataPath,
     /// What happens to packets that no program for system calls saw.
     Guard,
     Acceleration,
@@ -93,6 +97,7 @@ impl Heading {
         match self {
             Self::Interception => "Interception (as istio-iptables)",
             Self::Run => "Run (as istio-iptables)",
+            Self::DataPath => "Data path",
             Self::Guard => "Guard",
             Self::Acceleration => "Acceleration",
             Self::Logging => "Logging (as pilot-agent)",

@@ -144,6 +144,18 @@ settings! {
         ForceApply: ["force-apply"], ["FORCE_APPLY"], "false", Switch,
             "Set up the interception again even if nothing would change";
     }
+    DataPath {
+        DataPath: ["data-path"], ["INTERCEPTOR_DATA_PATH"],
+            annotated(DataPath, ["interceptor.dev/data-path"]), "ebpf", Text("ebpf|iptables|auto"),
+            "Redirect connections by kernel programs, or by Istio's rules of iptables in the pod; with auto, by rules \
+             only if this kernel lacks what the programs need";
+        ForceIptablesBinary: ["force-iptables-binary"], ["FORCE_IPTABLES_BINARY"],
+            "" shown "legacy if the pod has such rules, else nft if that works", Text("legacy|nft"),
+            "Which iptables to run, if rules are written";
+        DropInvalid: ["drop-invalid"], ["DROP_INVALID", "INVALID_DROP"], "false", Switch,
+            "Drop packets that conntrack finds invalid, if rules are written; kernel programs translate no packets and \
+             need no such rule";
+    }
     Guard {
         Guard: ["guard"], ["INTERCEPTOR_GUARD"], "auto", Text("auto|on|off"),
             "Drop what leaves the pod by another interface than `lo` although it was to be redirected, such as packets \
@@ -170,8 +182,6 @@ settings! {
             "Where to print messages: stdout or stderr";
     }
     Compatibility {
-        DropInvalid: ["drop-invalid"], ["DROP_INVALID", "INVALID_DROP"], "false", Switch,
-            "Drop packets that conntrack finds invalid; Interceptor translates no packets and needs no such rule";
         NetworkNamespace: ["network-namespace"], ["NETWORK_NAMESPACE"], "", Text("PATH"),
             "Path of a network namespace; as in Istio it does not choose the namespace, --netns does";
         CniMode: ["cni-mode"], ["CNI_MODE"], "false", Switch,
@@ -179,9 +189,7 @@ settings! {
         Reconcile: ["reconcile"], ["RECONCILE"], "false", Switch,
             "Replace a different configuration that is in force; Interceptor always does";
         NativeNftables: ["native-nftables"], ["NATIVE_NFTABLES"], "false", Switch,
-            "Write rules for nftables; Interceptor writes no rules";
-        ForceIptablesBinary: ["force-iptables-binary"], ["FORCE_IPTABLES_BINARY"], "", Text("BINARY"),
-            "Which iptables to run, legacy or nft; Interceptor runs none";
+            "Write rules for nftables; Interceptor writes none";
         LogCaller: ["log_caller"], [], "", Text("SCOPES"),
             "Scopes whose messages name the caller";
         LogStacktraceLevel: ["log_stacktrace_level"], [], "", Text("LEVELS"),

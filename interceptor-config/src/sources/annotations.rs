@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     error::{AnnotationFault, ConfigError},
+    istio::DataPath,
     parse,
     settings::{Annotation, Form, Setting},
     values::go,
@@ -62,6 +63,7 @@ fn flag_text(setting: Setting, form: Form, value: &str) -> Option<String> {
         }
         Form::Interfaces => Some(items(value, is_interface)?.join(",")),
         Form::Switch => valid(go::parse_bool(value).is_some()),
+        Form::DataPath => valid(DataPath::parse(value).is_some()),
         Form::Budget => valid(parse::budget(setting, value.to_owned()).is_ok()),
     }
 }
@@ -80,6 +82,7 @@ const fn wanted(form: Form) -> &'static str {
         }
         Form::Switch => "true or false",
         Form::Budget => parse::BUDGET,
+        Form::DataPath => DataPath::VALUES,
     }
 }
 

@@ -19,6 +19,7 @@ const REROUTED: &str = "istio.io/reroute-virtual-interfaces";
 const MODE: &str = "sidecar.istio.io/interceptionMode";
 const ACCELERATE: &str = "interceptor.dev/accelerate";
 const BUDGET: &str = "interceptor.dev/accelerate-budget";
+const DATA_PATH: &str = "interceptor.dev/data-path";
 
 /// The configuration of a pod with these annotations.
 fn annotated(annotations: &[(&str, &str)]) -> Result<IstioConfig, ConfigError> {
@@ -32,6 +33,7 @@ fn printed(config: &IstioConfig, name: &str) -> String {
 
 #[rstest]
 #[case::mode(MODE, "TPROXY", "INBOUND_INTERCEPTION_MODE", "TPROXY")]
+#[case::data_path(DATA_PATH, "iptables", "DATA_PATH", "iptables")]
 #[case::mode_redirect(MODE, "REDIRECT", "INBOUND_INTERCEPTION_MODE", "REDIRECT")]
 #[case::included_ranges(
     INCLUDED_RANGES,
@@ -95,6 +97,7 @@ fn every_annotation_is_in_these_tables() {
         MODE,
         ACCELERATE,
         BUDGET,
+        DATA_PATH,
     ];
     for annotation in Setting::ALL.iter().flat_map(|setting| setting.annotations()) {
         assert!(known.contains(annotation), "{annotation}");

@@ -79,12 +79,10 @@ fn what_has_no_effect_stands_under_one_heading() {
     let under = |argument: &&Arg| argument.get_help_heading() == Some("Accepted for compatibility, no effect");
     let flags: Vec<_> = command.get_arguments().filter(under).filter_map(Arg::get_long).collect();
     let expected = [
-        "drop-invalid",
         "network-namespace",
         "cni-mode",
         "reconcile",
         "native-nftables",
-        "force-iptables-binary",
         "log_caller",
         "log_stacktrace_level",
         "vklog",

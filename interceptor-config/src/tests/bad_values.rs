@@ -56,6 +56,7 @@ const FLAGS: &[(&str, &str, Judged)] = &[
     ("force-apply", "perhaps", Usage),
     ("native-nftables", "perhaps", Usage),
     ("force-iptables-binary", "nftables", Refused),
+    ("data-path", "perhaps", Refused),
     ("guard", "perhaps", Refused),
     ("accelerate", "perhaps", OurUsage),
     ("accelerate-budget", "131071", Refused),

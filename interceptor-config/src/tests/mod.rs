@@ -6,6 +6,7 @@ mod annotations;
 mod arguments;
 mod bad_values;
 mod configuration;
+mod data_path;
 mod guard;
 mod kubernetes;
 mod laws;

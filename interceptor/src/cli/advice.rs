@@ -23,9 +23,14 @@ pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
             Some("move them, or leave out --strict: what they connect to is not intercepted")
         }
         EnrollError::OtherRules { .. } => Some("remove them, with `istio-clean-iptables` of Istio in the pod"),
-        EnrollError::OtherCgroup { .. } => Some("unenroll the pod first: `interceptor unenroll --netns PATH`"),
+        EnrollError::OtherCgroup { .. } | EnrollError::OtherDataPath { .. } => {
+            Some("unenroll the pod first: `interceptor unenroll --netns PATH`")
+        }
         EnrollError::NestedCgroup { .. } => {
             Some("name the pod's own cgroup with --cgroup, or unenroll the other pod; `interceptor status` shows it")
+        }
+        EnrollError::NoIptables { .. } => {
+            Some("install iptables so that only root can write to it, or choose another with --force-iptables-binary")
         }
         EnrollError::LoopbackDown => Some("bring it up in the pod, with `ip link set lo up`"),
         EnrollError::NotOverLoopback { .. } => {

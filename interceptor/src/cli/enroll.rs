@@ -12,11 +12,17 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use interceptor_config::{
-    IstioConfig, ResolvConf, Sources,
+    DataPath, IstioConfig, ResolvConf, Sources,
     settings::arguments::{AllFlags, FlagArgs},
 };
 
-use super::{bpffs::BpffsFlag, log, output, validate};
+use super::{
+    bpffs::BpffsFlag,
+    data_path::{self, Chosen},
+    log, output,
+    pods::RunDirFlag,
+    validate,
+};
 use crate::{Cgroup, Change, EnrollError, Enrolled, Netns, Node, Pod, SystemAccounts, Wanted, named_file};
 
 /// Enroll a pod: redirect its connections to its sidecar
@@ -73,6 +79,9 @@ struct PodArgs {
 
     #[command(flatten)]
     node: NodeArgs,
+
+    #[command(flatten)]
+    run_dir: RunDirFlag,
 }
 
 /// Where pins are, and how long to wait for others that write them.
@@ -89,6 +98,10 @@ pub(super) struct NodeArgs {
 impl NodeArgs {
     pub(super) fn open(&self) -> Result<Node, EnrollError> {
         self.bpffs.open()
+    }
+
+    pub(super) fn bpffs(&self) -> &Path {
+        self.bpffs.path()
     }
 
     pub(super) fn wait(&self) -> Duration {
@@ -119,14 +132,26 @@ pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {
     // neither.
     let needs_pod = run.cleanup_only || !run.skip_rule_apply;
     let netns = needs_pod.then(|| Netns::open(&args.pod.netns)).transpose()?;
-    let node = needs_pod.then(|| args.pod.node.open()).transpose()?;
+    if needs_pod && !run.cleanup_only && config.data_path == DataPath::Ebpf {
+        args.pod.node.open()?;
+    }
     tracing::info!("Istio config:\n{printed}");
-    match netns.zip(node) {
+    match netns {
         None => tracing::info!("Skipping: nothing is set up, as asked for (--skip-rule-apply)"),
-        Some((netns, node)) if run.cleanup_only => unenroll(&node, &netns, run.dry_run, args.pod.node.wait())?,
-        Some((netns, node)) => enroll(&args.pod, &node, netns, &wanted)?,
+        Some(netns) if run.cleanup_only => unenroll(&args.pod, &netns, run.dry_run)?,
+        Some(netns) => intercept(&args.pod, netns, wanted.clone())?,
     }
     if run.run_validation { validate::run(config) } else { Ok(ExitCode::SUCCESS) }
+}
+
+fn intercept(args: &PodArgs, netns: Netns, wanted: Wanted) -> Result<()> {
+    match data_path::choose(wanted, &args.node)? {
+        (Chosen::Programs, wanted) => enroll(args, &args.node.open()?, netns, &wanted),
+        (Chosen::Rules, wanted) if wanted.config().run.dry_run => {
+            print_plan(&data_path::plan(&netns, &wanted)?, wanted.config())
+        }
+        (Chosen::Rules, wanted) => data_path::apply(&netns, &wanted, &args.node, &args.run_dir),
+    }
 }
 
 fn enroll(args: &PodArgs, node: &Node, netns: Netns, wanted: &Wanted) -> Result<()> {
@@ -147,9 +172,7 @@ fn enroll(args: &PodArgs, node: &Node, netns: Netns, wanted: &Wanted) -> Result<
     }
     let run = &wanted.config().run;
     if run.dry_run {
-        let plan = warn(node.plan(&pod, wanted)?).plan.to_string();
-        output::text(&plan)?;
-        return run.dry_run_file.as_deref().map_or(Ok(()), |file| write(Path::new(file), &plan));
+        return print_plan(&warn(node.plan(&pod, wanted)?).plan.to_string(), wanted.config());
     }
     let (netns, cgroup) = (pod.netns().name(), pod.cgroup().path().display());
     match warn(node.enroll(&pod, wanted, args.node.wait())?).plan.change {
@@ -167,11 +190,11 @@ fn enroll(args: &PodArgs, node: &Node, netns: Netns, wanted: &Wanted) -> Result<
     Ok(())
 }
 
-fn unenroll(node: &Node, netns: &Netns, dry_run: bool, wait: Duration) -> Result<()> {
+fn unenroll(args: &PodArgs, netns: &Netns, dry_run: bool) -> Result<()> {
     let name = netns.name();
     if dry_run {
         output::text(format_args!("Unenroll {name} and remove what belongs to it"))?;
-    } else if node.unenroll(netns, wait)? {
+    } else if data_path::unenroll(netns, &args.node, &args.run_dir)? {
         tracing::info!(netns = name, "The pod is no longer enrolled");
     } else {
         tracing::info!(netns = name, "The pod was not enrolled; nothing to do");
@@ -194,6 +217,15 @@ fn warn(enrolled: Enrolled) -> Enrolled {
         );
     }
     enrolled
+}
+
+fn print_plan(plan: &str, config: &IstioConfig) -> Result<()> {
+    output::text(plan)?;
+    config
+        .run
+        .dry_run_file
+        .as_deref()
+        .map_or(Ok(()), |file| write(Path::new(file), plan))
 }
 
 fn write(file: &Path, plan: &str) -> Result<()> {

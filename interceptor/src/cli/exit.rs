@@ -36,7 +36,7 @@ impl Statuses {
     /// Chooses by the name that the command was called by.
     pub(super) fn of(command: &OsStr) -> Self {
         match command.to_str() {
-            Some("istio-iptables" | "pod" | "istio-clean-iptables") => Self::Istio,
+            Some("istio-iptables" | "pod" | "istio-clean-iptables" | "wait") => Self::Istio,
             _ => Self::Own,
         }
     }
@@ -73,9 +73,10 @@ fn own(error: &anyhow::Error) -> u8 {
 const fn of_enrollment(error: &EnrollError) -> u8 {
     match error {
         EnrollError::Config(_) => CONFIGURATION,
-        EnrollError::KernelLacks { .. } | EnrollError::GuardUnfit(_) | EnrollError::AccelerationUnfit(_) => {
-            KERNEL_LACKS
-        }
+        EnrollError::KernelLacks { .. }
+        | EnrollError::GuardUnfit(_)
+        | EnrollError::AccelerationUnfit(_)
+        | EnrollError::NoIptables { .. } => KERNEL_LACKS,
         EnrollError::Busy { .. } => BUSY,
         EnrollError::HostNamespace { .. }
         | EnrollError::NotANamespace { .. }
@@ -90,6 +91,7 @@ const fn of_enrollment(error: &EnrollError) -> u8 {
         | EnrollError::NotOverLoopback { .. }
         | EnrollError::RoutingTableTaken { .. }
         | EnrollError::OtherRules { .. }
+        | EnrollError::OtherDataPath { .. }
         | EnrollError::NotEnrolled { .. }
         | EnrollError::NodeFull { .. }
         | EnrollError::GenerationsUsedUp { .. }
@@ -129,6 +131,7 @@ mod tests {
     #[case::istio("istio-iptables", 255, 1)]
     #[case::short("pod", 255, 1)]
     #[case::istio_clean("istio-clean-iptables", 255, 1)]
+    #[case::pilot_agents("wait", 255, 1)]
     #[case::own("enroll", 2, 64)]
     #[case::reading("explain", 2, 64)]
     fn a_name_decides_on_the_statuses(#[case] name: &str, #[case] usage: u8, #[case] configuration: u8) {

@@ -5,13 +5,17 @@
 mod advice;
 mod bpffs;
 mod check;
+mod completion;
+mod data_path;
 mod enroll;
 mod exit;
 mod explain;
 mod log;
+mod man;
 mod output;
 mod pods;
 mod render;
+mod rules;
 mod sibling;
 mod status;
 #[cfg(feature = "kernel-log")]
@@ -19,6 +23,8 @@ mod trace;
 mod unenroll;
 mod usage;
 mod validate;
+mod version;
+mod wait;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -61,6 +67,10 @@ enum Command {
     /// Let Interceptor do what Istio's init container does in pods that are created
     #[command(disable_help_flag = true)]
     Webhook(sibling::SiblingArgs),
+    Wait(wait::WaitArgs),
+    Version(version::VersionArgs),
+    Completion(completion::CompletionArgs),
+    Man(man::ManArgs),
     #[cfg(feature = "kernel-log")]
     Trace(trace::TraceArgs),
 }
@@ -83,6 +93,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Agent(args) => sibling::run("agent", &[], &args),
         Command::Inject(args) => sibling::run("inject", &[], &args),
         Command::Webhook(args) => sibling::run("webhook", &[], &args),
+        Command::Wait(args) => wait::run(&args),
+        Command::Version(args) => version::run(&args),
+        Command::Completion(args) => completion::run(&args, Cli::command()),
+        Command::Man(args) => man::run(&args, Cli::command()),
         #[cfg(feature = "kernel-log")]
         Command::Trace(args) => trace::run(&args),
     };

@@ -10,20 +10,34 @@ use clap::Args;
 use super::output;
 use crate::{
     EnrollError, Netns, Node,
-    records::{PodName, RUN_DIRECTORY, Record, Records},
+    records::{Entry, PodName, RUN_DIRECTORY, Record, Records, RulesRecord, RunDirectory},
 };
 
 /// Where the node agent has its records.
 #[derive(Args, Debug)]
 pub(super) struct RunDirFlag {
-    /// Where the node agent keeps the names of pods
+    /// Where the node agent keeps the names of pods, and where pods with rules of iptables are noted
     #[arg(long, value_name = "DIR", default_value = RUN_DIRECTORY)]
     run_dir: PathBuf,
 }
 
 impl RunDirFlag {
-    /// All records. Records that cannot be read are warned of.
+    /// All records of pods. Records that cannot be read are warned of.
     pub(super) fn read(&self) -> Result<Vec<Record>> {
+        self.read_all()
+    }
+
+    /// The notes of pods whose connections are redirected by rules.
+    pub(super) fn read_rules(&self) -> Result<Vec<RulesRecord>> {
+        self.read_all()
+    }
+
+    /// The same, for whoever writes or removes one.
+    pub(super) fn rules(&self) -> Result<Records<RulesRecord>> {
+        Records::create(&RunDirectory::create(&self.run_dir)?)
+    }
+
+    fn read_all<T: Entry>(&self) -> Result<Vec<T>> {
         let Some(records) = Records::open(&self.run_dir)? else {
             return Ok(Vec::new());
         };

@@ -20,14 +20,12 @@ use super::{
     bpffs::BpffsFlag,
     output::{self, Format},
     pods::RunDirFlag,
+    rules::{self, RulesStatus},
 };
 use crate::{
-    EnrollError,
+    EnrollError, namespaces,
     records::{PodName, Record},
 };
-
-/// Where `ip netns` keeps names of network namespaces.
-const NAMED_NAMESPACES: &str = "/run/netns";
 
 /// Show the enrolled pods, what is attached to them, and what was counted in them
 #[derive(Args, Debug)]
@@ -59,7 +57,15 @@ pub(super) struct StatusArgs {
     run_dir: RunDirFlag,
 }
 
-/// A pod, as `--output json` prints it.
+/// A pod, as `--output json` prints it. `data_path` tells which one it is.
+#[derive(Debug, Serialize)]
+#[serde(tag = "data_path", rename_all = "lowercase")]
+enum Intercepted {
+    Ebpf(ShownPod),
+    Iptables(RulesStatus),
+}
+
+/// A pod that is enrolled.
 #[derive(Debug, Serialize)]
 struct ShownPod {
     /// Its name in Kubernetes, if the node agent enrolled it.
@@ -92,10 +98,16 @@ struct ShownPod {
 
 pub(super) fn run(args: &StatusArgs) -> Result<ExitCode> {
     let records = read_records(args)?;
-    let pods = args.bpffs.open()?.status()?;
-    let mut pods: Vec<ShownPod> = pods.iter().map(|pod| ShownPod::of(pod, &records)).collect();
+    let rules = rules::read(&args.run_dir, &records)?;
+    let enrolled = match args.bpffs.open() {
+        // Where no pod can be enrolled, there can be rules.
+        Err(EnrollError::NotBpffs { .. } | EnrollError::NoSuchDirectory { .. }) if !rules.is_empty() => Vec::new(),
+        node => node?.status()?,
+    };
+    let enrolled = enrolled.iter().map(|pod| Intercepted::Ebpf(ShownPod::of(pod, &records)));
+    let mut pods: Vec<Intercepted> = enrolled.chain(rules.into_iter().map(Intercepted::Iptables)).collect();
     if let Some(name) = &args.pod {
-        pods.retain(|pod| pod.pod.as_ref() == Some(name));
+        pods.retain(|pod| pod.name() == Some(name));
         if pods.is_empty() {
             return Err(EnrollError::NotEnrolled { name: format!("The pod {name}") }.into());
         }
@@ -103,9 +115,25 @@ pub(super) fn run(args: &StatusArgs) -> Result<ExitCode> {
     match args.output {
         Format::Json => output::json(&pods)?,
         Format::Text if pods.is_empty() => output::text("No pod is enrolled")?,
-        Format::Text => pods.iter().try_for_each(|pod| output::text(text(pod)))?,
+        Format::Text => pods.iter().try_for_each(|pod| output::text(pod.text()))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Intercepted {
+    const fn name(&self) -> Option<&PodName> {
+        match self {
+            Self::Ebpf(pod) => pod.pod.as_ref(),
+            Self::Iptables(pod) => pod.pod.as_ref(),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Ebpf(pod) => text(pod),
+            Self::Iptables(pod) => pod.text(),
+        }
+    }
 }
 
 /// Without names there is a status too, unless a name was asked for.
@@ -175,12 +203,21 @@ fn inbound(policy: &Policy) -> &'static str {
     }
 }
 
+/// What people call a pod.
+pub(super) fn name_of(pod: Option<&PodName>, netns: Option<&Path>, netns_inode: u64) -> String {
+    let name = match netns {
+        Some(path) => path.display().to_string(),
+        None => format!("net:[{netns_inode}]"),
+    };
+    pod.map_or_else(|| name.clone(), |pod| format!("{pod} ({name})"))
+}
+
 /// The named network namespace with this inode number.
-fn path_of(inode: u64) -> Option<PathBuf> {
+pub(super) fn path_of(inode: u64) -> Option<PathBuf> {
     // Numbers of inodes are only unique within a file system, and all namespaces are in the same one.
     let namespaces = fs::metadata("/proc/self/ns/net").ok()?.dev();
     let is_it = |path: &Path| fs::metadata(path).is_ok_and(|file| (file.dev(), file.ino()) == (namespaces, inode));
-    let entries = fs::read_dir(NAMED_NAMESPACES).ok()?;
+    let entries = fs::read_dir(namespaces::NAMED).ok()?;
     entries.filter_map(|entry| Some(entry.ok()?.path())).find(|path| is_it(path))
 }
 
@@ -208,11 +245,7 @@ fn text(pod: &ShownPod) -> String {
         outsiders,
         counters,
     } = pod;
-    let name = match netns {
-        Some(path) => path.display().to_string(),
-        None => format!("net:[{netns_inode}]"),
-    };
-    let name = pod.as_ref().map_or_else(|| name.clone(), |pod| format!("{pod} ({name})"));
+    let name = name_of(pod.as_ref(), netns.as_deref(), *netns_inode);
     let gone = if *alive { "" } else { " (gone; the next run removes the pod)" };
     let cgroup = cgroup.as_ref().map_or_else(
         || "gone, or not visible from here".to_owned(),

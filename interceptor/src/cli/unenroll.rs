@@ -6,12 +6,13 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::Args;
 
-use super::{enroll::NodeArgs, output, pods::RunDirFlag};
-use crate::{Netns, records::PodName};
+use super::{data_path, enroll::NodeArgs, output, pods::RunDirFlag};
+use crate::{EnrollError, Netns, records::PodName};
 
 /// Unenroll a pod, or all pods
 ///
-/// Existing connections are kept. New connections are no longer redirected.
+/// Existing connections are kept. New connections are no longer redirected. Rules of iptables are removed if this
+/// program wrote them (--data-path).
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -44,26 +45,21 @@ struct Which {
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pod: Option<PodName>,
 
-    /// Every pod of the node, and everything that any version has pinned
+    /// Every pod of the node, and everything that any version has pinned. Pods with rules of iptables are those that
+    /// are noted in --run-dir
     #[arg(long)]
     all: bool,
 }
 
 pub(super) fn run(args: &UnenrollArgs) -> Result<ExitCode> {
     let UnenrollArgs { which: Which { netns, pod, all }, node, run_dir } = args;
-    let wait = node.wait();
     let (existed, what) = if *all {
-        (node.open()?.unenroll_all(wait)?, None)
+        (unenroll_all(node, run_dir)?, None)
     } else if let Some(pod) = pod {
-        let node = node.open()?;
-        let mut existed = false;
-        for record in run_dir.of_enrolled(&node, pod)? {
-            existed |= node.unenroll_cookie(record.netns_cookie, wait)?;
-        }
-        (existed, Some(format!("the pod {pod}")))
+        (unenroll_named(pod, node, run_dir)?, Some(format!("the pod {pod}")))
     } else {
         let netns = Netns::open(netns)?;
-        (node.open()?.unenroll(&netns, wait)?, Some(netns.name().to_owned()))
+        (data_path::unenroll(&netns, node, run_dir)?, Some(netns.name().to_owned()))
     };
     output::text(match (existed, what) {
         (true, None) => "Unenrolled every pod".to_owned(),
@@ -72,4 +68,26 @@ pub(super) fn run(args: &UnenrollArgs) -> Result<ExitCode> {
         (false, Some(pod)) => format!("Nothing to do: {pod} was not enrolled"),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn unenroll_all(node: &NodeArgs, run_dir: &RunDirFlag) -> Result<bool> {
+    let had_rules = data_path::remove_noted(node, run_dir, |_noted| true)?;
+    match node.open() {
+        Err(EnrollError::NotBpffs { .. } | EnrollError::NoSuchDirectory { .. }) if had_rules => Ok(true),
+        opened => Ok(opened?.unenroll_all(node.wait())? | had_rules),
+    }
+}
+
+fn unenroll_named(pod: &PodName, node: &NodeArgs, run_dir: &RunDirFlag) -> Result<bool> {
+    let mut records = run_dir.read()?;
+    records.retain(|record| record.pod == *pod);
+    if data_path::remove_noted(node, run_dir, |noted| data_path::is_of(noted, &records))? {
+        return Ok(true);
+    }
+    let (node, wait) = (node.open()?, node.wait());
+    let mut existed = false;
+    for record in run_dir.of_enrolled(&node, pod)? {
+        existed |= node.unenroll_cookie(record.netns_cookie, wait)?;
+    }
+    Ok(existed)
 }

@@ -5,30 +5,43 @@
 mod directory;
 mod netns;
 mod record;
+mod rules;
 
 use std::{
     io::{self, Read as _, Write as _},
+    marker::PhantomData,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result, bail};
+use serde::{Serialize, de::DeserializeOwned};
 
 pub use directory::RunDirectory;
-pub use record::{PodName, Record, is_sandbox_id};
+pub use record::{PodName, Record, Version, is_sandbox_id};
+pub use rules::RulesRecord;
 
 /// Where the agent keeps its socket and its records, unless it is told otherwise.
 pub const RUN_DIRECTORY: &str = "/run/interceptor";
 
-/// The directory of the records in the run directory.
-const DIRECTORY: &str = "pods";
 const SUFFIX: &str = ".json";
 /// Far more than a record has.
 const LARGEST: u64 = 64 * 1024;
 
-/// The records of a node, one file for each sandbox.
+/// What there is a record of: pods by their sandboxes ([`Record`]), or rules by their network namespaces
+/// ([`RulesRecord`]).
+pub trait Entry: Serialize + DeserializeOwned {
+    /// The directory of such records in the run directory.
+    const DIRECTORY: &'static str;
+
+    /// The name of the record's file, without its suffix.
+    fn key(&self) -> String;
+}
+
+/// The records of a node, one file for each.
 #[derive(Debug)]
-pub struct Records {
+pub struct Records<T = Record> {
     directory: RunDirectory,
+    of: PhantomData<fn() -> T>,
 }
 
 /// A file among the records that is none.
@@ -38,18 +51,20 @@ pub struct Unreadable {
     pub error: anyhow::Error,
 }
 
-impl Records {
+impl<T: Entry> Records<T> {
     /// The records in a run directory, for whoever only reads. `None` if there are none.
     pub fn open(run_directory: &Path) -> Result<Option<Self>> {
         let Some(run_directory) = RunDirectory::open(run_directory)? else {
             return Ok(None);
         };
-        Ok(run_directory.open_below(DIRECTORY)?.map(|directory| Self { directory }))
+        Ok(run_directory
+            .open_below(T::DIRECTORY)?
+            .map(|directory| Self { directory, of: PhantomData }))
     }
 
     /// The same, for whoever writes: makes the directory, and removes what a writer left that was killed.
     pub fn create(run_directory: &RunDirectory) -> Result<Self> {
-        let records = Self { directory: run_directory.create_below(DIRECTORY)? };
+        let records = Self { directory: run_directory.create_below(T::DIRECTORY)?, of: PhantomData };
         for name in records.directory.names()? {
             if name.starts_with('.') {
                 records.directory.remove(&name)?;
@@ -59,7 +74,7 @@ impl Records {
     }
 
     /// Reads all of them. What is no record is left alone.
-    pub fn read(&self) -> Result<(Vec<Record>, Vec<Unreadable>)> {
+    pub fn read(&self) -> Result<(Vec<T>, Vec<Unreadable>)> {
         let (mut records, mut unreadable) = (Vec::new(), Vec::new());
         for name in self.directory.names()? {
             if name.starts_with('.') {
@@ -74,16 +89,16 @@ impl Records {
         Ok((records, unreadable))
     }
 
-    /// The record of a sandbox, if there is one.
-    pub fn get(&self, sandbox: &str) -> Result<Option<Record>> {
-        let name = file_name(sandbox)?;
+    /// The record with this key, if there is one.
+    pub fn get(&self, key: &str) -> Result<Option<T>> {
+        let name = file_name(key)?;
         let context = || format!("Failed to read {}", self.directory.path().join(&name).display());
         self.read_file(&name).with_context(context)
     }
 
     /// Writes a record. Whoever reads finds the old one or the new one.
-    pub fn write(&self, record: &Record) -> Result<()> {
-        let name = file_name(&record.sandbox)?;
+    pub fn write(&self, record: &T) -> Result<()> {
+        let name = file_name(&record.key())?;
         let path = self.directory.path().join(&name);
         let text = serde_json::to_vec(record).context("Failed to write a record as JSON")?;
         let new = format!(".{name}");
@@ -95,14 +110,14 @@ impl Records {
         write().with_context(|| format!("Failed to write {}", path.display()))
     }
 
-    /// Removes the record of a sandbox, if there is one.
-    pub fn remove(&self, sandbox: &str) -> Result<()> {
-        self.directory.remove(&file_name(sandbox)?)
+    /// Removes the record with this key, if there is one.
+    pub fn remove(&self, key: &str) -> Result<()> {
+        self.directory.remove(&file_name(key)?)
     }
 
-    fn read_file(&self, name: &str) -> Result<Option<Record>> {
-        let sandbox = name.strip_suffix(SUFFIX).filter(|sandbox| is_sandbox_id(sandbox));
-        let Some(sandbox) = sandbox else {
+    fn read_file(&self, name: &str) -> Result<Option<T>> {
+        let key = name.strip_suffix(SUFFIX).filter(|key| is_sandbox_id(key));
+        let Some(key) = key else {
             bail!("its name is not that of a record, <sandbox>{SUFFIX}")
         };
         let Some(file) = self.directory.open_file(name)? else { return Ok(None) };
@@ -111,8 +126,8 @@ impl Records {
         if text.len() as u64 > LARGEST {
             bail!("it has more than {LARGEST} bytes");
         }
-        let record: Record = serde_json::from_slice(&text).context("it is not a record of this version")?;
-        if record.sandbox != sandbox {
+        let record: T = serde_json::from_slice(&text).context("it is not a record of this version")?;
+        if record.key() != key {
             bail!("it is the record of another sandbox");
         }
         Ok(Some(record))
@@ -173,7 +188,7 @@ mod tests {
         writer.write(&Record { since: 2, ..record("0a1b") }).unwrap();
         writer.write(&record("2c3d")).unwrap();
 
-        let reader = Records::open(&run).unwrap().unwrap();
+        let reader = Records::<Record>::open(&run).unwrap().unwrap();
         let (mut all, unreadable) = reader.read().unwrap();
         all.sort_by(|one, other| one.sandbox.cmp(&other.sandbox));
         assert_eq!(all, [Record { since: 2, ..record("0a1b") }, record("2c3d")]);
@@ -202,9 +217,9 @@ mod tests {
     #[test]
     fn without_an_agent_there_are_no_records() {
         let work = tempfile::tempdir().unwrap();
-        assert!(Records::open(&work.path().join("run")).unwrap().is_none());
+        assert!(Records::<Record>::open(&work.path().join("run")).unwrap().is_none());
         RunDirectory::create(&work.path().join("run")).unwrap();
-        assert!(Records::open(&work.path().join("run")).unwrap().is_none());
+        assert!(Records::<Record>::open(&work.path().join("run")).unwrap().is_none());
     }
 
     #[rstest]

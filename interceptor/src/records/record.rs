@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::Entry;
+
 /// What the agent knows of a pod that it enrolled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -32,6 +34,14 @@ pub struct Record {
     pub fingerprint: Option<u64>,
     /// When the pod was enrolled, in seconds since 1970.
     pub since: u64,
+}
+
+impl Entry for Record {
+    const DIRECTORY: &'static str = "pods";
+
+    fn key(&self) -> String {
+        self.sandbox.clone()
+    }
 }
 
 impl Record {

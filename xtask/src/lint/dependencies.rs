@@ -59,7 +59,9 @@ const TABLE: &[Row] = &[
             "anyhow", "aya", "aya-obj", "futures-util", "netlink-packet-core", "netlink-packet-sock-diag",
             "netlink-sys", "nix", "rtnetlink", "serde", "socket2", "thiserror", "tokio", "tracing", "zerocopy",
         ],
-        optional: &["aya-log", "clap", "comfy-table", "log", "serde_json", "tracing-subscriber"],
+        optional: &[
+            "aya-log", "clap", "clap_complete", "clap_mangen", "comfy-table", "log", "serde_json", "tracing-subscriber",
+        ],
         build: &["toolchain"],
     },
     Row {

@@ -3,6 +3,7 @@
 
 pub(crate) mod acceleration;
 pub mod features;
+pub(crate) mod fitness;
 pub(crate) mod guard;
 pub(crate) mod known_bad;
 pub(crate) mod scratch;

@@ -35,6 +35,11 @@ pub(crate) fn is_prepared(netns: &Netns) -> Result<bool> {
     })
 }
 
+/// Makes `::6` local in the pod, and no more, as Istio does.
+pub(crate) fn add_passthrough(netns: &Netns) -> Result<()> {
+    talk(netns, async |handle| add_address(&handle, loopback_index()?).await)
+}
+
 async fn add(handle: &Handle) -> Result<()> {
     let lo = loopback_index()?;
     let network = ipv6(SlotAddress::NETWORK_V6);
@@ -48,6 +53,10 @@ async fn add(handle: &Handle) -> Result<()> {
         .build();
     existing_is_fine(handle.route().add(route).execute().await)
         .with_context(|| format!("Failed to make {network}/64 local in the pod"))?;
+    add_address(handle, lo).await
+}
+
+async fn add_address(handle: &Handle, lo: u32) -> Result<()> {
     let passthrough = ipv6(Address::PASSTHROUGH_V6);
     existing_is_fine(handle.address().add(lo, IpAddr::V6(passthrough), 128).execute().await)
         .with_context(|| format!("Failed to add the address {passthrough} to the pod's loopback interface"))

@@ -13,6 +13,8 @@ use socket2::{Domain, Protocol, Socket as InetSocket, Type};
 
 use crate::kernel::{pod::netns::Netns, sys};
 
+/// The chain that says that Istio's rules were written by this program.
+const OWN_CHAIN: &[u8] = b"INTERCEPTOR_OUTPUT\0";
 /// The chain that outbound connections go through, as `istio-iptables` calls it
 /// ([`constants.go`](https://github.com/istio/istio/blob/master/tools/istio-iptables/pkg/constants/constants.go)).
 const IPTABLES_CHAIN: &[u8] = b"ISTIO_OUTPUT\0";
@@ -20,14 +22,33 @@ const IPTABLES_CHAIN: &[u8] = b"ISTIO_OUTPUT\0";
 /// ([`constants.go`](https://github.com/istio/istio/blob/master/tools/istio-nftables/pkg/constants/constants.go)).
 const NFTABLES_CHAIN: &[u8] = b"istio-output\0";
 
-/// By which of the kernel's two packet filters the rules work, if there are any.
-pub(crate) fn found(netns: &Netns) -> Result<Option<&'static str>> {
+/// Istio's rules in a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IstioRules {
+    /// By which of the kernel's two packet filters they work: `iptables-legacy`, or `nf_tables`, where iptables-nft
+    /// and nft write.
+    pub filter: &'static str,
+    /// Whether this program wrote them.
+    pub ours: bool,
+}
+
+/// The rules that are there, if there are any.
+pub(crate) fn found(netns: &Netns) -> Result<Option<IstioRules>> {
     netns.run(|| {
-        if in_legacy(Family::V4)? || in_legacy(Family::V6)? {
-            return Ok(Some("iptables-legacy"));
+        for family in [Family::V4, Family::V6] {
+            if let Some(ours) = in_legacy(family)? {
+                return Ok(Some(IstioRules { filter: "iptables-legacy", ours }));
+            }
         }
-        Ok(in_nf_tables()?.then_some("nf_tables"))
+        Ok(in_nf_tables()?.map(|ours| IstioRules { filter: "nf_tables", ours }))
     })?
+}
+
+/// Whether rules with these names of chains are ours, if they are Istio's.
+fn whose(names: &[u8]) -> Option<bool> {
+    let is_there = |name| contains(names, name);
+    let ours = is_there(OWN_CHAIN);
+    (ours || is_there(IPTABLES_CHAIN) || is_there(NFTABLES_CHAIN)).then_some(ours)
 }
 
 #[derive(Clone, Copy)]
@@ -36,9 +57,38 @@ enum Family {
     V6,
 }
 
-/// Looks for the chain in the table `nat` of iptables-legacy: asks how large the table is, and for the table
+impl Family {
+    /// The names of the tables that there are in the namespace of this thread.
+    const fn names(self) -> &'static str {
+        match self {
+            Self::V4 => "/proc/thread-self/net/ip_tables_names",
+            Self::V6 => "/proc/thread-self/net/ip6_tables_names",
+        }
+    }
+}
+
+/// Looks for the chains in the tables of iptables-legacy. Istio's chain is in `nat`. Ours are in other tables too, of
+/// which some are written before `nat`.
+fn in_legacy(family: Family) -> Result<Option<bool>> {
+    let names = family.names();
+    // Asking for a table that is not there would make it.
+    let tables = match fs::read_to_string(names) {
+        Ok(tables) => tables,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("Failed to read {names}")),
+    };
+    let mut found = None;
+    for table in ["nat", "mangle", "raw"] {
+        if tables.lines().any(|name| name == table) {
+            found = found.max(whose(&entries(family, table)?));
+        }
+    }
+    Ok(found)
+}
+
+/// Asks how large a table of iptables-legacy is, and for the table
 /// ([`ip_tables.h`](https://github.com/torvalds/linux/blob/v6.12/include/uapi/linux/netfilter_ipv4/ip_tables.h)).
-fn in_legacy(family: Family) -> Result<bool> {
+fn entries(family: Family, table: &'static str) -> Result<Vec<u8>> {
     const GET_INFO: i32 = 64;
     const GET_ENTRIES: i32 = 65;
     /// `struct ipt_getinfo`, whose last field is the size of the entries.
@@ -47,44 +97,39 @@ fn in_legacy(family: Family) -> Result<bool> {
     const HEAD: usize = 40;
     const TRIES: usize = 10;
 
-    let (domain, level, names) = match family {
-        Family::V4 => (Domain::IPV4, IPPROTO_IP, "/proc/thread-self/net/ip_tables_names"),
-        Family::V6 => (Domain::IPV6, IPPROTO_IPV6, "/proc/thread-self/net/ip6_tables_names"),
+    let (domain, level) = match family {
+        Family::V4 => (Domain::IPV4, IPPROTO_IP),
+        Family::V6 => (Domain::IPV6, IPPROTO_IPV6),
     };
-    // Asking for a table that is not there would make it.
-    match fs::read_to_string(names) {
-        Ok(names) if names.lines().any(|name| name == "nat") => {}
-        Ok(_) => return Ok(false),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error).with_context(|| format!("Failed to read {names}")),
-    }
     let socket = InetSocket::new(domain, Type::DGRAM, Some(Protocol::UDP)).context("Failed to make a socket")?;
     let socket = UdpSocket::from(socket);
-    let for_nat = |size: usize| {
+    let for_table = |size: usize| {
         let mut bytes = vec![0; size];
-        bytes[..3].copy_from_slice(b"nat");
+        bytes[..table.len()].copy_from_slice(table.as_bytes());
         bytes
     };
     for _ in 0..TRIES {
-        let mut info = for_nat(INFO);
-        sys::getsockopt(&socket, level, GET_INFO, &mut info).context("Failed to ask for the table nat")?;
+        let mut info = for_table(INFO);
+        sys::getsockopt(&socket, level, GET_INFO, &mut info)
+            .with_context(|| format!("Failed to ask for the table {table}"))?;
         let size: [u8; 4] = info[INFO - 4..].try_into()?;
-        let mut entries = for_nat(HEAD + usize::try_from(u32::from_ne_bytes(size))?);
+        let mut entries = for_table(HEAD + usize::try_from(u32::from_ne_bytes(size))?);
         entries[32..36].copy_from_slice(&size);
         match sys::getsockopt(&socket, level, GET_ENTRIES, &mut entries) {
-            Ok(()) => return Ok(contains(&entries[HEAD..], IPTABLES_CHAIN)),
+            Ok(()) => return Ok(entries.split_off(HEAD)),
             // Somebody has changed the table meanwhile.
             Err(error) if error.raw_os_error() == Some(EAGAIN) => {}
-            Err(error) => return Err(error).context("Failed to read the table nat"),
+            Err(error) => return Err(error).with_context(|| format!("Failed to read the table {table}")),
         }
     }
-    Err(io::Error::from_raw_os_error(EAGAIN)).context("Failed to read the table nat, which keeps changing")
+    Err(io::Error::from_raw_os_error(EAGAIN))
+        .with_context(|| format!("Failed to read the table {table}, which keeps changing"))
 }
 
 /// Looks for the chain among all chains of `nf_tables`, by either name: iptables-nft writes there as well.
-fn in_nf_tables() -> Result<bool> {
+fn in_nf_tables() -> Result<Option<bool>> {
     match nf_tables_chains() {
-        Ok(chains) => Ok(contains(&chains, IPTABLES_CHAIN) || contains(&chains, NFTABLES_CHAIN)),
+        Ok(chains) => Ok(whose(&chains)),
         // This kernel has no nf_tables.
         Err(error)
             if matches!(
@@ -92,7 +137,7 @@ fn in_nf_tables() -> Result<bool> {
                 Some(EINVAL | ENOENT | ENOPROTOOPT | EOPNOTSUPP | EPROTONOSUPPORT)
             ) =>
         {
-            Ok(false)
+            Ok(None)
         }
         Err(error) => Err(error).context("Failed to list the chains of nf_tables"),
     }
@@ -172,5 +217,14 @@ mod tests {
         assert!(contains(b"xISTIO_OUTPUT\0y", IPTABLES_CHAIN));
         assert!(!contains(b"ISTIO_OUTPUT_DNS\0", IPTABLES_CHAIN));
         assert!(!contains(b"", IPTABLES_CHAIN));
+    }
+
+    #[test]
+    fn rules_are_ours_if_our_chain_is_among_them() {
+        assert_eq!(whose(b"ISTIO_OUTPUT\0"), Some(false));
+        assert_eq!(whose(b"istio-output\0"), Some(false));
+        assert_eq!(whose(b"ISTIO_OUTPUT\0INTERCEPTOR_OUTPUT\0"), Some(true));
+        assert_eq!(whose(b"INTERCEPTOR_OUTPUT\0"), Some(true));
+        assert_eq!(whose(b"KUBE_OUTPUT\0"), None);
     }
 }

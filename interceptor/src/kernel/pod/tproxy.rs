@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use interceptor_config::TproxyConfig;
 use interceptor_policy::{Policy, PolicyFlags};
 use rtnetlink::{
     Handle, IpVersion, RouteMessageBuilder,
@@ -42,11 +43,21 @@ impl MarkedRouting {
             .then(|| Self { mark, table, ipv6: policy.has(PolicyFlags::IPV6) })
     }
 
+    /// What Istio's rules need under TPROXY.
+    pub(crate) const fn of_rules(TproxyConfig { mark, route_table }: TproxyConfig, ipv6: bool) -> Self {
+        Self { mark, table: route_table, ipv6 }
+    }
+
     /// Routes marked packets to `lo`, gives the application's sockets the mark of the connections that they accept,
     /// and answers to marked packets that no socket takes theirs. Repeating it changes nothing. All of it stays when
     /// the pod is cleaned, for the connections that still use it.
     pub(crate) fn prepare(self, netns: &Netns) -> Result<()> {
         netns.run(|| self.settings().try_for_each(enable))??;
+        self.route_marked(netns)
+    }
+
+    /// Routes marked packets to `lo`, and no more, as Istio does. Repeating it changes nothing.
+    pub(crate) fn route_marked(self, netns: &Netns) -> Result<()> {
         talk(netns, async |handle| {
             self.add(&handle, IpVersion::V4).await?;
             if self.ipv6 { self.add(&handle, IpVersion::V6).await } else { Ok(()) }
