@@ -5,7 +5,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow};
 use interceptor::{
-    Node,
+    Node, iptables,
     records::{Records, RunDirectory},
 };
 use interceptor_wire::SOCKET_NAME;
@@ -24,6 +24,7 @@ use crate::{
     by_hand,
     client::client,
     counters::KernelCounters,
+    data_path::{Kernel, OnUnsupported},
     enrollments::Enrollments,
     garbage,
     health::Health,
@@ -35,6 +36,7 @@ use crate::{
     refresh::Refresher,
     repair::Repairer,
     requests::Requests,
+    rules::Rules,
     server::Server,
     turns::Turns,
     uninstall::{self, Fate},
@@ -69,6 +71,10 @@ async fn live(args: &Args) -> Result<()> {
     let run_directory = RunDirectory::create(args.run_dir.path())?;
     let _alone = Alone::soon(&run_directory).await?;
     let records = Records::create(&run_directory)?;
+    let rules = Rules::new(Records::create(&run_directory)?);
+    if args.on_unsupported == OnUnsupported::Iptables {
+        iptables::installed().context("Pods could not get rules (--on-unsupported iptables)")?;
+    }
     Node::open(&args.bpffs).map_err(|error| {
         anyhow!("{error}; mount one there with `mount -t bpf -o mode=0700 bpf DIRECTORY`, or name another with --bpffs")
     })?;
@@ -85,9 +91,11 @@ async fn live(args: &Args) -> Result<()> {
     }
     let client = client(args.kubeconfig.as_deref()).await?;
     let (pods, watch) = Pods::new(client.clone(), &args.node_name);
-    let health = Health::new(args.bpffs.clone(), pods.clone(), installer.clone());
+    let kernel = Arc::new(Kernel::new(args.bpffs.clone(), args.on_unsupported));
+    let health = Health::new(args.bpffs.clone(), pods.clone(), installer.clone(), Arc::clone(&kernel));
     let numbers = Arc::new(Numbers::default());
-    let turns = Turns::new(Enrollments::new(&args.bpffs, records, Arc::clone(&numbers)));
+    let enrollments = Enrollments::new(&args.bpffs, records, rules, Arc::clone(&kernel), Arc::clone(&numbers));
+    let turns = Turns::new(enrollments);
 
     let pods_there = adopt(&turns).await?;
     let server = Server::bind(&args.run_dir.path().join(SOCKET_NAME))?;
@@ -100,10 +108,9 @@ async fn live(args: &Args) -> Result<()> {
     );
 
     if pods_there == 0 {
-        let kernel = health.clone();
-        spawn_blocking(move || kernel.try_kernel());
+        spawn_blocking(move || drop(kernel.tried().clone()));
     } else {
-        health.set_fit(); // they could not be enrolled otherwise
+        kernel.set_fit(); // they could not be enrolled otherwise
     }
     tokio::spawn(watch);
     tokio::spawn(garbage::collect(turns.clone(), metrics.clone()));

@@ -5,8 +5,8 @@ use std::{fs, io::ErrorKind, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use interceptor::{
-    Node,
-    records::{Records, RunDirectory},
+    Node, iptables, namespaces,
+    records::{Record, Records, RulesRecord, RunDirectory},
 };
 use interceptor_wire::SOCKET_NAME;
 use tokio::runtime;
@@ -14,6 +14,7 @@ use tokio::runtime;
 use crate::{
     alone::Alone,
     args::{InstallArgs, UninstallArgs},
+    host::processes,
     install::Outcome,
     uninstall::take_off,
 };
@@ -65,7 +66,12 @@ pub(crate) fn uninstall(args: &UninstallArgs) -> Result<()> {
 pub(crate) fn purge(bpffs: &Path, run_directory: Option<&RunDirectory>) -> Result<()> {
     let existed = Node::open(bpffs)?.unenroll_all(LOCK)?;
     if let Some(run_directory) = run_directory {
-        let records = Records::create(run_directory)?;
+        let rules: Records<RulesRecord> = Records::create(run_directory)?;
+        for noted in rules.read()?.0 {
+            purge_rules(&noted)?;
+            rules.remove(&noted.netns_cookie.to_string())?;
+        }
+        let records = Records::<Record>::create(run_directory)?;
         let (known, _unreadable) = records.read()?;
         for record in known {
             records.remove(&record.sandbox)?;
@@ -77,6 +83,19 @@ pub(crate) fn purge(bpffs: &Path, run_directory: Option<&RunDirectory>) -> Resul
         "no pod was intercepted"
     };
     tracing::info!("{what}");
+    Ok(())
+}
+
+/// Removes the rules of a pod, if its network namespace is visible from here.
+fn purge_rules(noted: &RulesRecord) -> Result<()> {
+    if let Some(netns) = namespaces::find(noted.netns_cookie, noted.netns_inode, None, &processes()) {
+        iptables::remove(&netns, LOCK)?;
+    } else {
+        tracing::warn!(
+            "net:[{}] is gone, or not visible from here: if it is there, its rules of iptables stay",
+            noted.netns_inode
+        );
+    }
     Ok(())
 }
 

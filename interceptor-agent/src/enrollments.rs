@@ -13,18 +13,25 @@ use std::{
 
 use anyhow::Context as _;
 use interceptor::{
-    EnrollError, Enrolled, Netns, Node, Pod, Wanted,
+    Cgroup, EnrollError, Enrolled, Netns, Node, Pod, Wanted,
     records::{PodName, Record, Records},
 };
 use interceptor_wire::Attachment;
 use nix::poll::{PollTimeout, poll};
 
-use crate::numbers::Numbers;
+use crate::{
+    data_path::{Choice, Kernel},
+    numbers::Numbers,
+    rules::Rules,
+};
 
 /// In place of the sandbox's name, of pods that were repaired: only the runtime knows that name.
 pub(crate) const REPAIRED: &str = "repaired-";
 /// How long to wait for the lock of the node, which commands take as well.
 pub(crate) const LOCK: Duration = Duration::from_secs(5);
+
+/// In place of the cgroup's id, of pods with rules whose cgroup nobody knows. No cgroup has it.
+const NO_CGROUP: u64 = 0;
 
 /// How long to wait until `lo` is up.
 const LO: Duration = Duration::from_secs(1);
@@ -36,7 +43,19 @@ const PAUSE: u16 = 20;
 pub(crate) struct Enrollments {
     bpffs: PathBuf,
     records: Records,
+    rules: Rules,
+    kernel: Arc<Kernel>,
     numbers: Arc<Numbers>,
+}
+
+/// What became of a pod that is to be intercepted.
+#[derive(Debug)]
+pub(crate) enum Intercepted {
+    Enrolled(Enrolled),
+    /// By rules of iptables, for this reason.
+    Rules(String),
+    /// Not at all, for this reason.
+    Skipped(String),
 }
 
 /// What there is after a start.
@@ -57,8 +76,14 @@ pub(crate) enum State {
 }
 
 impl Enrollments {
-    pub(crate) fn new(bpffs: &Path, records: Records, numbers: Arc<Numbers>) -> Self {
-        Self { bpffs: bpffs.to_path_buf(), records, numbers }
+    pub(crate) fn new(
+        bpffs: &Path,
+        records: Records,
+        rules: Rules,
+        kernel: Arc<Kernel>,
+        numbers: Arc<Numbers>,
+    ) -> Self {
+        Self { bpffs: bpffs.to_path_buf(), records, rules, kernel, numbers }
     }
 
     /// Every time anew, because the file system may have been unmounted.
@@ -66,27 +91,50 @@ impl Enrollments {
         Node::open(&self.bpffs)
     }
 
-    /// Enrolls a pod. Every other enrollment of its cgroup is ended first: it is of a sandbox that died.
+    /// Intercepts a pod, by what this node can and the pod asks for. Every other enrollment of its cgroup is ended
+    /// first: it is of a sandbox that died.
     ///
-    /// The record is written before, so that a pod that is enrolled when this process is killed has its name.
-    pub(crate) fn enroll(
+    /// The record is written before, so that a pod that is intercepted when this process is killed has its name.
+    pub(crate) fn intercept(
         &self,
         attachment: &Attachment,
         pod: PodName,
-        (netns, cgroup): (OwnedFd, OwnedFd),
-        wanted: &Wanted,
-    ) -> Result<Enrolled, EnrollError> {
-        let node = self.node()?;
-        let target = Pod::from_fds(netns, cgroup)?;
-        if let Some(filter) = target.netns().istio_rules()? {
-            return Err(EnrollError::OtherRules { name: format!("The pod {pod}"), filter });
+        (netns, cgroup): (OwnedFd, Option<OwnedFd>),
+        wanted: Wanted,
+    ) -> Result<Intercepted, EnrollError> {
+        let choice = self.kernel.choose(wanted.config().data_path);
+        if let Choice::Skip(why) = choice {
+            return Ok(Intercepted::Skipped(why));
         }
-        let mut record = record(attachment, pod, &target, wanted)?;
+        let node = self.node()?;
+        let netns = Netns::from_fd(netns)?;
+        let cgroup = cgroup.map(Cgroup::from_fd).transpose()?;
+        if let Some(rules) = netns.istio_rules()?.filter(|rules| !rules.ours) {
+            return Err(EnrollError::OtherRules { name: format!("The pod {pod}"), filter: rules.filter });
+        }
+        let record = record(attachment, pod, (&netns, cgroup.as_ref()), &wanted)?;
         self.end_others(&node, &record)?;
+        match choice {
+            Choice::Rules(why) => {
+                self.records.write(&record)?;
+                let applied = self.rules.apply(&netns, &wanted.by_iptables(), &node, LOCK);
+                if applied.is_err() {
+                    self.forget(&record.sandbox);
+                }
+                applied.map(|()| Intercepted::Rules(why))
+            }
+            Choice::Programs | Choice::Skip(_) => {
+                let target = Pod::new(netns, cgroup.ok_or_else(no_cgroup)?);
+                self.enroll(&node, record, &target, &wanted).map(Intercepted::Enrolled)
+            }
+        }
+    }
+
+    fn enroll(&self, node: &Node, mut record: Record, target: &Pod, wanted: &Wanted) -> Result<Enrolled, EnrollError> {
         self.records.write(&record)?;
         // What changes from now on is heard of.
         self.numbers.note(target.netns(), &record.sandbox);
-        let enrolled = enroll_once_lo_is_up(&node, &target, wanted);
+        let enrolled = enroll_once_lo_is_up(node, target, wanted);
         match node.enrollment(record.netns_cookie) {
             Ok(None) if enrolled.is_err() => self.forget(&record.sandbox),
             Ok(Some(enrollment)) if enrolled.is_ok() => {
@@ -116,7 +164,8 @@ impl Enrollments {
         let node = self.node()?;
         let sandbox = attachment.container_id.as_str();
         let records = self.read();
-        let netns_cookie = netns.and_then(|netns| Netns::from_fd(netns).ok()).map(|netns| netns.cookie());
+        let netns = netns.and_then(|netns| Netns::from_fd(netns).ok());
+        let netns_cookie = netns.as_ref().map(Netns::cookie);
         let is_repaired =
             |record: &&Record| record.sandbox.starts_with(REPAIRED) && Some(record.netns_cookie) == netns_cookie;
         let own = records.iter().find(|record| record.sandbox == sandbox);
@@ -136,14 +185,22 @@ impl Enrollments {
         let mut existed = false;
         for cookie in cookies {
             existed |= node.unenroll_cookie(cookie, LOCK)?;
+            existed |= match &netns {
+                Some(netns) if netns.cookie() == cookie => self.rules.end(netns, LOCK),
+                Some(_) | None => self.rules.forget(cookie),
+            };
         }
         self.forget(sandbox);
         Ok(existed)
     }
 
-    /// Whether the pod with this network namespace is enrolled, and completely.
+    /// Whether the pod with this network namespace is intercepted, and completely.
     pub(crate) fn state(&self, netns: OwnedFd) -> Result<State, EnrollError> {
-        let cookie = Netns::from_fd(netns)?.cookie();
+        let netns = Netns::from_fd(netns)?;
+        if netns.istio_rules()?.is_some_and(|rules| rules.ours) {
+            return Ok(State::Complete);
+        }
+        let cookie = netns.cookie();
         let pods = self.node()?.status()?;
         Ok(match pods.into_iter().find(|pod| pod.netns_cookie == cookie) {
             None => State::Absent,
@@ -185,6 +242,8 @@ impl Enrollments {
             if of_record.is_some_and(|inode| record.is_of(record.netns_cookie, inode)) {
                 unnamed.remove(&record.netns_cookie);
                 named += 1;
+            } else if self.rules.has(&record) {
+                tracing::debug!(pod = %record.pod, "the pod has rules of iptables");
             } else if of_record.is_none() && node.is_pinned(record.netns_cookie)? {
                 tracing::debug!(pod = %record.pod, "another version of Interceptor has enrolled this pod");
             } else {
@@ -210,8 +269,18 @@ impl Enrollments {
             );
             node.unenroll_cookie(*cookie, LOCK)?;
         }
-        for record in self.read().iter().filter(|record| old.contains(&record.netns_cookie)) {
-            self.forget(&record.sandbox);
+        let had_rules = |record: &Record| {
+            // The cgroup of a pod that is made anew is another one, and its name is the same.
+            let is_same = record.pod == new.pod || record.cgroup_id == new.cgroup_id && new.cgroup_id != NO_CGROUP;
+            is_same && record.netns_cookie != new.netns_cookie && self.rules.has(record)
+        };
+        for record in self.read() {
+            if had_rules(&record) {
+                self.rules.forget(record.netns_cookie);
+                self.forget(&record.sandbox);
+            } else if old.contains(&record.netns_cookie) {
+                self.forget(&record.sandbox);
+            }
         }
         Ok(())
     }
@@ -251,7 +320,17 @@ fn enroll_once_lo_is_up(node: &Node, target: &Pod, wanted: &Wanted) -> Result<En
     }
 }
 
-fn record(attachment: &Attachment, pod: PodName, target: &Pod, wanted: &Wanted) -> Result<Record, EnrollError> {
+fn no_cgroup() -> EnrollError {
+    let reason = "the plugin found none, and without one the pod is not intercepted".to_owned();
+    EnrollError::UnknownCgroup { reason }
+}
+
+fn record(
+    attachment: &Attachment,
+    pod: PodName,
+    (netns, cgroup): (&Netns, Option<&Cgroup>),
+    wanted: &Wanted,
+) -> Result<Record, EnrollError> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(Record {
         version: Record::VERSION,
@@ -259,10 +338,10 @@ fn record(attachment: &Attachment, pod: PodName, target: &Pod, wanted: &Wanted) 
         interface: attachment.ifname.to_string(),
         pod,
         uid: attachment.pod.as_ref().and_then(|pod| Some(pod.uid.as_ref()?.to_string())),
-        netns_cookie: target.netns().cookie(),
-        netns_inode: target.netns().inode(),
+        netns_cookie: netns.cookie(),
+        netns_inode: netns.inode(),
         netns_path: attachment.netns_path.clone(),
-        cgroup_id: target.cgroup().id(),
+        cgroup_id: cgroup.map_or(NO_CGROUP, Cgroup::id),
         cgroup_path: attachment.cgroup_path.clone(),
         settings: settings(wanted)?,
         fingerprint: None,

@@ -4,14 +4,18 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use interceptor::{Answer, Node, features};
+use interceptor::{Fitness, Node};
 
-use crate::{installer::Installer, pods::Pods};
+use crate::{
+    data_path::{Kernel, OnUnsupported},
+    installer::Installer,
+    pods::Pods,
+};
 
 /// What readiness depends on.
 #[derive(Clone)]
@@ -21,60 +25,27 @@ pub(crate) struct Health {
     /// `None` where somebody else puts the plugin on the node.
     installer: Option<Installer>,
     listening: Arc<AtomicBool>,
-    kernel: Arc<Mutex<Kernel>>,
-}
-
-/// Whether this kernel can do what every pod needs.
-enum Kernel {
-    Unknown,
-    Fit,
-    Unfit(String),
+    kernel: Arc<Kernel>,
 }
 
 impl Health {
-    pub(crate) fn new(bpffs: PathBuf, pods: Pods, installer: Option<Installer>) -> Self {
-        Self {
-            bpffs,
-            pods,
-            installer,
-            listening: Arc::default(),
-            kernel: Arc::new(Mutex::new(Kernel::Unknown)),
-        }
+    pub(crate) fn new(bpffs: PathBuf, pods: Pods, installer: Option<Installer>, kernel: Arc<Kernel>) -> Self {
+        Self { bpffs, pods, installer, listening: Arc::default(), kernel }
     }
 
     pub(crate) fn set_listening(&self) {
         self.listening.store(true, Ordering::Relaxed);
     }
 
-    /// Says that this kernel is known to have what pods need.
-    pub(crate) fn set_fit(&self) {
-        *self.kernel.lock().unwrap_or_else(PoisonError::into_inner) = Kernel::Fit;
-    }
-
-    /// Tries everything that pods need of the kernel. It blocks, and takes a second or more.
-    pub(crate) fn try_kernel(&self) {
-        let lacking: Vec<String> = features::needed(&self.bpffs)
-            .into_iter()
-            .filter_map(|feature| match feature.answer {
-                Answer::Yes => None,
-                Answer::No(why) | Answer::Unknown(why) | Answer::Forbidden(why) => {
-                    Some(format!("{}: {why}", feature.name))
-                }
-            })
-            .collect();
-        let kernel = if lacking.is_empty() { Kernel::Fit } else { Kernel::Unfit(lacking.join("; ")) };
-        if let Kernel::Unfit(why) = &kernel {
-            tracing::error!("this node cannot intercept pods; `interceptor check` says more: {why}");
-        }
-        *self.kernel.lock().unwrap_or_else(PoisonError::into_inner) = kernel;
-    }
-
     /// Everything that is in the way. Nothing is, if this node is ready.
     pub(crate) fn obstacles(&self) -> Vec<String> {
-        let kernel = match &*self.kernel.lock().unwrap_or_else(PoisonError::into_inner) {
-            Kernel::Unknown => Some("the kernel is still being tried".to_owned()),
-            Kernel::Fit => None,
-            Kernel::Unfit(why) => Some(format!("the kernel lacks something: {why}")),
+        let kernel = match (self.kernel.known(), self.kernel.on_unsupported()) {
+            (None, _) => Some("the kernel is still being tried".to_owned()),
+            (Some(Fitness::Fit), _) | (Some(Fitness::Lacking(_)), OnUnsupported::Iptables | OnUnsupported::Skip) => {
+                None
+            }
+            (Some(Fitness::Lacking(why)), OnUnsupported::Fail) => Some(format!("the kernel lacks something: {why}")),
+            (Some(Fitness::Untold(why)), _) => Some(format!("whether the kernel lacks something is not known: {why}")),
         };
         let bpffs = Node::open(&self.bpffs).err().map(|error| error.to_string());
         let listening = self.listening.load(Ordering::Relaxed);

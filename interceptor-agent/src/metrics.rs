@@ -16,6 +16,7 @@ pub(crate) struct Metrics {
     closed: Family<Label, Counter>,
     collected: Counter,
     refreshed: Family<Label, Counter>,
+    unsupported: Family<Label, Counter>,
     repaired: Family<[(&'static str, &'static str); 2], Counter>,
 }
 
@@ -70,6 +71,11 @@ pub(crate) enum RepairResult {
 /// One label and its value.
 type Label = [(&'static str, &'static str); 1];
 
+/// A pod that got rules.
+const RULES: Label = [("outcome", "iptables")];
+/// A pod that got nothing.
+const OPEN: Label = [("outcome", "skipped")];
+
 impl AddOutcome {
     const ALL: [Self; 3] = [Self::Enrolled, Self::Skipped, Self::Refused];
 
@@ -119,6 +125,7 @@ impl Metrics {
             closed: Family::default(),
             collected: Counter::default(),
             refreshed: Family::default(),
+            unsupported: Family::default(),
             repaired: Family::default(),
         };
         for outcome in AddOutcome::ALL {
@@ -146,6 +153,14 @@ impl Metrics {
             "Pods that were collected because their network namespace was gone",
             metrics.collected.clone(),
         );
+        for outcome in [RULES, OPEN] {
+            drop(metrics.unsupported.get_or_create(&outcome));
+        }
+        registry.register(
+            "interceptor_pods_without_programs",
+            "Pods with a sidecar that were not enrolled, by what they got: rules of iptables, or nothing",
+            metrics.unsupported.clone(),
+        );
         registry.register(
             "interceptor_refresh",
             "Looks at the networks of running pods, by what they led to",
@@ -164,6 +179,14 @@ impl Metrics {
     pub(crate) fn added(&self, outcome: AddOutcome, took: Duration) {
         self.adds.get_or_create(&outcome.label()).inc();
         self.add_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn rules_written(&self) {
+        self.unsupported.get_or_create(&RULES).inc();
+    }
+
+    pub(crate) fn left_open(&self) {
+        self.unsupported.get_or_create(&OPEN).inc();
     }
 
     pub(crate) fn closed(&self, reason: Closed) {

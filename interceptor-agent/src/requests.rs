@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{
     answers::{bad_pod, failed, no_turn, not_found, refused},
     codes,
-    enrollments::{Enrollments, State},
+    enrollments::{Enrollments, Intercepted, State},
     metrics::{AddOutcome, Metrics},
     pods::Pods,
     turns::{TurnError, Turns},
@@ -105,16 +105,22 @@ impl Requests {
         let netns = descriptors
             .netns
             .ok_or_else(|| refused(codes::NETWORK_NAMESPACE, "The plugin found no network namespace (CNI_NETNS)"))?;
-        let cgroup = descriptors.cgroup.ok_or_else(|| {
-            refused(
-                codes::FAILED,
-                "The plugin found no cgroup of the pod, and without one the pod is not intercepted",
-            )
-        })?;
         let work = self.turns.take(deadline, move |enrollments| {
-            enrollments.enroll(&attachment, pod_name, (netns, cgroup), &wanted)
+            enrollments.intercept(&attachment, pod_name, (netns, descriptors.cgroup), *wanted)
         });
-        let Enrolled { plan, unknown_interfaces, unguarded } = done(work.await)?;
+        let Enrolled { plan, unknown_interfaces, unguarded } = match done(work.await)? {
+            Intercepted::Enrolled(enrolled) => enrolled,
+            Intercepted::Rules(why) => {
+                tracing::info!(pod, sandbox, ?why, "the pod has rules of iptables");
+                self.metrics.rules_written();
+                return Ok(Answer::Done { did: Did::Enrolled, why: format!("by rules of iptables: {why}") });
+            }
+            Intercepted::Skipped(why) => {
+                tracing::warn!(pod, sandbox, ?why, "the pod is not intercepted, although it has a sidecar");
+                self.metrics.left_open();
+                return Ok(Answer::Done { did: Did::Skipped, why });
+            }
+        };
         for interface in unknown_interfaces {
             tracing::warn!(
                 pod,

@@ -25,7 +25,7 @@ pub(crate) use self::{
     run_dir::RunDirArgs,
     uninstall::{DaemonSetArgs, UninstallArgs},
 };
-use crate::install::Installation;
+use crate::{data_path::OnUnsupported, install::Installation};
 
 /// What this process was started for.
 #[derive(Debug)]
@@ -80,6 +80,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) entry: EntryArgs,
+
+    /// What a pod with a sidecar gets if the kernel of this node lacks what the kernel programs need
+    #[arg(long, value_name = "WHAT", env = "ON_UNSUPPORTED", value_enum, default_value_t)]
+    pub(crate) on_unsupported: OnUnsupported,
 
     #[command(flatten)]
     pub(crate) daemon_set: DaemonSetArgs,

@@ -22,7 +22,7 @@ use tokio::{
 
 pub(crate) use self::filter::{Filter, Label, Mode, Rules};
 use crate::{
-    enrollments::{REPAIRED, State},
+    enrollments::{Intercepted, REPAIRED, State},
     host::processes,
     metrics::{Metrics, RepairMode, RepairResult},
     pods::{Current, Pods, uid_on_the_node},
@@ -143,8 +143,8 @@ impl Repairer {
                 State::Absent => {
                     let name = pod.parse().map_err(|error: &str| anyhow::anyhow!("{pod}: {error}"))?;
                     let cgroup = found.cgroup.try_clone_to_owned()?;
-                    enrollments.enroll(&attachment, name, (found.netns, cgroup), &wanted)?;
-                    Ok::<bool, EnrollError>(true)
+                    let done = enrollments.intercept(&attachment, name, (found.netns, Some(cgroup)), *wanted)?;
+                    Ok::<bool, EnrollError>(!matches!(done, Intercepted::Skipped(_)))
                 }
             }
         });
