@@ -6,6 +6,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::PathBuf,
+    process::Command,
     time::Instant,
 };
 
@@ -13,7 +14,7 @@ use interceptor::{records::Record, records::Records};
 use interceptor_policy::Enrollment;
 use interceptor_wire::{Answer, Did};
 use serde::Deserialize;
-use testkit::{Node, Process, timeout, wait_until};
+use testkit::{Node, Process, timeout, wait_until, without_btf};
 
 use crate::{
     api::{Api, NODE},
@@ -67,8 +68,17 @@ impl Lab {
 
     /// The same with more arguments.
     pub(crate) fn start_with(&self, arguments: &[&str]) -> Agent {
+        Self::listening(self.command(arguments))
+    }
+
+    /// The same on a kernel that has no type information.
+    pub(crate) fn start_without_btf(&self, arguments: &[&str]) -> Agent {
+        Self::listening(without_btf(&self.command(arguments)))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let (run_dir, kubeconfig) = (self.run_dir().display().to_string(), self.kubeconfig().display().to_string());
-        let mut command = self.node.agent(
+        self.node.agent(
             &[
                 &[
                     "--run-dir",
@@ -88,7 +98,10 @@ impl Lab {
                 arguments,
             ]
             .concat(),
-        );
+        )
+    }
+
+    fn listening(mut command: Command) -> Agent {
         let mut process = Process::spawn("agent", &mut command);
         loop {
             let Line { message, health, metrics } = process.json();
@@ -122,7 +135,7 @@ impl Lab {
 
     /// The records, by sandbox.
     pub(crate) fn records(&self) -> Vec<Record> {
-        let Some(records) = Records::open(&self.run_dir()).expect("the records") else {
+        let Some(records) = Records::<Record>::open(&self.run_dir()).expect("the records") else {
             return Vec::new();
         };
         let (mut records, unreadable) = records.read().expect("the records");

@@ -2,6 +2,7 @@
 //! The node agent, beside a small API server: what the CNI plugin asks of it, and what is left when it is killed.
 
 mod api;
+mod data_path;
 mod enroll;
 mod host;
 mod http;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Istio's verdict table, one test per row and backend. The rows say what the real rules do; the backend `iptables`
-//! proves that they do, the backend `ebpf` that we do the same.
+//! proves that they do, the backends `ebpf` and `rules` that we do the same by either data path.
 
 mod check;
 mod inbound;
@@ -15,7 +15,7 @@ use crate::row::Row;
 
 fn main() {
     let arguments = Arguments::from_args();
-    let trials = Backend::ALL.into_iter().flat_map(|backend| {
+    let trials = Backend::ALL.into_iter().chain([Backend::Rules]).flat_map(|backend| {
         let v4: Vec<Row> = outbound::rows().into_iter().chain(inbound::rows()).collect();
         let v6: Vec<Row> = v4.iter().cloned().filter_map(v6::counterpart).collect();
         let both = v4.iter().cloned().chain(v6.iter().cloned()).collect();

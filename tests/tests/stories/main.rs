@@ -5,6 +5,7 @@ mod bad_input;
 mod cgroups;
 mod conntrack;
 mod container;
+mod data_path;
 mod dead_namespace;
 mod dns;
 mod dns_agent;

@@ -38,7 +38,7 @@ fn client(scene: &Scene<'_>) -> Report {
 
 #[rstest]
 fn the_application_sees_the_client(
-    #[values(Backend::Iptables, Backend::Ebpf)] backend: Backend,
+    #[values(Backend::Iptables, Backend::Ebpf, Backend::Rules)] backend: Backend,
     #[values(Stack::V4, Stack::V6)] stack: Stack,
 ) {
     let node = Node::new();
