@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::{
-    acceleration::AccelerationConfig, data_path::DataPath, dns::DnsConfig, guard::Guard, inbound::InboundConfig,
+    acceleration::AccelerationConfig, data_path, dns::DnsConfig, guard::Guard, inbound::InboundConfig,
     interfaces::InterfacesConfig, outbound::OutboundConfig, owner_groups::OwnerGroupsConfig, proxy::ProxyConfig,
     resolv_conf::ResolvConf, run::RunConfig, tproxy::TproxyConfig,
 };
@@ -12,6 +12,7 @@ use crate::{
     accounts::Accounts,
     error::ConfigError,
     sources::{Reader, Sources},
+    values::DataPath,
 };
 
 /// A complete configuration. It serializes as one flat map, under the names that `istio-iptables` prints and with
@@ -73,7 +74,7 @@ impl IstioConfig {
             dns: DnsConfig::read(&mut from, resolv_conf)?,
             tproxy: TproxyConfig::read(&from)?,
             interfaces: InterfacesConfig::read(&mut from)?,
-            data_path: DataPath::read(&from)?,
+            data_path: data_path::read(&from)?,
             guard: Guard::read(&from)?,
             acceleration: AccelerationConfig::read(&from)?,
             run: RunConfig::read(&mut from)?,

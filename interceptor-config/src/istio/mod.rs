@@ -19,9 +19,9 @@ mod run;
 mod tproxy;
 mod wanted;
 
+pub use crate::values::DataPath;
 pub use acceleration::AccelerationConfig;
 pub use config::IstioConfig;
-pub use data_path::DataPath;
 pub(crate) use dns::DNS_PORT;
 pub use dns::{DnsCapture, DnsConfig};
 pub use guard::Guard;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Settings that are accepted although they have nothing to act on. Each gets a note that says so.
 
-use super::{config::IstioConfig, data_path::DataPath, guard::Guard, run::IptablesBinary};
+use super::{config::IstioConfig, guard::Guard, run::IptablesBinary};
 use crate::{
     settings::Setting,
-    values::{Selection, joined},
+    values::{DataPath, Selection, joined},
 };
 
 const NO_RULES: &str = "no rules of iptables or nftables are written";

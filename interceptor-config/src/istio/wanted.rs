@@ -2,8 +2,9 @@
 //! What the kernel programs of this version can do. A setting that would change where a connection goes, and cannot
 //! be carried out, is refused and never ignored.
 
-use super::{config::IstioConfig, data_path::DataPath, inbound::InterceptionMode, notes::notes};
+use super::{config::IstioConfig, inbound::InterceptionMode, notes::notes};
 use crate::error::ConfigError;
+use crate::values::DataPath;
 
 /// A configuration that this version can put in force. [`IstioConfig::supported`] alone makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]

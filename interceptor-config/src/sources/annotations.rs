@@ -10,10 +10,9 @@ use std::collections::BTreeMap;
 
 use crate::{
     error::{AnnotationFault, ConfigError},
-    istio::DataPath,
     parse,
     settings::{Annotation, Form, Setting},
-    values::go,
+    values::{DataPath, go},
 };
 
 /// Looks up an annotation. An annotation that is set to nothing is set.

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use interceptor_config::{DataPath, render::Rendered};
 
-use super::{enroll::NodeArgs, output, pods::RunDirFlag};
+use super::{node_args::NodeArgs, output, pods::RunDirFlag};
 use crate::{
     EnrollError, Fitness, Netns, Node, Wanted, iptables, namespaces,
     records::{Record, RulesRecord},

@@ -6,7 +6,6 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -17,9 +16,10 @@ use interceptor_config::{
 };
 
 use super::{
-    bpffs::BpffsFlag,
     data_path::{self, Chosen},
-    log, output,
+    log,
+    node_args::NodeArgs,
+    output,
     pods::RunDirFlag,
     validate,
 };
@@ -82,36 +82,6 @@ struct PodArgs {
 
     #[command(flatten)]
     run_dir: RunDirFlag,
-}
-
-/// Where pins are, and how long to wait for others that write them.
-#[derive(Args, Debug)]
-pub(super) struct NodeArgs {
-    #[command(flatten)]
-    bpffs: BpffsFlag,
-
-    /// How many seconds to wait for another run on this node to end
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
-    lock_timeout: Duration,
-}
-
-impl NodeArgs {
-    pub(super) fn open(&self) -> Result<Node, EnrollError> {
-        self.bpffs.open()
-    }
-
-    pub(super) fn bpffs(&self) -> &Path {
-        self.bpffs.path()
-    }
-
-    pub(super) fn wait(&self) -> Duration {
-        self.lock_timeout
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, &'static str> {
-    let seconds = text.parse().map_err(|_not_a_number| "write a number of seconds, such as 10")?;
-    Ok(Duration::from_secs(seconds))
 }
 
 pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {

@@ -12,6 +12,8 @@ mod exit;
 mod explain;
 mod log;
 mod man;
+mod names;
+mod node_args;
 mod output;
 mod pods;
 mod render;

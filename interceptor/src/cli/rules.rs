@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::{
     data_path,
+    names::{name_of, path_of},
     pods::RunDirFlag,
-    status::{name_of, path_of},
 };
 use crate::records::{PodName, Record, RulesRecord};
 

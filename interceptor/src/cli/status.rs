@@ -2,13 +2,7 @@
 //! `interceptor status`: the enrolled pods, what is attached to them, and what was counted in them. It changes
 //! nothing.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Args;
@@ -18,12 +12,13 @@ use serde::Serialize;
 
 use super::{
     bpffs::BpffsFlag,
+    names::{name_of, path_of},
     output::{self, Format},
     pods::RunDirFlag,
     rules::{self, RulesStatus},
 };
 use crate::{
-    EnrollError, namespaces,
+    EnrollError,
     records::{PodName, Record},
 };
 
@@ -201,24 +196,6 @@ fn inbound(policy: &Policy) -> &'static str {
         (true, true) => "all",
         (true, false) => "listed",
     }
-}
-
-/// What people call a pod.
-pub(super) fn name_of(pod: Option<&PodName>, netns: Option<&Path>, netns_inode: u64) -> String {
-    let name = match netns {
-        Some(path) => path.display().to_string(),
-        None => format!("net:[{netns_inode}]"),
-    };
-    pod.map_or_else(|| name.clone(), |pod| format!("{pod} ({name})"))
-}
-
-/// The named network namespace with this inode number.
-pub(super) fn path_of(inode: u64) -> Option<PathBuf> {
-    // Numbers of inodes are only unique within a file system, and all namespaces are in the same one.
-    let namespaces = fs::metadata("/proc/self/ns/net").ok()?.dev();
-    let is_it = |path: &Path| fs::metadata(path).is_ok_and(|file| (file.dev(), file.ino()) == (namespaces, inode));
-    let entries = fs::read_dir(namespaces::NAMED).ok()?;
-    entries.filter_map(|entry| Some(entry.ok()?.path())).find(|path| is_it(path))
 }
 
 /// What `--output text` prints for a pod, without a line break at its end.

@@ -6,7 +6,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::Args;
 
-use super::{data_path, enroll::NodeArgs, output, pods::RunDirFlag};
+use super::{data_path, node_args::NodeArgs, output, pods::RunDirFlag};
 use crate::{EnrollError, Netns, records::PodName};
 
 /// Unenroll a pod, or all pods

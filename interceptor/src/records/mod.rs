@@ -3,6 +3,7 @@
 //! restart of the agent, and while it is away. A record decides nothing; what is enrolled is in the kernel.
 
 mod directory;
+mod entry;
 mod netns;
 mod record;
 mod rules;
@@ -14,9 +15,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use serde::{Serialize, de::DeserializeOwned};
 
 pub use directory::RunDirectory;
+pub use entry::Entry;
 pub use record::{PodName, Record, Version, is_sandbox_id};
 pub use rules::RulesRecord;
 
@@ -26,16 +27,6 @@ pub const RUN_DIRECTORY: &str = "/run/interceptor";
 const SUFFIX: &str = ".json";
 /// Far more than a record has.
 const LARGEST: u64 = 64 * 1024;
-
-/// What there is a record of: pods by their sandboxes ([`Record`]), or rules by their network namespaces
-/// ([`RulesRecord`]).
-pub trait Entry: Serialize + DeserializeOwned {
-    /// The directory of such records in the run directory.
-    const DIRECTORY: &'static str;
-
-    /// The name of the record's file, without its suffix.
-    fn key(&self) -> String;
-}
 
 /// The records of a node, one file for each.
 #[derive(Debug)]

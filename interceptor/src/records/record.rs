@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::Entry;
+use super::entry::Entry;
 
 /// What the agent knows of a pod that it enrolled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Version};
+use super::{entry::Entry, record::Version};
 use crate::Netns;
 
 /// Where rules were written, so that `status` can look there. The rules themselves say whose they are.
