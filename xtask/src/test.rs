@@ -157,7 +157,7 @@ mod tests {
                 .collect()
         };
         let (all, rest) = (arguments(&[]), arguments(&[Suite::Envoy]));
-        assert!(all.ends_with(&["--test".to_owned(), "stories".to_owned()]), "{all:?}");
+        assert!(all.ends_with(&["--test".to_owned(), "webhook".to_owned()]), "{all:?}");
         assert_eq!(rest.len() + 2, all.len());
         assert!(
             all.contains(&"envoy".to_owned()) && !rest.contains(&"envoy".to_owned()),

@@ -16,7 +16,7 @@ const MODULE: &str = "helm_python";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Helm {
     pub(crate) directory: PathBuf,
-    is_there: bool,
+    pub(crate) is_there: bool,
 }
 
 impl Helm {

@@ -38,7 +38,7 @@ fn fresh() -> Facts {
         missing_programs: vec!["iptables-nft", "curl"],
         missing_system_programs: vec!["ncat", "dig"],
         envoy: Envoy::Own { directory: "/target/envoy".into(), missing: vec!["1.40.0"] },
-        helm: Helm::find("/target".as_ref()),
+        helm: Helm { directory: "/target/helm".into(), is_there: false },
         kubernetes: Kubernetes { directory: "/cache/kubernetes".into(), missing: vec!["kubelet"] },
         cni_plugins: None,
     }
@@ -67,7 +67,7 @@ fn a_complete_machine_lacks_nothing() {
         missing_programs: vec![],
         missing_system_programs: vec![],
         envoy,
-        helm: Helm::find("/target".as_ref()),
+        helm: Helm { directory: "/target/helm".into(), is_there: true },
         kubernetes: Kubernetes { directory: "/cache/kubernetes".into(), missing: vec![] },
         cni_plugins: Some(Path::new("/usr/lib/cni")),
         ..fresh()
@@ -93,6 +93,7 @@ fn a_fresh_machine_lacks_exactly_what_is_missing() {
             "Envoy",
             "clients",
             "resolvers",
+            "Helm",
             "CNI plugins",
             "Kubernetes"
         ]
