@@ -114,14 +114,6 @@ fn the_agent_has_the_rights_that_its_repair_takes_and_no_more() {
 }
 
 #[test]
-fn without_repair_the_agent_sees_no_processes_of_the_node() {
-    let rendered = rendered(&json!({ "repair": { "enabled": false } }));
-    let spec = &object(&rendered, "DaemonSet")["spec"]["template"]["spec"];
-    let text = spec.to_string();
-    assert!(!text.contains("SYS_PTRACE") && !text.contains("/proc"), "{text}");
-}
-
-#[test]
 fn every_mount_has_its_volume() {
     let rendered = rendered(&json!({}));
     let spec = &object(&rendered, "DaemonSet")["spec"]["template"]["spec"];

@@ -107,6 +107,13 @@ fn settings() -> Vec<Row> {
             "REPAIR_BROKEN_POD_LABEL_VALUE",
             "yes",
         ),
+        setting("onUnsupported", json!("skip"), "ON_UNSUPPORTED", "skip"),
+        part(
+            "onUnsupported",
+            json!("iptables"),
+            format!("{CONTAINER}/securityContext/capabilities/add/5"),
+            json!("NET_RAW"),
+        ),
         setting("uninstallClean", json!(true), "UNINSTALL_CLEAN", "true"),
         setting("healthPort", json!(8001), "HEALTH_PORT", "8001"),
         part(
