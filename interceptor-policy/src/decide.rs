@@ -86,13 +86,15 @@ fn by_rules(flow: &Outbound, by_address: AddressClass, policy: &Policy, tables: 
     } else {
         NumberClass::default()
     };
-    // Packets with TPROXY's mark are routed to `lo`, whatever their destination is.
-    let local = by_address.has(AddressClass::LOCAL) || marked;
+    // Packets with TPROXY's mark are routed to `lo`, and those of a socket that is bound to `lo` leave by it, whatever
+    // their destination is.
+    let by_loopback = marked || interface == LOOPBACK_INTERFACE;
+    let local = by_address.has(AddressClass::LOCAL) || by_loopback;
     let exempt = by_address.has(AddressClass::LOOPBACK_EXEMPT);
     let passthrough = local && (source.same(Address::PASSTHROUGH_V4) || source.same(Address::PASSTHROUGH_V6));
     if policy.has(PolicyFlags::INTERFACES) {
         // Connections to an address of the pod use `lo`, whatever interface their socket is bound to.
-        let bound = match (marked, local) {
+        let bound = match (by_loopback, local) {
             (true, _) => LOOPBACK_INTERFACE,
             (false, true) => 0,
             (false, false) => interface,

@@ -85,10 +85,6 @@ impl Seen {
         if flow.device.is_some() && refused && self.error.is_some() {
             return false; // no sidecar can be reached by that interface: neither connects, and ours says so at once
         }
-        let by_lo = flow.device.as_deref() == Some("lo") && !flow.how.is_udp();
-        if by_lo && self.error.is_some() && ours.error.is_some() {
-            return false; // listed: the sidecar's socket, bound to `lo`, is redirected there, and connects to nobody
-        }
         let to_loopback = flow.to.ip().is_loopback() || flow.to.ip().is_unspecified();
         if flow.device.is_some() && to_loopback && self.error.is_some() {
             return false; // listed: where DNS was captured, loopback is found by every interface
