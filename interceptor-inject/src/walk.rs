@@ -45,7 +45,7 @@ pub(crate) fn walk<E: From<Malformed>>(
     let mut outcome = Outcome { manifest: manifest.clone(), workloads: Vec::new() };
     for place in places(&At::root(manifest), more_kinds)? {
         let changed = change(&place);
-        let Place { template, pointer, owner: _, kind, name, namespace } = place;
+        let Place { template, pointer, kind, name, namespace, .. } = place;
         let verdict = match changed {
             Ok(Changed { template: new, .. }) if new == *template.object()? => Verdict::Unchanged,
             Ok(Changed { template: new, warnings }) => {
@@ -68,6 +68,7 @@ pub(crate) struct Place<'a> {
     /// Where the template is, as a JSON pointer.
     pointer: String,
     /// The object that the template belongs to. A pod is its own template.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only Istio's template asks for it"))]
     pub(crate) owner: At<'a>,
     pub(crate) kind: String,
     pub(crate) name: String,

@@ -65,13 +65,15 @@ fn the_socket_and_its_directory_are_for_root_alone() {
     assert_eq!(mode(lab.run_dir()), 0o700);
     assert_eq!(mode(lab.socket()), 0o600);
     assert_eq!(mode(lab.run_dir().join("pods")), 0o700);
+    assert_eq!(mode(lab.run_dir().join("rules")), 0o700);
     assert!(fs::metadata(lab.socket()).expect("it is there").file_type().is_socket());
-    let others: Vec<_> = fs::read_dir(lab.run_dir())
+    let mut names: Vec<_> = fs::read_dir(lab.run_dir())
         .expect("list")
         .flatten()
         .map(|entry| entry.file_name())
         .collect();
-    assert_eq!(others.len(), 2, "no temporary name is left: {others:?}");
+    names.sort();
+    assert_eq!(names, ["cni.sock", "pods", "rules"], "no temporary name is left");
 }
 
 #[rstest]
