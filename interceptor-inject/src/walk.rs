@@ -68,7 +68,10 @@ pub(crate) struct Place<'a> {
     /// Where the template is, as a JSON pointer.
     pointer: String,
     /// The object that the template belongs to. A pod is its own template.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only Istio's template asks for it"))]
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "only Istio's template asks for it")
+    )]
     pub(crate) owner: At<'a>,
     pub(crate) kind: String,
     pub(crate) name: String,

@@ -105,6 +105,9 @@ mod tests {
         let error = run(&Options { minutes: 1, targets: vec!["nothing".into()] })
             .unwrap_err()
             .to_string();
-        assert!(error.starts_with("there is no target `nothing`; there are: admission, btf, "), "{error}");
+        assert!(
+            error.starts_with("there is no target `nothing`; there are: admission, btf, "),
+            "{error}"
+        );
     }
 }

@@ -44,12 +44,12 @@ pub(crate) fn a_static_pod_is_enrolled(cluster: &Cluster) {
 /// No plugin is asked for it, and its network is not its own.
 pub(crate) fn a_pod_in_the_network_of_the_node_is_left_alone(cluster: &Cluster) {
     let agent = start(cluster, &["--repair-repair-pods=true"]);
-    let mut host = idle("host", true);
+    let mut host = idle("node-network", true);
     host["spec"]["hostNetwork"] = true.into();
     cluster.apply(&[host, idle("web", true)]);
-    cluster.wait_for("condition=Ready", &["pod/host", "pod/web"]);
+    cluster.wait_for("condition=Ready", &["pod/node-network", "pod/web"]);
     expect_enrolled(cluster, &[&Running::look(cluster, "web")]);
-    cluster.delete(&["pod/host", "pod/web"]);
+    cluster.delete(&["pod/node-network", "pod/web"]);
     wait_until_none_is_enrolled(cluster);
     end(cluster, agent);
     purge(cluster);

@@ -91,6 +91,7 @@ pub(crate) fn plugins_are_not_told_of_a_pod_in_the_hosts_network(cluster: &Clust
     let mut test = cluster.node("test");
     test.args(["-d", &cgroup]);
     Run::of(test).expect_success();
+    cluster.delete(&["pod/host", "pod/other"]);
 }
 
 /// The others have an empty one and no previous result.
