@@ -43,9 +43,7 @@ fn a_socket_bound_to_an_interface_leaves_by_that(
 #[rstest]
 #[case::by_the_way_to_its_destination(APP, 2, "198.51.100.1", BoundToInterface)]
 #[case::by_another(APP, 3, "198.51.100.1", BoundToInterface)]
-#[case::by_lo(APP, 1, "198.51.100.1", BoundToInterface)]
 #[case::proxy_to_its_pod(PROXY, 2, "10.1.1.5", BoundToInterface)]
-#[case::loopback_by_lo(PROXY, 1, "127.0.0.2", ProxyToOwnPod)]
 #[case::what_passes(APP, 2, "10.1.1.5", LocalDestination)]
 #[case::what_passes_to_the_outside(PROXY, 3, "198.51.100.1", ProxyOwner)]
 fn by_an_interface_no_sidecar_is_reached(
@@ -55,6 +53,19 @@ fn by_an_interface_no_sidecar_is_reached(
     #[case] reason: Reason,
 ) {
     assert_eq!(outbound_by(&policy(&[], &[]), by, interface, destination), reason);
+}
+
+/// Istio's rules that name `lo` match it, whatever its destination is. What they redirect is refused, unless it is for
+/// loopback: from such a socket no sidecar is reached.
+#[rstest]
+#[case::app_to_the_outside(APP, "198.51.100.1", LocalDestination)]
+#[case::app_to_its_pod(APP, "10.1.1.5", LocalDestination)]
+#[case::proxy_to_the_outside(PROXY, "198.51.100.1", BoundToInterface)]
+#[case::proxy_to_its_pod(PROXY, "10.1.1.5", BoundToInterface)]
+#[case::proxy_to_another_loopback(PROXY, "127.0.0.2", ProxyToOwnPod)]
+#[case::proxy_to_localhost(PROXY, "127.0.0.1", ProxyOwner)]
+fn a_socket_bound_to_lo_leaves_by_lo(#[case] by: By, #[case] destination: &str, #[case] reason: Reason) {
+    assert_eq!(outbound_by(&policy(&[], &[]), by, 1, destination), reason);
 }
 
 /// From a socket that is bound to an interface (`SO_BINDTODEVICE`).
