@@ -9,7 +9,9 @@
 //!                                  MutatingWebhookConfiguration
 //! ```
 //!
-//! It never denies a pod. A pod that it does not change is the pod that Istio made, which iptables intercepts.
+//! When it rewrites, it never denies a pod: one that it does not change is the pod that Istio made, which iptables
+//! intercepts. When it injects an Envoy without Istio, it denies a pod that cannot get one, because nothing else would
+//! intercept that pod.
 
 mod args;
 mod certificate;
@@ -22,6 +24,7 @@ mod render;
 mod review;
 mod server;
 mod webhook;
+mod work;
 
 use std::process::ExitCode;
 
@@ -32,9 +35,9 @@ use self::args::{Cli, Command};
 #[must_use]
 pub fn main() -> ExitCode {
     let done = match Cli::read().command {
-        Command::Run(args) => {
+        Command::Run(args, work) => {
             log::start(&args.log);
-            webhook::run(&args).inspect_err(|error| tracing::error!("{error:#}"))
+            webhook::run(&args, work).inspect_err(|error| tracing::error!("{error:#}"))
         }
         Command::Render(args) => render::run(&args).inspect_err(render::error),
     };

@@ -29,7 +29,7 @@ pub(crate) struct Metrics {
 /// One label and its value.
 type Label = [(&'static str, &'static str); 1];
 
-const OUTCOMES: [&str; 4] = ["rewritten", "unchanged", "left_alone", "failed"];
+const OUTCOMES: [&str; 6] = ["rewritten", "injected", "unchanged", "left_alone", "failed", "denied"];
 
 impl Metrics {
     pub(crate) fn new(registry: &mut Registry) -> Self {
@@ -90,10 +90,11 @@ impl Metrics {
 
     pub(crate) fn reviewed(&self, decision: &Decision, took: Duration) {
         let outcome = match decision {
-            Decision::Rewritten { .. } => "rewritten",
+            Decision::Changed { done, .. } => done,
             Decision::Unchanged => "unchanged",
             Decision::LeftAlone(_) => "left_alone",
             Decision::Failed(_) => "failed",
+            Decision::Denied { .. } => "denied",
         };
         self.reviews.get_or_create(&[("outcome", outcome)]).inc();
         if let Decision::LeftAlone(reason) = decision {

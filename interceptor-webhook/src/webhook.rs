@@ -18,15 +18,16 @@ use crate::{
     client::client,
     metrics::Metrics,
     server::{Admin, Connections, Door, admin_routes, listen, routes},
+    work::Work,
 };
 
 /// One processor is enough, so there is one thread.
-pub(crate) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args, work: Work) -> Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("Failed to start the event loop")?.block_on(live(args))
+    runtime.context("Failed to start the event loop")?.block_on(live(args, work))
 }
 
-async fn live(args: &Args) -> Result<()> {
+async fn live(args: &Args, work: Work) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("Failed to wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("Failed to wait for SIGINT")?;
     let mut registry = Registry::default();
@@ -54,8 +55,8 @@ async fn live(args: &Args) -> Result<()> {
     let admin = Admin { registry: Arc::new(registry), shown: Arc::clone(&shown), asked: is_asked };
     let plain_port = Connections { routes: admin_routes(admin), tls: None };
     let plain_port = tokio::spawn(async move { plain_port.serve(plain, is_last).await });
-    let door = Arc::new(Door::new(args.rewrite(), Duration::from_secs(args.body_timeout), metrics));
-    let port = Connections { routes: routes(door), tls: Some(shown.server()?) };
+    let door = Arc::new(Door::new(work, Duration::from_secs(args.body_timeout), metrics));
+    let port = Connections { routes: routes(door, args.mode().path()), tls: Some(shown.server()?) };
     let port = tokio::spawn(async move { port.serve(reviews, is_end).await });
 
     tokio::select! {

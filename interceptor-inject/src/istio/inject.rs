@@ -37,7 +37,7 @@ pub(super) fn inject(istio: &Istio, place: &Place<'_>) -> Result<Changed, Stop<I
     let template = &place.template;
     pod::check(template)?;
     let original = template.object()?;
-    let mut warnings = selection::selected(&Policy::of_command(Keys::ISTIO), place)?;
+    let mut warnings = selection::selected(&Policy::of_command(Keys::ISTIO), place, "")?;
     let proxy = proxy_config(istio, original).map_err(Stop::Refused)?;
 
     let data_pod = stripped(original, &proxy).map_err(|reason| refused(SIDECAR, reason))?;

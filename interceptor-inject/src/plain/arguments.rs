@@ -42,8 +42,11 @@ pub(super) fn of(template: &At<'_>) -> Result<(Vec<String>, Vec<String>), PlainF
     let ports = [OUTBOUND_PORT, INBOUND_PORT].map(|port| port.to_string());
     let fixed = ["istio-iptables", "-p", &ports[0], "-z", &ports[1], "-u", &ids, "-m", "REDIRECT"];
     let mut arguments: Vec<String> = fixed.map(str::to_owned).into();
+    let mut wanted = Vec::new();
     for (name, flag, default) in FLAGS {
-        let given = annotation(&format!("{TRAFFIC}{name}"))?;
+        let name = format!("{TRAFFIC}{name}");
+        let given = annotation(&name)?;
+        wanted.extend(given.clone().map(|value| (name, flag, value)));
         let Some(mut value) = given.or_else(|| default.map(str::to_owned)) else {
             continue;
         };
@@ -55,6 +58,14 @@ pub(super) fn of(template: &At<'_>) -> Result<(Vec<String>, Vec<String>), PlainF
         arguments.extend([flag.to_owned(), value]);
     }
     let words: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
-    let notes = rewrite::checked(&words).map_err(refused)?;
+    let notes = rewrite::checked(&words).map_err(|message| refused(by_annotation(&wanted).unwrap_or(message)))?;
     Ok((arguments, notes))
+}
+
+/// The first annotation that would be refused if it were alone: its name, its value, and why.
+fn by_annotation(wanted: &[(String, &str, String)]) -> Option<String> {
+    wanted.iter().find_map(|(name, flag, value)| {
+        let message = rewrite::checked(&[flag, value]).err()?;
+        Some(format!("{name} is {value:?}, which the init container refuses: {message}"))
+    })
 }

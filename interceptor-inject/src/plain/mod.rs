@@ -28,8 +28,16 @@ impl Plain {
     /// # Errors
     /// If a pod cannot be injected, or if the manifest is none that Kubernetes takes, as far as it was looked at.
     pub fn apply(&self, manifest: &Value) -> Result<Outcome, PlainError> {
+        self.apply_in(manifest, "")
+    }
+
+    /// The same, where objects that name no namespace are in this one.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn apply_in(&self, manifest: &Value, namespace: &str) -> Result<Outcome, PlainError> {
         walk(manifest, &self.kinds, &|place| {
-            pod::inject(self, place).map_err(|stop| match stop {
+            pod::inject(self, place, namespace).map_err(|stop| match stop {
                 Stop::LeftAlone(reason) => Stop::LeftAlone(reason),
                 Stop::Refused(fault) => Stop::Refused(PlainError { workload: place.title(), fault }),
             })

@@ -21,9 +21,9 @@ use crate::{
 const STATUS: &str = "sidecar.istio.io/status";
 const ISTIO_CONTAINERS: [&str; 3] = ["istio-proxy", "istio-init", "istio-validation"];
 
-pub(super) fn inject(plain: &Plain, place: &Place<'_>) -> Result<Changed, Stop<PlainFault>> {
+pub(super) fn inject(plain: &Plain, place: &Place<'_>, namespace: &str) -> Result<Changed, Stop<PlainFault>> {
     let template = &place.template;
-    let mut warnings = selection::selected(&Policy::of_command(Keys::PLAIN), place)?;
+    let mut warnings = selection::selected(&Policy::of_command(Keys::PLAIN), place, namespace)?;
     let spec = template.required("spec")?;
     fit(plain, template, &spec).map_err(Stop::Refused)?;
     let (arguments, notes) = arguments::of(template).map_err(Stop::Refused)?;

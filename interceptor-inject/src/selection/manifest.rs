@@ -12,8 +12,12 @@ use crate::{
 };
 
 /// Stops at a pod that is not injected. What is to be said about the others comes back. The namespace is that of the
-/// pod or, if it names none, that of the object.
-pub(crate) fn selected<E: From<Malformed>>(policy: &Policy, place: &Place<'_>) -> Result<Vec<String>, Stop<E>> {
+/// pod or, if it names none, that of the object or, if that names none either, the one that is given.
+pub(crate) fn selected<E: From<Malformed>>(
+    policy: &Policy,
+    place: &Place<'_>,
+    namespace: &str,
+) -> Result<Vec<String>, Stop<E>> {
     let template = &place.template;
     let map = |name| -> Result<Labels, Malformed> {
         let Some(map) = template.descend(&["metadata", name])? else {
@@ -27,11 +31,12 @@ pub(crate) fn selected<E: From<Malformed>>(policy: &Policy, place: &Place<'_>) -
         pairs.collect()
     };
     let host_network = template.descend(&["spec", "hostNetwork"])?;
-    let namespace = template.descend(&["metadata", "namespace"])?;
+    let own = template.descend(&["metadata", "namespace"])?;
+    let own = own.map(|at| at.text()).transpose()?.unwrap_or(&place.namespace);
     let (labels, annotations) = (map("labels")?, map("annotations")?);
     let choice = policy.decide(&Subject {
         host_network: host_network.map(|at| at.switch()).transpose()?.unwrap_or(false),
-        namespace: namespace.map(|at| at.text()).transpose()?.unwrap_or(&place.namespace),
+        namespace: if own.is_empty() { namespace } else { own },
         labels: &labels,
         annotations: &annotations,
     });

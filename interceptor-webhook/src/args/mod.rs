@@ -2,21 +2,25 @@
 //! The command line. Every flag of the webhook has a variable too, for the manifest of a Deployment.
 
 mod log;
+mod mode;
+mod pods;
 mod render;
-mod rewrite;
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use clap::{Parser, Subcommand};
-use interceptor_inject::Rewrite;
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
-use self::rewrite::RewriteArgs;
+use self::pods::PodArgs;
 pub(crate) use self::{
     log::{Level, LogArgs},
+    mode::Mode,
     render::{ConfigurationArgs, RenderArgs},
 };
-use crate::certificate::{Files, Place};
+use crate::{
+    certificate::{Files, Place},
+    work::Work,
+};
 
 /// What this process was started for.
 pub(crate) struct Cli {
@@ -24,7 +28,8 @@ pub(crate) struct Cli {
 }
 
 pub(crate) enum Command {
-    Run(Box<Args>),
+    /// With what is done with pods.
+    Run(Box<Args>, Work),
     Render(RenderArgs),
 }
 
@@ -54,8 +59,9 @@ enum Other {
 /// Let Interceptor do what Istio's init container does in pods that are created
 ///
 /// Serves an admission webhook, which rewrites the pods that Istio injected, as `interceptor inject` does in manifests.
-/// `interceptor render webhook` prints the configuration by which the API server calls it. It never denies a pod: one
-/// that it does not change keeps Istio's rules.
+/// It never denies a pod then: one that it does not change keeps Istio's rules. With --mode plain, pods get an Envoy
+/// without Istio, and a pod that cannot get it is denied. `interceptor render webhook` prints the configuration by
+/// which the API server calls it.
 ///
 /// Without --tls-cert and --tls-key, it makes its certificate itself. All replicas share it, in a Secret, and write its
 /// authority into the configuration.
@@ -96,32 +102,19 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", env = "POD_NAMESPACE")]
     namespace: Option<String>,
 
-    /// Name of the webhook's Service
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "INTERCEPTOR_WEBHOOK_SERVICE",
-        default_value = "interceptor-webhook"
-    )]
-    service: String,
+    /// Name of the webhook's Service [default: interceptor-webhook; interceptor-plain with --mode plain]
+    #[arg(long, value_name = "NAME", env = "INTERCEPTOR_WEBHOOK_SERVICE")]
+    service: Option<String>,
 
-    /// Name of the Secret for the certificate that is made here
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "INTERCEPTOR_WEBHOOK_TLS_SECRET",
-        default_value = "interceptor-webhook-tls"
-    )]
-    tls_secret: String,
+    /// Name of the Secret for the certificate that is made here [default: interceptor-webhook-tls; interceptor-plain-tls
+    /// with --mode plain]
+    #[arg(long, value_name = "NAME", env = "INTERCEPTOR_WEBHOOK_TLS_SECRET")]
+    tls_secret: Option<String>,
 
-    /// Name of the `MutatingWebhookConfiguration` that is to trust the certificate made here
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "INTERCEPTOR_WEBHOOK_CONFIG",
-        default_value = "zz-interceptor"
-    )]
-    webhook_config: String,
+    /// Name of the `MutatingWebhookConfiguration` that is to trust the certificate made here [default: zz-interceptor;
+    /// zz-interceptor-plain with --mode plain]
+    #[arg(long, value_name = "NAME", env = "INTERCEPTOR_WEBHOOK_CONFIG")]
+    webhook_config: Option<String>,
 
     /// How to reach the API server [default: as the pod that this runs in]
     #[arg(long, value_name = "FILE", env = "KUBECONFIG")]
@@ -146,7 +139,7 @@ pub(crate) struct Args {
     pub(crate) body_timeout: u64,
 
     #[command(flatten)]
-    rewrite: RewriteArgs,
+    pods: PodArgs,
 
     #[command(flatten)]
     pub(crate) log: LogArgs,
@@ -156,17 +149,18 @@ impl Cli {
     /// Reads the arguments of this process. Ends it if they are wrong, or ask for help.
     pub(crate) fn read() -> Self {
         let Line { args, other } = Line::parse();
-        let command = match other {
-            None => Command::Run(Box::new(args)),
-            Some(Other::Render(args)) => Command::Render(args),
+        let command = match (other, args.pods.work()) {
+            (Some(Other::Render(args)), _) => Command::Render(args),
+            (None, Ok(work)) => Command::Run(Box::new(args), work),
+            (None, Err(message)) => Line::command().error(ErrorKind::ArgumentConflict, message).exit(),
         };
         Self { command }
     }
 }
 
 impl Args {
-    pub(crate) fn rewrite(&self) -> Rewrite {
-        self.rewrite.options()
+    pub(crate) const fn mode(&self) -> Mode {
+        self.pods.mode
     }
 
     /// The files with the certificate, if it is not to be made.
@@ -180,16 +174,20 @@ impl Args {
         let namespace = self.namespace.clone().filter(|namespace| !namespace.is_empty());
         Ok(Place {
             namespace: namespace.context("Name the namespace of the webhook's Service with --namespace")?,
-            service: self.service.clone(),
-            secret: self.tls_secret.clone(),
-            configuration: self.webhook_config.clone(),
+            service: or(self.service.as_ref(), self.mode().service()),
+            secret: or(self.tls_secret.as_ref(), self.mode().secret()),
+            configuration: or(self.webhook_config.as_ref(), self.mode().configuration()),
         })
     }
 }
 
+fn or(given: Option<&String>, default: &str) -> String {
+    given.map_or(default, String::as_str).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use rstest::rstest;
 
     use super::*;
 
@@ -204,5 +202,25 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("--tls-key"), "{error}");
+    }
+    #[rstest]
+    #[case::nothing_to_inject(&["--mode", "plain"], "--envoy-image and --envoy-config")]
+    #[case::no_configuration(&["--mode", "plain", "--envoy-image", "envoy"], "--envoy-config")]
+    #[case::the_plugin(&["--mode", "plain", "--data-path", "cni"], "--data-path init")]
+    #[case::tproxy(&["--mode", "plain", "--tproxy"], "--tproxy")]
+    #[case::another_mode(&["--envoy-image", "envoy"], "--mode plain")]
+    fn flags_that_do_not_go_together_are_refused(#[case] flags: &[&str], #[case] named: &str) {
+        let line = Line::try_parse_from([&["interceptor-webhook"], flags].concat()).unwrap();
+        let message = line.args.pods.work().unwrap_err();
+        assert!(message.contains(named), "{message}");
+    }
+
+    #[test]
+    fn the_modes_share_no_name() {
+        let [rewrite, plain] = [Mode::Rewrite, Mode::Plain];
+        let names = |mode: Mode| [mode.configuration(), mode.service(), mode.secret(), mode.path()];
+        assert!(names(rewrite).iter().all(|name| !names(plain).contains(name)));
+        let line = Line::try_parse_from(["interceptor-webhook", "--namespace", "mesh", "--mode", "plain"]).unwrap();
+        assert_eq!(line.args.place().unwrap().host(), "interceptor-plain.mesh.svc");
     }
 }

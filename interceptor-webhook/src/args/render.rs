@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::rewrite::image;
+use super::{mode::Mode, pods::image};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RenderArgs {
@@ -25,16 +25,21 @@ pub(crate) enum RenderArgs {
     after_help = "\
 Examples:
   interceptor render webhook --namespace istio-system | kubectl apply -f -
-  interceptor render webhook --namespace istio-system --revision canary --ca-file ca.crt"
+  interceptor render webhook --namespace istio-system --revision canary --ca-file ca.crt
+  interceptor render webhook --namespace mesh --mode plain"
 )]
 pub(crate) struct ConfigurationArgs {
     /// Namespace of the webhook's Service. Its pods are left out
     #[arg(long, value_name = "NAME", value_parser = label)]
     pub(crate) namespace: String,
 
-    /// Name of the webhook's Service
-    #[arg(long, value_name = "NAME", default_value = "interceptor-webhook", value_parser = label)]
-    pub(crate) service: String,
+    /// What the webhook does with pods
+    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
+    pub(crate) mode: Mode,
+
+    /// Name of the webhook's Service [default: interceptor-webhook; interceptor-plain with --mode plain]
+    #[arg(long, value_name = "NAME", value_parser = label)]
+    pub(crate) service: Option<String>,
 
     /// Port of the Service
     #[arg(long, value_name = "PORT", default_value_t = 443, value_parser = clap::value_parser!(u16).range(1..))]

@@ -10,11 +10,14 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::args::RenderArgs;
+use crate::args::{Mode, RenderArgs};
 
 pub(crate) fn run(args: &RenderArgs) -> Result<()> {
     let text = match args {
         RenderArgs::Webhook(args) => {
+            if args.mode == Mode::Plain && args.revision.is_some() {
+                bail!("--revision is about pods that Istio injects; leave it out with --mode plain");
+            }
             let authority = args.ca_file.as_ref().map(|path| {
                 let read = fs::read_to_string(path);
                 read.with_context(|| format!("Failed to read {} (--ca-file)", path.display()))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The answer: allowed, with a JSON patch (RFC 6902) if something changes.
+//! The answer: allowed, with a JSON patch (RFC 6902) if something changes; or denied, with the reason.
 
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
@@ -8,7 +8,11 @@ use super::{decision::Decision, request::Review};
 
 /// The review with its answer. The API server refuses a patch without its type, and a type without a patch.
 pub(super) fn write(review: &Review, decision: &Decision, new: Option<&Value>) -> Vec<u8> {
-    let mut response = json!({ "uid": review.request.uid, "allowed": true });
+    let denial = decision.denial();
+    let mut response = json!({ "uid": review.request.uid, "allowed": denial.is_none() });
+    if let Some((message, code)) = denial {
+        response["status"] = json!({ "message": message, "code": code });
+    }
     let warnings = decision.warnings();
     if !warnings.is_empty() {
         response["warnings"] = warnings.into();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! An `AdmissionReview`, from bytes to bytes
-//! ([reference](https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/)). Whatever
-//! becomes of the rewrite, the pod is allowed: what is refused here is only what is no review.
+//! ([reference](https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/)). What is no
+//! review is refused. A pod that cannot be changed is allowed or denied, as [`OnFault`] says.
 
 mod answer;
 mod decision;
@@ -11,14 +11,24 @@ mod values;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use interceptor_inject::{Malformed, Outcome, Verdict};
+use interceptor_inject::{Outcome, Verdict};
 use serde_json::Value;
 
 use self::request::{Request, Review};
 pub(crate) use self::{decision::Decision, refused::Refused};
+use crate::work::{OnFault, Work};
 
 /// What is done with a pod.
-pub(crate) type Change<'a> = &'a dyn Fn(&Value) -> Result<Outcome, Malformed>;
+pub(crate) struct Change<'a> {
+    /// A pod, and the namespace that it is in if it names none.
+    apply: &'a dyn Fn(&Value, &str) -> Result<Outcome, String>,
+    on_fault: OnFault,
+    done: &'static str,
+}
+
+/// Codes of HTTP in the answer: the pod is wrong, and this program is.
+const WRONG: u16 = 400;
+const BROKEN: u16 = 500;
 
 /// The answer, and what it says.
 #[derive(Debug)]
@@ -31,7 +41,12 @@ pub(crate) struct Reviewed {
 }
 
 /// Answers a review. Equal bodies have equal answers.
-pub(crate) fn review(body: &[u8], change: Change<'_>) -> Result<Reviewed, Refused> {
+pub(crate) fn review(body: &[u8], work: &Work) -> Result<Reviewed, Refused> {
+    let apply = |pod: &Value, namespace: &str| work.apply(pod, namespace);
+    review_by(body, &Change { apply: &apply, on_fault: work.on_fault(), done: work.done() })
+}
+
+fn review_by(body: &[u8], change: &Change<'_>) -> Result<Reviewed, Refused> {
     if body.is_empty() {
         return Err(Refused::Empty);
     }
@@ -45,30 +60,32 @@ pub(crate) fn review(body: &[u8], change: Change<'_>) -> Result<Reviewed, Refuse
 }
 
 /// What becomes of the object of a request, and the object after that if it is another.
-fn decide(request: &Request, change: Change<'_>) -> (Decision, Option<Value>) {
+fn decide(request: &Request, change: &Change<'_>) -> (Decision, Option<Value>) {
+    let fault = |why: String, code| match change.on_fault {
+        OnFault::Allow => (Decision::Failed(why), None),
+        OnFault::Deny => (Decision::Denied { why, code }, None),
+    };
     if !request.is_creation() {
         return (Decision::Unchanged, None);
     }
     let Some(pod) = request.pod() else {
-        return (
-            Decision::Failed("this is no pod; the rules of the webhook are to name pods only".to_owned()),
-            None,
-        );
+        let why = "this is no pod; the rules of the webhook are to name pods only";
+        return fault(why.to_owned(), WRONG);
     };
-    // A fault of ours is not to keep a pod from starting.
-    match catch_unwind(AssertUnwindSafe(|| change(pod))) {
-        Ok(Ok(outcome)) => of_outcome(outcome),
-        Ok(Err(malformed)) => (Decision::Failed(malformed.to_string()), None),
-        Err(_panic) => (
-            Decision::Failed("the rewrite broke, as the log says; please report it".to_owned()),
-            None,
+    // A fault of ours is not to end the process.
+    match catch_unwind(AssertUnwindSafe(|| (change.apply)(pod, request.namespace()))) {
+        Ok(Ok(outcome)) => of_outcome(outcome, change.done),
+        Ok(Err(why)) => fault(why, WRONG),
+        Err(_panic) => fault(
+            "this program has a fault, which its log tells; please report it".to_owned(),
+            BROKEN,
         ),
     }
 }
 
-fn of_outcome(Outcome { manifest, workloads }: Outcome) -> (Decision, Option<Value>) {
+fn of_outcome(Outcome { manifest, workloads }: Outcome, done: &'static str) -> (Decision, Option<Value>) {
     match workloads.into_iter().next().map(|workload| workload.verdict) {
-        Some(Verdict::Changed { warnings }) => (Decision::Rewritten { warnings }, Some(manifest)),
+        Some(Verdict::Changed { warnings }) => (Decision::Changed { done, warnings }, Some(manifest)),
         Some(Verdict::LeftAlone(reason)) => (Decision::LeftAlone(reason), None),
         Some(Verdict::Unchanged) | None => (Decision::Unchanged, None),
     }

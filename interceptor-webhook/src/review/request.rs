@@ -67,6 +67,10 @@ impl Request {
         self.operation == "CREATE" && self.sub_resource.is_empty()
     }
 
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     pub(super) fn object(&self) -> &Value {
         &self.object
     }

@@ -5,9 +5,9 @@
 //! A connection of HTTP/2 to a replica whose node died looks alive to the API server until TCP gives up. Pings and the
 //! largest age are for the other direction: a server that is gone leaves no connection here.
 
-use std::{collections::VecDeque, io, pin::pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
@@ -23,7 +23,9 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// Connections to one port. Of more, the oldest one is asked to end.
+use super::fairness::{Peer, gives_way};
+
+/// Connections to one port. Of more, the oldest one of the peer that has the most is asked to end.
 const MOST: usize = 256;
 /// How long a handshake of TLS may take, and the head of a request of HTTP/1.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -54,6 +56,7 @@ pub(crate) struct Connections {
 
 /// A connection that runs.
 struct Running {
+    peer: IpAddr,
     leave: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -61,7 +64,7 @@ struct Running {
 impl Connections {
     /// Serves until the end. Requests that have come in are answered before this returns.
     pub(crate) async fn serve(&self, listener: TcpListener, mut end: End) {
-        let mut running: VecDeque<Running> = VecDeque::new();
+        let mut running: Vec<Running> = Vec::new();
         let mut leaving = VecDeque::new();
         loop {
             let accepted = tokio::select! {
@@ -69,11 +72,13 @@ impl Connections {
                 _ended = end.wait_for(|ended| *ended) => break,
             };
             match accepted {
-                Ok((stream, _peer)) => {
+                Ok((stream, address)) => {
+                    let peer = address.ip().to_canonical();
                     let (leave, left) = oneshot::channel();
-                    let task = tokio::spawn(connection(stream, self.tls.clone(), self.routes.clone(), left));
+                    let routes = self.routes.clone().layer(Extension(Peer(peer)));
+                    let task = tokio::spawn(connection(stream, self.tls.clone(), routes, left));
                     running.retain(|running| !running.task.is_finished());
-                    running.push_back(Running { leave, task });
+                    running.push(Running { peer, leave, task });
                 }
                 Err(error) => {
                     tracing::warn!("Failed to accept a connection: {error}");
@@ -81,8 +86,9 @@ impl Connections {
                 }
             }
             if running.len() > MOST
-                && let Some(Running { leave, task }) = running.pop_front()
+                && let Some(index) = gives_way(running.iter().map(|running| running.peer))
             {
+                let Running { peer: _, leave, task } = running.remove(index);
                 drop(leave);
                 leaving.retain(|task: &JoinHandle<()>| !task.is_finished());
                 leaving.push_back(task);
@@ -95,7 +101,7 @@ impl Connections {
             }
         }
         drop(listener);
-        for Running { leave, task } in running {
+        for Running { peer: _, leave, task } in running {
             drop(leave);
             leaving.push_back(task);
         }

@@ -8,19 +8,20 @@ use std::{
 };
 
 use axum::{
-    Router,
+    Extension, Router,
     body::{Body, Bytes, to_bytes},
     extract::{Request, State},
     http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use http_body_util::LengthLimitError;
-use interceptor_inject::Rewrite;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 
+use super::{fairness::Peer, places::Places};
 use crate::{
     metrics::Metrics,
     review::{Decision, Refused, Reviewed, review},
+    work::Work,
 };
 
 /// The largest body; the same as istiod's
@@ -35,29 +36,29 @@ const SMALL_ONES: usize = 64;
 
 /// Lets requests in, and answers them.
 pub(crate) struct Door {
-    rewrite: Rewrite,
+    work: Work,
     /// Until a body has to be here.
     patience: Duration,
     metrics: Metrics,
-    small: Semaphore,
-    large: Semaphore,
+    small: Places,
+    large: Places,
 }
 
 /// A status, and why.
 type Refusal = (StatusCode, String);
 
 impl Door {
-    pub(crate) fn new(rewrite: Rewrite, patience: Duration, metrics: Metrics) -> Self {
+    pub(crate) fn new(work: Work, patience: Duration, metrics: Metrics) -> Self {
         Self {
-            rewrite,
+            work,
             patience,
             metrics,
-            small: Semaphore::new(SMALL_ONES),
-            large: Semaphore::new(LARGE_ONES),
+            small: Places::new(SMALL_ONES),
+            large: Places::new(LARGE_ONES),
         }
     }
 
-    async fn answer(&self, request: Request) -> Result<Response, Refusal> {
+    async fn answer(&self, peer: Peer, request: Request) -> Result<Response, Refusal> {
         let (head, body) = request.into_parts();
         if head.method != Method::POST {
             return Err((StatusCode::METHOD_NOT_ALLOWED, "only POST is answered here".to_owned()));
@@ -75,32 +76,36 @@ impl Door {
         } else {
             &self.large
         };
-        let taken = timeout(self.patience, async {
-            // It is never closed.
-            let permit = at_a_time.acquire().await.ok();
-            (permit, read(body).await)
-        });
-        let busy = |_late| (StatusCode::REQUEST_TIMEOUT, "the body did not come in time".to_owned());
-        let (_permit, body) = taken.await.map_err(busy)?;
+        let place = at_a_time.take(peer.0);
+        let body = tokio::select! {
+            biased;
+            body = timeout(self.patience, read(body)) => {
+                body.map_err(|_late| (StatusCode::REQUEST_TIMEOUT, "the body did not come in time".to_owned()))?
+            }
+            () = place => {
+                let message = "others need the place of this request, the body of which is not here yet";
+                return Err((StatusCode::SERVICE_UNAVAILABLE, message.to_owned()));
+            }
+        };
         let started = Instant::now();
         // Bounded by the size of the body.
-        let reviewed = review(&body?, &|pod| self.rewrite.apply(pod)).map_err(|refused| refusal(&refused))?;
+        let reviewed = review(&body?, &self.work).map_err(|refused| refusal(&refused))?;
         self.metrics.reviewed(&reviewed.decision, started.elapsed());
         log(&reviewed);
         Ok(([(header::CONTENT_TYPE, "application/json")], reviewed.body).into_response())
     }
 }
 
-/// Everything below `/inject`, because istiod's clients may add pairs of cluster and network to the path.
-pub(crate) fn routes(door: Arc<Door>) -> Router {
+/// Everything below the path, because istiod's clients may add pairs of cluster and network to it.
+pub(crate) fn routes(door: Arc<Door>, path: &str) -> Router {
     Router::new()
-        .route("/inject", axum::routing::any(handle))
-        .route("/inject/{*pairs}", axum::routing::any(handle))
+        .route(path, axum::routing::any(handle))
+        .route(&format!("{path}/{{*pairs}}"), axum::routing::any(handle))
         .with_state(door)
 }
 
-async fn handle(State(door): State<Arc<Door>>, request: Request) -> Response {
-    door.answer(request).await.unwrap_or_else(|(status, message)| {
+async fn handle(State(door): State<Arc<Door>>, Extension(peer): Extension<Peer>, request: Request) -> Response {
+    door.answer(peer, request).await.unwrap_or_else(|(status, message)| {
         door.metrics.refused(status.as_u16());
         tracing::warn!(status = status.as_u16(), "a request is refused: {}", message.escape_debug());
         (status, format!("{message}\n")).into_response()
@@ -110,8 +115,9 @@ async fn handle(State(door): State<Arc<Door>>, request: Request) -> Response {
 fn log(Reviewed { body: _, decision, title }: &Reviewed) {
     let pod = title.escape_debug();
     match decision {
-        Decision::Rewritten { warnings } if warnings.is_empty() => tracing::info!(%pod, "rewritten"),
-        Decision::Rewritten { .. } | Decision::Failed(_) => tracing::warn!(%pod, "{}", decision.warnings().join("; ")),
+        Decision::Changed { done, warnings } if warnings.is_empty() => tracing::info!(%pod, "{done}"),
+        Decision::Changed { .. } | Decision::Failed(_) => tracing::warn!(%pod, "{}", decision.warnings().join("; ")),
+        Decision::Denied { why, code: _ } => tracing::warn!(%pod, "denied: {}", why.escape_debug()),
         Decision::Unchanged => tracing::debug!(%pod, "unchanged"),
         Decision::LeftAlone(reason) if reason.is_surprising() => tracing::warn!(%pod, "left alone, because {reason}"),
         Decision::LeftAlone(reason) => tracing::debug!(%pod, "left alone, because {reason}"),

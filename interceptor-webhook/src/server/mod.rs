@@ -3,6 +3,8 @@
 
 mod connections;
 mod door;
+mod fairness;
+mod places;
 mod plain;
 mod port;
 

@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     sync::Arc,
 };
 
@@ -11,6 +11,7 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto::ring, pki_types::CertificateDer,
     pki_types::ServerName,
 };
+use socket2::{Domain, Socket, Type};
 use testkit::timeout;
 
 use crate::authority::HOST;
@@ -34,9 +35,13 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr, authority: &rcgen::Certificate) -> Self {
+        Self::over(tcp(address), authority)
+    }
+
+    /// The same over a connection that is there.
+    pub(crate) fn over(mut stream: TcpStream, authority: &rcgen::Certificate) -> Self {
         let name = ServerName::try_from(HOST).expect("a name of a host");
         let mut connection = ClientConnection::new(tls(authority, &[b"http/1.1"]), name).expect("a client of TLS");
-        let mut stream = tcp(address);
         while connection.is_handshaking() {
             connection.complete_io(&mut stream).expect("a handshake of TLS");
         }
@@ -126,7 +131,18 @@ pub(crate) fn tls(authority: &rcgen::Certificate, protocols: &[&[u8]]) -> Arc<Cl
 }
 
 pub(crate) fn tcp(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect_timeout(&address, timeout()).expect("connect");
+    within_time(TcpStream::connect_timeout(&address, timeout()).expect("connect"))
+}
+
+/// From this address.
+pub(crate) fn tcp_from(source: Ipv4Addr, address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from((source, 0)).into()).expect("bind");
+    socket.connect_timeout(&address.into(), timeout()).expect("connect");
+    within_time(socket.into())
+}
+
+fn within_time(stream: TcpStream) -> TcpStream {
     stream.set_read_timeout(Some(timeout())).expect("set a time limit");
     stream.set_write_timeout(Some(timeout())).expect("set a time limit");
     stream

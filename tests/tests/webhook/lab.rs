@@ -73,6 +73,15 @@ impl Webhook {
         review(&mut self.connect(), asked)
     }
 
+    /// Asks what becomes of a pod that gets an Envoy without Istio.
+    #[track_caller]
+    pub(crate) fn review_plain(&self, asked: &Value) -> Value {
+        let json = [("content-type", "application/json")];
+        let answer = self.connect().ask("POST", "/plain?timeout=10s", &json, &asked.to_string());
+        assert_eq!(answer.status, 200, "{answer:?}");
+        serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+    }
+
     /// Sends a body over a connection of its own.
     pub(crate) fn post(&self, content_type: &str, body: &str) -> Answer {
         post(&mut self.connect(), content_type, body)

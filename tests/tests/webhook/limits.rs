@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What others may send without an effect on the pods of the cluster.
 
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 
 use testkit::{timeout, wait_until};
 
-use crate::{lab::Webhook, reviews};
+use crate::{
+    client::{Client, tcp_from},
+    lab::Webhook,
+    reviews,
+};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -78,3 +82,51 @@ fn a_crowd_of_silent_peers_does_not_keep_the_api_server_out() {
     drop(silent);
     webhook.expect_alive();
 }
+
+/// The bodies would be waited for as long as this test lasts.
+#[test]
+fn a_peer_that_sends_slowly_takes_no_place_from_another() {
+    let webhook = Webhook::start();
+    let from_elsewhere = || {
+        let stream = tcp_from(Ipv4Addr::new(127, 0, 0, 2), webhook.reviews);
+        Client::over(stream, &webhook.authority.certificate)
+    };
+    // More than there are places, for small bodies and for those of a length that is not announced.
+    let mut small: Vec<Client> = (0..80).map(|_| from_elsewhere()).collect();
+    let mut large: Vec<Client> = (0..20).map(|_| from_elsewhere()).collect();
+    for client in &mut small {
+        client.head("POST", "/inject", &[JSON, ("content-length", "1000")]);
+    }
+    for client in &mut large {
+        client.head("POST", "/inject", &[JSON, ("transfer-encoding", "chunked")]);
+    }
+    // Those of the same peer gave way, the first of them first.
+    assert_eq!(small[0].answer().status, 503);
+    assert_eq!(large[0].answer().status, 503);
+    webhook.expect_alive();
+    let large_pod = reviews::of("v1", &reviews::pod_of(400_000));
+    assert_eq!(webhook.review(&large_pod)["response"]["patchType"], "JSONPatch");
+    // A slow request of another peer keeps its place while the others go on.
+    let mut modest = webhook.connect();
+    let body = reviews::of("v1", &reviews::pod()).to_string();
+    let (first, rest) = body.split_at(100);
+    modest.head(
+        "POST",
+        "/inject",
+        &[JSON, ("connection", "close"), ("content-length", &body.len().to_string())],
+    );
+    modest.send(first.as_bytes());
+    let mut more: Vec<Client> = (0..40).map(|_| from_elsewhere()).collect();
+    for client in &mut more {
+        client.head("POST", "/inject", &[JSON, ("content-length", "1000")]);
+    }
+    wait_until("places are lost", || {
+        let metrics = webhook.get("/metrics").body;
+        let lost = metrics.lines().find_map(|line| line.strip_prefix(LOST));
+        lost.is_some_and(|lost| lost.parse::<u32>().is_ok_and(|lost| lost >= 16 + 16 + 40))
+    });
+    modest.send(rest.as_bytes());
+    assert_eq!(modest.answer().status, 200);
+}
+
+const LOST: &str = "interceptor_webhook_refused_requests_total{status=\"503\"} ";

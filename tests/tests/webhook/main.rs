@@ -10,5 +10,6 @@ mod lab;
 mod limits;
 mod measure;
 mod metrics;
+mod plain;
 mod protocol;
 mod reviews;

@@ -10,7 +10,7 @@ use crate::{lab::Webhook, reviews};
 const IMAGE: &str = "registry.example/interceptor:0.1";
 
 /// A pod after the patch of an answer.
-fn patched(pod: &Value, answer: &Value) -> Value {
+pub(crate) fn patched(pod: &Value, answer: &Value) -> Value {
     assert_eq!(answer["response"]["patchType"], "JSONPatch", "{answer}");
     let patch: k8s_openapi::ByteString =
         serde_json::from_value(answer["response"]["patch"].clone()).expect("a patch in base64");

@@ -9,43 +9,42 @@
 //!   `istio.io/rev` is there
 //!   ([`webhookpatch.go`](https://github.com/istio/istio/blob/1.27.0/pkg/webhooks/webhookpatch.go)). Neither is here.
 
+mod selection;
+
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
-use crate::{args::ConfigurationArgs, certificate::DOMAIN};
+use self::selection::{Selection, expression};
+use crate::{
+    args::{ConfigurationArgs, Mode},
+    certificate::DOMAIN,
+};
 
-const NAME: &str = "zz-interceptor";
 /// Where nobody injects.
 const SYSTEM: [&str; 4] = ["kube-node-lease", "kube-public", "kube-system", "local-path-storage"];
 
-const REVISION: &str = "istio.io/rev";
-const INJECTION: &str = "istio-injection";
-const INJECT: &str = "sidecar.istio.io/inject";
-
 /// The manifest. Without an authority, the webhook has to write its own.
 pub(super) fn manifest(args: &ConfigurationArgs, authority: Option<&str>) -> Value {
-    let ConfigurationArgs { namespace, service, port, revision, ca_file: _ } = args;
+    let ConfigurationArgs { namespace, mode, service, port, revision, ca_file: _ } = args;
+    let service = service.as_deref().unwrap_or_else(|| mode.service());
     let mut client = json!({
-        "service": { "name": service, "namespace": namespace, "path": "/inject", "port": port },
+        "service": { "name": service, "namespace": namespace, "path": mode.path(), "port": port },
     });
     if let Some(authority) = authority {
         client["caBundle"] = json!(ByteString(authority.into()));
     }
-    let selections = revision
-        .as_deref()
-        .map_or_else(|| vec![Selection::everything()], Selection::of_revision);
+    let Kind { verb, selections, failure_policy, patience } = Kind::new(*mode, revision.as_deref());
     let webhooks: Vec<Value> = selections
         .into_iter()
         .map(|selection| {
-            let Selection { prefix, mut namespaces, mut pods } = selection;
+            let Selection { prefix, mut namespaces, pods } = selection;
             let left_out: Vec<&str> = SYSTEM.into_iter().chain([namespace.as_str()]).collect();
             namespaces.push(expression("kubernetes.io/metadata.name", "NotIn", &left_out));
-            pods.push(expression("interceptor.dev/rewrite", "NotIn", &["false"]));
             json!({
-                "name": format!("{prefix}rewrite.{DOMAIN}"),
+                "name": format!("{prefix}{verb}.{DOMAIN}"),
                 "admissionReviewVersions": ["v1", "v1beta1"],
                 "clientConfig": client,
-                "failurePolicy": "Ignore",
+                "failurePolicy": failure_policy,
                 "matchPolicy": "Equivalent",
                 "namespaceSelector": { "matchExpressions": namespaces },
                 "objectSelector": { "matchExpressions": pods },
@@ -58,71 +57,49 @@ pub(super) fn manifest(args: &ConfigurationArgs, authority: Option<&str>) -> Val
                     "scope": "Namespaced",
                 }],
                 "sideEffects": "None",
-                "timeoutSeconds": 5,
+                "timeoutSeconds": patience,
             })
         })
         .collect();
+    let name = mode.configuration();
     let name = revision
         .as_ref()
-        .map_or_else(|| NAME.to_owned(), |revision| format!("{NAME}-{revision}"));
+        .map_or_else(|| name.to_owned(), |revision| format!("{name}-{revision}"));
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
-        "metadata": { "name": name, "labels": { "app.kubernetes.io/name": "interceptor-webhook" } },
+        "metadata": { "name": name, "labels": { "app.kubernetes.io/name": mode.service() } },
         "webhooks": webhooks,
     })
 }
 
-/// Which pods a webhook is called for.
-struct Selection {
-    prefix: &'static str,
-    namespaces: Vec<Value>,
-    pods: Vec<Value>,
+/// What differs between the modes.
+struct Kind {
+    verb: &'static str,
+    selections: Vec<Selection>,
+    /// Of a pod for which the webhook does not answer. One that Istio injected is intercepted all the same; another
+    /// would go around its mesh.
+    failure_policy: &'static str,
+    /// Seconds until the webhook has to answer.
+    patience: u32,
 }
 
-impl Selection {
-    fn everything() -> Self {
-        Self { prefix: "", namespaces: vec![], pods: vec![] }
-    }
-
-    /// Those of a revision of Istio: no pod is in two of them
-    /// ([`mutatingwebhook.yaml`](https://github.com/istio/istio/blob/1.27.0/manifests/charts/istio-control/istio-discovery/templates/mutatingwebhook.yaml)).
-    fn of_revision(revision: &str) -> Vec<Self> {
-        let is_absent = |label| expression(label, "DoesNotExist", &[]);
-        let is_injected = || expression(INJECT, "NotIn", &["false"]);
-        let mut all = vec![
-            Self {
-                prefix: "rev.namespace.",
-                namespaces: vec![expression(REVISION, "In", &[revision]), is_absent(INJECTION)],
-                pods: vec![is_injected()],
+impl Kind {
+    fn new(mode: Mode, revision: Option<&str>) -> Self {
+        match mode {
+            Mode::Rewrite => Self {
+                verb: "rewrite",
+                selections: Selection::of_istio(revision),
+                failure_policy: "Ignore",
+                patience: 5,
             },
-            Self {
-                prefix: "rev.object.",
-                namespaces: vec![is_absent(REVISION), is_absent(INJECTION)],
-                pods: vec![is_injected(), expression(REVISION, "In", &[revision])],
+            Mode::Plain => Self {
+                verb: "plain",
+                selections: Selection::of_plain(),
+                failure_policy: "Fail",
+                patience: 10,
             },
-        ];
-        if revision == "default" {
-            all.push(Self {
-                prefix: "namespace.",
-                namespaces: vec![expression(INJECTION, "In", &["enabled"])],
-                pods: vec![is_injected()],
-            });
-            all.push(Self {
-                prefix: "object.",
-                namespaces: vec![is_absent(INJECTION), is_absent(REVISION)],
-                pods: vec![expression(INJECT, "In", &["true"]), is_absent(REVISION)],
-            });
         }
-        all
-    }
-}
-
-fn expression(key: &str, operator: &str, values: &[&str]) -> Value {
-    if values.is_empty() {
-        json!({ "key": key, "operator": operator })
-    } else {
-        json!({ "key": key, "operator": operator, "values": values })
     }
 }
 

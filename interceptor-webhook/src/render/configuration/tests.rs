@@ -5,10 +5,15 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 
 use super::*;
 
+const REVISION: &str = "istio.io/rev";
+const INJECTION: &str = "istio-injection";
+const INJECT: &str = "sidecar.istio.io/inject";
+
 fn arguments(revision: Option<&str>) -> ConfigurationArgs {
     ConfigurationArgs {
         namespace: "mesh".to_owned(),
-        service: "interceptor-webhook".to_owned(),
+        mode: Mode::Rewrite,
+        service: None,
         port: 10250,
         revision: revision.map(str::to_owned),
         ca_file: None,
@@ -64,6 +69,63 @@ fn a_revision_has_the_webhooks_of_istios() {
     );
     assert_eq!(of_revision["metadata"]["name"], "zz-interceptor-1-29");
     assert_eq!(names(&manifest(&arguments(Some("default")), None)).len(), 4);
+}
+
+fn plain() -> Value {
+    manifest(&ConfigurationArgs { mode: Mode::Plain, ..arguments(None) }, None)
+}
+
+#[test]
+fn the_plain_configuration_fails_closed_and_has_names_of_its_own() {
+    let manifest = plain();
+    assert_eq!(manifest["metadata"]["name"], "zz-interceptor-plain");
+    assert_eq!(
+        names(&manifest),
+        ["namespace.plain.interceptor.dev", "object.plain.interceptor.dev"]
+    );
+    for webhook in manifest["webhooks"].as_array().unwrap() {
+        assert_eq!(
+            (&webhook["failurePolicy"], &webhook["sideEffects"]),
+            (&json!("Fail"), &json!("None"))
+        );
+        assert_eq!(
+            webhook["clientConfig"]["service"],
+            json!({ "name": "interceptor-plain", "namespace": "mesh", "path": "/plain", "port": 10250 })
+        );
+        let left_out = &webhook["namespaceSelector"]["matchExpressions"][1];
+        assert_eq!(
+            (&left_out["key"], &left_out["operator"]),
+            (&json!("kubernetes.io/metadata.name"), &json!("NotIn"))
+        );
+        assert!(left_out["values"].as_array().unwrap().contains(&json!("mesh")), "{left_out}");
+    }
+}
+
+#[test]
+fn a_pod_is_sent_for_a_plain_envoy_if_it_or_its_namespace_says_so_and_istios_labels_do_not_count() {
+    let manifest = plain();
+    let (namespace_key, pod_key) = ("interceptor.dev/injection", "interceptor.dev/inject");
+    let labels = |key: &str, value: Option<&str>| value.map_or_else(|| json!({}), |value| json!({ key: value }));
+    for namespace in [None, Some("enabled"), Some("disabled")] {
+        for pod in [None, Some("true"), Some("false"), Some("yes")] {
+            let (mut of_namespace, mut of_pod) = (labels(namespace_key, namespace), labels(pod_key, pod));
+            let expected = match (namespace, pod) {
+                (_, Some("false")) => 0,
+                (Some("enabled"), _) | (None, Some("true")) => 1,
+                _ => 0,
+            };
+            for _ in 0..2 {
+                let webhooks = manifest["webhooks"].as_array().unwrap().iter();
+                let sent = webhooks.filter(|webhook| {
+                    matches(&webhook["namespaceSelector"], &of_namespace)
+                        && matches(&webhook["objectSelector"], &of_pod)
+                });
+                assert_eq!(sent.count(), expected, "{of_namespace} {of_pod}");
+                of_namespace[INJECTION] = "enabled".into();
+                of_pod[INJECT] = "true".into();
+            }
+        }
+    }
 }
 
 /// By how many of the default revision's four webhooks a pod is sent, by the labels of its namespace and its own.

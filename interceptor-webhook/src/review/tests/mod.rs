@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod plain;
+
 /// A pod as the API server shows it after Istio's webhook: without a name, and without a namespace.
 fn pod() -> Value {
     json!({
@@ -54,8 +56,16 @@ fn rewrite(pod: &Value) -> Result<Outcome, Malformed> {
     Rewrite::default().apply(pod)
 }
 
+fn rewriting() -> Work {
+    Work::Rewrite(Rewrite::default())
+}
+
 fn reviewed(asked: &Value) -> (Reviewed, Value) {
-    let reviewed = review(asked.to_string().as_bytes(), &rewrite).unwrap();
+    reviewed_by(&rewriting(), asked)
+}
+
+fn reviewed_by(work: &Work, asked: &Value) -> (Reviewed, Value) {
+    let reviewed = review(asked.to_string().as_bytes(), work).unwrap();
     let answer = serde_json::from_slice(&reviewed.body).unwrap();
     (reviewed, answer)
 }
@@ -212,14 +222,27 @@ fn only_the_creation_of_a_pod_is_changed(#[case] field: &str, #[case] value: &st
     assert_eq!(left_alone(&asked).0, Decision::Unchanged);
 }
 
-#[test]
-fn a_fault_of_the_rewrite_lets_the_pod_start() {
-    let broken = |_: &Value| -> Result<Outcome, Malformed> { panic!("a fault that was put here") };
-    let reviewed = review(asking("v1", &pod()).to_string().as_bytes(), &broken).unwrap();
+#[rstest]
+#[case::a_rewrite(OnFault::Allow, true)]
+#[case::an_injection(OnFault::Deny, false)]
+fn a_fault_of_ours_lets_a_pod_start_that_istio_intercepts_and_no_other(
+    #[case] on_fault: OnFault,
+    #[case] is_allowed: bool,
+) {
+    let broken = |_: &Value, _: &str| -> Result<Outcome, String> { panic!("a fault that was put here") };
+    let change = Change { apply: &broken, on_fault, done: "rewritten" };
+    let reviewed = review_by(asking("v1", &pod()).to_string().as_bytes(), &change).unwrap();
     let answer: Value = serde_json::from_slice(&reviewed.body).unwrap();
-    assert_eq!(answer["response"]["allowed"], true);
-    assert!(matches!(reviewed.decision, Decision::Failed(_)));
-    assert!(answer["response"]["warnings"][0].as_str().unwrap().contains("please report it"));
+    let response = &answer["response"];
+    assert_eq!(response["allowed"], is_allowed);
+    assert!(response.get("patch").is_none());
+    let said = if is_allowed {
+        &response["warnings"][0]
+    } else {
+        &response["status"]["message"]
+    };
+    assert!(said.as_str().unwrap().contains("please report it"), "{answer}");
+    assert_eq!(response["status"].get("code").is_some_and(|code| code == 500), !is_allowed);
 }
 
 #[rstest]
@@ -234,14 +257,14 @@ fn a_fault_of_the_rewrite_lets_the_pod_start() {
 #[case::of_another_version(r#"{"apiVersion":"admission.k8s.io/v2","kind":"AdmissionReview"}"#, "its version")]
 #[case::of_another_kind(r#"{"apiVersion":"v1","kind":"Pod"}"#, "its kind")]
 fn what_is_no_review_is_refused(#[case] body: &str, #[case] why: &str) {
-    let refused = review(body.as_bytes(), &rewrite).unwrap_err().to_string();
+    let refused = review(body.as_bytes(), &rewriting()).unwrap_err().to_string();
     assert!(refused.contains(why), "{refused}");
 }
 
 #[test]
 fn depth_and_number_of_values_are_bounded() {
     let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
-    assert!(matches!(review(deep.as_bytes(), &rewrite), Err(Refused::NoReview(_))));
+    assert!(matches!(review(deep.as_bytes(), &rewriting()), Err(Refused::NoReview(_))));
     let many = format!("[{}0]", "0,".repeat(200_000));
-    assert_eq!(review(many.as_bytes(), &rewrite).unwrap_err(), Refused::TooManyValues);
+    assert_eq!(review(many.as_bytes(), &rewriting()).unwrap_err(), Refused::TooManyValues);
 }
