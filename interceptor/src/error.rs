@@ -81,6 +81,10 @@ pub enum EnrollError {
     #[error("{name} is not enrolled")]
     NotEnrolled { name: String },
 
+    /// The programs of this node were never replaced.
+    #[error("The programs of this node were never replaced, so there are none to go back to")]
+    NoEarlierBuild,
+
     /// The table of pods is full.
     #[error("{max} pods are enrolled on this node, and there is no room for another")]
     NodeFull { max: usize },

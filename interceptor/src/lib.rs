@@ -29,9 +29,13 @@ pub use kernel::{
         features::{self, Answer, Feature},
         fitness::Fitness,
     },
-    enroll::steps::{Change, Plan, Step},
+    enroll::{
+        steps::{Change, Plan, Step},
+        upgrade::Upgrade,
+    },
     node::status::{Counts, PodStatus},
     pod::{cgroup::Cgroup, istio_rules::IstioRules, netns::Netns, tproxy::MarkedRouting},
+    programs::build::Build,
 };
 pub use node::{Enrolled, Node};
 pub use pod::Pod;

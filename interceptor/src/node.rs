@@ -15,6 +15,7 @@ use crate::{
             plan::{self, Request},
             steps::Plan,
             unenroll,
+            upgrade::{self, Upgrade},
         },
         node::{
             bpffs::Bpffs,
@@ -117,6 +118,30 @@ impl Node {
     /// anything.
     pub fn unenroll_all(&self, wait: Duration) -> Result<bool, EnrollError> {
         Ok(unenroll::unenroll_all(&self.bpffs, wait)?)
+    }
+
+    /// Gives all enrolled pods the programs of this build, while their connections go on. `None` if no pod is enrolled.
+    /// Pods that another ABI version enrolled keep their programs.
+    ///
+    /// Each link changes from one program to the other in one step. If it fails, or this process is killed, pods are
+    /// intercepted all the same, by the programs of either build; calling it again finishes.
+    pub fn upgrade(&self, wait: Duration) -> Result<Option<Upgrade>, EnrollError> {
+        Ok(upgrade::upgrade(&self.bpffs, wait)?)
+    }
+
+    /// Takes the last [`Self::upgrade`] back, in the same way. The same again goes forward.
+    pub fn roll_back(&self, wait: Duration) -> Result<Option<Upgrade>, EnrollError> {
+        Ok(upgrade::roll_back(&self.bpffs, wait)?)
+    }
+
+    /// What [`Self::upgrade`] would do now, or [`Self::roll_back`] with `back`.
+    pub fn plan_upgrade(&self, back: bool) -> Result<Option<Upgrade>, EnrollError> {
+        Ok(upgrade::plan(&self.bpffs, back)?)
+    }
+
+    /// How many pods each other version of the ABI has enrolled, by the name of the version.
+    pub fn pods_of_other_versions(&self) -> Result<Vec<(String, usize)>, EnrollError> {
+        Ok(status::pods_of_other_versions(&self.bpffs)?)
     }
 
     /// All enrolled pods, the oldest network namespace first.

@@ -15,6 +15,7 @@ use rstest::rstest;
 #[case::enroll("enroll", &["enroll"])]
 #[case::unenroll("unenroll", &["unenroll"])]
 #[case::status("status", &["status"])]
+#[case::upgrade("upgrade", &["upgrade"])]
 #[case::explain("explain", &["explain"])]
 #[case::render("render", &["render"])]
 #[case::render_iptables("render-iptables", &["render", "iptables"])]

@@ -124,7 +124,8 @@ impl Launcher {
     /// client that only listens then waits forever; one that has sent something sends it again, and is reset.
     pub fn load(&self, to: &str) -> Process {
         let mut command = self.probe();
-        command.args(["connect", "--until-eof", "--send", "hello", to]);
+        let family = if to.starts_with('[') { "6" } else { "4" };
+        command.args(["connect", "--family", family, "--until-eof", "--send", "hello", to]);
         Process::spawn(format!("load on {to}"), &mut command)
     }
 

@@ -34,6 +34,4 @@ pub struct NodeState {
     pub last_generation: u32,
     /// Not zero while the tries may hold entries that no pod refers to. A run that finds it so removes them first.
     pub unfinished: u32,
-    /// Identifies the build of the programs that are loaded.
-    pub object: u64,
 }

@@ -37,6 +37,7 @@ pub(super) fn advice(error: &EnrollError) -> Option<&'static str> {
             Some("add 127.0.0.1/8 to `lo` in the pod, and remove what leads elsewhere; `ip rule` shows the rules")
         }
         EnrollError::RoutingTableTaken { .. } => Some("name another table with --istio-inbound-tproxy-route-table"),
+        EnrollError::NoEarlierBuild => Some("run `interceptor upgrade` of the build that you want"),
         EnrollError::NotEnrolled { .. } => Some("`interceptor status` lists the pods that are"),
         EnrollError::NodeFull { .. } => Some("`interceptor status` lists them, `interceptor unenroll` ends one"),
         EnrollError::GenerationsUsedUp { .. } => Some("run `interceptor unenroll --all`, then enroll the pods again"),

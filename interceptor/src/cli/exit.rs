@@ -92,6 +92,7 @@ const fn of_enrollment(error: &EnrollError) -> u8 {
         | EnrollError::RoutingTableTaken { .. }
         | EnrollError::OtherRules { .. }
         | EnrollError::OtherDataPath { .. }
+        | EnrollError::NoEarlierBuild
         | EnrollError::NotEnrolled { .. }
         | EnrollError::NodeFull { .. }
         | EnrollError::GenerationsUsedUp { .. }

@@ -23,6 +23,7 @@ mod status;
 #[cfg(feature = "kernel-log")]
 mod trace;
 mod unenroll;
+mod upgrade;
 mod usage;
 mod validate;
 mod version;
@@ -56,6 +57,7 @@ enum Command {
     #[command(visible_aliases = ["clean", "istio-clean-iptables"])]
     Unenroll(unenroll::UnenrollArgs),
     Status(status::StatusArgs),
+    Upgrade(upgrade::UpgradeArgs),
     #[command(args_override_self = true)]
     Explain(Box<explain::ExplainArgs>),
     Render(render::RenderArgs),
@@ -89,6 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Enroll(args) => enroll::run(&args),
         Command::Unenroll(args) => unenroll::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Upgrade(args) => upgrade::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Check(args) => check::run(&args),

@@ -86,6 +86,8 @@ struct ShownPod {
     guarded_interfaces: Option<usize>,
     attached: Vec<&'static str>,
     missing: Vec<&'static str>,
+    /// The builds of these programs, as `VERSION (FINGERPRINT)`.
+    builds: Vec<String>,
     /// Processes of the pod outside of its cgroup, as `PID (NAME)`. Nothing if they could not be looked for.
     outsiders: Option<Vec<String>>,
     counters: BTreeMap<&'static str, u64>,
@@ -153,6 +155,7 @@ impl ShownPod {
             missing,
             guarded,
             outsiders,
+            builds,
             counters,
         } = pod;
         let policy = &enrollment.policy;
@@ -178,6 +181,7 @@ impl ShownPod {
             guarded_interfaces: *guarded,
             attached: attached.clone(),
             missing: missing.clone(),
+            builds: builds.iter().map(ToString::to_string).collect(),
             outsiders: outsiders
                 .as_ref()
                 .map(|outsiders| outsiders.iter().map(ToString::to_string).collect()),
@@ -219,6 +223,7 @@ fn text(pod: &ShownPod) -> String {
         guarded_interfaces,
         attached,
         missing,
+        builds,
         outsiders,
         counters,
     } = pod;
@@ -250,6 +255,11 @@ fn text(pod: &ShownPod) -> String {
         attached.len(),
         attached.len() + missing.len()
     ));
+    match builds.as_slice() {
+        [] => {}
+        [build] => lines.push(format!("  build        {build}")),
+        several => lines.push(format!("  BUILDS       {}; run `interceptor upgrade`", several.join(" and "))),
+    }
     if !missing.is_empty() {
         lines.push(format!("  MISSING      {}; run `interceptor enroll` again", missing.join(", ")));
     }

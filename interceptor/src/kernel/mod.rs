@@ -19,7 +19,7 @@ pub(crate) mod check;
 pub(crate) mod enroll;
 pub(crate) mod node;
 pub(crate) mod pod;
-mod programs;
+pub(crate) mod programs;
 pub(crate) mod sys;
 
 #[cfg(feature = "cli")]

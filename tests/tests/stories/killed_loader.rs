@@ -86,7 +86,7 @@ fn while_enrolling_and_cleaning() {
 }
 
 /// Calls `attempt` with more and more time, until it says several times that nothing was killed.
-fn at_growing_moments(undisturbed: Duration, mut attempt: impl FnMut(Duration) -> bool) {
+pub(crate) fn at_growing_moments(undisturbed: Duration, mut attempt: impl FnMut(Duration) -> bool) {
     let moments = scale("INTERCEPTOR_TEST_MOMENTS", MOMENTS, 5);
     let (mut grace, mut by_itself) = (Duration::ZERO, 0);
     while by_itself < ENOUGH {
@@ -95,12 +95,12 @@ fn at_growing_moments(undisturbed: Duration, mut attempt: impl FnMut(Duration) -
     }
 }
 
-fn duration_of(action: impl FnOnce()) -> Duration {
+pub(crate) fn duration_of(action: impl FnOnce()) -> Duration {
     let start = Instant::now();
     action();
     start.elapsed()
 }
 
-fn kill_after(mut command: Command, grace: Duration) -> bool {
+pub(crate) fn kill_after(mut command: Command, grace: Duration) -> bool {
     Process::spawn("interceptor", command.stderr(Stdio::null())).kill_after(grace)
 }

@@ -39,5 +39,6 @@ mod slots;
 mod tproxy;
 mod twins;
 mod unread_output;
+mod upgrade;
 mod user_namespace;
 mod validation;

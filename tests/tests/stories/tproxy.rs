@@ -12,14 +12,14 @@ use testkit::{
 };
 
 /// As Istio runs it: root, so that it may have transparent sockets, in the sidecar's group.
-fn sidecar(scene: &Scene<'_>) -> Process {
+pub(crate) fn sidecar(scene: &Scene<'_>) -> Process {
     scene
         .pod
         .proxy_as(0, 1337)
         .sidecar(&[&["--keep-client", "1337"], scene.stack.sidecar_flags()].concat())
 }
 
-fn enroll(scene: &Scene<'_>, more: &[&str]) {
+pub(crate) fn enroll(scene: &Scene<'_>, more: &[&str]) {
     scene
         .pod
         .enroll(&[&["-m", "TPROXY"], scene.stack.enroll_flags(), more].concat());

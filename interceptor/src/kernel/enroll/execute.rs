@@ -26,7 +26,7 @@ use crate::{
             slot_tables::Changes, staging::Staged,
         },
         pod::{agent_routes, ipv6, loopback},
-        programs::fingerprint::fingerprint,
+        programs::{build::Build, fingerprint::fingerprint},
         sys::capabilities::{self, CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON},
     },
 };
@@ -201,16 +201,15 @@ fn carry_out(
 
 /// The generation for a new policy. From here on there may be list entries that no pod refers to, which is noted.
 fn next_generation(node: &mut PinnedNode) -> Result<u32> {
-    if node.is_of_another_build()? {
-        tracing::warn!("the loaded programs are of another build; they are replaced when no pod is enrolled any more");
+    if let Some(build) = node.build()?.filter(|build| *build != Build::this()) {
+        tracing::warn!("the pod gets the programs of another build, {build}, because those are loaded");
     }
     let state = node.maps.node()?;
     let generation = state.last_generation + 1;
     if generation > Policy::MAX_GENERATION {
         return Err(EnrollError::GenerationsUsedUp { max: Policy::MAX_GENERATION }.into());
     }
-    node.maps
-        .set_node(NodeState { last_generation: generation, unfinished: 1, ..state })?;
+    node.maps.set_node(NodeState { last_generation: generation, unfinished: 1 })?;
     Ok(generation)
 }
 

@@ -22,6 +22,7 @@ use interceptor_policy::{
 use crate::kernel::{
     node::layout::{AccelerationLayout, Layout},
     programs::{
+        build::Build,
         object::{self, LoadError},
         table::{ACCELERATION_CGROUP_PROGRAMS, MESSAGE, URGENT},
     },
@@ -156,18 +157,56 @@ pub(crate) fn attach(object: &mut Ebpf) -> Result<Option<OwnedFd>> {
         .ok())
 }
 
+/// Loads the programs of this build for the maps of a node, pinned in `programs`. They are attached to nothing.
+pub(crate) fn load_programs(node: &Layout, programs: &Path) -> Result<()> {
+    let mut object = object::load_acceleration(&node.maps(), &node.acceleration().maps())?;
+    if let Err(error) = object::load(&mut object, URGENT) {
+        tracing::debug!("{}: {error:#}", URGENT.name); // attaching them says what that means
+    }
+    pin_programs(&mut object, programs)
+}
+
+/// Attaches what is attached once per node, with the programs pinned in `programs`, in the place of what is there.
+pub(crate) fn attach_programs(layout: &AccelerationLayout, programs: &Path) -> Result<()> {
+    let open = |path: &Path| sys::bpf_obj_get(path).with_context(|| format!("Failed to open {}", path.display()));
+    let (message, sockets) = (programs.join(MESSAGE.name), layout.maps().join(maps::ACCELERATED.as_str()));
+    sys::bpf_prog_attach(&open(&message)?, &open(&sockets)?, MESSAGE.attach_type as u32)
+        .with_context(|| format!("Failed to attach {}", MESSAGE.name))?;
+    let urgent = programs.join(URGENT.name);
+    if urgent.exists() {
+        let link = sys::bpf_raw_tracepoint_open(&open(&urgent)?);
+        let link = link.with_context(|| format!("Failed to attach {}", URGENT.name))?;
+        // A link of this kind cannot be given another program. For a moment both mark what is urgent, which is no harm.
+        let (new, path) = (
+            layout.links().join(format!("{}_next", URGENT.name)),
+            layout.links().join(URGENT.name),
+        );
+        remove_tree(&new)?;
+        sys::bpf_obj_pin(&link, &new).with_context(|| format!("Failed to pin {}", new.display()))?;
+        fs::rename(&new, &path).with_context(|| format!("Failed to put {} in place", path.display()))?;
+    }
+    Ok(())
+}
+
 fn pin(shared_maps: &Path, staging: &AccelerationLayout) -> Result<()> {
     staging
         .directories()
         .iter()
         .try_for_each(|directory| create_directory(directory))?;
     let mut object = object::load_acceleration(shared_maps, &staging.maps())?;
-    for info in ACCELERATION_CGROUP_PROGRAMS {
-        info.pin(&mut object, &staging.programs())?;
-    }
     if let Some(link) = attach(&mut object)? {
         let path = staging.links().join(URGENT.name);
         sys::bpf_obj_pin(&link, &path).with_context(|| format!("Failed to pin {}", path.display()))?;
     }
-    Ok(())
+    pin_programs(&mut object, &staging.programs())
+}
+
+fn pin_programs(object: &mut Ebpf, programs: &Path) -> Result<()> {
+    for info in ACCELERATION_CGROUP_PROGRAMS.into_iter().chain([MESSAGE]) {
+        info.pin(object, programs)?;
+    }
+    if URGENT.fd_in(object).is_ok() {
+        URGENT.pin(object, programs)?;
+    }
+    Build::this().note(programs, MESSAGE)
 }

@@ -4,7 +4,6 @@
 
 use std::{
     fs, io,
-    os::fd::AsRawFd as _,
     path::{Path, PathBuf},
 };
 
@@ -88,7 +87,7 @@ fn pin(directory: &Path, index: u32) -> PathBuf {
 }
 
 /// The links that are pinned, each with the index of its interface.
-fn pins(directory: &Path) -> Result<Vec<(u32, PathBuf)>> {
+pub(crate) fn pins(directory: &Path) -> Result<Vec<(u32, PathBuf)>> {
     let context = || format!("Failed to list {}", directory.display());
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
@@ -112,10 +111,7 @@ fn is_live(pin: &Path, index: u32) -> Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error).with_context(|| format!("Failed to open {}", pin.display())),
     };
-    let path = format!("/proc/self/fdinfo/{}", link.as_raw_fd());
-    let text = fs::read_to_string(&path).with_context(|| format!("Failed to read {path}"))?;
-    let is_it = |(key, value): (&str, &str)| key == "ifindex" && value.trim().parse() == Ok(index);
-    Ok(text.lines().any(|line| line.split_once(':').is_some_and(is_it)))
+    Ok(sys::fdinfo(&link, "ifindex")?.is_some_and(|shown| shown.parse() == Ok(index)))
 }
 
 fn remove(pin: &Path) -> Result<()> {

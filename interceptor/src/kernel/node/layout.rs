@@ -32,6 +32,16 @@ impl Layout {
         self.root.join("programs")
     }
 
+    /// Where the programs of another build wait to take the place of [`Self::programs`].
+    pub(crate) fn programs_next(&self) -> PathBuf {
+        self.root.join("programs-next")
+    }
+
+    /// The programs that were replaced last.
+    pub(crate) fn programs_before(&self) -> PathBuf {
+        self.root.join("programs-before")
+    }
+
     /// A directory for each pod's network namespace.
     pub(crate) fn pods(&self) -> PathBuf {
         self.root.join("pods")
@@ -89,6 +99,16 @@ impl AccelerationLayout {
     /// The programs that are attached to the cgroups of accelerated pods.
     pub(crate) fn programs(&self) -> PathBuf {
         self.root.join("programs")
+    }
+
+    /// Where the programs of another build wait to take the place of [`Self::programs`].
+    pub(crate) fn programs_next(&self) -> PathBuf {
+        self.root.join("programs-next")
+    }
+
+    /// The programs that were replaced last.
+    pub(crate) fn programs_before(&self) -> PathBuf {
+        self.root.join("programs-before")
     }
 
     /// The links that belong to no pod.

@@ -99,10 +99,7 @@ pub(crate) fn namespace_is_gone(layout: &Layout, netns_cookie: u64) -> Result<bo
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error).with_context(|| format!("Failed to open {}", pin.display())),
     };
-    let path = format!("/proc/self/fdinfo/{}", link.as_raw_fd());
-    let text = fs::read_to_string(&path).with_context(|| format!("Failed to read {path}"))?;
-    let is_zero = |(key, value): (&str, &str)| key == "netns_ino" && value.trim() == "0";
-    Ok(text.lines().any(|line| line.split_once(':').is_some_and(is_zero)))
+    Ok(sys::fdinfo(&link, "netns_ino")?.is_some_and(|inode| inode == "0"))
 }
 
 fn attach(info: ProgramInfo, program: &impl AsRawFd, target: &File, directory: &Path) -> Result<()> {

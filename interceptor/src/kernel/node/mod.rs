@@ -3,6 +3,7 @@
 
 pub(crate) mod acceleration;
 pub(crate) mod bpffs;
+pub(crate) mod builds;
 mod entries;
 mod generations;
 pub(crate) mod guard;

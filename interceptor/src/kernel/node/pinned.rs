@@ -14,7 +14,7 @@ use interceptor_policy::{Address, Enrollment, NodeState, PolicyFlags};
 
 use crate::kernel::{
     node::{acceleration::PinnedAcceleration, bpffs::Bpffs, guard, layout::Layout, links, maps::Maps},
-    programs::object,
+    programs::build::Build,
     sys::{self, tree::remove_tree},
 };
 
@@ -22,6 +22,7 @@ use crate::kernel::{
 pub(crate) struct PinnedNode {
     pub(crate) layout: Layout,
     pub(crate) maps: Maps,
+    inode: u64,
 }
 
 impl PinnedNode {
@@ -34,16 +35,22 @@ impl PinnedNode {
         loop {
             let Some(before) = inode_of(&layout)? else { return Ok(None) };
             match Maps::open(&layout) {
-                Ok(maps) => return Ok(Some(Self { layout, maps })),
+                Ok(maps) => return Ok(Some(Self { layout, maps, inode: before })),
                 Err(error) if inode_of(&layout)? == Some(before) => return Err(error),
                 Err(_moved_away) => {}
             }
         }
     }
 
-    /// Whether another build of the kernel programs is loaded. It works, because the ABI is the same.
-    pub(crate) fn is_of_another_build(&self) -> Result<bool> {
-        Ok(self.maps.node()?.object != object::fingerprint())
+    /// Whether `other` was opened when the same maps were there.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.inode == other.inode
+    }
+
+    /// The build of the programs that pods get from now on. Another than this one works, because the ABI is the same.
+    /// `None` if nothing tells.
+    pub(crate) fn build(&self) -> Result<Option<Build>> {
+        Build::of(&self.layout.programs())
     }
 
     /// Removes the enrollments of pods whose network namespace is gone, and what a run left that was killed. Returns

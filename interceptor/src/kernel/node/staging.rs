@@ -9,11 +9,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use interceptor_policy::NodeState;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::kernel::{
-    node::{bpffs::Bpffs, layout::Layout, lock::Lock, maps::Maps},
+    node::{acceleration, bpffs::Bpffs, layout::Layout, lock::Lock},
     programs::object,
     sys::tree::{create_directory, open_directory, remove_tree},
 };
@@ -31,18 +30,33 @@ pub(crate) struct Staged {
 impl Staged {
     /// Creates the maps and loads the programs. Linux 5.19.
     pub(crate) fn load(bpffs: &Bpffs) -> Result<Self> {
-        let home = bpffs.home();
-        home.create()?;
-        let layout = home.version(&format!("{PREFIX}{:016x}", RandomState::new().hash_one(())));
-        create_directory(layout.root())?;
-        let staged = Self { _in_use: lock(layout.root())?, layout };
+        let staged = Self::make(bpffs)?;
         for directory in staged.layout.directories() {
             create_directory(&directory)?;
         }
         object::load_node(&staged.layout.maps(), &staged.layout.programs())?;
-        let mut maps = Maps::open(&staged.layout)?;
-        maps.set_node(NodeState { object: object::fingerprint(), ..NodeState::default() })?;
         Ok(staged)
+    }
+
+    /// Loads this build's programs for the maps of a node that has the programs of another build.
+    pub(crate) fn load_programs(bpffs: &Bpffs, node: &Layout) -> Result<Self> {
+        let staged = Self::make(bpffs)?;
+        create_directory(&staged.layout.programs())?;
+        object::load_programs(&node.maps(), &staged.layout.programs())?;
+        if node.acceleration().root().exists() {
+            let programs = staged.layout.acceleration().programs();
+            create_directory(&programs)?;
+            acceleration::load_programs(node, &programs)?;
+        }
+        Ok(staged)
+    }
+
+    fn make(bpffs: &Bpffs) -> Result<Self> {
+        let home = bpffs.home();
+        home.create()?;
+        let layout = home.version(&format!("{PREFIX}{:016x}", RandomState::new().hash_one(())));
+        create_directory(layout.root())?;
+        Ok(Self { _in_use: lock(layout.root())?, layout })
     }
 
     /// Makes them the node's, in one step.
@@ -50,6 +64,24 @@ impl Staged {
         let layout = bpffs.layout();
         fs::rename(self.layout.root(), layout.root())
             .with_context(|| format!("Failed to put {} in place", layout.root().display()))
+    }
+
+    /// Whether it has programs for acceleration.
+    pub(crate) fn has_acceleration(&self) -> bool {
+        self.layout.acceleration().root().exists()
+    }
+
+    /// Puts the programs beside those of `node`, as the next ones.
+    pub(crate) fn publish_programs(self, node: &Layout, _lock: &Lock) -> Result<()> {
+        let of_acceleration = (self.layout.acceleration().programs(), node.acceleration().programs_next());
+        let of_node = (self.layout.programs(), node.programs_next());
+        for (from, to) in [of_acceleration, of_node] {
+            remove_tree(&to)?;
+            if from.exists() {
+                fs::rename(&from, &to).with_context(|| format!("Failed to put {} in place", to.display()))?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -11,11 +11,13 @@ use crate::Process;
 use crate::kernel::{
     node::{
         bpffs::Bpffs,
+        builds::{self, Builds},
         guard,
         links::{self, Links},
         pinned::PinnedNode,
     },
     pod::{cgroup, members::Processes},
+    programs::build::Build,
 };
 
 /// An enrolled pod.
@@ -37,6 +39,8 @@ pub struct PodStatus {
     /// The processes of its network namespace that are not in its cgroup, as far as both are visible here. `None` if
     /// there are too many cgroups below it to look at; that must not hide the other pods.
     pub outsiders: Option<Vec<Process>>,
+    /// The builds of the programs that are attached. After an upgrade that was interrupted, there can be two.
+    pub builds: Vec<Build>,
     pub counters: Counts,
 }
 
@@ -46,7 +50,7 @@ pub type Counts = Vec<(Reason, u64)>;
 /// All enrolled pods, the oldest network namespace first.
 pub(crate) fn pods(bpffs: &Bpffs) -> Result<Vec<PodStatus>> {
     let Some(node) = PinnedNode::open(bpffs)? else { return Ok(Vec::new()) };
-    let processes = Processes::read()?;
+    let (processes, builds) = (Processes::read()?, Builds::read(&node.layout)?);
     let mut pods = node.maps.pods()?;
     pods.sort_by_key(|(cookie, _)| *cookie);
     pods.into_iter()
@@ -65,6 +69,10 @@ pub(crate) fn pods(bpffs: &Bpffs) -> Result<Vec<PodStatus>> {
                 alive: !links::namespace_is_gone(&node.layout, netns_cookie)?,
                 attached,
                 missing,
+                builds: builds
+                    .of_pod(&node.layout, netns_cookie, enrollment.cgroup_id)?
+                    .into_iter()
+                    .collect(),
                 counters: node.maps.reasons(netns_cookie)?,
             })
         })
@@ -79,6 +87,23 @@ pub(crate) fn enrollments(bpffs: &Bpffs) -> Result<Vec<(u64, Enrollment)>> {
 /// The entry of the pod with this cookie.
 pub(crate) fn enrollment(bpffs: &Bpffs, netns_cookie: u64) -> Result<Option<Enrollment>> {
     PinnedNode::open(bpffs)?.map_or_else(|| Ok(None), |node| node.maps.pod(netns_cookie))
+}
+
+/// How many pods each other version of the ABI has enrolled, by the name of the version.
+pub(crate) fn pods_of_other_versions(bpffs: &Bpffs) -> Result<Vec<(String, usize)>> {
+    let home = bpffs.home();
+    home.exists()?;
+    let others = home.names()?.into_iter().filter(|name| {
+        let number = name.strip_prefix('v').and_then(|number| number.parse::<u32>().ok());
+        number.is_some_and(|number| number != interceptor_policy::ABI_VERSION)
+    });
+    others
+        .map(|name| {
+            let pods = builds::pins(&home.version(&name).pods())?.len();
+            Ok((name, pods))
+        })
+        .filter(|counted| !matches!(counted, Ok((_, 0))))
+        .collect()
 }
 
 /// Whether any version has something pinned for a network namespace.

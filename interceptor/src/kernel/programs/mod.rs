@@ -2,6 +2,7 @@
 //! Floor 2: the kernel object, its programs, and the stub in front of `on_sk_lookup`. It pins nothing by itself.
 
 pub(crate) mod attach;
+pub(crate) mod build;
 pub(crate) mod fingerprint;
 mod kernel_reader;
 pub(crate) mod lookup_stub;

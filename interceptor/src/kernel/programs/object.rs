@@ -20,6 +20,7 @@ use interceptor_policy::{
 
 use crate::kernel::{
     programs::{
+        build::Build,
         fingerprint::fingerprint_of,
         kernel_reader, lookup_stub,
         table::{self, GUARD, ProgramInfo, SK_LOOKUP, TRACED},
@@ -47,6 +48,12 @@ pub(crate) fn fingerprint() -> u64 {
 
 /// Creates the maps, pinned in `maps`, and loads the programs that every node needs, pinned in `programs`.
 pub(crate) fn load_node(maps: &Path, programs: &Path) -> Result<()> {
+    set_tail_call_target(&mut load_programs(maps, programs)?)
+}
+
+/// Loads the programs that every node needs, pinned in `programs`, for the maps that are pinned in `maps`. Maps that
+/// are not there are created.
+pub(crate) fn load_programs(maps: &Path, programs: &Path) -> Result<Ebpf> {
     let mut object = open(Some(maps), AccelerationMaps::Unused)?;
     for info in table::programs() {
         load(&mut object, info)?;
@@ -57,7 +64,8 @@ pub(crate) fn load_node(maps: &Path, programs: &Path) -> Result<()> {
         // Only pods that are to be guarded need it, and enrolling one says so.
         Err(error) => tracing::debug!("{}: {error:#}", GUARD.name),
     }
-    set_tail_call_target(&mut object)
+    Build::this().note(programs, SK_LOOKUP)?;
+    Ok(object)
 }
 
 /// Creates the maps of acceleration, pinned in `acceleration_maps`, and loads its programs, not pinned. The shared

@@ -21,6 +21,7 @@ const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_PROG_ATTACH: libc::c_int = 8;
 const BPF_RAW_TRACEPOINT_OPEN: libc::c_int = 17;
 const BPF_LINK_CREATE: libc::c_int = 28;
+const BPF_LINK_UPDATE: libc::c_int = 29;
 
 /// `union bpf_attr` as `BPF_OBJ_PIN` and `BPF_OBJ_GET` read it
 /// ([`bpf.h`](https://github.com/torvalds/linux/blob/v6.12/include/uapi/linux/bpf.h#L1610)).
@@ -55,6 +56,15 @@ struct LinkCreateAttr {
     target_fd: u32,
     attach_type: u32,
     flags: u32,
+}
+
+/// As `BPF_LINK_UPDATE` reads it.
+#[repr(C)]
+struct LinkUpdateAttr {
+    link_fd: u32,
+    new_prog_fd: u32,
+    flags: u32,
+    old_prog_fd: u32,
 }
 
 /// As `BPF_PROG_LOAD` reads it; what it does not have is zero.
@@ -163,6 +173,18 @@ pub(crate) fn bpf_link_create_at_interface(
         BPF_LINK_CREATE,
         &LinkCreateAttr { prog_fd, target_fd: interface, attach_type, flags: 0 },
     ))
+}
+
+/// Puts another program of the same kind in the place of a link's, in one step: whatever runs meanwhile runs the one or
+/// the other. Links to cgroups (Linux 5.7), network namespaces (5.8) and interfaces (6.6); not of tracing programs.
+pub(crate) fn bpf_link_update(link: &impl AsRawFd, program: &impl AsRawFd) -> io::Result<()> {
+    let [link_fd, new_prog_fd] = [link.as_raw_fd(), program.as_raw_fd()].map(RawFd::cast_unsigned);
+    let attr = LinkUpdateAttr { link_fd, new_prog_fd, flags: 0, old_prog_fd: 0 };
+    if bpf(BPF_LINK_UPDATE, &attr) == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Attaches a program to a map, for as long as the map has users. aya detaches when its own object goes. Linux 4.14.

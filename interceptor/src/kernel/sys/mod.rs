@@ -4,6 +4,7 @@
 mod bpf;
 pub(crate) mod btf;
 pub(crate) mod capabilities;
+mod fdinfo;
 mod grace_period;
 mod interrupted;
 pub(crate) mod map_error;
@@ -14,9 +15,10 @@ pub(crate) mod release;
 pub(crate) mod tree;
 
 pub(crate) use bpf::{
-    Instruction, bpf_link_create, bpf_link_create_at_interface, bpf_obj_get, bpf_obj_pin, bpf_prog_attach,
-    bpf_prog_load_sk_lookup, bpf_raw_tracepoint_open,
+    Instruction, bpf_link_create, bpf_link_create_at_interface, bpf_link_update, bpf_obj_get, bpf_obj_pin,
+    bpf_prog_attach, bpf_prog_load_sk_lookup, bpf_raw_tracepoint_open,
 };
+pub(crate) use fdinfo::fdinfo;
 pub(crate) use grace_period::wait_for_programs;
 pub(crate) use interrupted::{retry, retry_loading};
 pub(crate) use misc::{

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Another build takes over a node whose pods are at work. The other build is this one with another license written
+//! into its kernel object: to the loader another object, to connections the same.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use rstest::rstest;
+use serde::Deserialize;
+use testkit::{
+    Node, Run,
+    records::Tally,
+    scale,
+    scene::{Outcome, Scene, Stack},
+};
+
+use crate::{
+    killed_loader::{at_growing_moments, duration_of, kill_after},
+    tproxy,
+};
+
+const BOTH_WAYS: [Outcome; 2] = [Outcome::ThroughSidecar, Outcome::ThroughSidecar];
+
+#[rstest]
+#[case::redirect(Stack::V4, &[])]
+#[case::redirect_by_ipv6(Stack::V6, &[])]
+#[case::tproxy(Stack::V4, &["-m", "TPROXY"])]
+#[case::dns(Stack::V4, &["--redirect-dns"])]
+#[case::accelerated(Stack::V4, &["--accelerate"])]
+fn no_connection_fails_while_builds_take_turns(#[case] stack: Stack, #[case] flags: &[&str]) {
+    let node = Node::new();
+    let scene = Scene::with_stack(&node, "pod", stack);
+    let _servers = scene.serve(8081);
+    let other = OtherBuild::on(&node);
+    scene.pod.enroll(&[stack.enroll_flags(), flags].concat());
+    let _sidecar = if flags.contains(&"TPROXY") {
+        tproxy::sidecar(&scene)
+    } else {
+        scene.sidecar(&[])
+    };
+    let mut held = scene.pod.app().hold(scene.server(), scene.client_flags());
+    let seen = held.look();
+    let load = [scene.pod.app().load(scene.server()), scene.outside.root().load(scene.app())];
+
+    for _ in 0..scale("INTERCEPTOR_TEST_TURNS", 3, 1) {
+        for program in [&other.program, &node.interceptor().to_owned()] {
+            upgrade(&node, program, &[]).expect_success();
+            assert_eq!([scene.outbound(), scene.inbound()], BOTH_WAYS);
+            held.expect_echo("the connection that was there goes on");
+            let now = held.look();
+            assert_eq!((now.peer, now.local), (seen.peer, seen.local), "its addresses stay");
+        }
+    }
+    for mut load in load {
+        load.close_stdin();
+        let Tally { succeeded, failed } = load.json();
+        assert!(succeeded > 0 && failed.is_empty(), "{succeeded} succeeded, {failed:?}");
+    }
+    scene.pod.clean();
+    assert!(!node.bpffs().join("interceptor").exists(), "{:#?}", node.pins());
+}
+
+#[test]
+fn every_program_of_every_pod_is_replaced_and_those_before_are_kept_for_the_way_back() {
+    let node = Node::new();
+    let (first, second) = (Scene::new(&node, "first"), Scene::new(&node, "second"));
+    let other = OtherBuild::on(&node);
+    first.pod.enroll(&["--accelerate", "--redirect-dns"]);
+    let this = builds(&node);
+    assert_eq!(this.len(), 1, "{this:?}");
+
+    upgrade(&node, &other.program, &[]).expect_success();
+    let others = builds(&node);
+    assert_eq!(
+        (others.len(), others.is_disjoint(&this)),
+        (1, true),
+        "{others:?} after {this:?}"
+    );
+    second.pod.enroll(&[]);
+    assert_eq!(builds(&node), others, "a pod that comes later has the same programs");
+
+    for expected in [&this, &others, &this] {
+        upgrade(&node, &other.program, &["--rollback"]).expect_success();
+        assert_eq!(builds(&node), *expected);
+    }
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_done_and_does_nothing() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let other = OtherBuild::on(&node);
+    scene.pod.enroll(&[]);
+    let (pins, this) = (node.pins(), builds(&node));
+    let told = upgrade(&node, &other.program, &["--dry-run"]).output();
+    assert!(told.starts_with("Would replace the programs of 1 pod: build "), "{told}");
+    assert_eq!((node.pins(), builds(&node)), (pins, this));
+    let told = upgrade(&node, node.interceptor(), &[]).output();
+    assert!(told.starts_with("Nothing to do: the programs of 1 pod are of build "), "{told}");
+}
+
+#[test]
+fn without_an_upgrade_there_is_no_way_back() {
+    let node = Node::new();
+    let told = upgrade(&node, node.interceptor(), &["--rollback"]).output();
+    assert_eq!(told.trim(), "Nothing to do: no pod is enrolled");
+    let scene = Scene::new(&node, "pod");
+    scene.pod.enroll(&[]);
+    for more in [&["--rollback"][..], &["--rollback", "--dry-run"]] {
+        let run = upgrade(&node, node.interceptor(), more);
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        assert!(run.stderr.contains("were never replaced"), "{}", run.stderr);
+    }
+}
+
+/// Whatever the moment, the pod is intercepted, and the next run finishes.
+#[test]
+fn an_upgrade_that_is_killed_is_finished_by_the_next() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    let other = OtherBuild::on(&node);
+    scene.pod.enroll(&["--accelerate"]);
+    let _sidecar = scene.sidecar(&[]);
+    let programs = [other.program, node.interceptor().to_owned()];
+    let undisturbed = duration_of(|| upgrade(&node, &programs[0], &[]).expect_success());
+    let mut turn = 0;
+    // Half as many moments as usual: each takes two upgrades.
+    at_growing_moments(2 * undisturbed, |grace| {
+        turn = 1 - turn;
+        let killed = kill_after(command(&node, &programs[turn], &[]), grace);
+        assert_eq!([scene.outbound(), scene.inbound()], BOTH_WAYS, "killed after {grace:?}");
+        upgrade(&node, &programs[turn], &[]).expect_success();
+        let found = builds(&node);
+        assert_eq!(found.len(), 1, "killed after {grace:?}, and finished: {found:?}");
+        killed
+    });
+    scene.pod.clean();
+    assert!(!node.bpffs().join("interceptor").exists(), "{:#?}", node.pins());
+}
+
+/// A program that differs from this one in its kernel object alone.
+struct OtherBuild {
+    program: PathBuf,
+}
+
+impl OtherBuild {
+    fn on(node: &Node) -> Self {
+        const LICENSE: &[u8] = b"Dual MIT/GPL\0";
+        const OTHER: &[u8] = b"Dual BSD/GPL\0";
+        let mut bytes = fs::read(node.interceptor()).expect("read the program");
+        let places: Vec<usize> = (0..bytes.len() - LICENSE.len())
+            .filter(|place| bytes[*place..].starts_with(LICENSE))
+            .collect();
+        assert!(!places.is_empty(), "the kernel object has a license");
+        for place in places {
+            bytes[place..place + OTHER.len()].copy_from_slice(OTHER);
+        }
+        let program = node.work().join("interceptor-other");
+        fs::write(&program, bytes).expect("write the other build");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("make it a program");
+        Self { program }
+    }
+}
+
+fn upgrade(node: &Node, program: &Path, more: &[&str]) -> Run {
+    Run::of(command(node, program, more))
+}
+
+fn command(node: &Node, program: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.arg("upgrade").args(more).arg("--bpffs").arg(node.bpffs());
+    command
+}
+
+/// The builds of the programs that are attached, of all pods together.
+fn builds(node: &Node) -> BTreeSet<String> {
+    #[derive(Deserialize)]
+    struct PodBuilds {
+        builds: Vec<String>,
+    }
+    let pods: Vec<PodBuilds> = node.run(&["status", "--output", "json"]).json();
+    pods.into_iter().flat_map(|pod| pod.builds).collect()
+}
