@@ -18,6 +18,7 @@ use crate::{
     outcome::{ALLOW, refuse},
     pod::Pod,
     source::source_under_iptables,
+    trace::Seen,
     user_address::UserAddress,
 };
 
@@ -29,13 +30,13 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, flow: 
         return refuse(); // fail closed; the context always has a socket
     };
     if is_held_by_another(user, flow.destination.loopback(), pod.policy.dns_port) {
-        return refuse_other(pod);
+        return refuse_other(pod, flow);
     }
     let source = source_under_iptables(pod, flow, Reason::DnsCaptured);
     // A socket with a port of its own keeps its loopback source; the agent does not care.
     let source_is_pod = !source.is_unspecified() && !user.bind(source);
     if !DNS_SERVERS.replace(socket, AskedServer { server, source_is_pod: source_is_pod.into() }) {
-        pod.count(Reason::NoSlot);
+        Seen::dialed(flow).count(pod, Reason::NoSlot);
         return refuse(); // fail closed: no memory to keep the server
     }
     to_agent(user, pod, flow.destination)
@@ -55,8 +56,8 @@ pub(crate) fn connect_by_hand<F: Family>(user: &UserAddress<'_, F>, agent: Desti
 
 /// Refuses a question that would go to a socket which the sidecar did not make.
 #[inline(always)]
-pub(crate) fn refuse_other(pod: Pod<'_>) -> i32 {
-    pod.count(Reason::ForeignDnsAgent);
+pub(crate) fn refuse_other(pod: Pod<'_>, flow: &Outbound) -> i32 {
+    Seen::dialed(flow).count(pod, Reason::ForeignDnsAgent);
     refuse() // fail closed: somebody else would answer in the server's name
 }
 

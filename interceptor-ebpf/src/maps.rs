@@ -6,12 +6,15 @@ use core::cell::UnsafeCell;
 
 use aya_ebpf::{
     bindings::{BPF_F_CLONE, BPF_F_NO_PREALLOC},
-    btf_maps::{Array, HashMap, HashOfMaps, LpmTrie, PerCpuArray, PerCpuHashMap, ProgramArray, SockHash},
+    btf_maps::{
+        Array, ArrayOfMaps, HashMap, HashOfMaps, LpmTrie, PerCpuArray, PerCpuHashMap, ProgramArray, RingBuf, SockHash,
+    },
     macros::btf_map,
 };
 use interceptor_policy::{
-    Address, AddressClass, AddressKey, AskedServer, Caller, CellClaim, Counters, Enrollment, ListenerKey,
-    MAX_LISTENERS, MAX_PODS, NodeState, NumberClass, NumberKey, Owner, ProxyListener, SlotKey, SlotValue,
+    Address, AddressClass, AddressKey, AskedServer, Caller, CellClaim, Counters, Enrollment, ListenerKey, LostEvents,
+    MAX_LISTENERS, MAX_PODS, MAX_TRACES, NodeState, NumberClass, NumberKey, Owner, ProxyListener, SlotKey, SlotValue,
+    TraceEvent, Traces,
     acceleration::{FlowKey, Handshake, SocketState},
     maps::{self as names, MapName},
 };
@@ -27,6 +30,9 @@ const INHERITED: usize = (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize;
 pub(crate) type SlotTrie = LpmTrie<SlotKey, SlotWords, { SlotKey::MAX_ENTRIES as usize }>;
 /// A [`SlotValue`], of which programs change single words.
 pub(crate) type SlotWords = [UnsafeCell<u64>; size_of::<SlotValue>() / size_of::<u64>()];
+
+/// The ring buffer of a trace. The loader makes one for each, of the size that it likes.
+pub(crate) type TraceRing = RingBuf<TraceEvent, 65_536>;
 
 /// Defines maps. A map that the lists in [`names`] do not name does not compile, and neither does a list that names a
 /// map more than there are.
@@ -64,6 +70,10 @@ maps! {
     static OWNERS: SkStorage<Owner, SPARSE>;
     static PROXY_SOCKETS: SkStorage<ProxyListener, INHERITED>;
     static DNS_SERVERS: SkStorage<AskedServer, SPARSE>;
+
+    static TRACES: Array<Traces, 1>;
+    static TRACE_RINGS: ArrayOfMaps<TraceRing, MAX_TRACES>;
+    static TRACE_LOST: PerCpuArray<LostEvents, 1>;
 
     static ACCELERATED: SockHash<FlowKey, 262_144>;
     static HANDSHAKES: HashMap<FlowKey, Handshake, 262_144, SPARSE>;

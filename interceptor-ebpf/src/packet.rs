@@ -36,6 +36,7 @@ pub(crate) enum Packet {
 }
 
 /// The headers of a first packet.
+#[derive(Clone, Copy)]
 pub(crate) struct Headers {
     pub(crate) protocol: Protocol,
     pub(crate) source: Address,

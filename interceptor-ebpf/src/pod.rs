@@ -11,7 +11,6 @@ use interceptor_policy::{
 use crate::{
     maps::{ADDRESSES, COUNTERS, OWNERS, PODS, PORTS_AND_IDS},
     socket::Socket,
-    trace,
 };
 
 /// An enrolled pod.
@@ -53,10 +52,10 @@ impl Pod<'_> {
         Some(unsafe { &*enrollment })
     }
 
-    /// Counts one event.
+    /// Counts one event. What happened to a connection or to a packet is shown to those who trace the pod as well, by
+    /// [`Seen::count`](crate::trace::Seen::count).
     #[inline(always)]
     pub(crate) fn count(self, reason: Reason) {
-        trace::reason(self.netns_cookie, reason);
         // A pod without counters is being removed. Nobody will read them.
         if let Some(counters) = COUNTERS.get_ptr_mut(self.netns_cookie) {
             // SAFETY: the value belongs to this CPU, and lives as long as any program that can see it.

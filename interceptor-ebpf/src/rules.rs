@@ -3,17 +3,19 @@
 
 use interceptor_policy::{Decision, Flow, Inbound, Outbound, Policy, Verdict, decide};
 
-use crate::pod::Pod;
+use crate::{pod::Pod, trace::Seen};
 
 const COUNTED: u32 = 1;
 const NOT_COUNTED: u32 = 0;
 
-/// The verdict on a connection that the pod makes, counted.
+/// The verdict on a connection that the pod makes, counted and shown.
 ///
 /// Never `None` in practice; the verifier needs the branch. Callers must treat `None` as "refuse".
 #[inline(always)]
 pub(crate) fn outbound(pod: Pod<'_>, flow: &Outbound) -> Option<Verdict> {
-    verdict(decide_outbound(pod.netns_cookie, pod.policy, flow, COUNTED))
+    let decision = decide_outbound(pod.netns_cookie, pod.policy, flow, COUNTED);
+    Seen::dialed(flow).show(pod, decision);
+    verdict(decision)
 }
 
 /// The same, not counted: the packet may be one of several of its connection.

@@ -74,6 +74,13 @@ impl Address {
         if self.is_v4() { Self::LOOPBACK_V4 } else { Self::LOOPBACK_V6 }
     }
 
+    /// `0.0.0.0` or `::`, of the same family.
+    #[inline(always)]
+    #[must_use]
+    pub const fn unspecified(self) -> Self {
+        if self.is_v4() { Self::UNSPECIFIED_V4 } else { Self([0; 4]) }
+    }
+
     /// Equality, word by word.
     #[inline(always)]
     pub const fn same(self, other: Self) -> bool {

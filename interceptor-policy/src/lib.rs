@@ -23,10 +23,10 @@ mod tables;
 mod verdict;
 
 pub use abi::{
-    ABI_VERSION, AddressClass, AddressKey, AskedServer, Caller, Cell, CellClaim, Counters, Destination, Enrollment,
-    FreeCells, LISTENERS_PER_KIND, LISTENERS_PER_POD, ListenerFamily, ListenerKey, ListenerScope, MAX_LISTENERS,
-    MAX_PODS, NodeState, NumberClass, NumberKey, NumberSpace, Policy, PolicyFlags, ProxyListener, SlotKey, SlotValue,
-    Use,
+    ABI_VERSION, AddressClass, AddressKey, AskedServer, Caller, Cell, CellClaim, Counters, Destination, Direction,
+    Enrollment, FreeCells, LISTENERS_PER_KIND, LISTENERS_PER_POD, ListenerFamily, ListenerKey, ListenerScope,
+    LostEvents, MAX_LISTENERS, MAX_PODS, MAX_TRACES, NodeState, NumberClass, NumberKey, NumberSpace, Policy,
+    PolicyFlags, ProxyListener, SlotKey, SlotValue, TraceEvent, TracePlace, Traces, Use,
 };
 pub use action::{Action, ConnectError};
 pub use address::Address;

@@ -75,6 +75,12 @@ lists! {
         PROXY_SOCKETS;
         /// Socket storage: [`AskedServer`](crate::AskedServer), for UDP sockets that ask the agent.
         DNS_SERVERS;
+        /// Array of one [`Traces`](crate::Traces): who follows which pods.
+        TRACES;
+        /// Array of maps: place of a trace → its ring buffer of [`TraceEvent`](crate::TraceEvent)s, while it runs.
+        TRACE_RINGS;
+        /// Array, per CPU: one [`LostEvents`](crate::LostEvents).
+        TRACE_LOST;
     }
 
     /// The maps that only acceleration needs. They exist while a pod is accelerated, pinned in `acceleration/maps/` of
@@ -92,18 +98,12 @@ lists! {
         /// leaves out addresses that several pods have.
         LOCAL_PODS;
     }
-
-    /// The maps that only a debug build of the programs has (feature `log`), pinned beside [`ALL`].
-    DEBUG {
-        /// Ring buffer for the programs' debug output. `aya-log-ebpf` defines it.
-        AYA_LOGS;
-    }
 }
 
 /// Whether the kernel object may have a map of this name: one of these lists, or a data section of the programs. Data
 /// sections hold the constants that the loader sets. Their names start with a dot, and nobody pins them.
 pub fn is_known(name: &str) -> bool {
-    let mut listed = [ALL, ACCELERATION, DEBUG].into_iter().flatten();
+    let mut listed = [ALL, ACCELERATION].into_iter().flatten();
     name.starts_with('.') || listed.any(|known| known.0 == name)
 }
 
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn listed_maps_and_data_sections_are_known() {
-        for name in ["PODS", "SOCKET_STATE", "AYA_LOGS", ".rodata", ".rodata.str1.1"] {
+        for name in ["PODS", "SOCKET_STATE", ".rodata", ".rodata.str1.1"] {
             assert!(is_known(name), "{name}");
         }
         for name in ["", "pods", "PODS2"] {

@@ -33,7 +33,10 @@ pub use kernel::{
         steps::{Change, Plan, Step},
         upgrade::Upgrade,
     },
-    node::status::{Counts, PodStatus},
+    node::{
+        status::{Counts, PodStatus},
+        trace::{Renewal, Trace, TraceFilter, TraceLimits, wall_clock},
+    },
     pod::{cgroup::Cgroup, istio_rules::IstioRules, netns::Netns, tproxy::MarkedRouting},
     programs::build::Build,
 };

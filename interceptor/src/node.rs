@@ -21,6 +21,7 @@ use crate::{
             bpffs::Bpffs,
             pinned::PinnedNode,
             status::{self, Counts, PodStatus},
+            trace::{Trace, TraceFilter, TraceLimits},
         },
         pod::{facts, istio_rules, loopback, netns::Netns},
     },
@@ -181,13 +182,9 @@ impl Node {
         policy.ok_or_else(|| EnrollError::NotEnrolled { name: netns.name().to_owned() })
     }
 
-    /// Calls `each` with the cookie of the pod and the reason whenever a kernel program counts one, forever.
-    #[cfg(feature = "kernel-log")]
-    pub fn trace(
-        &self,
-        each: impl Fn(u64, interceptor_policy::Reason) + Send + Sync,
-    ) -> Result<std::convert::Infallible, EnrollError> {
-        Ok(crate::kernel::node::trace::follow(&self.bpffs, each)?)
+    /// Begins to follow the verdicts on connections of a pod, or of all pods.
+    pub fn trace(&self, filter: &TraceFilter, limits: TraceLimits) -> Result<Trace, EnrollError> {
+        Ok(Trace::start(&self.bpffs, filter, limits)?)
     }
 }
 

@@ -17,6 +17,7 @@ use rstest::rstest;
 #[case::status("status", &["status"])]
 #[case::upgrade("upgrade", &["upgrade"])]
 #[case::explain("explain", &["explain"])]
+#[case::trace("trace", &["trace"])]
 #[case::render("render", &["render"])]
 #[case::render_iptables("render-iptables", &["render", "iptables"])]
 #[case::check("check", &["check"])]

@@ -113,7 +113,7 @@ mod tests {
             found.map(|dependency| dependency.kind)
         };
         assert_eq!(kind("aya"), Some(Kind::Always));
-        assert_eq!(kind("aya-log"), Some(Kind::Optional));
+        assert_eq!(kind("clap_mangen"), Some(Kind::Optional));
         assert_eq!(kind("toolchain"), Some(Kind::Build));
         // Its own tests use rstest; the program that is shipped does not.
         assert_eq!(kind("rstest"), None);

@@ -11,6 +11,7 @@ mod outcome;
 mod plan;
 mod rounds;
 mod scale;
+mod trace;
 mod traffic;
 mod unenrolled;
 
@@ -46,6 +47,8 @@ pub enum Group {
     Ports,
     /// `connect()` against the number of enrolled pods on the node
     Pods,
+    /// `connect()` while verdicts are followed
+    Trace,
     /// Putting interception in force in a pod
     Enroll,
     /// Kernel memory for each pod and each connection
@@ -79,6 +82,7 @@ impl Group {
             Self::Ports => scale::ports(lab),
             Self::Pods => scale::pods(lab),
             Self::Unenrolled => unenrolled::run(lab),
+            Self::Trace => trace::run(lab),
             Self::Enroll => enroll::run(lab),
             Self::Memory => memory::run(lab),
             Self::Envoy => envoy::run(lab),

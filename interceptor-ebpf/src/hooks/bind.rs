@@ -3,13 +3,14 @@
 //! such an address could be taken for a connection that we redirected, or for the agent. `bpf_bind()` does not pass
 //! through here, so the programs themselves bind what they like.
 
-use interceptor_policy::{Address, PolicyFlags, Protocol, Reason};
+use interceptor_policy::{Address, Direction, Outbound, Owner, PolicyFlags, Protocol, Reason};
 
 use crate::{
     family::Family,
     outcome::{ALLOW, EADDRINUSE, EADDRNOTAVAIL, fail_with},
     pod::Pod,
     reserved::is_reserved,
+    trace::Seen,
     user_address::UserAddress,
 };
 
@@ -21,15 +22,30 @@ pub(crate) fn bind<F: Family>(user: &UserAddress<'_, F>) -> i32 {
     };
     let address = user.address();
     if is_reserved(address) {
-        pod.count(Reason::SlotAsSource);
+        count(user, pod, Reason::SlotAsSource);
         return fail_with(EADDRNOTAVAIL);
     }
     if is_place_of_agent(user, pod, address) && !user.socket().is_some_and(|socket| Pod::owner(socket).is_proxy()) {
         // The error is the one that the agent causes while it runs.
-        pod.count(Reason::ForeignDnsAgent);
+        count(user, pod, Reason::ForeignDnsAgent);
         return fail_with(EADDRINUSE);
     }
     ALLOW
+}
+
+#[inline(always)]
+fn count<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, reason: Reason) {
+    let source = user.address();
+    let flow = Outbound {
+        source,
+        destination: source.unspecified(),
+        owner: Owner::APPLICATION,
+        mark: 0,
+        interface: 0,
+        port: 0,
+        protocol: Protocol::from_number(user.protocol()),
+    };
+    Seen { direction: Direction::Bind, flow: &flow, source_port: user.port() }.count(pod, reason);
 }
 
 /// Whether a socket that is bound to `address` gets questions that were meant for the agent. (Connections to the agent

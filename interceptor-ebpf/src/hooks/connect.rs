@@ -14,6 +14,7 @@ use crate::{
     reserved::is_reserved,
     rules,
     source::{chosen_source, source_under_iptables},
+    trace::Seen,
     user_address::UserAddress,
 };
 
@@ -33,12 +34,6 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
                     socket.bound_interface(),
                 )
             });
-    if is_reserved(source) {
-        // The socket was bound before the pod was enrolled, or the sidecar had accepted it. Whoever is connected to it
-        // would take it for the other end of a redirected connection.
-        pod.count(Reason::SlotAsSource);
-        return fail_with(EADDRNOTAVAIL);
-    }
     let flow = Outbound {
         protocol: Protocol::from_number(user.protocol()),
         source,
@@ -48,6 +43,12 @@ pub(crate) fn connect<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         mark,
         interface,
     };
+    if is_reserved(source) {
+        // The socket was bound before the pod was enrolled, or the sidecar had accepted it. Whoever is connected to it
+        // would take it for the other end of a redirected connection.
+        Seen::dialed(&flow).count(pod, Reason::SlotAsSource);
+        return fail_with(EADDRNOTAVAIL);
+    }
     if !bind_tproxy_to_lo(user, pod, &flow) {
         return refuse(); // fail closed: the connection would come back to the sidecar again and again
     }
@@ -86,7 +87,7 @@ fn redirect<F: Family>(
 ) -> i32 {
     let destination = Destination::new(flow.destination, flow.port);
     let Some(slot) = pod.take_slot(destination) else {
-        pod.count(Reason::NoSlot);
+        Seen::dialed(&flow).count(pod, Reason::NoSlot);
         return refuse(); // fail closed: nothing would remember the destination
     };
     let source = source_under_iptables(pod, &flow, reason);

@@ -17,6 +17,7 @@ use crate::{
     reserved::is_reserved,
     rules,
     socket::Socket,
+    trace::Seen,
     user_address::UserAddress,
 };
 
@@ -36,10 +37,20 @@ pub(crate) fn send<F: Family>(user: &UserAddress<'_, F>) -> i32 {
         user.set_message_source(dialed);
         return ALLOW;
     }
+    let protocol = Protocol::from_number(user.protocol());
+    let flow = Outbound {
+        protocol,
+        source,
+        destination: dialed.as_reached_from(source),
+        port,
+        owner,
+        mark: socket.mark(),
+        interface: socket.bound_interface(),
+    };
     if is_reserved(user.message_source()) {
         // A datagram from a slot would be taken for an answer of the agent. (`bind()` refuses such an address; the
         // message names it, or the socket was bound before the pod was enrolled.)
-        pod.count(Reason::SlotAsSource);
+        Seen::dialed(&flow).count(pod, Reason::SlotAsSource);
         return fail_with(EADDRNOTAVAIL);
     }
     if (dialed.is_unspecified() && port == 0) || pod.is_agent(dialed, port) {
@@ -51,16 +62,6 @@ pub(crate) fn send<F: Family>(user: &UserAddress<'_, F>) -> i32 {
             return ALLOW; // connect() has decided
         }
     }
-    let protocol = Protocol::from_number(user.protocol());
-    let flow = Outbound {
-        protocol,
-        source,
-        destination: dialed.as_reached_from(source),
-        port,
-        owner,
-        mark: socket.mark(),
-        interface: socket.bound_interface(),
-    };
     let Some(verdict) = rules::outbound(pod, &flow) else {
         return refuse(); // fail closed; the rules always return a verdict
     };
@@ -120,14 +121,14 @@ fn keep_source<F: Family>(user: &UserAddress<'_, F>, source: Address) {
 fn ask<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, socket: Socket, flow: &Outbound) -> i32 {
     if flow.interface > LOOPBACK_INTERFACE {
         // The agent's answer would arrive at `lo`, and the kernel gives it to no socket that is bound elsewhere.
-        pod.count(Reason::DnsBoundToInterface);
+        Seen::dialed(flow).count(pod, Reason::DnsBoundToInterface);
         return refuse();
     }
     if is_held_by_another(user, flow.destination.loopback(), pod.policy.dns_port) {
-        return refuse_other(pod);
+        return refuse_other(pod, flow);
     }
     if !remember(user, pod, socket, flow) {
-        pod.count(Reason::NoSlot);
+        Seen::dialed(flow).count(pod, Reason::NoSlot);
         return refuse(); // fail closed: nothing would remember the server
     }
     to_agent(user, pod, flow.destination)
@@ -139,7 +140,7 @@ fn ask_agent<F: Family>(user: &UserAddress<'_, F>, pod: Pod<'_>, socket: Socket,
     if remember(user, pod, socket, flow) {
         ALLOW
     } else {
-        pod.count(Reason::NoSlot);
+        Seen::dialed(flow).count(pod, Reason::NoSlot);
         refuse() // fail closed: the answer would be shown as another server's
     }
 }

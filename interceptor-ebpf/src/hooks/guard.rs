@@ -4,7 +4,8 @@
 
 use aya_ebpf::{bindings::__sk_buff, programs::TcContext};
 use interceptor_policy::{
-    Action, Address, DNS_SERVICE_PORT, Enrollment, Leaving, Outbound, Owner, PolicyFlags, Protocol, Reason, Sender,
+    Action, Address, DNS_SERVICE_PORT, Direction, Enrollment, Leaving, Outbound, Owner, PolicyFlags, Protocol, Reason,
+    Sender,
 };
 
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     pod::Pod,
     rules, sender,
     socket::Socket,
+    trace::Seen,
 };
 
 /// The packet goes on, to the next program of the interface if there is one.
@@ -25,7 +27,7 @@ const DROP: i32 = 2;
 pub(crate) fn judge(ctx: &TcContext) -> i32 {
     let skb = ctx.skb.skb;
     let socket = sender::socket(skb);
-    let reason = match socket {
+    let dropped = match socket {
         Some(socket) if has_begun(socket) => {
             if !socket.peer_address().is_of_redirection() {
                 return NEXT; // only the first packet of a connection is of interest
@@ -34,13 +36,36 @@ pub(crate) fn judge(ctx: &TcContext) -> i32 {
         }
         _ => reason_to_drop(skb, socket),
     };
-    match reason {
-        Some((pod, reason)) => {
-            pod.count(reason);
+    match dropped {
+        Some(Dropped { pod, reason, headers }) => {
+            count(pod, reason, &headers);
             DROP // fail closed: it was to be redirected, or cannot be judged
         }
         None => NEXT,
     }
+}
+
+/// A packet that is dropped, and why.
+struct Dropped<'a> {
+    pod: Pod<'a>,
+    reason: Reason,
+    /// What is known of its headers.
+    headers: Headers,
+}
+
+#[inline(always)]
+fn count(pod: Pod<'_>, reason: Reason, headers: &Headers) {
+    let Headers { protocol, source, destination, port, route: _ } = *headers;
+    let flow = Outbound {
+        source,
+        destination,
+        owner: Owner::APPLICATION,
+        mark: 0,
+        interface: 0,
+        port,
+        protocol,
+    };
+    Seen { direction: Direction::Packet, flow: &flow, source_port: 0 }.count(pod, reason);
 }
 
 /// A TCP socket sends its SYN in one state only. Whatever it sends in another belongs to a connection that has begun.
@@ -52,16 +77,22 @@ fn has_begun(socket: Socket) -> bool {
 /// Drops a packet of a redirected connection: its socket got a routing header after it had connected, or `lo` does not
 /// lead to the sidecar any longer.
 #[inline(always)]
-fn reason_to_drop_later<'a>(skb: *mut __sk_buff, socket: Socket) -> Option<(Pod<'a>, Reason)> {
+fn reason_to_drop_later<'a>(skb: *mut __sk_buff, socket: Socket) -> Option<Dropped<'a>> {
     let (pod, _cgroup_id) = guarded_pod(skb)?;
-    pod.policy
-        .is_proxy_port(socket.peer_port())
-        .then_some((pod, Reason::GuardRedirected))
+    let headers = Headers {
+        protocol: Protocol::Tcp,
+        source: socket.local_address(),
+        destination: socket.peer_address(),
+        port: socket.peer_port(),
+        route: None,
+    };
+    let redirected = Dropped { pod, reason: Reason::GuardRedirected, headers };
+    pod.policy.is_proxy_port(headers.port).then_some(redirected)
 }
 
 /// Drops a first packet about which nobody has asked the rules, and which they redirect. `None` lets the packet pass.
 #[inline(always)]
-fn reason_to_drop<'a>(skb: *mut __sk_buff, socket: Option<Socket>) -> Option<(Pod<'a>, Reason)> {
+fn reason_to_drop<'a>(skb: *mut __sk_buff, socket: Option<Socket>) -> Option<Dropped<'a>> {
     if field!(skb, ingress_ifindex) != 0 {
         return None; // it is forwarded; the rules are about connections of the pod's own sockets
     }
@@ -72,11 +103,20 @@ fn reason_to_drop<'a>(skb: *mut __sk_buff, socket: Option<Socket>) -> Option<(Po
         Packet::Unreadable(family) => {
             let (pod, _cgroup_id) = guarded_pod(skb)?;
             let intercepted = pod.policy.intercepts_family_of(family);
-            return intercepted.then_some((pod, Reason::GuardUnreadable)); // fail closed: no rule can judge it
+            let headers = Headers {
+                protocol: Protocol::Other,
+                source: family,
+                destination: family,
+                port: 0,
+                route: None,
+            };
+            // Fail closed: no rule can judge it.
+            return intercepted.then_some(Dropped { pod, reason: Reason::GuardUnreadable, headers });
         }
     };
     let (pod, cgroup_id) = guarded_pod(skb)?; // nothing is intercepted there, or the guard is switched off
-    judge_first(skb, socket, pod, cgroup_id, &headers).map(|reason| (pod, reason))
+    let reason = judge_first(skb, socket, pod, cgroup_id, &headers)?;
+    Some(Dropped { pod, reason, headers })
 }
 
 /// Of UDP, only questions to DNS servers are redirected.

@@ -10,7 +10,9 @@ use aya_ebpf::{
     helpers::generated::{bpf_map_delete_elem, bpf_sock_hash_update},
     programs::SockOpsContext,
 };
-use interceptor_policy::{LISTENERS_PER_KIND, ListenerKey, ListenerScope, ProxyListener, Reason};
+use interceptor_policy::{
+    Direction, LISTENERS_PER_KIND, ListenerKey, ListenerScope, Outbound, Owner, Protocol, ProxyListener, Reason,
+};
 
 use crate::{
     ctx::pointer_field,
@@ -18,6 +20,7 @@ use crate::{
     outcome::{CALLBACK_DONE, EEXIST},
     pod::Pod,
     socket::{Socket, low_half},
+    trace::Seen,
 };
 
 /// Records a socket on which the sidecar starts to listen. A socket of anybody else on the same port is not recorded,
@@ -39,22 +42,37 @@ pub(crate) fn record(ctx: &SockOpsContext) -> u32 {
         return CALLBACK_DONE; // fail closed: a socket that is not recorded gets no redirected connection
     };
     if !Pod::owner(socket).is_proxy() {
-        pod.count(Reason::ForeignListener);
+        count(pod, socket, Reason::ForeignListener);
         return CALLBACK_DONE;
     }
     let scope = ListenerScope::of(socket.local_address());
     let marked = !pod.policy.marks_listener(port) || PROXY_SOCKETS.set(socket, ProxyListener { port: port.into() });
     let place = ListenerKey::new(pod.netns_cookie, port, scope, socket.listener_family(), 0);
-    if !(marked && insert(ctx, pod, place)) {
-        pod.count(Reason::ListenerNotRecorded);
+    if !(marked && insert(ctx, pod, socket, place)) {
+        count(pod, socket, Reason::ListenerNotRecorded);
     }
     CALLBACK_DONE
+}
+
+#[inline(always)]
+fn count(pod: Pod<'_>, socket: Socket, reason: Reason) {
+    let source = socket.local_address();
+    let flow = Outbound {
+        source,
+        destination: source.unspecified(),
+        owner: Owner::APPLICATION,
+        mark: 0,
+        interface: 0,
+        port: 0,
+        protocol: Protocol::Tcp,
+    };
+    Seen { direction: Direction::Listen, flow: &flow, source_port: socket.local_port() }.count(pod, reason);
 }
 
 /// Adds the socket to the map, at the first free index of its kind. If there is none, it takes the last one: so the
 /// socket that listened last is always there, when those that listened before are closed. False if that fails.
 #[inline(always)]
-fn insert(ctx: &SockOpsContext, pod: Pod<'_>, mut key: ListenerKey) -> bool {
+fn insert(ctx: &SockOpsContext, pod: Pod<'_>, socket: Socket, mut key: ListenerKey) -> bool {
     for index in 0..LISTENERS_PER_KIND {
         key.index = index;
         match insert_at(ctx, key) {
@@ -63,7 +81,7 @@ fn insert(ctx: &SockOpsContext, pod: Pod<'_>, mut key: ListenerKey) -> bool {
             _ => return false, // another index would be refused as well
         }
     }
-    pod.count(Reason::ListenerReplaced);
+    count(pod, socket, Reason::ListenerReplaced);
     // SAFETY: the map takes keys of this type. An error means that the socket there has just been closed.
     unsafe { bpf_map_delete_elem(listeners(), (&raw mut key).cast()) };
     insert_at(ctx, key) == 0

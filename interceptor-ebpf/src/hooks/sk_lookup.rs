@@ -10,8 +10,8 @@ use aya_ebpf::{
     programs::SkLookupContext,
 };
 use interceptor_policy::{
-    Action, Address, Caller, Inbound, LISTENERS_PER_KIND, LOOPBACK_INTERFACE, ListenerFamily, ListenerKey,
-    ListenerScope, Protocol, Reason, SlotAddress,
+    Action, Address, Caller, Direction, Inbound, LISTENERS_PER_KIND, LOOPBACK_INTERFACE, ListenerFamily, ListenerKey,
+    ListenerScope, Outbound, Protocol, Reason, SlotAddress,
 };
 
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     rules,
     search::{Search, find_first},
     socket::{address, low_half},
+    trace::{Seen, arrived},
 };
 
 /// Chooses the socket for a new connection: a socket of the sidecar if the connection is intercepted.
@@ -40,25 +41,27 @@ pub(crate) fn select_socket(ctx: &SkLookupContext) -> u32 {
     };
     let (source, destination) = addresses(ctx.lookup);
     let port = low_half(field!(ctx.lookup, local_port));
+    let inbound = Inbound { protocol, source, destination, port, interface };
+    let seen = Arrival { flow: arrived(inbound), source_port: source_port(ctx.lookup) };
     let to_slot = pod.slot_in(destination, port).is_some();
     if (to_slot || SlotAddress::is_in_network_v6(destination)) && interface != LOOPBACK_INTERFACE {
-        pod.count(Reason::SlotFromOutside);
+        seen.count(pod, Reason::SlotFromOutside);
         return SK_DROP; // fail closed: only a redirected connection of the pod itself may use a slot
     }
     if is_reserved(source) && !is_of_dns(pod, protocol, source, destination, port) {
-        pod.count(Reason::SlotAsSource);
+        seen.count(pod, Reason::SlotAsSource);
         return SK_DROP; // fail closed: whoever gets this would be shown the slot's destination as its peer
     }
     if to_slot {
-        return to_sidecar(ctx, pod, port, ListenerScope::INSIDE); // connect() has decided
+        return to_sidecar(ctx, pod, &seen, (port, ListenerScope::INSIDE)); // connect() has decided
     }
-    let verdict = rules::inbound(pod, Inbound { protocol, source, destination, port, interface });
-    pod.count(verdict.reason);
+    let verdict = rules::inbound(pod, inbound);
+    seen.count(pod, verdict.reason);
     match verdict.action {
         Action::Pass => SK_PASS,
-        Action::RedirectInbound => to_sidecar(ctx, pod, pod.policy.inbound_port, ListenerScope::OUTSIDE),
-        Action::RedirectDns => to_sidecar(ctx, pod, pod.policy.dns_port, ListenerScope::OUTSIDE),
-        Action::RedirectOutbound => to_sidecar(ctx, pod, pod.policy.outbound_port, ListenerScope::OUTSIDE),
+        Action::RedirectInbound => to_sidecar(ctx, pod, &seen, (pod.policy.inbound_port, ListenerScope::OUTSIDE)),
+        Action::RedirectDns => to_sidecar(ctx, pod, &seen, (pod.policy.dns_port, ListenerScope::OUTSIDE)),
+        Action::RedirectOutbound => to_sidecar(ctx, pod, &seen, (pod.policy.outbound_port, ListenerScope::OUTSIDE)),
         Action::Fail(_) => SK_DROP,
     }
 }
@@ -102,15 +105,35 @@ fn addresses(lookup: *mut bpf_sk_lookup) -> (Address, Address) {
     (address(family, remote_v4, remote_v6), address(family, local_v4, local_v6))
 }
 
+/// Host byte order.
+#[inline(always)]
+fn source_port(lookup: *mut bpf_sk_lookup) -> u16 {
+    u16::from_be(field!(lookup, remote_port))
+}
+
+/// A connection that arrives, for those who trace the pod.
+struct Arrival {
+    flow: Outbound,
+    source_port: u16,
+}
+
+impl Arrival {
+    #[inline(always)]
+    fn count(&self, pod: Pod<'_>, reason: Reason) {
+        let Self { flow, source_port } = self;
+        Seen { direction: Direction::In, flow, source_port: *source_port }.count(pod, reason);
+    }
+}
+
 /// Gives the connection to a socket of the sidecar that listens on `port`, on all addresses or on those of `scope`. The
 /// kernel spreads connections over the `SO_REUSEPORT` group of that socket.
 #[inline(always)]
-fn to_sidecar(ctx: &SkLookupContext, pod: Pod<'_>, port: u16, scope: ListenerScope) -> u32 {
+fn to_sidecar(ctx: &SkLookupContext, pod: Pod<'_>, seen: &Arrival, (port, scope): (u16, ListenerScope)) -> u32 {
     let search = ListenerSearch { lookup: ctx.lookup, netns_cookie: pod.netns_cookie, port, scope };
     if find_first(ListenerSearch::CANDIDATES, search).is_some() {
         return SK_PASS;
     }
-    pod.count(Reason::NoListener);
+    seen.count(pod, Reason::NoListener);
     SK_DROP // fail closed: the sidecar does not listen, and the application must not get the connection
 }
 

@@ -11,6 +11,7 @@ mod listeners;
 mod lookup;
 mod policy;
 mod slots;
+mod trace;
 mod version;
 
 pub use class::{AddressClass, NumberClass};
@@ -23,4 +24,5 @@ pub use listeners::{
 pub use lookup::Caller;
 pub use policy::{Policy, PolicyFlags};
 pub use slots::{AskedServer, Cell, CellClaim, Destination, FreeCells, SlotKey, SlotValue, Use};
+pub use trace::{Direction, LostEvents, MAX_TRACES, TraceEvent, TracePlace, Traces};
 pub use version::ABI_VERSION;

@@ -3,7 +3,7 @@
 
 /// Raise it when a type in `abi` or `acceleration`, the list of reasons, or the meaning of a map changes. It is part of
 /// the path of all pins, so two versions never share a map.
-pub const ABI_VERSION: u32 = 13;
+pub const ABI_VERSION: u32 = 14;
 
 #[cfg(test)]
 mod tests {
@@ -20,6 +20,7 @@ mod tests {
             lookup::Caller,
             policy::{Policy, PolicyFlags},
             slots::{AskedServer, Cell, CellClaim, Destination, FreeCells, SlotKey, SlotValue, Use},
+            trace::{Direction, LostEvents, MAX_TRACES, TraceEvent, TracePlace, Traces},
         },
         acceleration::{FlowKey, Handshake, Path, SeqNumbers, SocketState},
         address::Address,
@@ -32,7 +33,7 @@ mod tests {
     fn the_version_changes_with_the_layout() {
         let hash = layout();
         assert!(
-            (ABI_VERSION, hash) == (13, 0xae77_143a_bbec_a643),
+            (ABI_VERSION, hash) == (14, 0x5ab8_7ecc_59ad_f276),
             "the layout changed: raise ABI_VERSION and write {hash:#018x} here"
         );
     }
@@ -91,6 +92,11 @@ mod tests {
             ListenerKey { netns_cookie, port, scope, family, index }
             ProxyListener { port }
             Caller { netns_cookie, context }
+            Traces { latest, places }
+            TracePlace { until, owner, netns_cookie, reasons, port, padding }
+            TraceEvent {
+                time, netns_cookie, source, destination, source_port, port, reason, kind, uid, gid, pid, padding, command
+            }
             FlowKey { netns_cookie, local, remote, local_port, remote_port, padding }
             SeqNumbers { snd_nxt, rcv_nxt }
             Handshake { sequence, socket, budget, padding }
@@ -108,6 +114,7 @@ mod tests {
             Path,
             Owner,
             Counters,
+            LostEvents,
             SlotKey,
             SlotValue
         );
@@ -121,7 +128,11 @@ mod tests {
         for space in [NumberSpace::Port, NumberSpace::Uid, NumberSpace::Gid, NumberSpace::Interface] {
             hash.number(space as u64);
         }
+        for direction in Direction::ALL {
+            hash.text(direction.label());
+        }
         hash.number(MAX_PODS as u64);
+        hash.number(MAX_TRACES as u64);
         hash.number(u64::from(LISTENERS_PER_KIND));
         hash.number(u64::from(SlotKey::MAX_ENTRIES));
         for name in [maps::ALL, maps::ACCELERATION].into_iter().flatten() {

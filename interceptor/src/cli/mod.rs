@@ -20,7 +20,6 @@ mod render;
 mod rules;
 mod sibling;
 mod status;
-#[cfg(feature = "kernel-log")]
 mod trace;
 mod unenroll;
 mod upgrade;
@@ -60,6 +59,7 @@ enum Command {
     Upgrade(upgrade::UpgradeArgs),
     #[command(args_override_self = true)]
     Explain(Box<explain::ExplainArgs>),
+    Trace(trace::TraceArgs),
     Render(render::RenderArgs),
     Check(check::CheckArgs),
     /// Enroll the pods of a Kubernetes node when the CNI plugin asks for it
@@ -75,8 +75,6 @@ enum Command {
     Version(version::VersionArgs),
     Completion(completion::CompletionArgs),
     Man(man::ManArgs),
-    #[cfg(feature = "kernel-log")]
-    Trace(trace::TraceArgs),
 }
 
 /// Runs one command, prints its errors, and returns its exit status.
@@ -93,6 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Upgrade(args) => upgrade::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Trace(args) => trace::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Agent(args) => sibling::run("agent", &[], &args),
@@ -102,8 +101,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Version(args) => version::run(&args),
         Command::Completion(args) => completion::run(&args, Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),
-        #[cfg(feature = "kernel-log")]
-        Command::Trace(args) => trace::run(&args),
     };
     done.unwrap_or_else(|error| {
         output::error(&error);

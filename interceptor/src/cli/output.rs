@@ -35,7 +35,6 @@ pub(super) fn json(value: &impl Serialize) -> Result<()> {
 }
 
 /// Prints a line for a command that has no other end than its reader's. Returns whether there still is a reader.
-#[cfg(feature = "kernel-log")]
 pub(super) fn stream(text: impl Display) -> Result<bool> {
     let result = write_line(&text);
     let has_reader = !result.as_ref().is_err_and(is_reader_gone);
@@ -53,6 +52,11 @@ pub(super) fn written(result: io::Result<()>) -> Result<()> {
 /// A warning goes to standard error, so that it does not become a part of the result.
 pub(super) fn warning(text: impl Display) {
     message("warning", &text);
+}
+
+/// What happens, for people; not a part of the result.
+pub(super) fn note(text: impl Display) {
+    message("note", &text);
 }
 
 /// The whole chain of causes, in one line.

@@ -37,6 +37,7 @@ mod signals;
 mod slot_sources;
 mod slots;
 mod tproxy;
+mod trace;
 mod twins;
 mod unread_output;
 mod upgrade;

@@ -24,7 +24,7 @@ const TABLE: &[Row] = &[
     Row {
         member: "interceptor-ebpf",
         uses: &["interceptor-policy", "aya-ebpf"],
-        optional: &["aya-log-ebpf"],
+        optional: &[],
         build: &["aya-build"],
     },
     Row {
@@ -60,7 +60,7 @@ const TABLE: &[Row] = &[
             "netlink-sys", "nix", "rtnetlink", "serde", "socket2", "thiserror", "tokio", "tracing", "zerocopy",
         ],
         optional: &[
-            "aya-log", "clap", "clap_complete", "clap_mangen", "comfy-table", "log", "serde_json", "tracing-subscriber",
+            "clap", "clap_complete", "clap_mangen", "comfy-table", "ipnet", "serde_json", "tracing-subscriber",
         ],
         build: &["toolchain"],
     },

@@ -37,15 +37,6 @@ pub(crate) fn run() -> Result<()> {
             .args(["--all-targets", "--", "-D", "warnings"])
             .current_dir(root),
     )?;
-    // With the same packages, so that dependencies keep the features that they were checked with above.
-    let debug_build = ["--bin", "interceptor", "--features", "interceptor/kernel-log"];
-    exec(
-        cargo(["clippy"])
-            .args(host)
-            .args(debug_build)
-            .args(["--", "-D", "warnings"])
-            .current_dir(root),
-    )?;
     exec(&mut kernel_clippy(&workspace)?)?;
     exec(
         cargo(["doc", "--no-deps"])

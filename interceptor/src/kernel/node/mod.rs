@@ -16,5 +16,5 @@ pub(crate) mod removal;
 pub(crate) mod slot_tables;
 pub(crate) mod staging;
 pub(crate) mod status;
-#[cfg(feature = "kernel-log")]
 pub(crate) mod trace;
+mod traces;

@@ -13,7 +13,9 @@ use aya::maps::MapError;
 use interceptor_policy::{Address, Enrollment, NodeState, PolicyFlags};
 
 use crate::kernel::{
-    node::{acceleration::PinnedAcceleration, bpffs::Bpffs, guard, layout::Layout, links, maps::Maps},
+    node::{
+        acceleration::PinnedAcceleration, bpffs::Bpffs, guard, layout::Layout, links, maps::Maps, traces::TraceMaps,
+    },
     programs::build::Build,
     sys::{self, tree::remove_tree},
 };
@@ -70,6 +72,7 @@ impl PinnedNode {
         }
         self.retire_guards()?;
         self.retire_acceleration()?;
+        TraceMaps::open(&self.layout)?.retire()?;
         Ok(gone)
     }
 

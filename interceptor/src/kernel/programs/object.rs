@@ -165,8 +165,7 @@ fn open(shared: Option<&Path>, acceleration: AccelerationMaps<'_>) -> Result<Ebp
     for (name, value) in &constants {
         loader.override_global(name, value, true);
     }
-    let debug = if cfg!(feature = "kernel-log") { maps::DEBUG } else { &[] };
-    for name in maps::ALL.iter().chain(debug).map(|name| name.as_str()) {
+    for name in maps::ALL.iter().map(|name| name.as_str()) {
         if let Some(directory) = shared {
             loader.map_pin_path(name, directory.join(name));
         }

@@ -144,6 +144,8 @@ fn extra(info: u32) -> Result<usize> {
 pub(crate) fn constants() -> Result<HashMap<&'static str, u64>> {
     let layout = KernelTypes::of_this_kernel()?;
     Ok(HashMap::from([
+        ("TASK_TGID", layout.offset("task_struct", "tgid")?),
+        ("TASK_COMM", layout.offset("task_struct", "comm")?),
         ("TASK_CRED", layout.offset("task_struct", "cred")?),
         ("CRED_FSUID", layout.offset("cred", "fsuid")?),
         ("CRED_FSGID", layout.offset("cred", "fsgid")?),
