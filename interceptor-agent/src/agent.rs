@@ -19,17 +19,19 @@ use tokio::{
 };
 
 use crate::{
+    admin::{self, Admin},
     alone::Alone,
     args::Args,
     by_hand,
     client::client,
     counters::KernelCounters,
     data_path::{Kernel, OnUnsupported},
-    enrollments::Enrollments,
-    garbage,
+    enrollments::{Enrollments, Restored},
+    file_system, garbage,
     health::Health,
     http,
     installer::Installer,
+    log::LogHandle,
     metrics::Metrics,
     numbers::Numbers,
     pods::Pods,
@@ -40,6 +42,7 @@ use crate::{
     server::Server,
     turns::Turns,
     uninstall::{self, Fate},
+    unprotected::Watchman,
 };
 
 /// How long the first look at the pods of the node may wait for commands that hold its lock.
@@ -47,15 +50,15 @@ const ADOPTION: Duration = Duration::from_mins(1);
 /// How long blocking work may still take at the end.
 const LAST_WORK: Duration = Duration::from_secs(5);
 
-pub(crate) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args, log: LogHandle) -> Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("Failed to start the event loop")?;
-    let ended = runtime.block_on(live(args));
+    let ended = runtime.block_on(live(args, log));
     runtime.shutdown_timeout(LAST_WORK);
     ended
 }
 
-async fn live(args: &Args) -> Result<()> {
+async fn live(args: &Args, log: LogHandle) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("Failed to wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("Failed to wait for SIGINT")?;
     let end = async move {
@@ -71,6 +74,7 @@ async fn live(args: &Args) -> Result<()> {
     let run_directory = RunDirectory::create(args.run_dir.path())?;
     let _alone = Alone::soon(&run_directory).await?;
     let records = Records::create(&run_directory)?;
+    let unprotected = Records::create(&run_directory)?;
     let rules = Rules::new(Records::create(&run_directory)?);
     if args.on_unsupported == OnUnsupported::Iptables {
         iptables::installed().context("Pods could not get rules (--on-unsupported iptables)")?;
@@ -97,7 +101,14 @@ async fn live(args: &Args) -> Result<()> {
     let enrollments = Enrollments::new(&args.bpffs, records, rules, Arc::clone(&kernel), Arc::clone(&numbers));
     let turns = Turns::new(enrollments);
 
-    let pods_there = adopt(&turns).await?;
+    let pods_there = adopt(&turns, &metrics).await?;
+    let admin = admin::routes(Admin {
+        bpffs: args.bpffs.clone(),
+        run_dir: args.run_dir.path().to_path_buf(),
+        config: args.told.clone(),
+        log,
+    });
+    tokio::spawn(http::serve_root(admin::listen(args.run_dir.path())?, admin));
     let server = Server::bind(&args.run_dir.path().join(SOCKET_NAME))?;
     health.set_listening();
     tracing::info!(
@@ -114,10 +125,21 @@ async fn live(args: &Args) -> Result<()> {
     }
     tokio::spawn(watch);
     tokio::spawn(garbage::collect(turns.clone(), metrics.clone()));
+    tokio::spawn(file_system::follow(turns.clone(), metrics.clone()));
     let refresher = Refresher { turns: turns.clone(), numbers, metrics: metrics.clone() };
     tokio::spawn(refresher.run());
     tokio::spawn(http::serve_health(health_port, health));
     tokio::spawn(http::serve_metrics(metrics_port, registry));
+    let watchman = Watchman {
+        pods: pods.clone(),
+        turns: turns.clone(),
+        client: client.clone(),
+        metrics: metrics.clone(),
+        records: unprotected,
+        excluded: args.entry.exclude_namespaces.names().to_vec(),
+        adopts: args.repair.adopts_running(),
+    };
+    tokio::spawn(watchman.run());
     if let Some(rules) = repair {
         let repairer = Repairer {
             rules,
@@ -145,7 +167,7 @@ async fn live(args: &Args) -> Result<()> {
 async fn leave(args: &Args, client: &Client, installer: &Installer, run_directory: &RunDirectory) -> Result<()> {
     let name = &args.daemon_set.daemonset_name;
     let fate = match args.entry.pod_namespace.name() {
-        Some(namespace) => uninstall::fate(client, namespace, name).await,
+        Some(namespace) => uninstall::fate(client, [namespace, name], &args.node_name).await,
         None => Fate::Stays("the namespace of the DaemonSet is not known (--pod-namespace)".to_owned()),
     };
     let why = match fate {
@@ -159,7 +181,7 @@ async fn leave(args: &Args, client: &Client, installer: &Installer, run_director
     if let Some(installation) = installer.end() {
         uninstall::take_off(&installation).await?;
     }
-    by_hand::remove_socket(args.run_dir.path())?;
+    by_hand::remove_sockets(args.run_dir.path())?;
     if args.daemon_set.uninstall_clean {
         by_hand::purge(&args.bpffs, Some(run_directory))?;
     }
@@ -167,20 +189,31 @@ async fn leave(args: &Args, client: &Client, installer: &Installer, run_director
 }
 
 /// Takes over what is enrolled, and re-applies nothing. Returns how many pods there are.
-async fn adopt(turns: &Turns) -> Result<usize> {
+async fn adopt(turns: &Turns, metrics: &Metrics) -> Result<usize> {
     let work = turns.take(Instant::now() + ADOPTION, |enrollments| {
         // A command may hold the lock of the node. What is not collected now is collected later.
         let collected = enrollments.collect().unwrap_or_else(|error| {
             tracing::warn!("Failed to collect pods that are gone: {error}");
             0
         });
-        enrollments.adopt().map(|adopted| (collected, adopted))
+        // Before the next pod asks: these are not intercepted.
+        let restored = enrollments.restore().unwrap_or_else(|error| {
+            tracing::error!("Failed to look after pods that are not enrolled any more: {error}");
+            Restored::default()
+        });
+        enrollments.adopt().map(|adopted| (collected, restored, adopted))
     });
     let adopted = work
         .await
         .map_err(|error| anyhow::anyhow!("Failed to take over the pods of this node: {error}"))?;
-    let (collected, adopted) = adopted.context("Failed to take over the pods of this node")?;
-    tracing::info!(pods = adopted.named, collected, "took over the pods that are enrolled");
+    let (collected, restored, adopted) = adopted.context("Failed to take over the pods of this node")?;
+    metrics.restored(restored.pods);
+    tracing::info!(
+        pods = adopted.named,
+        collected,
+        restored = restored.pods,
+        "took over the pods that are enrolled"
+    );
     if !adopted.unnamed.is_empty() {
         tracing::info!(
             cookies = ?adopted.unnamed,

@@ -6,12 +6,13 @@ use std::{fs, io::ErrorKind, path::Path, time::Duration};
 use anyhow::{Context as _, Result, bail};
 use interceptor::{
     Node, iptables, namespaces,
-    records::{Record, Records, RulesRecord, RunDirectory},
+    records::{Record, Records, RulesRecord, RunDirectory, UnprotectedRecord},
 };
 use interceptor_wire::SOCKET_NAME;
 use tokio::runtime;
 
 use crate::{
+    admin::ADMIN_SOCKET_NAME,
     alone::Alone,
     args::{InstallArgs, UninstallArgs},
     host::processes,
@@ -55,7 +56,7 @@ pub(crate) fn uninstall(args: &UninstallArgs) -> Result<()> {
     runtime
         .context("Failed to start the event loop")?
         .block_on(take_off(&installation))?;
-    remove_socket(args.run_dir.path())?;
+    remove_sockets(args.run_dir.path())?;
     if args.purge {
         purge(&args.bpffs, run_directory.as_ref()).context("The CNI plugin is off the node, but pods are not")?;
     }
@@ -75,6 +76,10 @@ pub(crate) fn purge(bpffs: &Path, run_directory: Option<&RunDirectory>) -> Resul
         let (known, _unreadable) = records.read()?;
         for record in known {
             records.remove(&record.sandbox)?;
+        }
+        let unprotected = Records::<UnprotectedRecord>::create(run_directory)?;
+        for record in unprotected.read()?.0 {
+            unprotected.remove(&record.uid)?;
         }
     }
     let what = if existed {
@@ -99,13 +104,15 @@ fn purge_rules(noted: &RulesRecord) -> Result<()> {
     Ok(())
 }
 
-/// Removes the socket, at which nobody listens.
-pub(crate) fn remove_socket(run_dir: &Path) -> Result<()> {
-    let path = run_dir.join(SOCKET_NAME);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("Failed to remove {}", path.display()))
+/// Removes the sockets, at which nobody listens.
+pub(crate) fn remove_sockets(run_dir: &Path) -> Result<()> {
+    for path in [SOCKET_NAME, ADMIN_SOCKET_NAME].map(|name| run_dir.join(name)) {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("Failed to remove {}", path.display()));
+            }
+            Ok(()) | Err(_) => {}
         }
-        Ok(()) | Err(_) => Ok(()),
     }
+    Ok(())
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What kubelet and Prometheus ask: `/healthz` and `/readyz` at one port, `/metrics` at another. Nothing here changes
-//! anything.
+//! What kubelet and Prometheus ask: `/healthz` and `/readyz` at one port, `/metrics` at another; and connections by HTTP
+//! of all kinds. Nothing here changes anything.
 
 use std::{
     collections::VecDeque,
+    io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -21,7 +22,8 @@ use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use prometheus_client::registry::Registry;
 use tokio::{
-    net::TcpListener,
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
     task::{AbortHandle, spawn_blocking},
     time::{sleep, timeout},
 };
@@ -64,28 +66,52 @@ pub(crate) async fn serve_metrics(listener: TcpListener, registry: Registry) {
     serve(listener, routes).await;
 }
 
+/// Serves whoever is root, forever.
+pub(crate) async fn serve_root(listener: UnixListener, routes: Router) {
+    let mut running = Running::default();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _path)) if stream.peer_cred().is_ok_and(|peer| peer.uid() == 0) => {
+                running.serve(stream, &routes);
+            }
+            Ok(_foreign) => tracing::warn!("closed a connection of a peer that is not root"),
+            Err(error) => pause(&error).await,
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, routes: Router) {
+    let mut running = Running::default();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _peer)) => running.serve(stream, &routes),
+            Err(error) => pause(&error).await,
+        }
+    }
+}
+
+async fn pause(error: &io::Error) {
+    tracing::warn!("Failed to accept a connection by HTTP: {error}");
+    sleep(PAUSE).await;
+}
+
 /// Everybody who reaches the node may connect. So a connection has little time, and of many the oldest one gives way:
 /// neither silent peers nor a crowd keep kubelet out, or take the descriptors that pods need.
-async fn serve(listener: TcpListener, routes: Router) {
-    let mut running = VecDeque::new();
-    loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _peer)) => TokioIo::new(stream),
-            Err(error) => {
-                tracing::warn!("Failed to accept a connection by HTTP: {error}");
-                sleep(PAUSE).await;
-                continue;
-            }
-        };
+#[derive(Default)]
+struct Running(VecDeque<AbortHandle>);
+
+impl Running {
+    fn serve(&mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, routes: &Router) {
         let routes = TowerToHyperService::new(routes.clone());
-        let connection = http1::Builder::new().serve_connection(stream, routes);
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), routes);
         let served = tokio::spawn(async move {
             match timeout(CONNECTION, connection).await {
                 Ok(Ok(())) | Err(_) => {}
                 Ok(Err(error)) => tracing::debug!("a connection by HTTP broke: {error}"),
             }
         });
-        running.retain(|connection: &AbortHandle| !connection.is_finished());
+        let Self(running) = self;
+        running.retain(|connection| !connection.is_finished());
         running.push_back(served.abort_handle());
         if running.len() > CONNECTIONS
             && let Some(oldest) = running.pop_front()

@@ -10,6 +10,7 @@
 //! Nothing that pods need lives in this process. What is in force is in the kernel, who is who is in the records. So
 //! it may be killed at any moment, and stay away: running pods do not notice, and the next start continues.
 
+mod admin;
 mod agent;
 mod alone;
 mod answers;
@@ -20,6 +21,7 @@ mod codes;
 mod counters;
 mod data_path;
 mod enrollments;
+mod file_system;
 mod garbage;
 mod health;
 mod host;
@@ -30,6 +32,7 @@ mod log;
 mod metrics;
 mod namespaces;
 mod numbers;
+mod placement;
 mod pods;
 mod refresh;
 mod repair;
@@ -39,6 +42,7 @@ mod server;
 mod status;
 mod turns;
 mod uninstall;
+mod unprotected;
 
 use std::process::ExitCode;
 
@@ -49,7 +53,7 @@ use self::args::Command;
 #[must_use]
 pub fn main() -> ExitCode {
     let command = Command::parse();
-    log::start(command.log());
+    let log = log::start(command.log());
     let ignored = args::ignored_variables(std::env::vars_os().filter_map(|(name, _value)| name.into_string().ok()));
     if !ignored.is_empty() {
         tracing::info!(
@@ -58,7 +62,7 @@ pub fn main() -> ExitCode {
         );
     }
     let done = match &command {
-        Command::Run(args) => agent::run(args),
+        Command::Run(args) => agent::run(args, log),
         Command::Install(args) => by_hand::install(args),
         Command::Uninstall(args) => by_hand::uninstall(args),
     };

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use prometheus_client::{
-    metrics::{counter::Counter, family::Family, histogram::Histogram, info::Info},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
 
@@ -15,6 +15,8 @@ pub(crate) struct Metrics {
     add_seconds: Histogram,
     closed: Family<Label, Counter>,
     collected: Counter,
+    restored: Counter,
+    unprotected: Gauge,
     refreshed: Family<Label, Counter>,
     unsupported: Family<Label, Counter>,
     repaired: Family<[(&'static str, &'static str); 2], Counter>,
@@ -124,6 +126,8 @@ impl Metrics {
             add_seconds: Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 8.0]),
             closed: Family::default(),
             collected: Counter::default(),
+            restored: Counter::default(),
+            unprotected: Gauge::default(),
             refreshed: Family::default(),
             unsupported: Family::default(),
             repaired: Family::default(),
@@ -152,6 +156,16 @@ impl Metrics {
             "interceptor_gc",
             "Pods that were collected because their network namespace was gone",
             metrics.collected.clone(),
+        );
+        registry.register(
+            "interceptor_pods_restored",
+            "Pods that were enrolled again, because the BPF file system was unmounted",
+            metrics.restored.clone(),
+        );
+        registry.register(
+            "interceptor_pods_unprotected",
+            "Pods with a sidecar that run without interception",
+            metrics.unprotected.clone(),
         );
         for outcome in [RULES, OPEN] {
             drop(metrics.unsupported.get_or_create(&outcome));
@@ -209,6 +223,14 @@ impl Metrics {
             RepairResult::Fail => "fail",
         };
         self.repaired.get_or_create(&[("type", kind), ("result", result)]).inc();
+    }
+
+    pub(crate) fn set_unprotected(&self, pods: usize) {
+        self.unprotected.set(i64::try_from(pods).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn restored(&self, pods: usize) {
+        self.restored.inc_by(pods as u64);
     }
 
     pub(crate) fn collected(&self, pods: usize) {

@@ -23,7 +23,7 @@ use kube::{
         watcher,
     },
 };
-use tokio::{sync::Notify, time::timeout};
+use tokio::{sync::watch, time::timeout};
 
 use crate::status::Status;
 
@@ -45,7 +45,7 @@ pub(crate) struct Pods {
     resource: ApiResource,
     known: Store<ApiPod>,
     synced: Arc<AtomicBool>,
-    changed: Arc<Notify>,
+    changed: watch::Sender<()>,
 }
 
 /// A pod as it is now.
@@ -81,12 +81,12 @@ impl Pods {
         let pods = Self {
             known: writer.as_reader(),
             synced: Arc::default(),
-            changed: Arc::default(),
+            changed: watch::Sender::default(),
             client: client.clone(),
             resource: resource.clone(),
         };
         let of_this_node = watcher::Config::default().fields(&format!("spec.nodeName={node_name}"));
-        let watch = watch(writer, Api::all_with(client, &resource), of_this_node, pods.clone());
+        let watch = follow(writer, Api::all_with(client, &resource), of_this_node, pods.clone());
         (pods, watch)
     }
 
@@ -128,9 +128,9 @@ impl Pods {
         self.known.state().iter().map(current).collect()
     }
 
-    /// Waits until a pod has changed since the last call. One task may wait.
-    pub(crate) async fn changed(&self) {
-        self.changed.notified().await;
+    /// Tells of pods that change from now on.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// The same from the cache alone.
@@ -142,13 +142,13 @@ impl Pods {
 }
 
 /// Follows the pods, forever. After an error it waits, longer each time, and goes on.
-async fn watch(writer: reflector::store::Writer<ApiPod>, api: Api<ApiPod>, of_this_node: watcher::Config, pods: Pods) {
+async fn follow(writer: reflector::store::Writer<ApiPod>, api: Api<ApiPod>, of_this_node: watcher::Config, pods: Pods) {
     let events = watcher(api, of_this_node)
         .default_backoff()
         .modify(|pod| pod.metadata.managed_fields = None);
     let mut events = pin::pin!(reflector::reflector(writer, events));
     while let Some(event) = events.next().await {
-        pods.changed.notify_one();
+        pods.changed.send_replace(());
         match event {
             Ok(watcher::Event::InitDone) => {
                 if !pods.synced.swap(true, Ordering::Relaxed) {

@@ -182,6 +182,10 @@ impl Requests {
                 codes::FAILED,
                 "The pod is not enrolled, and should be; delete it, so that it starts anew",
             )),
+            (true, State::OtherRules(filter)) => Err(refused(
+                codes::FAILED,
+                format!("Istio's own rules ({filter}) intercept the pod; delete it, so that it starts anew"),
+            )),
             (true, State::Missing(programs)) => Err(refused(
                 codes::FAILED,
                 format!(

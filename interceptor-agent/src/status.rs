@@ -15,6 +15,8 @@ pub(crate) struct Status {
     pub(crate) pod_ips: Vec<PodIp>,
     #[serde(default, deserialize_with = "or_default")]
     pub(crate) init_container_statuses: Vec<ContainerStatus>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(crate) container_statuses: Vec<ContainerStatus>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -37,8 +39,14 @@ pub(crate) struct ContainerStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct State {
     #[serde(default)]
+    running: Option<Running>,
+    #[serde(default)]
     pub(crate) terminated: Option<Terminated>,
 }
+
+/// Since when does not matter.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct Running {}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -52,6 +60,18 @@ pub(crate) struct Terminated {
 }
 
 impl Status {
+    /// Whether the pod has begun its work: a container runs that is none of those before it.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.container_statuses
+            .iter()
+            .any(|container| container.state.running.is_some())
+    }
+
+    /// Whether nothing of the pod will run any more.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.phase.as_str(), "Succeeded" | "Failed")
+    }
+
     /// The addresses of the pod. What is no address is none.
     pub(crate) fn addresses(&self) -> Vec<IpAddr> {
         self.pod_ips.iter().filter_map(|PodIp { ip }| ip.parse().ok()).collect()

@@ -2,8 +2,9 @@
 //! Work on the node, one piece at a time and in the order of arrival. The kernel side has a lock anyway; waiting here
 //! costs no thread, and can be given up.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::SystemTime};
 
+use interceptor::EnrollError;
 use tokio::{
     sync::Mutex,
     task::spawn_blocking,
@@ -30,6 +31,11 @@ pub(crate) enum TurnError {
 impl Turns {
     pub(crate) fn new(enrollments: Enrollments) -> Self {
         Self { enrollments: Arc::new(enrollments), turn: Arc::default() }
+    }
+
+    /// What changes when pods are enrolled or not any more. It takes no turn, because it only reads.
+    pub(crate) fn outline(&self) -> Result<(Option<u64>, SystemTime), EnrollError> {
+        self.enrollments.outline()
     }
 
     /// Does the work when it is its turn. Work that has begun is completed, also if nobody waits for it any more.

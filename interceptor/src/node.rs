@@ -145,6 +145,12 @@ impl Node {
         Ok(status::pods_of_other_versions(&self.bpffs)?)
     }
 
+    /// A number of the directory in which everything is pinned: another BPF file system has another one, and so has a
+    /// directory that was removed with its last pod and made anew. `None` while no pod is enrolled.
+    pub fn home(&self) -> Result<Option<u64>, EnrollError> {
+        Ok(self.bpffs.home().inode()?)
+    }
+
     /// All enrolled pods, the oldest network namespace first.
     pub fn status(&self) -> Result<Vec<PodStatus>, EnrollError> {
         Ok(status::pods(&self.bpffs)?)

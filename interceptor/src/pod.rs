@@ -7,7 +7,10 @@ use interceptor_config::{IdMaps, PodFacts};
 
 use crate::{
     Cgroup, EnrollError, IstioRules, Netns, Process,
-    kernel::pod::{facts, id_maps, istio_rules, members, number},
+    kernel::{
+        pod::{facts, id_maps, istio_rules, members, number},
+        programs::lookup_stub,
+    },
 };
 
 /// A pod: its network namespace, and the cgroup above those of its containers. Both stay open, so neither name can
@@ -59,6 +62,12 @@ impl Netns {
     /// redirect connections twice.
     pub fn istio_rules(&self) -> Result<Option<IstioRules>, EnrollError> {
         Ok(istio_rules::found(self)?)
+    }
+
+    /// Whether kernel programs of any version redirect what comes to this namespace, whichever BPF file system holds
+    /// them. Enrolling such a pod from another one would redirect connections twice. Linux 5.9.
+    pub fn has_programs(&self) -> Result<bool, EnrollError> {
+        Ok(lookup_stub::is_attached(self)?)
     }
 
     /// The number that the network namespace of this thread has for this one, and by which the kernel tells there what

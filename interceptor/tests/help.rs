@@ -14,6 +14,7 @@ use rstest::rstest;
 #[case::interceptor("interceptor", &[])]
 #[case::enroll("enroll", &["enroll"])]
 #[case::unenroll("unenroll", &["unenroll"])]
+#[case::refresh("refresh", &["refresh"])]
 #[case::status("status", &["status"])]
 #[case::upgrade("upgrade", &["upgrade"])]
 #[case::explain("explain", &["explain"])]

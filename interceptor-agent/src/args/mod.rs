@@ -11,7 +11,7 @@ mod run_dir;
 mod switch;
 mod uninstall;
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::Result;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser};
@@ -93,6 +93,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) log: LogArgs,
+
+    /// All of this, as it was written.
+    #[arg(skip)]
+    pub(crate) told: BTreeMap<String, String>,
 }
 
 /// Put the CNI plugin on this node once: its program, and its entry in the CNI configuration
@@ -124,7 +128,9 @@ impl Command {
         match matches.subcommand() {
             Some(("install", matches)) => InstallArgs::from_arg_matches(matches).map(Self::Install),
             Some((_uninstall, matches)) => UninstallArgs::from_arg_matches(matches).map(Self::Uninstall),
-            None => Args::from_arg_matches(matches).map(|args| Self::Run(Box::new(args))),
+            None => {
+                Args::from_arg_matches(matches).map(|args| Self::Run(Box::new(Args { told: told(matches), ..args })))
+            }
         }
     }
 
@@ -160,6 +166,17 @@ fn command() -> clap::Command {
         .subcommand(with_switches(UninstallArgs::command()))
         .subcommand_negates_reqs(true)
         .args_conflicts_with_subcommands(true)
+}
+
+/// The values of all flags, those by default too. Groups of flags have none of their own.
+fn told(matches: &ArgMatches) -> BTreeMap<String, String> {
+    let values = |id: &str| {
+        let raw = matches.try_get_raw(id).ok().flatten()?;
+        Some(raw.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(" "))
+    };
+    let command = command();
+    let flags = command.get_arguments().map(|argument| argument.get_id().as_str());
+    flags.filter_map(|id| Some((id.replace('_', "-"), values(id)?))).collect()
 }
 
 /// The name becomes a part of a field selector.

@@ -73,7 +73,7 @@ pub(crate) struct EntryArgs {
 
     /// Namespaces whose pods are not intercepted, separated by commas
     #[arg(long, value_name = "NAMESPACES", env = "EXCLUDE_NAMESPACES", default_value = "")]
-    exclude_namespaces: Namespaces,
+    pub(crate) exclude_namespaces: Namespaces,
 
     /// Namespace of the pods of the agent
     #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", default_value = "")]
@@ -97,7 +97,13 @@ pub(crate) struct Namespace(String);
 
 /// Names of namespaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Namespaces(Vec<String>);
+pub(crate) struct Namespaces(Vec<String>);
+
+impl Namespaces {
+    pub(crate) fn names(&self) -> &[String] {
+        &self.0
+    }
+}
 
 impl PlaceArgs {
     /// The installation of an entry.

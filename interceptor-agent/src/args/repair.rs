@@ -31,6 +31,11 @@ pub(crate) struct RepairArgs {
     #[arg(long = "repair-label-pods", value_name = SWITCH, env = "REPAIR_LABEL_PODS", default_value = "false")]
     label_pods: bool,
 
+    /// Intercept pods that run without interception too, although no container of theirs waits for it: connections that
+    /// they have already stay outside
+    #[arg(long = "repair-adopt-running", value_name = SWITCH, env = "REPAIR_ADOPT_RUNNING", default_value = "false")]
+    adopt_running: bool,
+
     /// Key of the label
     #[arg(
         long = "repair-broken-pod-label-key",
@@ -115,6 +120,11 @@ pub(crate) struct RepairArgs {
 }
 
 impl RepairArgs {
+    /// Whether pods are intercepted that run without.
+    pub(crate) const fn adopts_running(&self) -> bool {
+        self.enabled && self.adopt_running
+    }
+
     /// What is done, if anything is.
     pub(crate) fn rules(&self, node_name: &str) -> Result<Option<Rules>> {
         let label = || Label {

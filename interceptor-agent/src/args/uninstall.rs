@@ -11,7 +11,7 @@ use super::{log::LogArgs, plugin::PlaceArgs, run_dir::RunDirArgs, switch::SWITCH
 #[derive(Args, Debug)]
 pub(crate) struct DaemonSetArgs {
     /// Name of the `DaemonSet` that runs the agent, in --pod-namespace. An agent that ends takes the plugin off the
-    /// node only if this `DaemonSet` is deleted
+    /// node only if this `DaemonSet` is deleted, or is not for this node any more
     #[arg(long, value_name = "NAME", env = "DAEMONSET_NAME", default_value = "istio-cni-node")]
     pub(crate) daemonset_name: String,
 

@@ -5,7 +5,7 @@ use anyhow::anyhow;
 use interceptor::{Change, EnrollError, Netns, Node, Wanted, records::Record};
 
 use crate::{
-    enrollments::{Enrollments, LOCK, settings},
+    enrollments::{Enrollments, LOCK},
     host::processes,
 };
 
@@ -33,7 +33,7 @@ pub(super) fn look(enrollments: &Enrollments, sandbox: &str) -> Result<Looked, E
     };
     let netns = record.open_netns(&processes()).ok_or_else(|| not_found(&record))?;
     enrollments.numbers().note(&netns, sandbox);
-    let wanted = wanted(&record)?;
+    let wanted = record.wanted()?;
     let is_ours = record.fingerprint.is_none_or(|ours| ours == fingerprint);
     // A run that was killed before it wrote the record leaves what this one would put in force.
     if !is_ours && would_switch(&node, &netns, &wanted)? {
@@ -68,19 +68,6 @@ fn fingerprint(node: &Node, record: &Record) -> Result<Option<u64>, EnrollError>
 
 fn would_switch(node: &Node, netns: &Netns, wanted: &Wanted) -> Result<bool, EnrollError> {
     Ok(node.plan_refresh(netns, wanted)?.plan.change == Change::Switch)
-}
-
-/// What the pod was enrolled with.
-fn wanted(record: &Record) -> Result<Wanted, EnrollError> {
-    let wanted = Wanted::from_printed(&record.settings)?;
-    if settings(&wanted)? == record.settings {
-        Ok(wanted)
-    } else {
-        Err(anyhow!(
-            "The record of the pod has settings that are not of this version; delete the pod, so that it starts anew"
-        )
-        .into())
-    }
 }
 
 fn not_found(record: &Record) -> EnrollError {

@@ -45,7 +45,7 @@ impl Rules {
     pub(crate) fn is_broken(&self, current: &Current) -> bool {
         let Current { pod, status, is_going, resource_version: _ } = current;
         let Filter { annotation, init_container, .. } = &self.filter;
-        let is_over = *is_going || matches!(status.phase.as_str(), "Succeeded" | "Failed");
+        let is_over = *is_going || status.is_over();
         let is_injected = annotation.is_empty() || pod.metadata.annotations.contains_key(annotation);
         if is_over || !is_injected || pod.spec.host_network {
             return false;

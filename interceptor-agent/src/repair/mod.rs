@@ -2,30 +2,24 @@
 //! Pods that started without interception, because the plugin was not on the node yet: they are intercepted
 //! belatedly, deleted or labeled. Everything is keyed by the UID of a pod and tried again until it works.
 
+pub(crate) mod belated;
 mod filter;
-mod members;
-mod requests;
+pub(crate) mod members;
+pub(crate) mod requests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use interceptor::{Cgroup, EnrollError};
-use interceptor_config::kubernetes::{Decision, decide};
-use interceptor_wire as wire;
 use kube::Client;
-use tokio::{
-    task::spawn_blocking,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
+use self::belated::Belated;
 pub(crate) use self::filter::{Filter, Label, Mode, Rules};
 use crate::{
-    enrollments::{Intercepted, REPAIRED, State},
-    host::processes,
     metrics::{Metrics, RepairMode, RepairResult},
-    pods::{Current, Pods, uid_on_the_node},
+    pods::{Current, Pods},
     turns::Turns,
 };
 
@@ -33,12 +27,8 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(5);
 /// After one that did: until the API server shows it, and in case the pod gets another sandbox.
 const REST: Duration = Duration::from_secs(30);
-/// How long one pod may wait for its turn.
-const PATIENCE: Duration = Duration::from_mins(1);
 /// Two pods of one name are not deleted within this time: then deleting does not help.
 const DELETIONS: Duration = Duration::from_mins(5);
-/// The interface that the runtime gives to a pod.
-const INTERFACE: &str = "eth0";
 
 /// Repairs pods.
 pub(crate) struct Repairer {
@@ -66,7 +56,7 @@ enum Tried {
     Good,
     /// Nothing is left to do at all.
     Done,
-    /// The pod has no process yet, or no address.
+    /// The pod has no network namespace yet, or no address.
     TooEarly(String),
     Failed(String),
 }
@@ -75,10 +65,12 @@ impl Repairer {
     /// Looks after pods that are broken whenever a pod changes, forever.
     pub(crate) async fn run(self) {
         let mut memory = Memory::default();
+        let mut changes = self.pods.changes();
         loop {
+            changes.mark_unchanged();
             let next = self.look(&mut memory).await;
             tokio::select! {
-                () = self.pods.changed() => {}
+                Ok(()) = changes.changed() => {}
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
             }
         }
@@ -119,45 +111,15 @@ impl Repairer {
     }
 
     async fn enroll(&self, current: &Current) -> Tried {
-        let Ok(Decision::Intercept { wanted, .. }) = decide(&current.pod) else {
-            return Tried::Good; // the plugin would not intercept it either
-        };
-        let addresses = current.status.addresses();
-        let uid = uid_on_the_node(&current.pod).to_owned();
-        let found = spawn_blocking(move || members::find(&processes(), &uid, &addresses)).await;
-        let found = match found {
-            Ok(Ok(Some(found))) => found,
-            Ok(Ok(None)) => return Tried::TooEarly("it has no process in its network namespace yet".to_owned()),
-            Ok(Err(error)) => return Tried::Failed(format!("{error:#}")),
-            Err(_panicked) => return Tried::Failed("a fault of the agent".to_owned()),
-        };
-        let attachment = match attachment(current, &found.cgroup) {
-            Ok(attachment) => attachment,
-            Err(error) => return Tried::Failed(error),
-        };
-        let pod = current.name();
-        let work = self.turns.take(Instant::now() + PATIENCE, move |enrollments| {
-            let state = enrollments.state(found.netns.try_clone().map_err(anyhow::Error::from)?)?;
-            match state {
-                State::Complete | State::Missing(_) => Ok(false),
-                State::Absent => {
-                    let name = pod.parse().map_err(|error: &str| anyhow::anyhow!("{pod}: {error}"))?;
-                    let cgroup = found.cgroup.try_clone_to_owned()?;
-                    let done = enrollments.intercept(&attachment, name, (found.netns, Some(cgroup)), *wanted)?;
-                    Ok::<bool, EnrollError>(!matches!(done, Intercepted::Skipped(_)))
-                }
-            }
-        });
-        match work.await {
-            Ok(Ok(false)) => Tried::Good,
-            Ok(Ok(true)) => {
+        match belated::enroll(&self.turns, current).await {
+            Ok(Belated::Enrolled) => {
                 self.metrics.repaired(RepairMode::Repair, RepairResult::Success);
                 tracing::info!(pod = current.name(), "intercepted a pod that had started without");
                 Tried::Good
             }
-            Ok(Err(EnrollError::Failed(error))) => Tried::Failed(format!("{error:#}")),
-            Ok(Err(error)) => Tried::Failed(error.to_string()),
-            Err(error) => Tried::Failed(error.to_string()),
+            Ok(Belated::NothingToDo) => Tried::Good,
+            Ok(Belated::NotFound) => Tried::TooEarly("its network namespace is not found yet".to_owned()),
+            Err(error) => Tried::Failed(error),
         }
     }
 
@@ -226,22 +188,4 @@ impl Memory {
             }
         }
     }
-}
-
-/// What the plugin would have said of the pod. Nobody but the runtime knows the name of its sandbox.
-fn attachment(current: &Current, cgroup: &Cgroup) -> Result<wire::Attachment, String> {
-    let uid = uid_on_the_node(&current.pod);
-    let bad = |error: wire::BadName| error.to_string();
-    Ok(wire::Attachment {
-        container_id: format!("{REPAIRED}{uid}").parse().map_err(bad)?,
-        ifname: INTERFACE.parse().map_err(bad)?,
-        netns_path: None,
-        pod: Some(wire::Pod {
-            namespace: current.pod.metadata.namespace.parse().map_err(bad)?,
-            name: current.pod.metadata.name.parse().map_err(bad)?,
-            uid: Some(uid.parse().map_err(bad)?),
-        }),
-        cgroup_path: Some(cgroup.path().display().to_string()),
-        ips: current.status.addresses(),
-    })
 }

@@ -41,7 +41,7 @@ pub(super) async fn label(client: &Client, current: &Current, Label { key, value
 }
 
 /// Writes an event about the pod. It is a help for people only, so a failure is logged.
-pub(super) async fn tell(client: &Client, current: &Current, reason: &str, message: &str) {
+pub(crate) async fn tell(client: &Client, current: &Current, reason: &str, message: &str) {
     let metadata = &current.pod.metadata;
     let now = Time(Timestamp::now());
     let event = Event {

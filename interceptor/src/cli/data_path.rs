@@ -81,7 +81,11 @@ pub(super) fn unenroll(netns: &Netns, node: &NodeArgs, run_dir: &RunDirFlag) -> 
     }
     match node.open() {
         Err(EnrollError::NotBpffs { .. } | EnrollError::NoSuchDirectory { .. }) if had_rules => Ok(true),
-        opened => Ok(opened?.unenroll(netns, node.wait())? | had_rules),
+        opened => {
+            let existed = opened?.unenroll(netns, node.wait())? | had_rules;
+            run_dir.forget(|record| record.is_of(netns.cookie(), netns.inode()));
+            Ok(existed)
+        }
     }
 }
 

@@ -28,8 +28,8 @@ use crate::{Cgroup, Change, EnrollError, Enrolled, Netns, Node, Pod, SystemAccou
 /// Enroll a pod: redirect its connections to its sidecar
 ///
 /// Takes the flags of istio-iptables, and every connection has the same outcome as under its rules. The command
-/// exits; what it set up stays in force. Running it again with the same flags changes nothing. With other flags it
-/// switches the pod at one instant.
+/// exits; what it set up stays in force. If it runs again, it reads the pod's addresses, interfaces and routes again:
+/// with other flags, or if these have changed, it switches the pod at one instant. Otherwise it changes nothing.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

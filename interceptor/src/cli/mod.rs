@@ -16,12 +16,14 @@ mod names;
 mod node_args;
 mod output;
 mod pods;
+mod refresh;
 mod render;
 mod rules;
 mod sibling;
 mod status;
 mod trace;
 mod unenroll;
+mod unprotected;
 mod upgrade;
 mod usage;
 mod validate;
@@ -55,6 +57,7 @@ enum Command {
     Enroll(Box<enroll::EnrollArgs>),
     #[command(visible_aliases = ["clean", "istio-clean-iptables"])]
     Unenroll(unenroll::UnenrollArgs),
+    Refresh(refresh::RefreshArgs),
     Status(status::StatusArgs),
     Upgrade(upgrade::UpgradeArgs),
     #[command(args_override_self = true)]
@@ -88,6 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         Command::Enroll(args) => enroll::run(&args),
         Command::Unenroll(args) => unenroll::run(&args),
+        Command::Refresh(args) => refresh::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Upgrade(args) => upgrade::run(&args),
         Command::Explain(args) => explain::run(&args),

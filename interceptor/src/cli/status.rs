@@ -16,6 +16,7 @@ use super::{
     output::{self, Format},
     pods::RunDirFlag,
     rules::{self, RulesStatus},
+    unprotected::{self, UnprotectedStatus},
 };
 use crate::{
     EnrollError,
@@ -58,6 +59,8 @@ pub(super) struct StatusArgs {
 enum Intercepted {
     Ebpf(ShownPod),
     Iptables(RulesStatus),
+    /// It has a sidecar, and is not intercepted at all.
+    None(UnprotectedStatus),
 }
 
 /// A pod that is enrolled.
@@ -101,8 +104,11 @@ pub(super) fn run(args: &StatusArgs) -> Result<ExitCode> {
         Err(EnrollError::NotBpffs { .. } | EnrollError::NoSuchDirectory { .. }) if !rules.is_empty() => Vec::new(),
         node => node?.status()?,
     };
+    let cookies: Vec<u64> = enrolled.iter().map(|pod| pod.netns_cookie).collect();
+    let unprotected = unprotected::read(&args.run_dir, &cookies)?;
     let enrolled = enrolled.iter().map(|pod| Intercepted::Ebpf(ShownPod::of(pod, &records)));
-    let mut pods: Vec<Intercepted> = enrolled.chain(rules.into_iter().map(Intercepted::Iptables)).collect();
+    let enrolled = enrolled.chain(rules.into_iter().map(Intercepted::Iptables));
+    let mut pods: Vec<Intercepted> = enrolled.chain(unprotected.into_iter().map(Intercepted::None)).collect();
     if let Some(name) = &args.pod {
         pods.retain(|pod| pod.name() == Some(name));
         if pods.is_empty() {
@@ -122,6 +128,7 @@ impl Intercepted {
         match self {
             Self::Ebpf(pod) => pod.pod.as_ref(),
             Self::Iptables(pod) => pod.pod.as_ref(),
+            Self::None(pod) => Some(&pod.pod),
         }
     }
 
@@ -129,6 +136,7 @@ impl Intercepted {
         match self {
             Self::Ebpf(pod) => text(pod),
             Self::Iptables(pod) => pod.text(),
+            Self::None(pod) => pod.text(),
         }
     }
 }

@@ -74,7 +74,11 @@ fn unenroll_all(node: &NodeArgs, run_dir: &RunDirFlag) -> Result<bool> {
     let had_rules = data_path::remove_noted(node, run_dir, |_noted| true)?;
     match node.open() {
         Err(EnrollError::NotBpffs { .. } | EnrollError::NoSuchDirectory { .. }) if had_rules => Ok(true),
-        opened => Ok(opened?.unenroll_all(node.wait())? | had_rules),
+        opened => {
+            let existed = opened?.unenroll_all(node.wait())?;
+            run_dir.forget(|_record| true);
+            Ok(existed | had_rules)
+        }
     }
 }
 
@@ -88,6 +92,7 @@ fn unenroll_named(pod: &PodName, node: &NodeArgs, run_dir: &RunDirFlag) -> Resul
     let mut existed = false;
     for record in run_dir.of_enrolled(&node, pod)? {
         existed |= node.unenroll_cookie(record.netns_cookie, wait)?;
+        run_dir.forget(|forgotten| *forgotten == record);
     }
     Ok(existed)
 }

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the node agent notes of each pod that it enrolls, so that people can call pods by their names: also after a
-//! restart of the agent, and while it is away. A record decides nothing; what is enrolled is in the kernel.
+//! restart of the agent, and while it is away. What is enrolled is in the kernel; a record only says how a pod is
+//! enrolled again, if what is pinned for it is gone.
 
 mod directory;
 mod entry;
 mod netns;
 mod record;
 mod rules;
+mod settings;
+mod unprotected;
 
 use std::{
+    fs,
     io::{self, Read as _, Write as _},
     marker::PhantomData,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -20,6 +25,8 @@ pub use directory::RunDirectory;
 pub use entry::Entry;
 pub use record::{PodName, Record, Version, is_sandbox_id};
 pub use rules::RulesRecord;
+pub use settings::settings;
+pub use unprotected::UnprotectedRecord;
 
 /// Where the agent keeps its socket and its records, unless it is told otherwise.
 pub const RUN_DIRECTORY: &str = "/run/interceptor";
@@ -78,6 +85,13 @@ impl<T: Entry> Records<T> {
             }
         }
         Ok((records, unreadable))
+    }
+
+    /// When a record was written or removed last.
+    pub fn changed(&self) -> Result<SystemTime> {
+        let path = self.directory.path();
+        let modified = fs::metadata(path).and_then(|directory| directory.modified());
+        modified.with_context(|| format!("Failed to look at {}", path.display()))
     }
 
     /// The record with this key, if there is one.
@@ -139,10 +153,7 @@ fn file_name(sandbox: &str) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        fs,
-        os::unix::fs::{PermissionsExt as _, symlink},
-    };
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use rstest::rstest;
 
@@ -162,6 +173,7 @@ mod tests {
             cgroup_path: Some("/sys/fs/cgroup/kubepods/pod1".to_owned()),
             settings: [("PROXY_UID".to_owned(), "1337".to_owned())].into(),
             fingerprint: Some(u64::MAX),
+            home: Some(7),
             since: 1_800_000_000,
         }
     }
@@ -200,8 +212,10 @@ mod tests {
         records.write(&record("0a1b")).unwrap();
         let file = work.path().join("run/pods/0a1b.json");
         let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, text.replace(&format!("\"fingerprint\":{},", u64::MAX), "")).unwrap();
-        let expected = Record { fingerprint: None, ..record("0a1b") };
+        let later = format!("\"fingerprint\":{},\"home\":7,", u64::MAX);
+        assert!(text.contains(&later), "{text}");
+        fs::write(&file, text.replace(&later, "")).unwrap();
+        let expected = Record { fingerprint: None, home: None, ..record("0a1b") };
         assert_eq!(records.get("0a1b").unwrap(), Some(expected));
     }
 

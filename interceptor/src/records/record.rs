@@ -32,6 +32,9 @@ pub struct Record {
     /// switched the pod. `None` until the pod is enrolled.
     #[serde(default)]
     pub fingerprint: Option<u64>,
+    /// What [`crate::Node::home`] said then. If it says something else, the enrollment went with the BPF file system.
+    #[serde(default)]
+    pub home: Option<u64>,
     /// When the pod was enrolled, in seconds since 1970.
     pub since: u64,
 }

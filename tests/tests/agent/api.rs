@@ -52,6 +52,8 @@ struct State {
     gets: usize,
     /// What is said of the `DaemonSet` [`DAEMON_SET`]: a status and a body.
     daemon_set: Option<(u16, Value)>,
+    /// What is said of the node [`NODE`].
+    node: Option<Value>,
     /// Everything that was to be changed.
     changes: Vec<Change>,
     is_read_only: bool,
@@ -135,6 +137,19 @@ impl Api {
         daemon_set["metadata"]["namespace"] = namespace.into();
         daemon_set["metadata"]["name"] = name.into();
         self.state().daemon_set = Some((200, daemon_set));
+    }
+
+    /// The pods of the `DaemonSet` have this specification. It has to be there.
+    pub(crate) fn set_template(&self, spec: &Value) {
+        let mut state = self.state();
+        let (_, daemon_set) = state.daemon_set.as_mut().expect("there is a DaemonSet");
+        daemon_set["spec"] = json!({"selector": {}, "template": {"spec": spec}});
+    }
+
+    /// There is the node, with these labels.
+    pub(crate) fn put_node(&self, labels: &Value) {
+        let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": labels}});
+        self.state().node = Some(node);
     }
 
     /// Whoever asks for the `DaemonSet` is refused.
@@ -272,6 +287,10 @@ fn answer(request: &Parts, body: &[u8], state: &Arc<Mutex<State>>) -> io::Result
                 None => (StatusCode::NOT_FOUND, failure(404, "NotFound", "there is no such pod")),
             }
         }
+        ["api", "v1", "nodes", NODE] => match &locked.node {
+            Some(node) => (StatusCode::OK, node.clone()),
+            None => (StatusCode::NOT_FOUND, failure(404, "NotFound", "there is no such node")),
+        },
         ["apis", "apps", "v1", "namespaces", namespace, "daemonsets", name] => match &locked.daemon_set {
             Some((code, body)) if [*namespace, *name] == DAEMON_SET => {
                 (StatusCode::from_u16(*code).expect("a status"), body.clone())

@@ -4,9 +4,10 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::PathBuf,
     process::Command,
+    sync::atomic::{AtomicU32, Ordering},
     time::Instant,
 };
 
@@ -191,9 +192,23 @@ impl Agent {
         !self.process.has_ended()
     }
 
+    /// The most memory that it has had, in KiB.
+    pub(crate) fn most_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the agent's status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.process.pid()
     }
+}
+
+/// An address that no other pod of this machine has: pods without a process are found by it.
+pub(crate) fn unique_address() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = (std::process::id() << 4 | COUNT.fetch_add(1, Ordering::Relaxed) & 0xf) & 0x3f_ffff;
+    Ipv4Addr::from(0x6440_0000 | number).to_string() // 100.64.0.0/10
 }
 
 /// Status and body of an HTTP request.

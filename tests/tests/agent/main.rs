@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The node agent, beside a small API server: what the CNI plugin asks of it, and what is left when it is killed.
 
+mod admin;
 mod api;
 mod data_path;
 mod enroll;
+mod file_system;
 mod host;
 mod http;
 mod install;
@@ -19,3 +21,4 @@ mod sandboxes;
 mod socket;
 mod storm;
 mod uninstall;
+mod unprotected;

@@ -259,6 +259,41 @@ fn what_changed_while_the_agent_was_away_is_found_at_its_start() {
 }
 
 #[test]
+fn a_command_does_the_same_while_the_agent_is_away() {
+    let lab = Lab::new();
+    let scenes = ["one", "two"].map(|name| Scene::new(&lab.node, name));
+    let (first, agent) = enrolled(&lab, &scenes[0]);
+    let second = Sandbox::of(&scenes[1].pod, "web-1");
+    lab.api.put(second.injected());
+    lab.expect_enrolled(&second);
+    agent.kill();
+    let run_dir = lab.run_dir().display().to_string();
+    let refresh = |which: &[&str]| lab.node.run(&[&["refresh", "--run-dir", &run_dir], which].concat());
+    scenes[0].pod.namespace().ip(&format!("addr add {LATER}/24 dev eth0"));
+    let run = refresh(&["--all"]);
+    run.expect_success();
+    assert!(run.stdout.contains("shop/web-0: its network has changed"), "{run}");
+    assert!(run.stdout.contains("shop/web-1: nothing has changed"), "{run}");
+    assert!(is_own(&lab, &first, LATER));
+    let run = refresh(&["--pod", "shop/web-0"]);
+    assert_eq!(run.stdout, "shop/web-0: nothing has changed", "{run}");
+
+    // It neither enrolls, nor takes back what somebody did by hand.
+    scenes[1].pod.enroll(&["-o", "80"]);
+    let run = refresh(&["--pod", "shop/web-1"]);
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(run.stderr.contains("other settings"), "{run}");
+    let run = refresh(&["--pod", "shop/web-2"]);
+    assert!(run.stderr.contains("The pod shop/web-2 is not enrolled"), "{run}");
+
+    // For the agent, it was no other hand.
+    let agent = lab.start();
+    scenes[0].pod.namespace().ip(&format!("addr del {LATER}/24 dev eth0"));
+    wait_until("the policy follows", || !is_own(&lab, &first, LATER));
+    assert_eq!(looks(&agent, "failed"), 0);
+}
+
+#[test]
 fn a_pod_that_somebody_switched_by_hand_keeps_the_settings_that_he_gave() {
     let lab = Lab::new();
     let scene = Scene::new(&lab.node, "pod");

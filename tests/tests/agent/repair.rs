@@ -10,7 +10,7 @@ use testkit::{
 };
 
 use crate::{
-    lab::{Agent, Lab, get},
+    lab::{Agent, Lab, get, unique_address},
     sandbox::Sandbox,
 };
 
@@ -53,17 +53,20 @@ fn expect_metric(agent: &Agent, kind: &str, result: &str, value: u32) {
 }
 
 #[test]
-fn a_pod_that_started_without_the_plugin_is_intercepted_as_soon_as_it_has_a_process() {
+fn a_pod_that_started_without_the_plugin_is_intercepted_as_soon_as_it_has_an_address() {
     let lab = Lab::new();
     let scene = Scene::new(&lab.node, "pod");
     let sandbox = Sandbox::of(&scene.pod, "web-0");
-    lab.api.put(broken(&sandbox, POD));
-    let mut agent = lab.start_with(&["--repair-repair-pods"]);
-    agent.wait_for("not repaired yet: it has no process in its network namespace yet");
-    assert!(lab.enrollments().is_empty());
-
     let _servers = scene.serve(8081);
     let _sidecar = scene.sidecar(&[]);
+    let mut without_address = broken(&sandbox, POD);
+    without_address["status"]["podIPs"] = json!([]);
+    lab.api.put(without_address);
+    let mut agent = lab.start_with(&["--repair-repair-pods"]);
+    agent.wait_for("not repaired yet: its network namespace is not found yet");
+    assert!(lab.enrollments().is_empty());
+
+    lab.api.put(broken(&sandbox, POD));
     wait_until("the pod is intercepted", || !lab.enrollments().is_empty());
     assert_eq!(scene.outbound(), Outcome::ThroughSidecar);
     wait_until("its record is there", || lab.records().len() == 1);
@@ -79,23 +82,34 @@ fn a_pod_that_started_without_the_plugin_is_intercepted_as_soon_as_it_has_a_proc
     assert!(lab.enrollments().is_empty() && lab.records().is_empty());
 }
 
+/// As with a runtime that keeps no process of its own in a pod whose container waits for its next start.
+#[test]
+fn a_pod_that_has_no_process_at_the_moment_is_found_by_its_address_and_intercepted() {
+    let lab = Lab::new();
+    let [scene, _other] = ["pod", "other"].map(|name| Scene::new(&lab.node, name));
+    let address = unique_address();
+    scene.pod.namespace().ip(&format!("address add {address}/32 dev eth0"));
+    let sandbox = Sandbox::of(&scene.pod, "web-0");
+    lab.api.put(broken(&sandbox, &address));
+    let _agent = lab.start_with(&["--repair-repair-pods"]);
+    wait_until("the pod is intercepted", || !lab.enrollments().is_empty());
+    let enrolled: Vec<u64> = lab.enrollments().into_iter().map(|(cookie, _)| cookie).collect();
+    assert_eq!(enrolled, [Lab::cookie(&sandbox)]);
+}
+
 #[test]
 fn a_process_in_the_namespace_of_another_pod_does_not_mislead_the_repair() {
-    const ADDRESS: &str = "10.77.0.9";
     let lab = Lab::new();
     let [scene, other] = ["pod", "other"].map(|name| Scene::new(&lab.node, name));
-    scene.pod.namespace().ip(&format!("address add {ADDRESS}/32 dev eth0"));
+    let address = unique_address();
+    scene.pod.namespace().ip(&format!("address add {address}/32 dev eth0"));
     let sandbox = Sandbox::of(&scene.pod, "web-0");
     let in_transit = other.pod.app().cgroup(scene.pod.namespace().cgroup().join("app"));
     let _in_transit = idle(&in_transit);
     let visitor = scene.pod.app().cgroup(other.pod.namespace().cgroup().join("app"));
     let _visitor = idle(&visitor);
-    lab.api.put(broken(&sandbox, ADDRESS));
-    let mut agent = lab.start_with(&["--repair-repair-pods"]);
-    agent.wait_for("not repaired yet: it has no process in its network namespace yet");
-    assert!(lab.enrollments().is_empty());
-
-    let _own = idle(&scene.pod.app());
+    lab.api.put(broken(&sandbox, &address));
+    let _agent = lab.start_with(&["--repair-repair-pods"]);
     wait_until("the pod is intercepted", || !lab.enrollments().is_empty());
     let enrolled: Vec<u64> = lab.enrollments().into_iter().map(|(cookie, _)| cookie).collect();
     assert_eq!(enrolled, [Lab::cookie(&sandbox)]);

@@ -73,7 +73,8 @@ fn the_socket_and_its_directory_are_for_root_alone() {
         .map(|entry| entry.file_name())
         .collect();
     names.sort();
-    assert_eq!(names, ["cni.sock", "pods", "rules"], "no temporary name is left");
+    let expected = ["admin.sock", "cni.sock", "pods", "rules", "unprotected"];
+    assert_eq!(names, expected, "no temporary name is left");
 }
 
 #[rstest]

@@ -4,16 +4,24 @@
 use std::thread;
 
 use interceptor_wire::{Answer, Did};
-use testkit::{scene::Scene, wait_until};
+use testkit::{scale, scene::Scene, wait_until};
 
-use crate::{lab::Lab, sandbox::Sandbox};
+use crate::{
+    lab::{Lab, get},
+    sandbox::Sandbox,
+};
 
+/// `INTERCEPTOR_TEST_PODS` says how many instead.
 const PODS: u32 = 40;
+/// What the agent may take, however many pods there are, in KiB.
+const MEMORY: u64 = 64 * 1024;
 
 #[test]
 fn all_pods_that_start_at_once_are_enrolled() {
     let lab = Lab::new();
-    let scenes: Vec<Scene<'_>> = (0..PODS).map(|number| Scene::new(&lab.node, &format!("{number}"))).collect();
+    let scenes: Vec<Scene<'_>> = (0..scale("INTERCEPTOR_TEST_PODS", PODS, 1))
+        .map(|number| Scene::new(&lab.node, &format!("{number}")))
+        .collect();
     let sandboxes: Vec<Sandbox> = scenes
         .iter()
         .enumerate()
@@ -22,7 +30,7 @@ fn all_pods_that_start_at_once_are_enrolled() {
     for sandbox in &sandboxes {
         lab.api.put(sandbox.injected());
     }
-    let _agent = lab.start_synced();
+    let agent = lab.start_synced();
     let socket = lab.socket();
     thread::scope(|scope| {
         for sandbox in &sandboxes {
@@ -45,4 +53,16 @@ fn all_pods_that_start_at_once_are_enrolled() {
             .iter()
             .all(|pod| pod.missing.is_empty())
     );
+    let most = agent.most_memory();
+    let (_, metrics) = get(agent.metrics, "/metrics");
+    let seconds: Vec<&str> = metrics
+        .lines()
+        .filter(|line| line.starts_with("interceptor_add_seconds"))
+        .collect();
+    println!(
+        "{} pods, the agent took {most} KiB at most\n{}",
+        sandboxes.len(),
+        seconds.join("\n")
+    );
+    assert!(most <= MEMORY, "{most} KiB");
 }

@@ -20,6 +20,18 @@ fn start(lab: &Lab, host: &Host<'_>, more: &[&str]) -> Agent {
     agent
 }
 
+/// The `DaemonSet` is for nodes of the pool `web`, and this is the pool of the node.
+fn put_for_pool(api: &Api, pool: Option<&str>) {
+    api.put_daemon_set(&json!({}));
+    let expression = json!({"key": "pool", "operator": "In", "values": ["web"]});
+    api.set_template(&json!({"containers": [], "affinity": {"nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [expression]}]},
+    }}}));
+    if let Some(pool) = pool {
+        api.put_node(&json!({ "pool": pool }));
+    }
+}
+
 #[rstest]
 #[case::is_there(|api: &Api| api.put_daemon_set(&json!({})), true)]
 #[case::is_gone(|_: &Api| {}, false)]
@@ -28,6 +40,9 @@ fn start(lab: &Lab, host: &Host<'_>, more: &[&str]) -> Agent {
 #[case::rights_are_gone(|api: &Api| api.refuse_daemon_set(403, "Forbidden"), false)]
 #[case::server_is_broken(|api: &Api| api.refuse_daemon_set(500, "InternalError"), true)]
 #[case::server_is_away(|api: &Api| api.set_down(true), true)]
+#[case::is_for_this_node(|api: &Api| put_for_pool(api, Some("web")), true)]
+#[case::is_for_other_nodes(|api: &Api| put_for_pool(api, Some("db")), false)]
+#[case::node_is_gone(|api: &Api| put_for_pool(api, None), false)]
 fn the_plugin_goes_with_the_daemon_set(#[case] change: fn(&Api), #[case] stays: bool) {
     let lab = Lab::new();
     let host = Host::with_network(&lab);

@@ -109,6 +109,19 @@ impl Home {
         }
     }
 
+    /// Its inode number, if it is there. The kernel gives such a number to one inode of all BPF file systems, so another
+    /// one has another number.
+    pub(crate) fn inode(&self) -> Result<Option<u64>> {
+        if !self.exists()? {
+            return Ok(None);
+        }
+        match fs::symlink_metadata(&self.path) {
+            Ok(metadata) => Ok(Some(metadata.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("Failed to look at {}", self.path.display())),
+        }
+    }
+
     /// Creates it if it is not there, and makes it private if an earlier version made it public.
     pub(crate) fn create(&self) -> Result<()> {
         if !self.exists()? {

@@ -107,7 +107,7 @@ impl Cgroup {
     }
 
     /// The cgroup with this id, wherever cgroup2 is mounted here.
-    pub(crate) fn with_id(id: u64) -> Result<Self, EnrollError> {
+    pub fn with_id(id: u64) -> Result<Self, EnrollError> {
         let gone = || EnrollError::Gone { what: "cgroup", name: format!("with id {id}") };
         let cgroup = Self::open(&path_of(id).ok_or_else(gone)?)?;
         if cgroup.id == id { Ok(cgroup) } else { Err(gone()) }

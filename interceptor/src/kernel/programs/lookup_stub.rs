@@ -7,24 +7,51 @@
 //! pod.)
 
 use std::{
+    ffi::CStr,
     io,
     os::fd::{AsRawFd as _, BorrowedFd, OwnedFd},
     path::Path,
 };
 
 use anyhow::{Context as _, Result};
-use aya::maps::{Map, MapData, ProgramArray};
+use aya::{
+    maps::{Map, MapData, ProgramArray},
+    programs::{ProgramInfo, loaded_programs},
+};
 use interceptor_policy::maps;
 
-use crate::kernel::sys::{self, Instruction, map_error::absent_is_fine};
+use crate::kernel::{
+    pod::netns::Netns,
+    programs::table::SK_LOOKUP,
+    sys::{self, Instruction, map_error::absent_is_fine},
+};
 
 /// The map of the tail call, and its name up to ABI version 9.
 const TAIL_CALL_MAPS: [&str; 2] = [maps::LOOKUP_PROGS.as_str(), "STEERING"];
 
+/// What the kernel calls it.
+const NAME: &CStr = c"lookup_stub";
+
 /// Loads the stub of the pod with this cookie, given the maps `LOOKUP_CALLER` and `LOOKUP_PROGS`. Linux 5.9. Needs
 /// `CAP_PERFMON`, because the stub stores the address of its context.
 pub(crate) fn load(netns_cookie: u64, caller: BorrowedFd<'_>, programs: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    sys::bpf_prog_load_sk_lookup(c"lookup_stub", &program(netns_cookie, caller, programs))
+    sys::bpf_prog_load_sk_lookup(NAME, &program(netns_cookie, caller, programs))
+}
+
+/// Whether a network namespace has a stub, whoever holds it. A program that cannot be looked at counts as one.
+pub(crate) fn is_attached(netns: &Netns) -> Result<bool> {
+    let context = || format!("Failed to ask which programs are attached to {}", netns.name());
+    let mut ids = sys::bpf_prog_query(netns.file(), SK_LOOKUP.attach_type as u32).with_context(context)?;
+    if !ids.is_empty() {
+        let is_other = |program: &ProgramInfo| program.name() != NAME.to_bytes();
+        let others: Vec<u32> = loaded_programs()
+            .flatten()
+            .filter(is_other)
+            .map(|program| program.id())
+            .collect();
+        ids.retain(|id| !others.contains(id));
+    }
+    Ok(!ids.is_empty())
 }
 
 /// Empties the map of the tail call in `maps`, if there is one. The last stub must be gone.

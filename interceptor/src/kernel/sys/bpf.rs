@@ -19,6 +19,7 @@ const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_PROG_ATTACH: libc::c_int = 8;
+const BPF_PROG_QUERY: libc::c_int = 16;
 const BPF_RAW_TRACEPOINT_OPEN: libc::c_int = 17;
 const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_LINK_UPDATE: libc::c_int = 29;
@@ -39,6 +40,18 @@ struct ProgAttachAttr {
     attach_bpf_fd: u32,
     attach_type: u32,
     attach_flags: u32,
+}
+
+/// As `BPF_PROG_QUERY` reads and writes it.
+#[repr(C)]
+struct ProgQueryAttr {
+    target_fd: u32,
+    attach_type: u32,
+    query_flags: u32,
+    attach_flags: u32,
+    prog_ids: u64,
+    prog_cnt: u32,
+    padding: u32,
 }
 
 /// As `BPF_RAW_TRACEPOINT_OPEN` reads it.
@@ -198,6 +211,26 @@ pub(crate) fn bpf_prog_attach(program: &impl AsRawFd, map: &impl AsRawFd, attach
     }
 }
 
+/// The ids of the programs that are attached to a network namespace, or to a cgroup itself. Linux 5.9 for the former.
+pub(crate) fn bpf_prog_query(target: &impl AsRawFd, attach_type: u32) -> io::Result<Vec<u32>> {
+    const MOST: u32 = 64; // of a network namespace and of a cgroup
+    let mut ids = vec![0_u32; MOST as usize];
+    let mut attr = ProgQueryAttr {
+        target_fd: target.as_raw_fd().cast_unsigned(),
+        attach_type,
+        query_flags: 0,
+        attach_flags: 0,
+        prog_ids: ids.as_mut_ptr().expose_provenance() as u64,
+        prog_cnt: MOST,
+        padding: 0,
+    };
+    if bpf_writing(BPF_PROG_QUERY, &mut attr) != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    ids.truncate(attr.prog_cnt as usize);
+    Ok(ids)
+}
+
 /// Attaches a tracing program to the function it was loaded for, for as long as the link lives. Linux 5.5.
 pub(crate) fn bpf_raw_tracepoint_open(program: &impl AsRawFd) -> io::Result<OwnedFd> {
     let attr = RawTracepointAttr { name: 0, prog_fd: program.as_raw_fd().cast_unsigned(), padding: 0 };
@@ -207,6 +240,13 @@ pub(crate) fn bpf_raw_tracepoint_open(program: &impl AsRawFd) -> io::Result<Owne
 pub(super) fn bpf<T>(command: libc::c_int, attr: &T) -> libc::c_long {
     // SAFETY: the attribute is one of this folder's, its true size is passed, and what it points to outlives the call.
     unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attr), size_of::<T>()) }
+}
+
+/// The same for a command whose answer is in its attribute.
+fn bpf_writing<T>(command: libc::c_int, attr: &mut T) -> libc::c_long {
+    // SAFETY: the attribute is one of this file's, its true size is passed, and what it points to is large enough for
+    // the count in it.
+    unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>()) }
 }
 
 pub(super) fn owned(fd: libc::c_long) -> io::Result<OwnedFd> {

@@ -3,22 +3,25 @@
 //! died gets another one with the same cgroup, and the end of the old one may be told after the begin of the new one.
 //! Everything here blocks.
 
+mod adopt;
+mod restore;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::BTreeSet,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::Context as _;
 use interceptor::{
     Cgroup, EnrollError, Enrolled, Netns, Node, Pod, Wanted,
-    records::{PodName, Record, Records},
+    records::{PodName, Record, Records, settings},
 };
 use interceptor_wire::Attachment;
 use nix::poll::{PollTimeout, poll};
 
+pub(crate) use self::restore::Restored;
 use crate::{
     data_path::{Choice, Kernel},
     numbers::Numbers,
@@ -58,14 +61,6 @@ pub(crate) enum Intercepted {
     Skipped(String),
 }
 
-/// What there is after a start.
-#[derive(Debug)]
-pub(crate) struct Adopted {
-    pub(crate) named: usize,
-    /// Cookies of pods that somebody else enrolled.
-    pub(crate) unnamed: Vec<u64>,
-}
-
 /// Whether a pod is enrolled.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -73,6 +68,8 @@ pub(crate) enum State {
     /// These programs are not attached.
     Missing(Vec<&'static str>),
     Absent,
+    /// Istio's own rules redirect its connections, by this packet filter.
+    OtherRules(&'static str),
 }
 
 impl Enrollments {
@@ -130,25 +127,49 @@ impl Enrollments {
         }
     }
 
-    fn enroll(&self, node: &Node, mut record: Record, target: &Pod, wanted: &Wanted) -> Result<Enrolled, EnrollError> {
+    fn enroll(&self, node: &Node, record: Record, target: &Pod, wanted: &Wanted) -> Result<Enrolled, EnrollError> {
         self.records.write(&record)?;
-        // What changes from now on is heard of.
-        self.numbers.note(target.netns(), &record.sandbox);
-        let enrolled = enroll_once_lo_is_up(node, target, wanted);
-        match node.enrollment(record.netns_cookie) {
-            Ok(None) if enrolled.is_err() => self.forget(&record.sandbox),
-            Ok(Some(enrollment)) if enrolled.is_ok() => {
-                record.fingerprint = Some(enrollment.fingerprint);
-                self.records.write(&record)?;
-            }
-            _ => {}
+        let (sandbox, cookie) = (record.sandbox.clone(), record.netns_cookie);
+        let enrolled = self.put_in_force(node, record, target, wanted);
+        if enrolled.is_err() && matches!(node.enrollment(cookie), Ok(None)) {
+            self.forget(&sandbox);
         }
         enrolled
+    }
+
+    /// Enrolls a pod that has a record.
+    fn put_in_force(
+        &self,
+        node: &Node,
+        mut record: Record,
+        target: &Pod,
+        wanted: &Wanted,
+    ) -> Result<Enrolled, EnrollError> {
+        // What changes from now on is heard of.
+        self.numbers.note(target.netns(), &record.sandbox);
+        let enrolled = enroll_once_lo_is_up(node, target, wanted)?;
+        if let Ok(Some(enrollment)) = node.enrollment(record.netns_cookie) {
+            record.fingerprint = Some(enrollment.fingerprint);
+            record.home = node.home()?;
+            self.records.write(&record)?;
+        }
+        Ok(enrolled)
     }
 
     /// The sandboxes of the pods that have a record.
     pub(crate) fn sandboxes(&self) -> Vec<String> {
         self.read().into_iter().map(|record| record.sandbox).collect()
+    }
+
+    /// The UIDs of the pods that have a record and are intercepted.
+    pub(crate) fn uids(&self) -> Result<BTreeSet<String>, EnrollError> {
+        let enrolled = self.node()?.enrollments()?;
+        let is_intercepted = |record: &Record| {
+            let mut enrolled = enrolled.iter();
+            enrolled.any(|(cookie, entry)| record.is_of(*cookie, entry.netns_inode)) || self.rules.has(record)
+        };
+        let records = self.read().into_iter();
+        Ok(records.filter(is_intercepted).filter_map(|record| record.uid).collect())
     }
 
     pub(crate) const fn records(&self) -> &Records {
@@ -197,8 +218,8 @@ impl Enrollments {
     /// Whether the pod with this network namespace is intercepted, and completely.
     pub(crate) fn state(&self, netns: OwnedFd) -> Result<State, EnrollError> {
         let netns = Netns::from_fd(netns)?;
-        if netns.istio_rules()?.is_some_and(|rules| rules.ours) {
-            return Ok(State::Complete);
+        if let Some(rules) = netns.istio_rules()? {
+            return Ok(if rules.ours { State::Complete } else { State::OtherRules(rules.filter) });
         }
         let cookie = netns.cookie();
         let pods = self.node()?.status()?;
@@ -207,53 +228,6 @@ impl Enrollments {
             Some(pod) if pod.missing.is_empty() => State::Complete,
             Some(pod) => State::Missing(pod.missing),
         })
-    }
-
-    /// Removes what belongs to network namespaces that are gone. Returns how many pods there were.
-    pub(crate) fn collect(&self) -> Result<usize, EnrollError> {
-        let node = self.node()?;
-        let gone = node.collect_garbage(LOCK)?.len();
-        self.adopt_from(&node)?;
-        Ok(gone)
-    }
-
-    /// Matches what is enrolled with the records. Removes records of pods that are not enrolled, and changes no
-    /// enrollment.
-    pub(crate) fn adopt(&self) -> Result<Adopted, EnrollError> {
-        for file in self.records.read()?.1 {
-            tracing::warn!(
-                "{} is no record of a pod, and is left alone: {:#}",
-                file.path.display(),
-                file.error
-            );
-        }
-        self.adopt_from(&self.node()?)
-    }
-
-    fn adopt_from(&self, node: &Node) -> Result<Adopted, EnrollError> {
-        let enrolled = node.enrollments()?;
-        let mut unnamed: HashMap<u64, u64> = enrolled
-            .iter()
-            .map(|(cookie, enrollment)| (*cookie, enrollment.netns_inode))
-            .collect();
-        let mut named = 0;
-        for record in self.read() {
-            let of_record = unnamed.get(&record.netns_cookie).copied();
-            if of_record.is_some_and(|inode| record.is_of(record.netns_cookie, inode)) {
-                unnamed.remove(&record.netns_cookie);
-                named += 1;
-            } else if self.rules.has(&record) {
-                tracing::debug!(pod = %record.pod, "the pod has rules of iptables");
-            } else if of_record.is_none() && node.is_pinned(record.netns_cookie)? {
-                tracing::debug!(pod = %record.pod, "another version of Interceptor has enrolled this pod");
-            } else {
-                tracing::debug!(sandbox = record.sandbox, pod = %record.pod, "forgetting a pod that is not enrolled");
-                self.forget(&record.sandbox);
-            }
-        }
-        let mut unnamed: Vec<u64> = unnamed.into_keys().collect();
-        unnamed.sort_unstable();
-        Ok(Adopted { named, unnamed })
     }
 
     fn end_others(&self, node: &Node, new: &Record) -> Result<(), EnrollError> {
@@ -345,18 +319,7 @@ fn record(
         cgroup_path: attachment.cgroup_path.clone(),
         settings: settings(wanted)?,
         fingerprint: None,
+        home: None,
         since: since.as_secs(),
     })
-}
-
-/// As `interceptor enroll` prints them.
-pub(crate) fn settings(wanted: &Wanted) -> Result<BTreeMap<String, String>, EnrollError> {
-    let value = serde_json::to_value(wanted.config()).context("Failed to write the configuration of a pod")?;
-    let text = |value: &serde_json::Value| match value {
-        serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => text.clone(),
-        value => value.to_string(),
-    };
-    let settings = value.as_object().into_iter().flatten();
-    Ok(settings.map(|(name, value)| (name.clone(), text(value))).collect())
 }
