@@ -101,28 +101,30 @@ fn the_agent_has_the_rights_that_its_repair_takes_and_no_more() {
         let text = |rule: &Value| format!("{} {}", rule["resources"][0], rule["verbs"]).replace('"', "");
         rules.iter().map(text).collect::<Vec<_>>()
     };
-    let reads = "pods [get,list,watch]";
-    assert_eq!(rights(json!({})), [reads]);
+    let (reads, tells, asks) = ("pods [get,list,watch]", "events [create]", "nodes [get]");
+    assert_eq!(rights(json!({})), [reads, tells, asks]);
     let deletes = json!({ "repairPods": false, "deletePods": true, "labelPods": true });
-    assert_eq!(rights(deletes), [reads, "pods [delete]", "events [create]"]);
+    assert_eq!(rights(deletes), [reads, "pods [delete]", tells, asks]);
     let labels = json!({ "repairPods": false, "labelPods": true });
-    assert_eq!(rights(labels), [reads, "pods/status [patch]", "events [create]"]);
+    assert_eq!(rights(labels), [reads, "pods/status [patch]", tells, asks]);
     assert_eq!(
         rights(json!({ "enabled": false, "repairPods": false, "deletePods": true })),
-        [reads]
+        [reads, tells, asks]
     );
 }
 
 #[test]
 fn every_mount_has_its_volume() {
-    let rendered = rendered(&json!({}));
-    let spec = &object(&rendered, "DaemonSet")["spec"]["template"]["spec"];
-    let names = |list: &Value| {
-        let mut names: Vec<_> = list.as_array().unwrap().iter().map(|one| one["name"].to_string()).collect();
-        names.sort();
-        names
-    };
-    assert_eq!(names(&spec["volumes"]), names(&spec["containers"][0]["volumeMounts"]));
+    for values in [json!({}), json!({ "cniNetnsDir": "/var/run/netns" })] {
+        let rendered = rendered(&values);
+        let spec = &object(&rendered, "DaemonSet")["spec"]["template"]["spec"];
+        let names = |list: &Value| {
+            let mut names: Vec<_> = list.as_array().unwrap().iter().map(|one| one["name"].to_string()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&spec["volumes"]), names(&spec["containers"][0]["volumeMounts"]));
+    }
 }
 
 #[test]

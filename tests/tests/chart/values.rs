@@ -93,6 +93,7 @@ fn settings() -> Vec<Row> {
         setting("repair.enabled", json!(false), "REPAIR_ENABLED", "false"),
         setting("repair.repairPods", json!(false), "REPAIR_REPAIR_PODS", "false"),
         setting("repair.deletePods", json!(true), "REPAIR_DELETE_PODS", "true"),
+        setting("repair.adoptRunning", json!(true), "REPAIR_ADOPT_RUNNING", "true"),
         setting("repair.labelPods", json!(true), "REPAIR_LABEL_PODS", "true"),
         setting(
             "repair.initContainerName",
@@ -178,6 +179,12 @@ fn pods() -> Vec<Row> {
         part("revision", json!("1-31"), "/metadata/labels/istio.io~1rev", json!("1-31")),
         part("cniBinDir", json!("/a"), format!("{POD}/volumes/0/hostPath/path"), json!("/a")),
         part("cniConfDir", json!("/a"), format!("{POD}/volumes/1/hostPath/path"), json!("/a")),
+        part(
+            "cniNetnsDir",
+            json!("/a"),
+            format!("{POD}/volumes/6/hostPath/path"),
+            json!("/a"),
+        ),
     ]
 }
 
@@ -246,9 +253,8 @@ fn rows() -> Vec<Row> {
 
 /// Values whose only other choice is refused, whose effect other tests show, or that have none, which the file of the
 /// values says.
-const ELSEWHERE: [&str; 7] = [
+const ELSEWHERE: [&str; 6] = [
     "ambient.enabled",
-    "cniNetnsDir",
     "global.networkPolicy.enabled",
     "global.resourceScope",
     "global.variant",
@@ -308,10 +314,9 @@ fn the_file_of_values_has_every_value_of_the_schema() {
 }
 
 #[test]
-fn what_has_no_effect_is_accepted_and_said() {
-    let values = json!({ "cniNetnsDir": "/var/run/netns", "variant": "distroless", "profile": "default" });
+fn what_has_no_effect_is_accepted() {
+    let values = json!({ "variant": "distroless", "profile": "default" });
     let rendered = helm().render(&values).unwrap();
-    assert!(rendered.notes.contains("cniNetnsDir has no effect"), "{}", rendered.notes);
     assert_eq!(rendered.objects, helm().render(&json!({})).unwrap().objects);
 }
 
