@@ -59,16 +59,7 @@ pub(crate) fn run(args: &Args, log: LogHandle) -> Result<()> {
 }
 
 async fn live(args: &Args, log: LogHandle) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("Failed to wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("Failed to wait for SIGINT")?;
-    let end = async move {
-        tokio::select! {
-            _signal = terminate.recv() => {}
-            _signal = interrupt.recv() => {}
-        }
-        tracing::info!("ending");
-    };
-
+    let end = signaled()?;
     let installer = args.installation()?.map(Installer::new);
     let repair = args.repair.rules(&args.node_name)?;
     let run_directory = RunDirectory::create(args.run_dir.path())?;
@@ -161,6 +152,19 @@ async fn live(args: &Args, log: LogHandle) -> Result<()> {
         Some(installer) => leave(args, &client, &installer, &run_directory).await,
         None => Ok(()),
     }
+}
+
+/// Waits until this process is asked to end.
+fn signaled() -> Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("Failed to wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("Failed to wait for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _signal = terminate.recv() => {}
+            _signal = interrupt.recv() => {}
+        }
+        tracing::info!("ending");
+    })
 }
 
 /// Takes the plugin off the node if the agent is being uninstalled.
