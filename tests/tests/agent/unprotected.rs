@@ -117,10 +117,10 @@ fn pods_that_need_no_interception_or_have_it_are_not_counted() {
     change("excluded", &|pod| pod["metadata"]["namespace"] = "kube-system".into());
     change("over", &|pod| pod["status"]["phase"] = "Succeeded".into());
     change("ending", &|pod| {
-        pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into()
+        pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
     });
     change("waiting", &|pod| {
-        pod["status"]["containerStatuses"] = json!([{"name": "app", "state": {"waiting": {}}}])
+        pod["status"]["containerStatuses"] = json!([{"name": "app", "state": {"waiting": {}}}]);
     });
     lab.api.put(at_work(&open));
     let agent = lab.start_with(&["--exclude-namespaces", "kube-system", "--repair-adopt-running=false"]);
