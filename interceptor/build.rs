@@ -92,6 +92,9 @@ fn run_nested_build(compiler: &Compiler, linker: &Path, out: &Path) -> Result<()
     ]);
     cargo.arg("--target-dir").arg(nested_target(out));
     cargo.arg("--artifact-dir").arg(out);
+    if std::env::var_os("CARGO_FEATURE_MUTANTS").is_some() {
+        cargo.args(["--features", "mutants"]);
+    }
     cargo
         .env("RUSTC", &compiler.rustc)
         .env("RUSTC_BOOTSTRAP", "1")

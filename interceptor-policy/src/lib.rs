@@ -16,6 +16,8 @@ mod decide;
 mod flow;
 mod guard;
 pub mod maps;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 mod owner;
 mod reason;
 mod slot;

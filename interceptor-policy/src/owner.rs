@@ -68,6 +68,18 @@ impl Owner {
         self.0 & Self::PROXY_UID != 0
     }
 
+    #[cfg(feature = "mutants")]
+    #[inline(always)]
+    pub(crate) const fn without_group(self) -> Self {
+        Self(self.0 & !Self::GROUP_NOT_INTERCEPTED)
+    }
+
+    #[cfg(feature = "mutants")]
+    #[inline(always)]
+    pub(crate) const fn without_proxy_gid(self) -> Self {
+        Self(self.0 & !Self::PROXY_GID)
+    }
+
     #[inline(always)]
     pub(crate) const fn group_is_not_intercepted(self) -> bool {
         self.0 & Self::GROUP_NOT_INTERCEPTED != 0

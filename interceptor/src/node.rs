@@ -194,6 +194,15 @@ impl Node {
     }
 }
 
+/// Which wrong decision the kernel programs of this test build are to make; none without the variable.
+#[cfg(feature = "mutants")]
+fn mutant() -> anyhow::Result<u32> {
+    const VARIABLE: &str = "INTERCEPTOR_MUTANT";
+    use anyhow::Context as _;
+    let number = std::env::var(VARIABLE).unwrap_or_else(|_unset| "0".to_owned());
+    number.parse().with_context(|| format!("{VARIABLE}={number} is no number"))
+}
+
 /// Reads what the policy depends on, compiles it, and runs something with it.
 fn with_request(
     bpffs: &Bpffs,
@@ -204,6 +213,10 @@ fn with_request(
     let facts = facts::read(netns)?;
     let config = wanted.config();
     let mut policy = compile(wanted, &facts)?;
+    #[cfg(feature = "mutants")]
+    {
+        policy.policy.padding = mutant()?;
+    }
     loopback::carries_ipv4(netns)?;
     let unguarded = without_guard(bpffs, netns, config.guard, &mut policy)?;
     let plan = run(Request {

@@ -49,6 +49,7 @@ fn make(folder: &Path, name: &str, says: &str) {
 #[rstest]
 #[case("agent")]
 #[case("inject")]
+#[case("verify")]
 #[case("webhook")]
 fn the_program_gets_the_arguments(#[case] command: &str) {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");

@@ -72,7 +72,7 @@ impl Backend {
                     restore(pod, "ip6tables-legacy-restore", &rules(&config, Family::V6));
                     pod.namespace().ip("addr add ::6/128 dev lo");
                 }
-                route_marked(pod.namespace(), "1337", "133").expect("route marked packets to lo");
+                route_marked(pod.namespace(), "1337", "133");
             }
             Self::Ebpf => pod.enroll(&[&["-m", "TPROXY"], stack.enroll_flags(), flags].concat()),
             Self::Rules => pod.write_rules(&[&["-m", "TPROXY"], stack.enroll_flags(), flags].concat()),

@@ -5,14 +5,15 @@ use std::{
     env, fmt,
     io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     sync::OnceLock,
     time::Instant,
 };
 
+use interceptor_verify::Lines;
 use serde::de::DeserializeOwned;
 
-use crate::{lines::Lines, wait::timeout};
+use crate::wait::timeout;
 
 /// What a program said and how it ended.
 #[derive(Debug)]
@@ -62,6 +63,17 @@ impl Run {
         };
         let status = child.wait().map_err(|error| format!("wait for {line}: {error}"))?;
         Ok(Self { line, code: status.code(), stdout: stdout.join("\n"), stderr: stderr.join("\n") })
+    }
+
+    /// What a program came to that was given all the time that it took.
+    pub fn of_output(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end_matches('\n').to_owned();
+        Self {
+            line: "the program".to_owned(),
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
     }
 
     /// An error unless it ended with exit code 0.

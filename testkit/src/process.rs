@@ -7,13 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use interceptor_verify::{Lines, TimedOut};
 use nix::{sys::signal::Signal, unistd::Pid};
 use serde::de::DeserializeOwned;
 
-use crate::{
-    lines::{Lines, TimedOut},
-    wait::timeout,
-};
+use crate::wait::timeout;
 
 /// A running child process whose standard output is read line by line. Killed and waited for when dropped.
 pub struct Process {

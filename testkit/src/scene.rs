@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The usual surroundings: a pod with an application, and a machine outside of the mesh with a server.
 
-use std::{fmt, str::FromStr};
-
-use anyhow::Context as _;
+pub use interceptor_verify::Stack;
 
 use crate::{launcher::Launcher, namespace::Namespace, node::Node, pod::Pod, process::Process, records::Report};
 
@@ -25,65 +23,20 @@ pub const OUTSIDE_V6: &str = "fd99::1";
 pub const SERVER_V6: &str = "[fd99::1]:80";
 pub const APP_V6: &str = "[fd99::2]:8080";
 
-/// Which addresses a pod has, and with them, for which families Istio writes rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stack {
-    V4,
-    V6,
-    /// Both, with `--dual-stack`.
-    Dual,
-}
-
-impl Stack {
-    pub fn has_v4(self) -> bool {
-        self != Self::V6
-    }
-
-    pub fn has_v6(self) -> bool {
-        self != Self::V4
-    }
-
-    /// Flags with which to enroll such a pod.
-    pub fn enroll_flags(self) -> &'static [&'static str] {
-        if self == Self::Dual { &["--dual-stack"] } else { &[] }
-    }
-
-    /// Flags for a sidecar in such a pod: Istio lets Envoy listen on both wildcard addresses if there are addresses
-    /// of both families.
-    pub fn sidecar_flags(self) -> &'static [&'static str] {
-        match self {
-            Self::V4 => &[],
-            Self::V6 => &["--bind", "::"],
-            Self::Dual => &["--bind", "0.0.0.0", "--bind", "::"],
-        }
-    }
-
-    /// `v4` and `v6`, as far as the pod has these families.
-    fn choose<'text>(self, v4: &[&'text str], v6: &[&'text str]) -> Vec<&'text str> {
-        let v4 = v4.iter().filter(|_| self.has_v4());
-        v4.chain(v6.iter().filter(|_| self.has_v6())).copied().collect()
+/// Flags for a sidecar in a pod with these addresses: Istio lets Envoy listen on both wildcard addresses if there are
+/// addresses of both families.
+pub fn sidecar_flags(stack: Stack) -> &'static [&'static str] {
+    match stack {
+        Stack::V4 => &[],
+        Stack::V6 => &["--bind", "::"],
+        Stack::Dual => &["--bind", "0.0.0.0", "--bind", "::"],
     }
 }
 
-impl fmt::Display for Stack {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::V4 => "v4",
-            Self::V6 => "v6",
-            Self::Dual => "dual",
-        })
-    }
-}
-
-impl FromStr for Stack {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let all = [Self::V4, Self::V6, Self::Dual];
-        all.into_iter()
-            .find(|stack| stack.to_string() == text)
-            .with_context(|| format!("no choice of addresses: {text:?}"))
-    }
+/// `v4` and `v6`, as far as the pod has these families.
+fn choose<'text>(stack: Stack, v4: &[&'text str], v6: &[&'text str]) -> Vec<&'text str> {
+    let v4 = v4.iter().filter(|_| stack.has_v4());
+    v4.chain(v6.iter().filter(|_| stack.has_v6())).copied().collect()
 }
 
 /// One pod, connected to one machine outside of the mesh by a cable of their own. All scenes have the same addresses.
@@ -128,7 +81,7 @@ impl<'node> Scene<'node> {
         let inside: Vec<&str> = inside.iter().map(String::as_str).collect();
         let far: Vec<&str> = far.iter().map(String::as_str).collect();
         pod.namespace().connect("eth0", &inside, &outside, &far);
-        for via in stack.choose(&[OUTSIDE], &[OUTSIDE_V6]) {
+        for via in choose(stack, &[OUTSIDE], &[OUTSIDE_V6]) {
             pod.namespace().ip(&format!("route add default via {via}"));
         }
         Self { pod, outside, stack }
@@ -141,10 +94,10 @@ impl<'node> Scene<'node> {
         [
             self.pod
                 .app()
-                .serve("app", &self.stack.choose(&["0.0.0.0:8080", more_v4], &["[::]:8080", more_v6])),
+                .serve("app", &choose(self.stack, &["0.0.0.0:8080", more_v4], &["[::]:8080", more_v6])),
             self.outside
                 .root()
-                .serve("outside", &self.stack.choose(&["0.0.0.0:80", more_v4], &["[::]:80", more_v6])),
+                .serve("outside", &choose(self.stack, &["0.0.0.0:80", more_v4], &["[::]:80", more_v6])),
         ]
     }
 
@@ -156,7 +109,7 @@ impl<'node> Scene<'node> {
             Stack::V6 => &["--source", POD_SECOND_V6],
             Stack::Dual => &["--source", POD_SECOND, "--source", POD_SECOND_V6],
         };
-        self.pod.proxy().sidecar(&[source, self.stack.sidecar_flags(), flags].concat())
+        self.pod.proxy().sidecar(&[source, sidecar_flags(self.stack), flags].concat())
     }
 
     /// The server outside; with both families by IPv6.

@@ -10,6 +10,7 @@ mod image;
 mod kubernetes;
 mod lint;
 mod manifests;
+mod mutants;
 mod programs;
 mod run;
 mod setup;
@@ -55,6 +56,8 @@ enum Command {
     Lint,
     /// Print what the Helm chart installs, for `kubectl apply`
     Manifests(manifests::Options),
+    /// Show whether a comparison with Istio's iptables rules finds wrong decisions; needs root
+    Mutants(mutants::Options),
     /// Set up, lint, and run every test; the root suite needs root
     Test(test::Options),
     /// Run the stories with a name, once or many times; needs root
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::Kubernetes(options) => kubernetes::run(&options),
         Command::Lint => lint::run(),
         Command::Manifests(options) => manifests::run(&options),
+        Command::Mutants(options) => mutants::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Story(options) => story::run(&options),
         Command::Transcripts(options) => transcripts::run(&options),

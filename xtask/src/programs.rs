@@ -17,7 +17,7 @@ use crate::workspace::{Workspace, root};
 pub(crate) const INTERCEPTOR_BIN: &str = "INTERCEPTOR_BIN";
 
 /// What tests and the demo start as processes of their own.
-pub(crate) const STARTED_BY_TESTS: [&str; 8] = [
+pub(crate) const STARTED_BY_TESTS: [&str; 9] = [
     "interceptor",
     "interceptor-agent",
     "interceptor-cluster",
@@ -25,6 +25,7 @@ pub(crate) const STARTED_BY_TESTS: [&str; 8] = [
     "interceptor-http",
     "interceptor-probe",
     "interceptor-sidecar",
+    "interceptor-verify",
     "interceptor-webhook",
 ];
 

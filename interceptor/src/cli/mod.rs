@@ -74,6 +74,9 @@ enum Command {
     /// Let Interceptor do what Istio's init container does in pods that are created
     #[command(disable_help_flag = true)]
     Webhook(sibling::SiblingArgs),
+    /// Compare Interceptor with Istio's iptables rules on this machine, for your configuration
+    #[command(disable_help_flag = true)]
+    Verify(sibling::SiblingArgs),
     Wait(wait::WaitArgs),
     Version(version::VersionArgs),
     Completion(completion::CompletionArgs),
@@ -101,6 +104,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Agent(args) => sibling::run("agent", &[], &args),
         Command::Inject(args) => sibling::run("inject", &[], &args),
         Command::Webhook(args) => sibling::run("webhook", &[], &args),
+        Command::Verify(args) => sibling::run("verify", &[], &args),
         Command::Wait(args) => wait::run(&args),
         Command::Version(args) => version::run(&args),
         Command::Completion(args) => completion::run(&args, Cli::command()),

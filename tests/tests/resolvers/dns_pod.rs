@@ -5,7 +5,7 @@ use std::{fmt, fs, path::PathBuf, process::Command, sync::Mutex};
 
 use testkit::{
     Launcher, Node, Pod, Process, Run,
-    istio::{Config, Iptables},
+    istio::{Config, Iptables, load},
     programs::{SYSTEM, find},
     scene::{Scene, Stack},
 };
@@ -158,7 +158,7 @@ impl Interception {
         );
         let config: Config = config.parse().expect("a configuration");
         match self {
-            Self::Rules(iptables) => iptables.load(pod.namespace(), &config).expect("load the rules"),
+            Self::Rules(iptables) => load(iptables, pod.namespace(), &config),
             Self::Ebpf => {
                 // As from an init container, whose resolv.conf is that of the pod.
                 let container = pod

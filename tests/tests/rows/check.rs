@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use testkit::{
     APP_UID, Backend, Launcher, Namespace, Node, PROXY_UID, Pod, Process,
     records::{Connection, Report, canonical},
-    scene::{Scene, Stack},
+    scene::{Scene, Stack, sidecar_flags},
 };
 
 use crate::row::{End, Hop, Row, SERVICE_ENDPOINT, SERVICE_ENDPOINT_V6, Server, Who};
@@ -26,7 +26,7 @@ pub(crate) fn check(backend: Backend, stack: Stack, row: &Row) {
     let endpoints = ["--endpoint", SERVICE_ENDPOINT, "--endpoint", SERVICE_ENDPOINT_V6];
     let sidecar = row
         .sidecar_runs
-        .then(|| pod.proxy().sidecar(&[stack.sidecar_flags(), &endpoints].concat()));
+        .then(|| pod.proxy().sidecar(&[sidecar_flags(stack), &endpoints].concat()));
 
     let client = client(row.who, &pod, &outside);
     let flags: Vec<&str> = row.flags.iter().map(String::as_str).collect();

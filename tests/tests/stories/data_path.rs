@@ -9,7 +9,7 @@ use serde_json::Value;
 use testkit::{
     Node, Pod, Run,
     istio_rules::{DEFAULT_FLAGS, DEFAULT_RULES},
-    scene::{Outcome, Scene, Stack},
+    scene::{Outcome, Scene, Stack, sidecar_flags},
     without_btf,
 };
 
@@ -28,7 +28,7 @@ fn rules_are_in_force_until_the_pod_is_unenrolled_and_leave_nothing(
     let _sidecar = if redirect {
         scene.sidecar(&[])
     } else {
-        let flags = [&["--keep-client", "1337"], scene.stack.sidecar_flags()].concat();
+        let flags = [&["--keep-client", "1337"], sidecar_flags(scene.stack)].concat();
         scene.pod.proxy_as(0, 1337).sidecar(&flags)
     };
     let program = format!("iptables-{binary}-restore");

@@ -8,7 +8,7 @@ use testkit::{
     Backend, Node, Pod, Process, Run,
     istio_rules::DEFAULT_FLAGS,
     records::{Connection, Listener, Report},
-    scene::{Outcome, Scene, Stack, outcome_of},
+    scene::{Outcome, Scene, Stack, outcome_of, sidecar_flags},
 };
 
 /// As Istio runs it: root, so that it may have transparent sockets, in the sidecar's group.
@@ -16,7 +16,7 @@ pub(crate) fn sidecar(scene: &Scene<'_>) -> Process {
     scene
         .pod
         .proxy_as(0, 1337)
-        .sidecar(&[&["--keep-client", "1337"], scene.stack.sidecar_flags()].concat())
+        .sidecar(&[&["--keep-client", "1337"], sidecar_flags(scene.stack)].concat())
 }
 
 pub(crate) fn enroll(scene: &Scene<'_>, more: &[&str]) {

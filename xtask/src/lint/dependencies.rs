@@ -86,11 +86,21 @@ const TABLE: &[Row] = &[
         build: &[],
     },
     Row {
+        member: "interceptor-verify",
+        uses: &[
+            "interceptor", "interceptor-config", "interceptor-policy",
+            "anyhow", "clap", "compio-driver", "indicatif", "ipnet", "nix", "proptest", "rustix", "serde", "serde_json",
+            "socket2", "time", "tokio",
+        ],
+        optional: &[],
+        build: &[],
+    },
+    Row {
         member: "testkit",
         uses: &[
-            "interceptor", "interceptor-policy",
-            "anyhow", "bytes", "clap", "compio-driver", "http-body-util", "hyper", "hyper-util", "indicatif", "nix",
-            "proptest", "rcgen", "ring", "rustix", "serde", "serde_json", "socket2", "tar", "tempfile", "tokio",
+            "interceptor", "interceptor-policy", "interceptor-verify",
+            "anyhow", "bytes", "clap", "http-body-util", "hyper", "hyper-util", "indicatif", "nix",
+            "rcgen", "ring", "rustix", "serde", "serde_json", "socket2", "tar", "tempfile", "tokio",
         ],
         optional: &[],
         build: &[],
@@ -98,9 +108,9 @@ const TABLE: &[Row] = &[
     Row {
         member: "interceptor-tests",
         uses: &[
-            "interceptor", "interceptor-config", "interceptor-policy", "testkit",
-            "anyhow", "bytes", "clap", "compio-driver", "http-body-util", "hyper", "hyper-util", "indicatif", "nix",
-            "proptest", "rstest", "rustix", "serde", "serde_json", "socket2", "tempfile", "tokio",
+            "interceptor", "interceptor-config", "interceptor-policy", "interceptor-verify", "testkit",
+            "anyhow", "bytes", "clap", "http-body-util", "hyper", "hyper-util", "indicatif", "nix",
+            "rstest", "rustix", "serde", "serde_json", "socket2", "tempfile", "tokio",
         ],
         optional: &[],
         build: &[],

@@ -5,15 +5,11 @@ use std::{io, net::SocketAddr};
 
 use anyhow::Context as _;
 use clap::Args;
+use interceptor_verify::probe::{Launch, receive_datagram};
 use socket2::{SockAddr, Type};
-use testkit::{records::Answer, retry::retry};
+use testkit::{records::Answer, retry::retry, write_line};
 
-use testkit::write_line;
-
-use crate::{
-    launch::Launch,
-    socket::{SocketOptions, call_limit},
-};
+use crate::socket::{SocketOptions, call_limit};
 
 #[derive(Args)]
 pub(crate) struct Ask {
@@ -35,14 +31,11 @@ impl Ask {
             let to = SockAddr::from(self.socket.in_family(*server));
             retry(|| socket.send_to(b"who are you\n", &to)).with_context(|| format!("ask {server}"))?;
         }
-        let answers: io::Result<Vec<Answer>> =
-            self.servers.iter().map(|_| receive(&socket.try_clone()?.into())).collect();
+        let answers: io::Result<Vec<Answer>> = self
+            .servers
+            .iter()
+            .map(|_| receive_datagram(&socket.try_clone()?.into()))
+            .collect();
         write_line(&answers.context("wait for an answer")?)
     }
-}
-
-pub(crate) fn receive(socket: &std::net::UdpSocket) -> io::Result<Answer> {
-    let mut answer = [0; 2048];
-    let (count, from) = retry(|| socket.recv_from(&mut answer))?;
-    Ok(Answer { from, received: String::from_utf8_lossy(&answer[..count]).trim_end().to_owned() })
 }

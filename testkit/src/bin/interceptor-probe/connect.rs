@@ -2,25 +2,21 @@
 //! One TCP connection, looked at from the client's end.
 
 use std::{
-    io::{self, BufRead as _, BufReader, ErrorKind, Write as _},
+    io::{self, BufReader, Write as _},
     net::SocketAddr,
-    time::{Duration, Instant},
 };
 
 use clap::Args;
-use nix::errno::Errno;
+use interceptor_verify::probe::{Launch, Step, failure, look, receive, wait_connected};
 use socket2::{Socket, Type};
 use testkit::{
     records::{Failure, Report},
-    retry,
+    write_line,
 };
 
-use testkit::write_line;
-
 use crate::{
-    launch::Launch,
     mass::{self, Mass},
-    socket::{SocketOptions, Step, call_limit, failure, look},
+    socket::{SocketOptions, call_limit},
 };
 
 #[derive(Args)]
@@ -98,49 +94,10 @@ impl Connect {
     }
 }
 
-/// Waits until a non-blocking connect has succeeded or failed, and makes the socket block again.
-pub(crate) fn wait_connected(socket: &Socket, limit: Duration) -> Step<()> {
-    retry::wait_connected(socket, Some(limit)).map_err(|error| failure("connect", &error))?;
-    socket.set_nonblocking(false).map_err(|error| failure("setsockopt", &error))
-}
-
 /// Sends a line in one piece. In two pieces, it would depend on timing which of them meets a reset.
 fn send_line(mut socket: &Socket, line: &str) -> Step<()> {
     let line = format!("{line}\n");
     socket.write_all(line.as_bytes()).map_err(|error| failure("send", &error))
-}
-
-/// Receives a line, or what comes before the end. All of it may take as long as the socket's time limit says, however
-/// often it is interrupted. (`read_line()` would begin that time anew after each signal.)
-pub(crate) fn receive(stream: &mut BufReader<Socket>) -> Step<String> {
-    let failed = |error: io::Error| failure("receive", &error);
-    let limit = stream.get_ref().read_timeout().map_err(failed)?;
-    let start = Instant::now();
-    let mut line = Vec::new();
-    while !line.ends_with(b"\n") {
-        let left = limit.map(|limit| limit.saturating_sub(start.elapsed()));
-        let filled = || {
-            Ok(stream
-                .fill_buf()
-                .map_err(|error| Errno::try_from(error).unwrap_or(Errno::EIO))?
-                .len())
-        };
-        if retry::retry_within(left, filled).map_err(|errno| failed(errno.into()))? == 0 {
-            break;
-        }
-        let buffer = stream.buffer();
-        let count = buffer
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(buffer.len(), |newline| newline + 1);
-        line.extend_from_slice(&buffer[..count]);
-        stream.consume(count);
-    }
-    if line.is_empty() {
-        return Err(Failure { step: "receive".to_owned(), errno: "EOF".to_owned() });
-    }
-    let line = String::from_utf8(line).map_err(|error| failed(io::Error::new(ErrorKind::InvalidData, error)))?;
-    Ok(line.trim_end_matches('\n').to_owned())
 }
 
 /// Passes lines from standard input to the server, and the answers back, until there are no more.

@@ -4,15 +4,13 @@
 use std::{io, io::Read as _, net::SocketAddr};
 
 use clap::Args;
+use interceptor_verify::probe::{Launch, Step, failure, look};
 use socket2::{Socket, Type};
 use testkit::{records::Report, retry::retry};
 
 use testkit::write_line;
 
-use crate::{
-    launch::Launch,
-    socket::{SocketOptions, Step, failure, look},
-};
+use crate::socket::SocketOptions;
 
 #[derive(Args)]
 pub(crate) struct Datagram {

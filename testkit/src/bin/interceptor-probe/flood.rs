@@ -5,10 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
 use clap::Args;
+use interceptor_verify::probe::{Launch, failure};
 use socket2::{Domain, Socket, Type};
 use testkit::{records::Tally, retry, write_line};
-
-use crate::{launch::Launch, socket::failure};
 
 /// An address that no pod of a test has. From there nothing is reached, so every call ends at once.
 const NOWHERE: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);

@@ -4,10 +4,9 @@
 use std::{io, io::Read as _, path::PathBuf};
 
 use clap::Args;
+use interceptor_verify::probe::Launch;
 use socket2::{Domain, SockAddr, Socket, Type};
 use testkit::{records::Knocked, retry::retry, write_line};
-
-use crate::launch::Launch;
 
 #[derive(Args)]
 pub(crate) struct Knock {

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use interceptor_verify::probe::{Launch, Step, failure};
 use nix::{
     errno::Errno,
     libc,
@@ -23,11 +24,6 @@ use testkit::{
     records::Report,
     retry::{self, retry},
     write_line,
-};
-
-use crate::{
-    launch::Launch,
-    socket::{Step, failure},
 };
 
 #[derive(Args)]

@@ -2,18 +2,16 @@
 //! Goes into a namespace and a cgroup, becomes a user, and then runs a program or a probe. Answers in JSON, one
 //! object per line.
 
-mod agent;
-mod answer;
 mod ask;
 mod connect;
 mod datagram;
 mod flood;
+mod identity;
 mod knock;
-mod launch;
 mod leave;
+mod listen_only;
 mod mass;
 mod pair;
-mod serve;
 mod socket;
 mod watch;
 mod web;
@@ -22,10 +20,11 @@ use std::{os::unix::process::CommandExt as _, process::Command};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use interceptor_verify::probe::{Launch, Serve, agent};
 
 use crate::{
-    ask::Ask, connect::Connect, datagram::Datagram, flood::Flood, knock::Knock, launch::Launch, pair::Pair,
-    serve::Serve, web::Web,
+    ask::Ask, connect::Connect, datagram::Datagram, flood::Flood, knock::Knock, listen_only::ListenOnly, pair::Pair,
+    web::Web,
 };
 
 /// Starts a program or a network probe in a namespace, in a cgroup, as a user.
@@ -71,7 +70,7 @@ enum Action {
     /// Holds both ends of connections, and compares them
     Pair(Box<Pair>),
     /// Listens, takes connections, and neither says nor does anything with them
-    ListenOnly(serve::ListenOnly),
+    ListenOnly(ListenOnly),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -93,7 +92,7 @@ fn main() -> anyhow::Result<()> {
         Action::Serve(serve) => serve.run(&launch),
         Action::Web(web) => web.run(&launch),
         Action::Pair(pair) => pair.run(&launch),
-        Action::Agent => agent::run(&launch),
+        Action::Agent => agent(&launch),
         Action::ListenOnly(listen) => listen.run(&launch),
     }
 }

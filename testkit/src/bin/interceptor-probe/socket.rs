@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Client sockets, and what can be asked of them.
+//! Client sockets, as the options of a probe want them.
 
 use std::{
     io,
@@ -8,14 +8,11 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use nix::errno::Errno;
-use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use testkit::{
-    records::{Failure, Report},
-    retry, timeout,
-};
+use interceptor_verify::probe::{Launch, Step, failure};
+use socket2::{Domain, SockAddr, Socket, Type};
+use testkit::{retry, timeout};
 
-use crate::launch::{Launch, as_user};
+use crate::identity::as_user;
 
 /// How long a system call may take. The test waits three times as long for the probe, so the probe can still tell
 /// which call it was.
@@ -58,9 +55,6 @@ enum Family {
     #[value(name = "6-mapped")]
     V6Mapped,
 }
-
-/// What went wrong, and where: the answer of a probe, not a failure of it.
-pub(crate) type Step<T> = Result<T, Failure>;
 
 impl SocketOptions {
     /// Becomes the user of `launch`, and makes the socket at the moment that the options ask for.
@@ -107,60 +101,6 @@ impl SocketOptions {
             (Family::V4 | Family::V6 | Family::V6Mapped, _) => address,
         }
     }
-}
-
-/// `IP_TRANSPARENT`, of the family of `address`.
-pub(crate) fn set_transparent(socket: &Socket, address: SocketAddr) -> io::Result<()> {
-    if address.is_ipv4() {
-        socket.set_ip_transparent_v4(true)
-    } else {
-        socket.set_ip_transparent_v6(true)
-    }
-}
-
-/// The addresses of a connected socket.
-pub(crate) fn look(socket: &Socket) -> Report {
-    let address = |result: io::Result<SockAddr>| result.ok().as_ref().and_then(SockAddr::as_socket);
-    Report {
-        local: address(socket.local_addr()),
-        peer: address(socket.peer_addr()),
-        original_destination: original_destination(socket),
-        levels: levels(&SockRef::from(socket)).into(),
-        ..Report::default()
-    }
-}
-
-/// `SO_ORIGINAL_DST`, at the level of the family that knows the connection.
-pub(crate) fn original_destination(socket: &Socket) -> Option<SocketAddr> {
-    socket.original_dst_v4().or_else(|_| socket.original_dst_v6()).ok()?.as_socket()
-}
-
-/// `SO_ORIGINAL_DST` at each of its two levels.
-pub(crate) fn levels(socket: &SockRef<'_>) -> [String; 2] {
-    [socket.original_dst_v4(), socket.original_dst_v6()].map(|answer| match answer {
-        Ok(address) => address
-            .as_socket()
-            .map_or_else(|| "not an IP address".to_owned(), |address| address.to_string()),
-        Err(error) => errno(&error),
-    })
-}
-
-pub(crate) fn failure(step: &str, error: &io::Error) -> Failure {
-    let errno = errno(error);
-    // With a timeout on the socket the kernel calls it EAGAIN or EINPROGRESS.
-    let errno = if matches!(errno.as_str(), "EAGAIN" | "EINPROGRESS") {
-        "ETIMEDOUT".to_owned()
-    } else {
-        errno
-    };
-    Failure { step: step.to_owned(), errno }
-}
-
-fn errno(error: &io::Error) -> String {
-    error.raw_os_error().map_or_else(
-        || format!("{:?}", error.kind()),
-        |number| format!("{:?}", Errno::from_raw(number)),
-    )
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

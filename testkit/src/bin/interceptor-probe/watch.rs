@@ -9,11 +9,10 @@ use std::{
 };
 
 use anyhow::Context as _;
+use interceptor_verify::probe::Launch;
 use nix::libc;
 use socket2::{Domain, Protocol, Socket, Type};
 use testkit::{retry::retry, write_line};
-
-use crate::launch::Launch;
 
 /// Nobody else sends datagrams there.
 const LAST: u16 = 9;

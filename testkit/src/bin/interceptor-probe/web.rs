@@ -5,17 +5,11 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use clap::Args;
-use testkit::records::Ready;
+use interceptor_verify::probe::{Launch, greeting, listen, until_terminated};
+use testkit::{records::Ready, write_line};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
-};
-
-use testkit::write_line;
-
-use crate::{
-    launch::Launch,
-    serve::{greeting, listen, until_terminated},
 };
 
 /// A longer request gets no answer.

@@ -12,8 +12,12 @@ use std::{
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use interceptor_tests::differential::{Case, Lab, WRITTEN, cases, random, stacks};
-use testkit::{Interrupt, Node, istio::Iptables};
+use interceptor_verify::{
+    Interrupt,
+    istio::Iptables,
+    lab::{Case, Lab, WRITTEN, cases, random, stacks},
+};
+use testkit::scratch;
 
 /// Runs the same connections in two pods, one with Istio's iptables rules and one enrolled with interceptor, and
 /// compares what everyone sees of them.
@@ -96,8 +100,8 @@ fn main() -> anyhow::Result<ExitCode> {
 fn compare(iptables: Iptables, wanted: &Cases, interrupt: &Interrupt) -> anyhow::Result<bool> {
     let Cases { written, random: count, seed } = wanted;
     let bar = bar(written.len() + *count as usize);
-    let node = Node::new();
-    let mut lab = Lab::new(&node, iptables);
+    let scratch = scratch();
+    let mut lab = Lab::new(&scratch, iptables)?;
     let start = Instant::now();
     let mut failures = Vec::new();
     let proceed = || {
@@ -107,11 +111,10 @@ fn compare(iptables: Iptables, wanted: &Cases, interrupt: &Interrupt) -> anyhow:
     for case in written {
         proceed()?;
         let differences = lab.compare(&case.config, &case.flows);
-        interrupt.check()?; // then the probes were interrupted as well
-        failures.extend(differences.map_err(anyhow::Error::msg)?.iter().map(ToString::to_string));
+        failures.extend(differences?.iter().map(ToString::to_string));
     }
     if let Err(failure) = random(&mut lab, stacks(), *count, *seed, proceed) {
-        interrupt.check()?; // as above
+        interrupt.check()?; // then that is the failure
         failures.push(failure.to_string());
     }
     bar.finish_and_clear();

@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
+use interceptor_verify::probe::Launch;
 use nix::{
     sys::{
         prctl::set_pdeathsig,
@@ -21,7 +22,7 @@ use nix::{
 use socket2::{Domain, Protocol, Socket, Type};
 use testkit::retry::{self, retry};
 
-use crate::{launch::Launch, socket::call_limit};
+use crate::socket::call_limit;
 
 /// Where the two ends are, and who makes them.
 #[derive(Args)]

@@ -10,10 +10,10 @@ mod stream;
 mod transfer;
 
 use clap::{Args, Subcommand};
+use interceptor_verify::probe::Launch;
 use testkit::write_line;
 
 use self::maker::Ends;
-use crate::launch::Launch;
 
 /// The clients are in the place that the flags before the command name; the process stays root.
 #[derive(Args)]
