@@ -8,7 +8,8 @@
 //! manifest ──Undo─────▶ Outcome { … }
 //! ```
 //!
-//! All are pure functions of the manifest and the options. They read no file, no environment and no cluster. A pod
+//! All are pure functions of the manifest and the options. They read no file, no environment and no cluster; where an
+//! injector of a cluster is asked, the caller asks it. A pod
 //! that the rewrite leaves alone stays the pod that Istio made, which iptables intercepts. A pod that cannot be
 //! injected is an error.
 
@@ -36,7 +37,7 @@ mod walk;
 mod yaml;
 
 #[cfg(feature = "cli")]
-pub use istio::{ConfigError, InjectError, InjectFault, Istio};
+pub use istio::{ConfigError, InjectError, InjectFault, Istio, Remote};
 pub use kinds::{Kind, KindError};
 pub use malformed::Malformed;
 pub use outcome::{Outcome, Reason, Verdict, Workload};

@@ -50,6 +50,8 @@ pub enum Reason {
         rule: Rule,
         keys: Keys,
     },
+    /// The injector of a cluster, which was asked, lets the pod pass.
+    InjectorPassed,
     /// There is no init container `istio-init`: Istio did not inject the pod, or does not intercept its connections.
     NotInjected,
     /// Istio's CNI plugin intercepts the pod's connections.
@@ -109,9 +111,10 @@ impl Reason {
     }
 
     /// All that [`Self::label`] can be.
-    pub const LABELS: [&'static str; 15] = [
+    pub const LABELS: [&'static str; 16] = [
         "opted_out",
         "not_selected",
+        "injector_passed",
         "not_injected",
         "cni",
         "not_ours",
@@ -132,6 +135,7 @@ impl Reason {
         match self {
             Self::OptedOut { .. } => "opted_out",
             Self::NotSelected { .. } => "not_selected",
+            Self::InjectorPassed => "injector_passed",
             Self::NotInjected => "not_injected",
             Self::Cni => "cni",
             Self::NotOurs => "not_ours",
@@ -151,7 +155,12 @@ impl Reason {
     /// Whether somebody may have expected the pod to be rewritten: Istio injected it, and it did not opt out.
     pub const fn is_surprising(&self) -> bool {
         match self {
-            Self::OptedOut { .. } | Self::NotSelected { .. } | Self::NotInjected | Self::Cni | Self::NotOurs => false,
+            Self::OptedOut { .. }
+            | Self::NotSelected { .. }
+            | Self::InjectorPassed
+            | Self::NotInjected
+            | Self::Cni
+            | Self::NotOurs => false,
             Self::NotIstios
             | Self::Command { .. }
             | Self::HostNetwork
@@ -178,6 +187,9 @@ impl fmt::Display for Reason {
                 Rule::Never => f.write_str("a selector excludes it from injection"),
                 Rule::Always | Rule::Default => f.write_str("it does not ask for injection"),
             },
+            Self::InjectorPassed => f.write_str(
+                "Istio's injector does not inject it; its labels and annotations, those of its namespace, or its network say so",
+            ),
             Self::NotInjected => f.write_str("it has no init container istio-init; let Istio inject it first"),
             Self::Cni => f.write_str("Istio's CNI plugin intercepts its connections (istio-validation)"),
             Self::NotOurs => f.write_str("nothing of Interceptor is in it"),

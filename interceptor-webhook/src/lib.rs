@@ -14,6 +14,7 @@
 //! intercept that pod.
 
 mod args;
+mod ask;
 mod certificate;
 mod client;
 #[cfg(feature = "fuzzing")]
@@ -30,8 +31,8 @@ use std::process::ExitCode;
 
 use self::args::{Cli, Command};
 
-/// Runs the webhook with the arguments of this process, until it is asked to end (SIGTERM, SIGINT). Or prints the
-/// manifest that the arguments ask for.
+/// Runs the webhook with the arguments of this process, until it is asked to end (SIGTERM, SIGINT). Or prints what the
+/// arguments ask for.
 #[must_use]
 pub fn main() -> ExitCode {
     let done = match Cli::read().command {
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
             webhook::run(&args, work).inspect_err(|error| tracing::error!("{error:#}"))
         }
         Command::Render(args) => render::run(&args).inspect_err(render::error),
+        Command::Ask(args) => ask::run(&args).inspect_err(render::error),
     };
     if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser};
 
-use super::kube_inject::{ClusterFlags, TemplateFlags};
+use super::kube_inject::{ClusterFlags, OtherFlags, TemplateFlags};
 use crate::{DataPath, Kind};
 
 /// Let Interceptor do what Istio's init container does in pods that Istio injected
 ///
 /// Reads manifests, as `istioctl kube-inject` or `kubectl get -o yaml` write them, and writes them with the init
-/// container istio-init rewritten. With --mode istio, Istio's template is rendered first, from files. With --mode
-/// plain, pods get an Envoy without Istio. Documents that are not changed come out byte for byte. In documents that are
+/// container istio-init rewritten. With --mode istio, Istio's template is rendered first, from files, or Istio's injector
+/// in a cluster is asked. With --mode plain, pods get an Envoy without Istio. Documents that are not changed come out byte for byte. In documents that are
 /// changed, comments and notation stay where nothing changes. What was decided about each workload goes to standard
 /// error. Nothing is written if a document is refused.
 #[derive(Debug, Parser)]
@@ -26,6 +26,7 @@ Examples:
   istioctl kube-inject -f app.yaml | interceptor inject -f - --image example.org/interceptor:0.1 | kubectl apply -f -
   kubectl get deployment web -o yaml | interceptor inject -f - --undo | kubectl apply -f -
   interceptor inject -f app.yaml --injectConfigFile inject.yaml --meshConfigFile mesh.yaml --valuesFile values.json
+  interceptor inject -f app.yaml --mode istio --context test --image example.org/interceptor:0.1
   interceptor inject -f app.yaml --mode plain --envoy-image example.org/envoy:1.40 --envoy-config envoy
 
 A pod with the label or the annotation interceptor.dev/rewrite: \"false\" is not rewritten.
@@ -50,7 +51,7 @@ pub(super) struct Cli {
     #[arg(long, value_name = "IMAGE", value_parser = image)]
     pub(super) image: Option<String>,
 
-    /// How pods come by Interceptor: `rewrite` changes what Istio injected, `istio` renders Istio's template first, and
+    /// How pods come by Interceptor: `rewrite` changes what Istio injected, `istio` injects as Istio does first, and
     /// `plain` injects an Envoy without Istio [default: rewrite; istio with --injectConfigFile or --revision]
     #[arg(long, value_name = "MODE", value_parser = mode)]
     pub(super) mode: Option<Mode>,
@@ -108,6 +109,9 @@ pub(super) struct Cli {
 
     #[command(flatten)]
     pub(super) cluster: ClusterFlags,
+
+    #[command(flatten)]
+    pub(super) others: OtherFlags,
 }
 
 /// How pods come by Interceptor.

@@ -8,16 +8,29 @@ use serde_json::Value;
 
 use super::{
     args::{Cli, Mode},
+    cluster::Cluster,
     input,
+    kube_inject::TemplateFlags,
 };
-use crate::{DataPath, Istio, Outcome, Plain, Rewrite, Undo};
+use crate::{DataPath, Istio, Kind, Outcome, Plain, Remote, Rewrite, Undo};
 
 /// What to do with each manifest.
 pub(super) enum Change {
     Rewrite(Rewrite),
     Istio(Box<Istio>),
+    /// Asks the injector that is called so.
+    Remote(Injector),
     Plain(Plain),
     Undo(Undo),
+}
+
+/// The injector of a cluster.
+pub(super) struct Injector {
+    cluster: Cluster,
+    /// How the API server calls it.
+    client_config: Value,
+    rewrite: Option<Rewrite>,
+    kinds: Vec<Kind>,
 }
 
 /// Why there is nothing to do.
@@ -34,26 +47,25 @@ impl From<anyhow::Error> for Problem {
     }
 }
 
-const TO_ISTIOCTL: &str = "istioctl kube-inject … -f FILE | interceptor inject -f -";
-
 impl Change {
     pub(super) fn new(cli: &Cli) -> Result<Self, Problem> {
         let usage = |message: String| Err(Problem::Usage(message));
-        if cli.cluster.operator {
-            return usage(format!(
+        if cli.others.operator {
+            return usage(
                 "--operatorFileName is not read; give the values and the mesh configuration as files, or let istioctl \
-                 inject: {TO_ISTIOCTL}"
-            ));
+                 inject: istioctl kube-inject … -f FILE | interceptor inject -f -"
+                    .to_owned(),
+            );
         }
         let mode = cli.mode.unwrap_or_else(|| {
             let is_istio = cli.template.inject.is_some() || cli.template.revision.is_some();
             if is_istio { Mode::Istio } else { Mode::Rewrite }
         });
-        if let Some(flag) = cli.template.given().or(cli.cluster.given).filter(|_flag| mode != Mode::Istio) {
+        let of_istio = cli.template.given().or_else(|| cli.cluster.given()).or(cli.others.given);
+        if let Some(flag) = of_istio.filter(|_flag| mode != Mode::Istio) {
             return usage(format!(
-                "--{flag} is about Istio's template, which --mode istio renders; give --injectConfigFile, \
-                 --meshConfigFile and --valuesFile, or let istioctl inject: istioctl kube-inject --{flag} … -f FILE | \
-                 interceptor inject -f -"
+                "--{flag} is about Istio's injector; use --mode istio, or let istioctl inject: istioctl kube-inject \
+                 --{flag} … -f FILE | interceptor inject -f -"
             ));
         }
         if let Some(flag) = cli.plain.given().filter(|_flag| mode != Mode::Plain) {
@@ -74,7 +86,7 @@ impl Change {
             })),
             _ if cli.undo => usage("--undo goes back from --mode rewrite only".to_owned()),
             Mode::Rewrite => Ok(Self::Rewrite(rewrite(cli))),
-            Mode::Istio => istio(cli).map(|istio| Self::Istio(Box::new(istio))),
+            Mode::Istio => istio(cli),
             Mode::Plain => plain(cli).map(Self::Plain),
         }
     }
@@ -83,6 +95,7 @@ impl Change {
         Ok(match self {
             Self::Rewrite(rewrite) => rewrite.apply(manifest)?,
             Self::Istio(istio) => istio.apply(manifest)?,
+            Self::Remote(injector) => injector.apply(manifest)?,
             Self::Plain(plain) => plain.apply(manifest)?,
             Self::Undo(undo) => undo.apply(manifest)?,
         })
@@ -92,7 +105,7 @@ impl Change {
     pub(super) const fn done(&self) -> &'static str {
         match self {
             Self::Rewrite(_) => "rewritten",
-            Self::Istio(_) | Self::Plain(_) => "injected",
+            Self::Istio(_) | Self::Remote(_) | Self::Plain(_) => "injected",
             Self::Undo(_) => "Istio's again",
         }
     }
@@ -109,27 +122,61 @@ fn rewrite(cli: &Cli) -> Rewrite {
     }
 }
 
-fn istio(cli: &Cli) -> Result<Istio, Problem> {
+impl Injector {
+    fn apply(&self, manifest: &Value) -> Result<Outcome> {
+        let ask = |review: &Value| {
+            let answer = self.cluster.review(&self.client_config, review);
+            answer.map_err(|error| format!("{error:#}"))
+        };
+        let remote = Remote { ask: &ask, rewrite: self.rewrite.clone(), kinds: self.kinds.clone() };
+        Ok(remote.apply(manifest)?)
+    }
+}
+
+/// From files where all are given. What is missing comes from a cluster: without templates, its injector is asked, and
+/// if there is none, its `ConfigMap`s.
+fn istio(cli: &Cli) -> Result<Change, Problem> {
     let template = &cli.template;
-    let text = |flag: &str, file: &Option<PathBuf>| match file {
-        Some(file) => Ok(input::file(file)?.text),
-        None => Err(Problem::Usage(format!(
-            "--mode istio needs --injectConfigFile, --meshConfigFile and --valuesFile, because it asks no cluster; \
-             --{flag} is missing. Get the ConfigMaps with kubectl -n istio-system get configmap NAME -o yaml, or let \
-             istioctl inject: {TO_ISTIOCTL}"
-        ))),
+    if cli.cluster.mesh_map.as_deref() == Some("") && template.mesh.is_none() {
+        return Err(Problem::Usage("--meshConfigFile or --meshConfigMapName must be set".to_owned()));
+    }
+    let cluster = Cluster::new(&cli.cluster, template.revision.as_deref());
+    let rewrite = (!template.keep_istio_init).then(|| rewrite(cli));
+    if template.inject.is_none()
+        && let Some(client_config) = cluster.injector().with_context(|| hint(template))?
+    {
+        let without_effect = [
+            ("meshConfigFile", template.mesh.is_some()),
+            ("valuesFile", template.values.is_some()),
+            ("native-sidecars", cli.native_sidecars),
+        ];
+        if let Some((flag, _)) = without_effect.into_iter().find(|(_, is_given)| *is_given) {
+            return Err(Problem::Usage(format!(
+                "--{flag} has no effect on Istio's injector in the cluster, which is asked; give --injectConfigFile, too"
+            )));
+        }
+        return Ok(Change::Remote(Injector {
+            cluster,
+            client_config,
+            rewrite,
+            kinds: cli.kinds.clone(),
+        }));
+    }
+    let text = |file: &Option<PathBuf>, of_cluster: &dyn Fn() -> Result<String>| match file {
+        Some(file) => input::file(file).map(|input| input.text),
+        None => of_cluster().with_context(|| hint(template)),
     };
-    let inject = text("injectConfigFile", &template.inject)?;
-    let mesh = text("meshConfigFile", &template.mesh)?;
-    let values = text("valuesFile", &template.values)?;
+    let inject = text(&template.inject, &|| cluster.injection())?;
+    let mesh = text(&template.mesh, &|| cluster.mesh())?;
+    let values = text(&template.values, &|| cluster.injection())?;
     let istio = Istio::new(&inject, &mesh, &values);
     let mut istio = istio.with_context(|| {
-        let shown = |file: &Option<PathBuf>| file.as_deref().map(Path::display).map(|path| path.to_string());
+        let shown = |file: &Option<PathBuf>| {
+            let file = file.as_deref().map(Path::display).map(|path| path.to_string());
+            file.unwrap_or_else(|| "the cluster".to_owned())
+        };
         let files = [&template.inject, &template.mesh, &template.values].map(shown);
-        format!(
-            "Failed to read Istio's configuration from {}",
-            files.map(Option::unwrap_or_default).join(", ")
-        )
+        format!("Failed to read Istio's configuration from {}", files.join(", "))
     })?;
     // Istio calls its default revision by no name.
     istio.revision = template
@@ -138,9 +185,20 @@ fn istio(cli: &Cli) -> Result<Istio, Problem> {
         .filter(|revision| revision != "default")
         .unwrap_or_default();
     istio.native_sidecars = cli.native_sidecars;
-    istio.rewrite = (!template.keep_istio_init).then(|| rewrite(cli));
+    istio.rewrite = rewrite;
     istio.kinds.clone_from(&cli.kinds);
-    Ok(istio)
+    Ok(Change::Istio(Box::new(istio)))
+}
+
+/// Which files make a cluster unnecessary.
+fn hint(template: &TemplateFlags) -> String {
+    let files = [
+        ("--injectConfigFile", &template.inject),
+        ("--meshConfigFile", &template.mesh),
+        ("--valuesFile", &template.values),
+    ];
+    let missing: Vec<_> = files.iter().filter(|(_, file)| file.is_none()).map(|(flag, _)| *flag).collect();
+    format!("{} is not given, and the cluster cannot be asked", missing.join(", "))
 }
 
 fn plain(cli: &Cli) -> Result<Plain, Problem> {

@@ -39,7 +39,7 @@ pub(super) fn lines(verdict: &Verdict) -> Vec<String> {
 const fn rule(reason: &Reason) -> usize {
     match reason {
         // It is none of the rewrite's.
-        Reason::OptedOut { .. } | Reason::NotSelected { .. } => 0,
+        Reason::OptedOut { .. } | Reason::NotSelected { .. } | Reason::InjectorPassed => 0,
         Reason::NotInjected | Reason::Cni | Reason::NotOurs => 1,
         Reason::HostNetwork => 2,
         Reason::UserNamespace => 3,

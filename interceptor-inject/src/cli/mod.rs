@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The command `interceptor inject`: reads manifests, and writes them with their pods rewritten. It writes nothing
-//! unless everything was read and understood. It talks to no cluster.
+//! unless everything was read and understood. Where a cluster is asked, another program does it.
 
 mod args;
 mod change;
+mod cluster;
 mod diff;
 mod explain;
 mod input;

@@ -48,6 +48,8 @@ pub enum InjectFault {
     Template { name: String, reason: String },
     /// What the template rendered is no patch of a pod.
     Rendered { name: String, reason: String },
+    /// The injector of a cluster does not inject the pod.
+    Injector { reason: String },
 }
 
 impl From<Malformed> for InjectFault {
@@ -85,6 +87,7 @@ impl fmt::Display for InjectFault {
                  not have; it has {}",
                 known.join(", ")
             ),
+            Self::Injector { reason } => write!(f, "Istio's injector: {reason}"),
             Self::Template { name, reason } => write!(f, "Istio's template {name:?}: {reason}"),
             Self::Rendered { name, reason } => {
                 write!(

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     malformed::{At, Object},
     outcome::Reason,
+    rewrite::Rewrite,
     selection::{self, Keys, Policy},
     walk::{Changed, Place, Stop},
     yaml,
@@ -37,7 +38,7 @@ pub(super) fn inject(istio: &Istio, place: &Place<'_>) -> Result<Changed, Stop<I
     let template = &place.template;
     pod::check(template)?;
     let original = template.object()?;
-    let mut warnings = selection::selected(&Policy::of_command(Keys::ISTIO), place, "")?;
+    let warnings = selection::selected(&Policy::of_command(Keys::ISTIO), place, "")?;
     let proxy = proxy_config(istio, original).map_err(Stop::Refused)?;
 
     let data_pod = stripped(original, &proxy).map_err(|reason| refused(SIDECAR, reason))?;
@@ -51,9 +52,19 @@ pub(super) fn inject(istio: &Istio, place: &Place<'_>) -> Result<Changed, Stop<I
     };
     new = finish(new).map_err(|reason| refused(SIDECAR, reason))?;
 
-    if let Some(rewrite) = &istio.rewrite {
+    rewritten(istio.rewrite.as_ref(), &template.path, Changed { template: new, warnings })
+}
+
+/// Rewrites the init container of a pod that Istio's injector has made. What cannot be rewritten stays Istio's.
+pub(super) fn rewritten(
+    rewrite: Option<&Rewrite>,
+    path: &str,
+    injected: Changed,
+) -> Result<Changed, Stop<InjectFault>> {
+    let Changed { template: mut new, mut warnings } = injected;
+    if let Some(rewrite) = rewrite {
         let value = Value::Object(new.clone());
-        match rewrite.template(&At::new(template.path.clone(), &value)) {
+        match rewrite.template(&At::new(path.to_owned(), &value)) {
             Ok(changed) => {
                 new = changed.template;
                 warnings.extend(changed.warnings);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What Istio's injector does with a manifest, from files: its own template is rendered and merged into the pods, as
-//! `istioctl kube-inject` does it. Then `istio-init` is rewritten.
+//! What Istio's injector does with a manifest, as `istioctl kube-inject` does it: from files, its own template is
+//! rendered and merged into the pods; or the injector of a cluster is asked (`remote`). Then `istio-init` is rewritten.
 //!
 //! ```text
 //! pod ──selection──▶ annotations::faults ──▶ engine::render(template, data) ──merge──▶ overrides ──finish──▶ rewrite
 //! ```
 //!
-//! Where this program would render something else than Istio, it refuses. It asks no cluster.
+//! Where this program would render something else than Istio, it refuses. It asks no cluster itself.
 
 mod annotations;
 mod config;
@@ -24,6 +24,7 @@ mod overrides;
 mod owner;
 mod pod;
 mod proxy_config;
+mod remote;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use serde_json::Value;
 pub use self::{
     fault::{ConfigError, InjectError, InjectFault},
     injector::Istio,
+    remote::Remote,
 };
 use crate::{
     outcome::Outcome,

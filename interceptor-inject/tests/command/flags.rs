@@ -34,8 +34,8 @@ fn flags_about_istios_template_are_refused_with_the_way_around(#[case] arguments
 
 #[rstest]
 #[case::mode(&["--mode", "x"], "write rewrite, istio or plain")]
-#[case::no_files(&["--mode", "istio"], "--injectConfigFile is missing")]
-#[case::revision_without_files(&["-r", "canary"], "--injectConfigFile is missing")]
+#[case::no_mesh(&["--mode", "istio", "--meshConfigMapName="], "--meshConfigFile or --meshConfigMapName must be set")]
+#[case::time(&["--mode", "istio", "--kubeclient-timeout", "15"], "such as 15s or 1m")]
 #[case::operator(&["--operatorFileName", "x"], "--operatorFileName is not read")]
 #[case::undo_of_istio(&["--mode", "istio", "--undo"], "--undo goes back from --mode rewrite only")]
 #[case::undo_of_plain(&["--mode", "plain", "--undo"], "--undo goes back from --mode rewrite only")]

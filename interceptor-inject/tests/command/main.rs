@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The command, started as a process: what it reads, what it writes where, and how it exits.
 
+mod cluster;
 mod flags;
 mod help;
 mod input;
@@ -140,7 +141,10 @@ fn rewritten() -> String {
 
 /// Runs the command on `stdin`.
 fn inject(arguments: &[&str], stdin: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_interceptor-inject"));
+    run(Command::new(env!("CARGO_BIN_EXE_interceptor-inject")), arguments, stdin)
+}
+
+fn run(mut command: Command, arguments: &[&str], stdin: &str) -> Output {
     command
         .args(arguments)
         .stdin(Stdio::piped())

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The command line. Every flag of the webhook has a variable too, for the manifest of a Deployment.
 
+mod ask;
 mod log;
 mod mode;
 mod pods;
@@ -13,6 +14,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use self::pods::PodArgs;
 pub(crate) use self::{
+    ask::AskArgs,
     log::{Level, LogArgs},
     mode::Mode,
     render::{ConfigurationArgs, RenderArgs},
@@ -31,6 +33,7 @@ pub(crate) enum Command {
     /// With what is done with pods.
     Run(Box<Args>, Work),
     Render(RenderArgs),
+    Ask(AskArgs),
 }
 
 #[derive(Debug, Parser)]
@@ -54,6 +57,8 @@ enum Other {
     /// What `interceptor render` prints that is about the webhook.
     #[command(subcommand, hide = true)]
     Render(RenderArgs),
+    #[command(hide = true)]
+    Ask(AskArgs),
 }
 
 /// Let Interceptor do what Istio's init container does in pods that are created
@@ -151,6 +156,7 @@ impl Cli {
         let Line { args, other } = Line::parse();
         let command = match (other, args.pods.work()) {
             (Some(Other::Render(args)), _) => Command::Render(args),
+            (Some(Other::Ask(args)), _) => Command::Ask(args),
             (None, Ok(work)) => Command::Run(Box::new(args), work),
             (None, Err(message)) => Line::command().error(ErrorKind::ArgumentConflict, message).exit(),
         };

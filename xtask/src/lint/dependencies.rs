@@ -48,7 +48,7 @@ const TABLE: &[Row] = &[
     Row {
         member: "interceptor-inject",
         uses: &["interceptor-config", "serde_json"],
-        optional: &["anyhow", "clap", "granit-parser", "gtmpl-ng", "similar"],
+        optional: &["anyhow", "base64", "clap", "granit-parser", "gtmpl-ng", "json-patch", "similar"],
         build: &[],
     },
     Row { member: "toolchain", uses: &[], optional: &[], build: &[] },

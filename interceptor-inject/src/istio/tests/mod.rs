@@ -5,6 +5,7 @@
 mod goldens;
 mod pods;
 mod refused;
+mod remote;
 mod same;
 
 use std::{fs, path::Path};
