@@ -10,6 +10,7 @@ mod chart;
 mod daemon_set;
 mod guard;
 mod init_container;
+mod injected;
 mod install;
 mod kinds;
 mod nodes;
@@ -94,7 +95,7 @@ const STORIES: [(&str, Story); 11] = [
 ];
 
 /// In one mode, because the cgroups make no difference.
-const OF_ONE_MODE: [(&str, Story); 10] = [
+const OF_ONE_MODE: [(&str, Story); 12] = [
     (
         "agent::a_node_that_boots_with_the_entry_and_without_anything_else_recovers",
         install::a_node_that_boots_with_the_entry_and_without_anything_else_recovers,
@@ -119,6 +120,14 @@ const OF_ONE_MODE: [(&str, Story); 10] = [
     (
         "a_rewritten_pod_runs_with_envoy_and_the_plugin",
         rewritten::a_rewritten_pod_runs_with_envoy_and_the_plugin,
+    ),
+    (
+        "a_pod_with_an_envoy_without_istio_runs",
+        injected::a_pod_with_an_envoy_without_istio_runs,
+    ),
+    (
+        "a_pod_that_istios_template_made_runs_with_envoy",
+        injected::a_pod_that_istios_template_made_runs_with_envoy,
     ),
     (
         "agent::it_names_the_capability_that_it_lacks",

@@ -103,6 +103,8 @@ fn host_directory(name: &str, path: &str) -> Value {
 pub(crate) struct Running {
     pub(crate) name: String,
     pub(crate) uid: String,
+    /// Its class of quality of service, which is in the path of its cgroup.
+    class: String,
     /// Each sandbox has another one.
     pub(crate) address: IpAddr,
 }
@@ -118,6 +120,7 @@ impl Running {
         Self {
             name: name.to_owned(),
             uid: text("/metadata/uid").to_owned(),
+            class: text("/status/qosClass").to_lowercase(),
             address: text("/status/podIP").parse().expect("an address"),
         }
     }
@@ -138,10 +141,11 @@ impl Running {
             .collect()
     }
 
-    /// Its directory in cgroup2, of a pod that has no requests and no limits.
+    /// Its directory in cgroup2, of a pod that has not the same requests and limits.
     pub(crate) fn cgroup(&self, cluster: &Cluster) -> String {
         let root: &Path = cluster.mode().cgroup2();
-        root.join("kubepods/besteffort")
+        root.join("kubepods")
+            .join(&self.class)
             .join(format!("pod{}", self.uid))
             .display()
             .to_string()

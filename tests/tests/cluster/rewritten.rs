@@ -25,11 +25,12 @@ use crate::{
     pods::{self, PORT, Running, import_image},
 };
 
-const ENVOY_IMAGE: &str = "localhost/envoy:1";
+/// Its entrypoint takes Envoy's arguments.
+pub(crate) const ENVOY_IMAGE: &str = "localhost/envoy:1";
 /// Its entrypoint is the program, as a user's image has it.
-const IMAGE: &str = "localhost/interceptor:1";
+pub(crate) const IMAGE: &str = "localhost/interceptor:1";
 /// Where the configuration of Envoy is mounted.
-const CONFIG: &str = "/etc/envoy";
+pub(crate) const CONFIG: &str = "/etc/envoy";
 /// Where Envoy may write.
 const SCRATCH: &str = "/etc/istio/proxy";
 
@@ -38,7 +39,7 @@ pub(crate) fn a_rewritten_pod_runs_with_envoy_and_an_init_container(cluster: &Cl
     import_images(cluster);
     let text = rewrite(&[]);
     assert!(text.contains("/host/bpf") && text.contains("PERFMON"), "{text}");
-    tell(cluster, &text);
+    tell(cluster, &text, "istio-proxy");
     purge(cluster);
 }
 
@@ -55,17 +56,19 @@ pub(crate) fn a_rewritten_pod_runs_with_envoy_and_the_plugin(cluster: &Cluster) 
             "{spec}"
         );
     }
-    tell(cluster, &text);
+    tell(cluster, &text, "istio-proxy");
     end(cluster, agent);
     purge(cluster);
 }
 
-fn tell(cluster: &Cluster, pods: &str) {
+/// Of a client and a server, whose sidecars are the containers of this name.
+pub(crate) fn tell(cluster: &Cluster, pods: &str, sidecar: &str) {
+    let bootstrap = bootstrap();
     cluster.apply(&[json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": { "name": "envoy", "namespace": "default" },
-        "data": { "config.json": config().bootstrap().to_string() },
+        "data": { "config.json": bootstrap, "envoy.yaml": bootstrap },
     })]);
     Run::with_input(cluster.kubectl(&["apply", "--filename", "-"]), pods).expect_success();
     cluster.wait_for("condition=Ready", &["pod/client", "pod/web"]);
@@ -79,12 +82,12 @@ fn tell(cluster: &Cluster, pods: &str) {
     assert_eq!((greeting.name.as_str(), greeting.uid), ("web", 1000));
     assert_eq!(greeting.peer.ip().to_string(), "127.0.0.6", "Envoy asks the application");
 
-    let outbound = line(cluster, "client", "outbound", &client_at);
+    let outbound = line(cluster, ("client", sidecar), "outbound", &client_at);
     assert_eq!(outbound.original_destination, Some(to.to_string()), "{outbound:?}");
     assert_eq!(outbound.upstream_remote, Some(to.to_string()), "{outbound:?}");
     let onward = outbound.upstream_local.as_deref().map(without_port);
     assert_eq!(onward, Some(format!("{client_at}:*")), "{outbound:?}");
-    let inbound = line(cluster, "web", "inbound", &client_at);
+    let inbound = line(cluster, ("web", sidecar), "inbound", &client_at);
     assert_eq!(inbound.original_destination, Some(to.to_string()), "{inbound:?}");
     assert_eq!(inbound.upstream_remote, Some(to.to_string()), "{inbound:?}");
     let onward = inbound.upstream_local.as_deref().map(without_port);
@@ -98,10 +101,10 @@ fn tell(cluster: &Cluster, pods: &str) {
 }
 
 /// What the Envoy of a pod has logged of connections of this client.
-fn line(cluster: &Cluster, pod: &str, direction: &str, client: &str) -> Line {
+fn line(cluster: &Cluster, (pod, sidecar): (&str, &str), direction: &str, client: &str) -> Line {
     let mut found = None;
     wait_until("Envoy logs the request", || {
-        let log = cluster.container_log(pod, "istio-proxy");
+        let log = cluster.container_log(pod, sidecar);
         let lines = log.lines().filter(|line| line.starts_with('{'));
         let mut lines = lines.map(|line| serde_json::from_str(line).expect("a line of the access log"));
         found = lines.find(|line: &Line| {
@@ -113,12 +116,13 @@ fn line(cluster: &Cluster, pod: &str, direction: &str, client: &str) -> Line {
     found.expect("a line")
 }
 
-fn import_images(cluster: &Cluster) {
+pub(crate) fn import_images(cluster: &Cluster) {
     import_image(cluster);
     let envoy = Image::new(ENVOY_IMAGE)
         .program("envoy", Binary::newest().path())
         .program("busybox", &cluster.busybox())
-        .applets("busybox", &["sh"]);
+        .applets("busybox", &["sh"])
+        .entrypoint("/bin/envoy");
     let interceptor = Image::new(IMAGE)
         .program("interceptor", interceptor_binary())
         .entrypoint("/bin/interceptor");
@@ -127,13 +131,42 @@ fn import_images(cluster: &Cluster) {
     }
 }
 
-fn config() -> Config {
-    Config {
+/// The configuration of Envoy, with the listener that kubelet asks.
+fn bootstrap() -> String {
+    let config = Config {
         ports: vec![Port { number: PORT, protocol: Protocol::Detect }],
         access_log: "/dev/stdout".into(),
-        admin: format!("{SCRATCH}/admin").into(),
+        // In no file system, because Envoy may write to none.
+        admin: "@admin".into(),
         ..Config::new(Stack::V4)
-    }
+    };
+    let mut bootstrap = config.bootstrap();
+    let listeners = bootstrap
+        .pointer_mut("/static_resources/listeners")
+        .and_then(Value::as_array_mut);
+    listeners.expect("listeners").push(readiness());
+    bootstrap.to_string()
+}
+
+fn readiness() -> Value {
+    let filters = "type.googleapis.com/envoy.extensions.filters";
+    let route = json!({ "match": { "path": "/healthz/ready" }, "direct_response": { "status": 200 } });
+    json!({
+        "name": "readiness",
+        "address": { "socket_address": { "address": "0.0.0.0", "port_value": 15021 } },
+        "filter_chains": [{ "filters": [{
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": {
+                "@type": format!("{filters}.network.http_connection_manager.v3.HttpConnectionManager"),
+                "stat_prefix": "readiness",
+                "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [route] }] },
+                "http_filters": [{
+                    "name": "envoy.filters.http.router",
+                    "typed_config": { "@type": format!("{filters}.http.router.v3.Router") },
+                }],
+            },
+        }] }],
+    })
 }
 
 /// Both pods, in a list.
@@ -188,7 +221,7 @@ fn istio_init() -> Value {
 }
 
 /// Istio's program starts Envoy. Here, a shell that leaves the arguments aside does.
-fn envoy() -> Value {
+pub(crate) fn envoy() -> Value {
     let start = format!(
         "exec envoy --config-path {CONFIG}/config.json --concurrency 1 --disable-hot-restart --log-level warning \
          --file-flush-interval-msec 20"

@@ -24,6 +24,10 @@ use tokio_rustls::TlsAcceptor;
 
 /// The image of Istio's containers.
 pub(crate) const PROXY: &str = "docker.io/istio/proxyv2:1.29.0";
+/// Of a pod that it refuses, with these words.
+const REFUSED: (&str, &str) = ("refuse", "the annotation of this pod is bad");
+/// The name by which the API server would call a Service of it.
+pub(crate) const HOST: [&str; 2] = ["istiod", "mesh-inject"];
 const INIT: &str = "/spec/initContainers/0";
 
 /// It runs as long as the value lives.
@@ -35,7 +39,8 @@ pub(crate) struct Istiod {
 
 impl Istiod {
     pub(crate) fn start(cluster: &Cluster) -> Self {
-        let parameters = CertificateParams::new([NODE_ADDRESS.to_owned()]).expect("an address");
+        let parameters =
+            CertificateParams::new([NODE_ADDRESS.to_owned(), format!("{}.svc", HOST.join("."))]).expect("names");
         let key = KeyPair::generate().expect("make a key");
         let certificate = parameters.self_signed(&key).expect("sign a certificate");
         let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -66,6 +71,10 @@ impl Istiod {
         });
         let port = start.recv().expect("it starts");
         Self { port, certificate: certificate.pem(), _end: end }
+    }
+
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
     }
 
     /// Istio's configuration, for the pods of these tests.
@@ -134,16 +143,16 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let review: Value = serde_json::from_slice(&body).unwrap_or_default();
     let pod = &review["request"]["object"];
     let patch = if is_third { add_container() } else { inject(pod) };
-    let answer = json!({
-        "apiVersion": review["apiVersion"],
-        "kind": "AdmissionReview",
-        "response": {
-            "uid": review["request"]["uid"],
-            "allowed": true,
-            "patchType": "JSONPatch",
-            "patch": ByteString(patch.to_string().into_bytes()),
-        },
-    });
+    let (label, message) = REFUSED;
+    let mut response = json!({ "uid": review["request"]["uid"], "allowed": true });
+    if pod["metadata"]["labels"].get(label).is_some() {
+        response["allowed"] = false.into();
+        response["status"] = json!({ "message": message });
+    } else {
+        response["patchType"] = "JSONPatch".into();
+        response["patch"] = json!(ByteString(patch.to_string().into_bytes()));
+    }
+    let answer = json!({ "apiVersion": review["apiVersion"], "kind": "AdmissionReview", "response": response });
     let mut response = Response::new(Full::from(answer.to_string()));
     let json = "application/json".parse().expect("a type of content");
     response.headers_mut().insert("content-type", json);

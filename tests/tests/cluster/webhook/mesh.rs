@@ -11,12 +11,41 @@ use testkit::{
     interceptor_binary, wait_until,
 };
 
-pub(super) const SERVICE: &str = "interceptor-webhook";
-pub(super) const CONFIGURATION: &str = "zz-interceptor";
+pub(super) const SERVICE: &str = REWRITE.service;
+pub(super) const CONFIGURATION: &str = REWRITE.configuration;
 pub(super) const IMAGE: &str = "registry.example/interceptor:0.1";
+pub(super) const ENVOY: &str = "registry.example/envoy:1.40";
+
+/// What the webhook does with pods, and the names of what belongs to it.
+pub(super) struct Mode {
+    flags: &'static [&'static str],
+    /// More of those for the webhook.
+    webhook_flags: &'static [&'static str],
+    service: &'static str,
+    secret: &'static str,
+    configuration: &'static str,
+}
+
+pub(super) const REWRITE: Mode = Mode {
+    flags: &[],
+    webhook_flags: &[],
+    service: "interceptor-webhook",
+    secret: "interceptor-webhook-tls",
+    configuration: "zz-interceptor",
+};
+
+/// Pods get an Envoy without Istio.
+pub(super) const PLAIN: Mode = Mode {
+    flags: &["--mode", "plain"],
+    webhook_flags: &["--envoy-image", ENVOY, "--envoy-config", "envoy"],
+    service: "interceptor-plain",
+    secret: "interceptor-plain-tls",
+    configuration: "zz-interceptor-plain",
+};
 
 pub(super) struct Mesh<'a> {
     pub(super) cluster: &'a Cluster,
+    mode: Mode,
     pub(super) namespace: &'static str,
     /// What is in no namespace, and goes too.
     made: Vec<String>,
@@ -34,12 +63,16 @@ pub(super) struct Replica {
 impl<'a> Mesh<'a> {
     /// Everything but replicas. The Service leads to the first port.
     pub(super) fn install(cluster: &'a Cluster, namespace: &'static str, port: u16) -> Self {
-        let cluster_wide = format!("{SERVICE}-{namespace}");
+        Self::install_as(REWRITE, cluster, namespace, port)
+    }
+
+    pub(super) fn install_as(mode: Mode, cluster: &'a Cluster, namespace: &'static str, port: u16) -> Self {
+        let cluster_wide = format!("{}-{namespace}", mode.service);
         let made = ["clusterrole", "clusterrolebinding"].map(|kind| format!("{kind}/{cluster_wide}"));
-        let mut mesh = Self { cluster, namespace, made: made.to_vec() };
+        let mut mesh = Self { cluster, mode, namespace, made: made.to_vec() };
         cluster.apply(&[json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } })]);
         cluster.apply(&mesh.rights(&cluster_wide));
-        let metadata = json!({ "name": SERVICE, "namespace": namespace });
+        let metadata = json!({ "name": mesh.mode.service, "namespace": namespace });
         cluster.apply(&[
             json!({
                 "apiVersion": "v1",
@@ -54,7 +87,8 @@ impl<'a> Mesh<'a> {
                 "subsets": [{ "addresses": [{ "ip": NODE_ADDRESS }], "ports": [{ "port": port }] }],
             }),
         ]);
-        mesh.made.push(format!("mutatingwebhookconfiguration/{CONFIGURATION}"));
+        mesh.made
+            .push(format!("mutatingwebhookconfiguration/{}", mesh.mode.configuration));
         mesh.configure();
         mesh
     }
@@ -62,7 +96,9 @@ impl<'a> Mesh<'a> {
     /// Applies what `interceptor render webhook` prints.
     pub(super) fn configure(&self) {
         let mut render = std::process::Command::new(interceptor_binary());
-        render.args(["render", "webhook", "--namespace", self.namespace]);
+        render
+            .args(["render", "webhook", "--namespace", self.namespace])
+            .args(self.mode.flags);
         let rendered = Run::of(render);
         rendered.expect_success();
         Run::with_input(self.cluster.kubectl(&["apply", "--filename", "-"]), &rendered.stdout).expect_success();
@@ -78,12 +114,12 @@ impl<'a> Mesh<'a> {
 
     /// What the webhook needs of the API server, and no more.
     fn rights(&self, cluster_wide: &str) -> [Value; 5] {
-        let namespaced = json!({ "name": SERVICE, "namespace": self.namespace });
+        let Mode { service, secret, configuration, .. } = self.mode;
+        let namespaced = json!({ "name": service, "namespace": self.namespace });
         let wide = json!({ "name": cluster_wide });
-        let subjects = json!([{ "kind": "ServiceAccount", "name": SERVICE, "namespace": self.namespace }]);
+        let subjects = json!([{ "kind": "ServiceAccount", "name": service, "namespace": self.namespace }]);
         let group = "rbac.authorization.k8s.io";
         let version = format!("{group}/v1");
-        let secret = "interceptor-webhook-tls";
         [
             json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": namespaced }),
             json!({
@@ -104,7 +140,7 @@ impl<'a> Mesh<'a> {
                 "apiVersion": version,
                 "kind": "RoleBinding",
                 "metadata": namespaced,
-                "roleRef": { "apiGroup": group, "kind": "Role", "name": SERVICE },
+                "roleRef": { "apiGroup": group, "kind": "Role", "name": service },
                 "subjects": subjects,
             }),
             json!({
@@ -114,7 +150,7 @@ impl<'a> Mesh<'a> {
                 "rules": [{
                     "apiGroups": ["admissionregistration.k8s.io"],
                     "resources": ["mutatingwebhookconfigurations"],
-                    "resourceNames": [CONFIGURATION],
+                    "resourceNames": [configuration],
                     "verbs": ["get", "list", "patch", "watch"],
                 }],
             }),
@@ -134,6 +170,7 @@ impl<'a> Mesh<'a> {
         let kubeconfig = self.kubeconfig();
         let mut command = self.cluster.beside_the_api(interceptor_binary());
         command.args(["webhook", "--namespace", self.namespace, "--image", IMAGE, "--log-level", "debug"]);
+        command.args(self.mode.flags).args(self.mode.webhook_flags);
         command.args(["--shutdown-delay", "0", "--kubeconfig", &kubeconfig]);
         command.args(["--port", &port.to_string(), "--http-port", &http.to_string()]);
         Replica { process: Process::spawn("webhook", &mut command), port, http }
@@ -146,7 +183,7 @@ impl<'a> Mesh<'a> {
             let template = format!("go-template={template}");
             cluster.ask(&["--namespace", namespace, "get", object, "--output", &template])
         };
-        let account = format!("serviceaccount/{SERVICE}");
+        let account = format!("serviceaccount/{}", self.mode.service);
         let secret = || ask(&account, "{{range .secrets}}{{.name}}{{end}}");
         wait_until("the account has a token", || !secret().is_empty());
         let token = ask(&format!("secret/{}", secret()), "{{.data.token | base64decode}}");

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The admission webhook, called by a real API server, beside one that plays istiod.
 
+mod ask;
 mod istiod;
 mod mesh;
+mod plain;
 
 use serde_json::{Value, json};
 use testkit::{Run, cluster::Cluster, wait_until};
@@ -16,7 +18,7 @@ use self::{
 type Story = fn(&Cluster);
 
 /// With their names.
-pub(crate) const STORIES: [(&str, Story); 3] = [
+pub(crate) const STORIES: [(&str, Story); 5] = [
     (
         "webhook::replicas_that_start_at_once_share_a_certificate_that_the_api_server_trusts",
         replicas_that_start_at_once_share_a_certificate_that_the_api_server_trusts,
@@ -28,6 +30,14 @@ pub(crate) const STORIES: [(&str, Story); 3] = [
     (
         "webhook::without_the_webhook_pods_start_as_istio_made_them",
         without_the_webhook_pods_start_as_istio_made_them,
+    ),
+    (
+        "webhook::a_pod_that_is_to_get_an_envoy_without_istio_does_not_start_without_it",
+        plain::a_pod_that_is_to_get_an_envoy_without_istio_does_not_start_without_it,
+    ),
+    (
+        "webhook::inject_asks_the_injector_of_the_cluster_or_reads_its_config_maps",
+        ask::inject_asks_the_injector_of_the_cluster_or_reads_its_config_maps,
     ),
 ];
 
