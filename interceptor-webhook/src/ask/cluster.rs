@@ -44,6 +44,8 @@ impl Cluster {
                 )?,
             },
         };
+        // Whoever waits is told at once what is wrong.
+        config.default_retry = false;
         if let Some(user) = user {
             config.auth_info.impersonate = Some(user.clone());
         }

@@ -99,6 +99,7 @@ fn direct(uri: Uri, authority: Option<&[u8]>, name: Option<String>) -> Result<Cl
         }
         config.root_cert = Some(certificates);
     }
+    config.default_retry = false;
     config.tls_server_name = name;
     Client::try_from(config).context("Failed to make a client of Istio's injector")
 }

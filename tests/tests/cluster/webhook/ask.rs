@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use testkit::{
     Run,
     cluster::{Cluster, NODE_ADDRESS},
-    profile_directory,
+    profile_directory, wait_until,
 };
 
 use super::{
     istiod::{HOST, Istiod},
     mesh::IMAGE,
 };
+use crate::pods::{self, import_image};
 
 const REVISION: &str = "asked";
 
@@ -56,14 +57,29 @@ pub(super) fn inject_asks_the_injector_of_the_cluster_or_reads_its_config_maps(c
     // By its Service, through the API server or at a host that is named.
     let port = istiod.port();
     let metadata = json!({ "name": service, "namespace": namespace });
+    // The API server passes requests on to addresses of pods only.
+    import_image(cluster);
+    wait_until("the namespace has an account for pods", || {
+        let account = ["--namespace", namespace, "get", "serviceaccount", "default"];
+        Run::of(cluster.kubectl(&account)).code == Some(0)
+    });
+    cluster.apply(&[pod_of_the_node(service, namespace)]);
+    let pod = format!("pod/{service}");
+    cluster.ask(&["--namespace", namespace, "wait", "--for=condition=Ready", "--timeout=60s", &pod]);
     cluster.apply(&[
         json!({
             "apiVersion": "v1", "kind": "Service", "metadata": metadata,
-            "spec": { "ports": [{ "port": port, "targetPort": port }] },
+            "spec": { "ports": [{ "name": "https-webhook", "port": port, "targetPort": port }] },
         }),
         json!({
             "apiVersion": "v1", "kind": "Endpoints", "metadata": metadata,
-            "subsets": [{ "addresses": [{ "ip": NODE_ADDRESS }], "ports": [{ "port": port }] }],
+            "subsets": [{
+                "addresses": [{
+                    "ip": NODE_ADDRESS,
+                    "targetRef": { "kind": "Pod", "namespace": namespace, "name": service },
+                }],
+                "ports": [{ "name": "https-webhook", "port": port }],
+            }],
         }),
     ]);
     let client = &mut configuration["webhooks"][0]["clientConfig"];
@@ -102,6 +118,25 @@ fn inject(cluster: &Cluster, flags: &[&str], manifest: &Value) -> Run {
     inject.args(["-f", "-", "--mode", "istio", "-r", REVISION, "-i", HOST[1], "--image", IMAGE]);
     inject.args(flags);
     Run::with_input(inject, &manifest.to_string())
+}
+
+/// A pod with the address of the node, at which the injector listens.
+fn pod_of_the_node(name: &str, namespace: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": name, "namespace": namespace },
+        "spec": {
+            "hostNetwork": true,
+            "terminationGracePeriodSeconds": 1,
+            "containers": [{
+                "name": "idle",
+                "image": pods::IMAGE,
+                "imagePullPolicy": "Never",
+                "command": ["/bin/interceptor-http", "serve", "--name", name, "127.0.0.1:0"],
+            }],
+        },
+    })
 }
 
 fn deployment() -> Value {
