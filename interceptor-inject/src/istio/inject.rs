@@ -162,8 +162,11 @@ fn patch(text: &str) -> Result<Object, String> {
             line.trim()
         ));
     }
-    let Value::Object(patch) = yaml::read_one(text).map_err(|error| error.to_string())? else {
-        return Err("it is no object".to_owned());
+    let patch = match yaml::read_one(text).map_err(|error| error.to_string())? {
+        // All of the template may be under a condition that does not hold.
+        Value::Null => Object::new(),
+        Value::Object(patch) => patch,
+        _ => return Err("it is no object".to_owned()),
     };
     for (name, value) in &patch {
         if !["metadata", "spec"].contains(&name.as_str()) || !value.is_object() {

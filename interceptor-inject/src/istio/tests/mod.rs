@@ -2,6 +2,7 @@
 //! What comes out of Istio's own template, compared with what Istio makes of it, and what is refused. Inputs,
 //! configurations and expected outputs are Istio's: see `testdata/istio/README.md`.
 
+mod custom_template;
 mod goldens;
 mod pods;
 mod refused;

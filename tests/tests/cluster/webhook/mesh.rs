@@ -66,10 +66,10 @@ impl<'a> Mesh<'a> {
         Self::install_as(REWRITE, cluster, namespace, port)
     }
 
-    pub(super) fn install_as(mode: Mode, cluster: &'a Cluster, namespace: &'static str, port: u16) -> Self {
-        let cluster_wide = format!("{}-{namespace}", mode.service);
+    pub(super) fn install_as(kind: Mode, cluster: &'a Cluster, namespace: &'static str, port: u16) -> Self {
+        let cluster_wide = format!("{}-{namespace}", kind.service);
         let made = ["clusterrole", "clusterrolebinding"].map(|kind| format!("{kind}/{cluster_wide}"));
-        let mut mesh = Self { cluster, mode, namespace, made: made.to_vec() };
+        let mut mesh = Self { cluster, mode: kind, namespace, made: made.to_vec() };
         cluster.apply(&[json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } })]);
         cluster.apply(&mesh.rights(&cluster_wide));
         let metadata = json!({ "name": mesh.mode.service, "namespace": namespace });
