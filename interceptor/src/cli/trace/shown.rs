@@ -180,7 +180,10 @@ mod tests {
     fn a_line_has_every_field_and_nothing_that_a_terminal_obeys() {
         assert_eq!(
             line(&event(Direction::Out)),
-            r"01:02:03.000042 default/web-0 out tcp cu\x1brl[4711] 1000:2000 - > 10.96.0.1:80 redirect-outbound outbound_cidr_included"
+            concat!(
+                r"01:02:03.000042 default/web-0 out tcp cu\x1brl[4711] 1000:2000 ",
+                "- > 10.96.0.1:80 redirect-outbound outbound_cidr_included"
+            )
         );
     }
 
