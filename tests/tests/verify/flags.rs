@@ -60,11 +60,7 @@ fn a_loader_that_does_something_else_is_found_and_the_connection_is_named() {
         .iter()
         .find(|found| found.connection == connection);
     assert!(found.is_some_and(|found| found.seen.is_some()), "{run}");
-    for text in [
-        run.stdout.clone(),
-        fs::read_to_string(page).expect("a page"),
-        fs::read_to_string(markdown).expect("a page"),
-    ] {
+    for text in [run.stdout, fs::read_to_string(page).expect("a page"), fs::read_to_string(markdown).expect("a page")] {
         for words in [connection, "the sidecar's outbound port", "the server outside"] {
             assert!(text.contains(words), "{words}: {text}");
         }
