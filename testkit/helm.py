@@ -32,6 +32,8 @@ def rendered(chart, values, name, namespace):
 
 def answer(request):
     chart, values, name, namespace = (request[key] for key in ("chart", "values", "name", "namespace"))
+    if request["verb"] == "read":
+        return helm.values_from_yaml(values)
     if request["verb"] == "lint":
         return helm.lint(chart, values, strict=True)
     if request["verb"] == "render":

@@ -15,6 +15,9 @@ use crate::{cluster::Cluster, interceptor::Run, node::profile_directory};
 /// In cargo's target directory: one directory per version. `cargo xtask setup --chart` puts the package there.
 const DIRECTORY: &str = "helm";
 
+/// How many values one process renders: so that a busy machine does it in time.
+const AT_ONCE: usize = 25;
+
 /// What a chart makes of values.
 #[derive(Debug, Deserialize)]
 pub struct Rendered {
@@ -61,8 +64,12 @@ impl Helm {
         self.render_each(std::slice::from_ref(values)).swap_remove(0)
     }
 
-    /// The same for many values, which takes little more time than one.
+    /// The same for many values, which takes less time than one by one.
     pub fn render_each(&self, values: &[Value]) -> Vec<Result<Rendered, String>> {
+        values.chunks(AT_ONCE).flat_map(|chunk| self.render_chunk(chunk)).collect()
+    }
+
+    fn render_chunk(&self, values: &[Value]) -> Vec<Result<Rendered, String>> {
         let answer = self.ask(Command::new("python3"), "render", &json!(values));
         let answers: Vec<Answer<Rendered>> =
             serde_json::from_value(answer.unwrap_or_else(|error| panic!("{error}"))).expect("what `helm.py` renders");
@@ -80,6 +87,12 @@ impl Helm {
             .iter()
             .map(|message| (message["severity"].as_u64().expect("a severity"), message["error"].to_string()))
             .collect()
+    }
+
+    /// An object in YAML, as Helm reads it.
+    pub fn read(&self, yaml: &str) -> Value {
+        let answer = self.ask(Command::new("python3"), "read", &json!(yaml));
+        answer.unwrap_or_else(|error| panic!("{error}: {yaml}"))
     }
 
     /// Installs, upgrades, rolls back or uninstalls it, as administrator of the cluster.

@@ -33,6 +33,12 @@ fn run_shown(line: &str, command: &mut Command) -> Result<()> {
 /// The standard output of a command that only asks.
 pub(crate) fn ask(command: &mut Command) -> Result<String> {
     let line = shown(command);
+    String::from_utf8(ask_bytes(command)?).with_context(|| format!("`{line}` wrote something else than UTF-8"))
+}
+
+/// The same for one that answers with something else than text.
+pub(crate) fn ask_bytes(command: &mut Command) -> Result<Vec<u8>> {
+    let line = shown(command);
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -44,7 +50,7 @@ pub(crate) fn ask(command: &mut Command) -> Result<String> {
             String::from_utf8_lossy(&output.stderr).trim()
         );
     }
-    String::from_utf8(output.stdout).with_context(|| format!("`{line}` wrote something else than UTF-8"))
+    Ok(output.stdout)
 }
 
 /// The cargo that runs this program.

@@ -70,7 +70,9 @@ fn here(options: &Options) -> Result<()> {
         exec(host_cargo("test").arg("--doc").args(filter))
     })?;
     if suites.contains(&Suite::Cluster) {
-        stages.run("image", || image::run(&image::Options::default()))?;
+        stages.run("images", || {
+            image::run(&image::Options::iptables()).and_then(|()| image::run(&image::Options::default()))
+        })?;
     }
     stages.run("root suite", || {
         require_root("the root suite", "test")?;

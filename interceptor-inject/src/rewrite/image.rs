@@ -3,15 +3,16 @@
 
 use super::options::Rewrite;
 
-/// This version's image, without a registry.
-pub const DEFAULT_IMAGE: &str = concat!("interceptor:", env!("CARGO_PKG_VERSION"));
+/// This version's image, as `cargo xtask image` and the Helm chart call it. Nobody publishes it: a name without a registry
+/// would be somebody else's image at Docker Hub.
+pub const DEFAULT_IMAGE: &str = concat!("localhost/interceptor:", env!("CARGO_PKG_VERSION"));
 const NAME: &str = "interceptor";
 
 /// The image that takes the place of `present`. An image of this version from a mirror stays.
 pub(super) fn chosen(options: &Rewrite, present: &str) -> String {
     match &options.image {
         Some(image) => image.clone(),
-        None if last_part(present) == DEFAULT_IMAGE => present.to_owned(),
+        None if last_part(present) == last_part(DEFAULT_IMAGE) => present.to_owned(),
         None => DEFAULT_IMAGE.to_owned(),
     }
 }

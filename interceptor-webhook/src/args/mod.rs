@@ -73,7 +73,13 @@ enum Other {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Port for the API server; 0 takes a free one
-    #[arg(long, value_name = "PORT", env = "INTERCEPTOR_WEBHOOK_PORT", default_value_t = 15017)]
+    // Not INTERCEPTOR_WEBHOOK_PORT: Kubernetes sets that one to a URL in pods beside a Service of this name.
+    #[arg(
+        long,
+        value_name = "PORT",
+        env = "INTERCEPTOR_WEBHOOK_TLS_PORT",
+        default_value_t = 15017
+    )]
     pub(crate) port: u16,
 
     /// Port for /healthz, /readyz and /metrics, without TLS; 0 takes a free one
@@ -219,6 +225,19 @@ mod tests {
         let line = Line::try_parse_from([&["interceptor-webhook"], flags].concat()).unwrap();
         let message = line.args.pods.work().unwrap_err();
         assert!(message.contains(named), "{message}");
+    }
+
+    /// Kubernetes sets variables in pods for every Service of their namespace
+    /// ([documentation](https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables)).
+    #[test]
+    fn no_variable_is_one_that_kubernetes_sets_for_the_service() {
+        for service in [Mode::Rewrite, Mode::Plain].map(Mode::service) {
+            let prefix = service.to_uppercase().replace('-', "_");
+            let taken = ["PORT", "SERVICE_HOST", "SERVICE_PORT"].map(|last| format!("{prefix}_{last}"));
+            let line = Line::command();
+            let mut variables = line.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+            assert!(!variables.any(|variable| taken.iter().any(|taken| taken == variable)));
+        }
     }
 
     #[test]

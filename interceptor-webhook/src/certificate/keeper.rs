@@ -106,7 +106,7 @@ impl Keeper {
 
         let kept = match &found {
             None => None,
-            Some(found) => Some(secret::read(found)?),
+            Some(found) => secret::read(found)?,
         };
         let renewed = match &kept {
             None => Some(Kept::new(&host, now)?),

@@ -36,12 +36,16 @@ pub(super) fn write(kept: &Kept, metadata: ObjectMeta) -> Secret {
     }
 }
 
-pub(super) fn read(secret: &Secret) -> Result<Kept> {
+/// `None` for a Secret without any data, as the Helm chart makes it: so it goes with the release.
+pub(super) fn read(secret: &Secret) -> Result<Option<Kept>> {
+    if secret.data.as_ref().is_none_or(BTreeMap::is_empty) {
+        return Ok(None);
+    }
     let context = || {
         let name = secret.metadata.name.as_deref().unwrap_or_default();
         format!("Failed to use the Secret {name} (--tls-secret); delete it, and another one is made")
     };
-    try_read(secret).with_context(context)
+    try_read(secret).map(Some).with_context(context)
 }
 
 fn try_read(secret: &Secret) -> Result<Kept> {
@@ -80,10 +84,18 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let mut kept = kept();
-        assert_eq!(read(&write(&kept, ObjectMeta::default())).unwrap(), kept);
+        let read_back = |kept: &Kept| read(&write(kept, ObjectMeta::default())).unwrap();
+        assert_eq!(read_back(&kept).as_ref(), Some(&kept));
         kept.next = Some(self::kept().authority);
         kept.previous = Some(self::kept().authority.certificate);
-        assert_eq!(read(&write(&kept, ObjectMeta::default())).unwrap(), kept);
+        assert_eq!(read_back(&kept).as_ref(), Some(&kept));
+    }
+
+    #[test]
+    fn a_secret_without_data_is_to_be_filled() {
+        assert_eq!(read(&Secret::default()).unwrap(), None);
+        let emptied = Secret { data: Some(BTreeMap::new()), ..Secret::default() };
+        assert_eq!(read(&emptied).unwrap(), None);
     }
 
     #[test]

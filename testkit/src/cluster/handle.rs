@@ -143,10 +143,16 @@ impl Cluster {
     pub fn import(&self, image: &Image) {
         let archive = self.work.join("image.tar");
         image.write(&archive);
-        let mut import = self.node("ctr");
-        import.args(["--namespace", "k8s.io", "images", "import"]).arg(&archive);
-        Run::of(import).expect_success();
+        self.import_archive(&archive);
         fs::remove_file(&archive).unwrap_or_else(|error| panic!("remove {}: {error}", archive.display()));
+    }
+
+    /// The same for an archive that somebody else has written, such as `cargo xtask image`.
+    #[track_caller]
+    pub fn import_archive(&self, archive: &Path) {
+        let mut import = self.node("ctr");
+        import.args(["--namespace", "k8s.io", "images", "import"]).arg(archive);
+        Run::of(import).expect_success();
     }
 
     /// A small busybox, for images.

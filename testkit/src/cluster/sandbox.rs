@@ -21,6 +21,12 @@ impl Cluster {
         sandboxes.lines().find_map(|id| running(&tasks, id))
     }
 
+    /// The first process of a container, as the node numbers it. `id` is as the API writes it: `containerd://0123…`
+    pub fn process_of(&self, id: &str) -> Option<u32> {
+        let id = id.strip_prefix("containerd://")?;
+        running(&self.ctr(&["tasks", "list"]), id).map(|task| task.pid)
+    }
+
     fn ctr(&self, arguments: &[&str]) -> String {
         let mut command = self.node("ctr");
         command.args(["--namespace", "k8s.io"]).args(arguments);

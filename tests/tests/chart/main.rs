@@ -5,6 +5,7 @@ mod beside_istio;
 mod objects;
 mod refused;
 mod values;
+mod webhook;
 
 use std::path::Path;
 

@@ -42,6 +42,47 @@ fn refused() -> Vec<(Value, &'static str)> {
         (json!({ "repair": { "brokenPodLabelValue": "a b" } }), "brokenPodLabelValue"),
         (json!({ "podMonitor": { "interval": "soon" } }), "interval"),
         (json!({ "global": { "resourceScope": "some" } }), "resourceScope"),
+        (json!({ "agent": { "enabled": false } }), "nothing to install"),
+        (
+            json!({ "agent": { "enabled": false }, "webhook": { "enabled": true, "dataPath": "cni" } }),
+            "cni needs the agent",
+        ),
+        (json!({ "webhook": { "unknown": true } }), "unknown"),
+        (json!({ "webhook": { "mode": "ambient" } }), "mode"),
+        (json!({ "webhook": { "mode": "plain" } }), "webhook.plain.envoyImage"),
+        (
+            json!({ "webhook": { "plain": { "nativeSidecars": true } } }),
+            "Set that, or take it away",
+        ),
+        (
+            json!({ "webhook": {
+                "mode": "plain",
+                "plain": { "envoyImage": "a", "envoyConfig": "b" },
+                "revision": "default",
+            } }),
+            "without Istio",
+        ),
+        (json!({ "webhook": { "replicas": 0 } }), "replicas"),
+        (json!({ "webhook": { "revision": "A" } }), "revision"),
+        (json!({ "webhook": { "failurePolicy": "Retry" } }), "failurePolicy"),
+        (json!({ "webhook": { "dataPath": "iptables" } }), "dataPath"),
+        (json!({ "webhook": { "certificate": { "caBundle": "text" } } }), "caBundle"),
+        (json!({ "webhook": { "certificate": { "secret": "a" } } }), "belong together"),
+        (
+            json!({ "webhook": { "certificate": { "certManager": { "enabled": true } } } }),
+            "Name an Issuer",
+        ),
+        (
+            json!({ "webhook": { "certificate": {
+                "certManager": { "enabled": true, "issuer": { "name": "a" } },
+                "secret": "a",
+            } } }),
+            "Choose one",
+        ),
+        (
+            json!({ "webhook": { "certificate": { "certManager": { "issuer": { "kind": "Authority" } } } } }),
+            "kind",
+        ),
     ]
 }
 

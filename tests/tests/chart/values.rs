@@ -7,13 +7,13 @@ use std::{collections::BTreeSet, fs, path::Path};
 use serde_json::{Map, Value, json};
 use testkit::helm::Rendered;
 
-use crate::{helm, objects::object};
+use crate::{helm, objects::object, webhook};
 
 const CONTAINER: &str = "/spec/template/spec/containers/0";
 const POD: &str = "/spec/template/spec";
 
 /// A value, and what has to be where because of it.
-struct Row {
+pub(crate) struct Row {
     path: &'static str,
     value: Value,
     kind: &'static str,
@@ -23,7 +23,13 @@ struct Row {
     with: Value,
 }
 
-fn row(path: &'static str, value: Value, kind: &'static str, pointer: impl Into<String>, expected: Value) -> Row {
+pub(crate) fn row(
+    path: &'static str,
+    value: Value,
+    kind: &'static str,
+    pointer: impl Into<String>,
+    expected: Value,
+) -> Row {
     Row { path, value, kind, pointer: pointer.into(), expected, with: json!({}) }
 }
 
@@ -38,7 +44,7 @@ fn part(path: &'static str, value: Value, pointer: impl Into<String>, expected: 
 }
 
 impl Row {
-    fn with(self, with: Value) -> Self {
+    pub(crate) fn with(self, with: Value) -> Self {
         Self { with, ..self }
     }
 }
@@ -114,6 +120,12 @@ fn settings() -> Vec<Row> {
             json!("iptables"),
             format!("{CONTAINER}/securityContext/capabilities/add/5"),
             json!("NET_RAW"),
+        ),
+        part(
+            "onUnsupported",
+            json!("iptables"),
+            format!("{CONTAINER}/image"),
+            json!("localhost/interceptor:0.1.0-iptables"),
         ),
         setting("uninstallClean", json!(true), "UNINSTALL_CLEAN", "true"),
         setting("healthPort", json!(8001), "HEALTH_PORT", "8001"),
@@ -245,7 +257,7 @@ fn monitors() -> Vec<Row> {
 }
 
 fn rows() -> Vec<Row> {
-    [images(), settings(), pods(), platforms(), monitors()]
+    [images(), settings(), pods(), platforms(), monitors(), webhook::rows()]
         .into_iter()
         .flatten()
         .collect()
@@ -253,13 +265,14 @@ fn rows() -> Vec<Row> {
 
 /// Values whose only other choice is refused, whose effect other tests show, or that have none, which the file of the
 /// values says.
-const ELSEWHERE: [&str; 6] = [
+const ELSEWHERE: [&str; 7] = [
     "ambient.enabled",
     "global.networkPolicy.enabled",
     "global.resourceScope",
     "global.variant",
     "profile",
     "variant",
+    "webhook.mode",
 ];
 
 #[test]

@@ -13,9 +13,12 @@ use crate::{
 };
 
 /// As `cargo xtask image` and the chart call it.
-const IMAGE: &str = concat!("localhost/interceptor:", env!("CARGO_PKG_VERSION"));
+pub(crate) const IMAGE: &str = concat!("localhost/interceptor:", env!("CARGO_PKG_VERSION"));
 
-const NAMESPACE: &str = "istio-system";
+/// The agent's object.
+pub(crate) const AGENT: &str = "daemonset/interceptor-agent";
+
+pub(crate) const NAMESPACE: &str = "istio-system";
 
 /// What the plugin's entry says, without its other keys.
 const EXCLUDED: &str = "exclude_namespaces";
@@ -36,11 +39,7 @@ pub(crate) fn the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as
     import_image(cluster);
     import_shipped(cluster);
     let before = node(cluster);
-    let chart = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the workspace")
-        .join("deploy/chart");
-    let helm = Helm::new(&chart, "interceptor", NAMESPACE);
+    let helm = helm();
 
     cluster.ask(&["create", "namespace", NAMESPACE]);
     let manifests = helm.render(&json!({})).unwrap_or_else(|error| panic!("{error}")).text;
@@ -55,7 +54,7 @@ pub(crate) fn the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as
     );
 
     helm.change(cluster, "install", &json!({}));
-    wait_for_rollout(cluster);
+    wait_for_rollout(cluster, AGENT);
     assert_eq!(entry(cluster)[EXCLUDED], json!(["kube-system"]));
     cluster.wait_for("condition=Ready", &["pod/early"]);
     expect_enrolled(cluster, &[&Running::look(cluster, "early")]);
@@ -77,11 +76,11 @@ pub(crate) fn the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as
     cluster.delete(&["pod/own"]);
 
     helm.change(cluster, "upgrade", &json!({ "excludeNamespaces": ["kube-system", "other"] }));
-    wait_for_rollout(cluster);
+    wait_for_rollout(cluster, AGENT);
     assert_eq!(entry(cluster)[EXCLUDED], json!(["kube-system", "other"]));
     ask_through_both_sidecars(cluster, &client, &web);
     helm.change(cluster, "rollback", &json!({}));
-    wait_for_rollout(cluster);
+    wait_for_rollout(cluster, AGENT);
     assert_eq!(entry(cluster)[EXCLUDED], json!(["kube-system"]));
     ask_through_both_sidecars(cluster, &client, &web);
 
@@ -89,44 +88,51 @@ pub(crate) fn the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as
     wait_until("the agent ends what was in force for pods that are gone", || {
         status(cluster).is_empty()
     });
-    helm.change(cluster, "uninstall", &json!({}));
-    wait_until("the agent's pod is gone", || {
-        cluster
-            .ask(&["--namespace", NAMESPACE, "get", "pods", "--output", "name"])
-            .is_empty()
-    });
+    uninstall(cluster, &helm);
     assert_eq!(node(cluster), before);
     // No socket, and no record of a pod. The lock is of nodes on which the plugin makes cgroups.
     let mut left = found(cluster, &["/run/interceptor"]);
     left.retain(|file| file != "cgroups.lock 600 root");
-    assert_eq!(left, ["interceptor-cni.log 600 root", "pods 700 root"]);
-    for kind in ["clusterrole", "clusterrolebinding"] {
-        assert!(
-            !cluster.ask(&["get", kind, "--output", "name"]).contains("interceptor"),
-            "{kind}"
-        );
-    }
+    assert_eq!(left, ["interceptor-cni.log 600 root", "pods 700 root", "rules 700 root"]);
     cluster.ask(&["delete", "namespace", NAMESPACE, "--wait"]);
 }
 
-/// `cargo xtask image` has written it.
-fn import_shipped(cluster: &Cluster) {
-    let archive = env::var_os("INTERCEPTOR_IMAGE").map_or_else(
-        || {
-            profile_directory()
-                .parent()
-                .expect("cargo's target directory")
-                .join("oci/interceptor.tar")
-        },
-        PathBuf::from,
+pub(crate) fn helm() -> Helm {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    Helm::new(&workspace.join("deploy/chart"), "interceptor", NAMESPACE)
+}
+
+/// Returns when the release's pods are gone, and nothing of it is left in the API.
+pub(crate) fn uninstall(cluster: &Cluster, helm: &Helm) {
+    helm.change(cluster, "uninstall", &json!({}));
+    let of_namespace = |kind: &str| cluster.ask(&["--namespace", NAMESPACE, "get", kind, "--output", "name"]);
+    wait_until("the release's pods are gone", || of_namespace("pods").is_empty());
+    for kind in ["clusterrole", "clusterrolebinding", "mutatingwebhookconfiguration"] {
+        let left = cluster.ask(&["get", kind, "--output", "name"]);
+        assert!(!left.contains("interceptor"), "{left}");
+    }
+    let left = of_namespace("secret,serviceaccount,service,role,rolebinding,poddisruptionbudget");
+    let left: Vec<_> = left.lines().filter(|line| line.contains("interceptor")).collect();
+    assert_eq!(left, [""; 0]);
+}
+
+pub(crate) fn import_shipped(cluster: &Cluster) {
+    cluster.import_archive(&archive(""));
+}
+
+/// What `cargo xtask image` has written, of the image whose tag ends so.
+pub(crate) fn archive(suffix: &str) -> PathBuf {
+    let profile = profile_directory();
+    let target = profile.parent().expect("cargo's target directory");
+    let plain = env::var_os("INTERCEPTOR_IMAGE").map_or_else(|| target.join("oci/interceptor.tar"), PathBuf::from);
+    let stem = plain.file_stem().expect("a file").to_string_lossy();
+    let archive = plain.with_file_name(format!("{stem}{suffix}.tar"));
+    assert!(
+        archive.is_file(),
+        "no {}: run `cargo xtask image`, or with --with-iptables",
+        archive.display()
     );
-    assert!(archive.is_file(), "no {}: run `cargo xtask image`", archive.display());
-    let archive = archive.display().to_string();
-    on_node(
-        cluster,
-        Path::new("ctr"),
-        &["--namespace", "k8s.io", "images", "import", &archive],
-    );
+    archive
 }
 
 /// As in the documentation: the image in place of Istio's, with Istio's arguments.
@@ -140,15 +146,12 @@ fn by_image(name: &str) -> Value {
     pod
 }
 
-fn wait_for_rollout(cluster: &Cluster) {
-    let words = ["--namespace", NAMESPACE, "rollout", "status", "daemonset/interceptor-agent", "--timeout=50s"];
+pub(crate) fn wait_for_rollout(cluster: &Cluster, object: &str) {
+    let words = ["--namespace", NAMESPACE, "rollout", "status", object, "--timeout=50s"];
     let run = Run::of(cluster.kubectl(&words));
     if run.code != Some(0) {
         let of_namespace = |words: &[&str]| Run::of(cluster.kubectl(&[&["--namespace", NAMESPACE], words].concat()));
-        let (pods, log) = (
-            of_namespace(&["describe", "pods"]),
-            of_namespace(&["logs", "daemonset/interceptor-agent"]),
-        );
+        let (pods, log) = (of_namespace(&["describe", "pods"]), of_namespace(&["logs", object]));
         panic!("{run}\n{pods}\n{log}");
     }
 }
@@ -163,14 +166,14 @@ fn entry(cluster: &Cluster) -> Value {
 
 /// What an installation may leave behind.
 #[derive(Debug, PartialEq)]
-struct OnNode {
+pub(crate) struct OnNode {
     /// The contents of the CNI configurations, by their paths.
     lists: BTreeMap<String, Value>,
     /// Paths of programs and pins, and who owns them.
     files: Vec<String>,
 }
 
-fn node(cluster: &Cluster) -> OnNode {
+pub(crate) fn node(cluster: &Cluster) -> OnNode {
     OnNode {
         lists: lists(cluster),
         files: found(cluster, &["/opt/cni/bin", "/etc/cni/net.d", "/sys/fs/bpf"]),

@@ -7,6 +7,8 @@ mod admission;
 mod agent;
 mod capabilities;
 mod chart;
+mod chart_iptables;
+mod chart_webhook;
 mod daemon_set;
 mod guard;
 mod init_container;
@@ -144,7 +146,7 @@ const OF_ONE_MODE: [(&str, Story); 12] = [
 ];
 
 /// Of what ships: on a node that has no plugin of ours before and after.
-const SHIPPED: [(&str, Story); 2] = [
+const SHIPPED: [(&str, Story); 4] = [
     (
         "ships::the_image_is_istio_init_without_a_command",
         chart::the_image_is_istio_init_without_a_command,
@@ -152,6 +154,14 @@ const SHIPPED: [(&str, Story); 2] = [
     (
         "ships::the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as_it_was",
         chart::the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as_it_was,
+    ),
+    (
+        "ships::the_charts_webhook_rewrites_pods_keeps_its_certificate_and_goes_with_the_release",
+        chart_webhook::the_charts_webhook_rewrites_pods_keeps_its_certificate_and_goes_with_the_release,
+    ),
+    (
+        "ships::with_iptables_in_its_image_the_agent_writes_rules",
+        chart_iptables::with_iptables_in_its_image_the_agent_writes_rules,
     ),
 ];
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -14,33 +14,45 @@ use tar::{Builder, EntryType, Header};
 #[derive(Default)]
 pub(super) struct Contents(BTreeMap<String, File>);
 
-struct File {
-    mode: u32,
-    bytes: Vec<u8>,
+enum File {
+    Regular {
+        mode: u32,
+        bytes: Vec<u8>,
+    },
+    /// What a symbolic link says.
+    Link(String),
 }
 
 impl Contents {
     pub(super) fn program(&mut self, path: &str, from: &Path) -> Result<()> {
-        self.add(path, 0o755, read(from)?);
+        self.bytes(path, 0o755, read(from)?);
         Ok(())
     }
 
     pub(super) fn file(&mut self, path: &str, from: &Path) -> Result<()> {
-        self.add(path, 0o644, read(from)?);
+        self.bytes(path, 0o644, read(from)?);
         Ok(())
     }
 
     pub(super) fn text(&mut self, path: &str, text: String) {
-        self.add(path, 0o644, text.into_bytes());
+        self.bytes(path, 0o644, text.into_bytes());
     }
 
-    fn add(&mut self, path: &str, mode: u32, bytes: Vec<u8>) {
-        self.0.insert(path.to_owned(), File { mode, bytes });
+    pub(super) fn bytes(&mut self, path: &str, mode: u32, bytes: Vec<u8>) {
+        self.0.insert(path.to_owned(), File::Regular { mode, bytes });
     }
 
-    /// Path and size of each file.
+    /// A symbolic link.
+    pub(super) fn link(&mut self, path: &str, target: &str) {
+        self.0.insert(path.to_owned(), File::Link(target.to_owned()));
+    }
+
+    /// Path and size of each file that is no link.
     pub(super) fn sizes(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.0.iter().map(|(path, file)| (path.as_str(), file.bytes.len()))
+        self.0.iter().filter_map(|(path, file)| match file {
+            File::Regular { bytes, .. } => Some((path.as_str(), bytes.len())),
+            File::Link(_) => None,
+        })
     }
 
     /// A tar archive, in which everything is root's and of one time.
@@ -59,9 +71,16 @@ impl Contents {
         for folder in self.folders() {
             layer.append_data(&mut header(EntryType::Directory, 0o755, 0), format!("{folder}/"), io::empty())?;
         }
-        for (path, File { mode, bytes }) in &self.0 {
-            let mut header = header(EntryType::Regular, *mode, bytes.len() as u64);
-            layer.append_data(&mut header, path, bytes.as_slice())?;
+        for (path, file) in &self.0 {
+            match file {
+                File::Regular { mode, bytes } => {
+                    let mut header = header(EntryType::Regular, *mode, bytes.len() as u64);
+                    layer.append_data(&mut header, path, bytes.as_slice())?;
+                }
+                File::Link(target) => {
+                    layer.append_link(&mut header(EntryType::Symlink, 0o777, 0), path, target)?;
+                }
+            }
         }
         layer.into_inner()
     }
@@ -81,18 +100,23 @@ impl Contents {
         {
             return Err(error).with_context(|| format!("cannot empty {}", folder.display()));
         }
-        for (path, File { mode, bytes }) in &self.0 {
-            let file = folder.join(path);
-            write(&file, *mode, bytes).with_context(|| format!("cannot write {}", file.display()))?;
+        for (path, file) in &self.0 {
+            let path = folder.join(path);
+            write(&path, file).with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(())
     }
 }
 
-fn write(file: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
-    std::fs::create_dir_all(file.parent().unwrap_or(file))?;
-    std::fs::write(file, bytes)?;
-    std::fs::set_permissions(file, Permissions::from_mode(mode))
+fn write(path: &Path, file: &File) -> io::Result<()> {
+    std::fs::create_dir_all(path.parent().unwrap_or(path))?;
+    match file {
+        File::Regular { mode, bytes } => {
+            std::fs::write(path, bytes)?;
+            std::fs::set_permissions(path, Permissions::from_mode(*mode))
+        }
+        File::Link(target) => symlink(target, path),
+    }
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
@@ -120,6 +144,22 @@ mod tests {
         let mut reversed = names;
         reversed.reverse();
         assert_eq!(layer(&names), layer(&reversed));
+    }
+
+    #[test]
+    fn a_link_says_where_it_leads() {
+        let mut contents = Contents::default();
+        contents.link("usr/sbin/iptables-nft", "xtables-nft-multi");
+        let layer = contents.layer(1_000).unwrap();
+        let mut archive = Archive::new(layer.as_slice());
+        let last = archive.entries().unwrap().last().unwrap().unwrap();
+        let target = last.link_name().unwrap().expect("it is a link");
+        assert_eq!(target.display().to_string(), "xtables-nft-multi");
+        let folder = std::env::temp_dir().join(format!("interceptor-contents-{}", std::process::id()));
+        contents.write(&folder).unwrap();
+        let written = std::fs::read_link(folder.join("usr/sbin/iptables-nft"));
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(written.unwrap(), target);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(super) fn text(packages: &Packages) -> Result<String> {
         let numbers = texts.of(package)?;
         let home = match &package.origin {
             Origin::Crates { repository, .. } => repository.as_deref().unwrap_or("https://crates.io"),
+            Origin::Debian { .. } => "https://packages.debian.org",
             Origin::Toolchain { homepage } => homepage,
             Origin::Own => "",
         };

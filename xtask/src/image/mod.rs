@@ -5,6 +5,7 @@
 mod archive;
 mod commit;
 mod contents;
+mod debian;
 mod libc;
 mod licenses;
 mod packages;
@@ -32,40 +33,61 @@ const DOCUMENTS: &str = "usr/share/doc/interceptor";
 /// What a container runs, with the arguments of its manifest.
 const ENTRYPOINT: &str = "interceptor";
 
-/// As the chart calls it.
+/// As the chart calls it, and `interceptor inject`.
 const DEFAULT_NAME: &str = concat!("localhost/interceptor:", env!("CARGO_PKG_VERSION"));
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub(crate) struct Options {
-    /// The archive [default: interceptor.tar in target/oci]
+    /// The archive [default: interceptor.tar in target/oci, or interceptor-iptables.tar]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// What the image is called where the archive is imported
-    #[arg(long, value_name = "NAME:TAG", default_value = DEFAULT_NAME)]
-    name: String,
+    /// What the image is called where the archive is imported [default: as the chart calls it,
+    /// localhost/interceptor:VERSION, or localhost/interceptor:VERSION-iptables]
+    #[arg(long, value_name = "NAME:TAG")]
+    name: Option<String>,
+    /// With iptables from Debian's packages, for agents that write rules where the kernel lacks something
+    /// (`onUnsupported=iptables`)
+    #[arg(long)]
+    with_iptables: bool,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self { out: None, name: DEFAULT_NAME.to_owned() }
+impl Options {
+    /// The second image.
+    pub(crate) fn iptables() -> Self {
+        Self { with_iptables: true, ..Self::default() }
+    }
+
+    /// Behind the tag, and behind the name of the archive.
+    fn suffix(&self) -> &'static str {
+        if self.with_iptables { "-iptables" } else { "" }
     }
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::check(Purpose::Build)?;
-    let name = archive::Name::read(&options.name)?;
+    let shown = options
+        .name
+        .clone()
+        .unwrap_or_else(|| format!("{DEFAULT_NAME}{}", options.suffix()));
+    let name = archive::Name::read(&shown)?;
     let workspace = Workspace::load()?;
     let commit = Commit::find(root())?;
     let programs = shipped(&workspace);
     // cargo has a folder for each profile there, and `image` is one.
     let folder = workspace.target_dir.join("oci");
-    let out = options.out.clone().unwrap_or_else(|| folder.join("interceptor.tar"));
+    let out = options
+        .out
+        .clone()
+        .unwrap_or_else(|| folder.join(format!("interceptor{}.tar", options.suffix())));
 
     let mut contents = Contents::default();
     for (program, path) in static_build(&programs)? {
         contents.program(&format!("{PROGRAMS}/{program}"), &path)?;
     }
-    let packages = Packages::of(&programs)?.and(libc::packages()?);
+    let mut packages = Packages::of(&programs)?.and(libc::packages()?);
+    if options.with_iptables {
+        packages = packages.and(debian::add(&mut contents, &folder.join("debian"))?);
+    }
     let document = |name: &str| format!("{DOCUMENTS}/{name}");
     for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
         contents.file(&document(license), &root().join(license))?;
@@ -79,7 +101,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         name,
         commit,
         entrypoint: format!("/{PROGRAMS}/{ENTRYPOINT}"),
-        path: format!("/{PROGRAMS}"),
+        path: format!("/{PROGRAMS}:/{}", debian::PROGRAMS),
     };
     let bytes = archive(&image, &contents)?;
     if let Some(folder) = out.parent() {
@@ -93,7 +115,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "wrote {} ({:.1} MB): {} {}",
         out.display(),
         megabytes(bytes.archive.len()),
-        options.name,
+        shown,
         bytes.digest
     ));
     Ok(())

@@ -38,6 +38,8 @@ pub(super) enum Origin {
     Own,
     /// crates.io, with the SHA-256 of the package.
     Crates { repository: Option<String>, checksum: String },
+    /// A package of Debian's, for machines of this architecture, as Debian calls it.
+    Debian { architecture: String },
     /// Belongs to the compiler or to the system.
     Toolchain { homepage: &'static str },
 }

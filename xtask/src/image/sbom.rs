@@ -44,6 +44,10 @@ fn component(package: &Package) -> Value {
             component["purl"] = json!(format!("pkg:cargo/{name}@{}", version.replace('+', "%2B")));
             component["hashes"] = json!([{ "alg": "SHA-256", "content": checksum }]);
         }
+        Origin::Debian { architecture } => {
+            let version = version.replace('+', "%2B").replace('~', "%7E");
+            component["purl"] = json!(format!("pkg:deb/debian/{name}@{version}?arch={architecture}"));
+        }
         Origin::Toolchain { homepage } => {
             component["externalReferences"] = json!([{ "type": "website", "url": homepage }]);
         }
@@ -54,6 +58,18 @@ fn component(package: &Package) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_package_of_debian_is_named_with_its_architecture() {
+        let package = Package {
+            name: "libc6".to_owned(),
+            version: "2.36-9+deb12u1".to_owned(),
+            license: "LGPL-2.1-or-later".to_owned(),
+            origin: Origin::Debian { architecture: "amd64".to_owned() },
+            texts: "/nowhere".into(),
+        };
+        assert_eq!(component(&package)["purl"], "pkg:deb/debian/libc6@2.36-9%2Bdeb12u1?arch=amd64");
+    }
 
     #[test]
     fn a_package_of_crates_io_is_named_so_that_scanners_know_it() {

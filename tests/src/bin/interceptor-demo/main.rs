@@ -7,6 +7,7 @@
 
 mod application;
 mod chain;
+mod cluster;
 mod rules;
 mod sidecar;
 mod stage;
@@ -29,6 +30,12 @@ struct Arguments {
     /// With real Envoys in place of the small sidecars
     #[arg(long)]
     envoy: bool,
+    /// On a Kubernetes node of its own, installed by the Helm chart, with real Envoys
+    #[arg(long, conflicts_with = "envoy")]
+    cluster: bool,
+    /// With this archive of `cargo xtask image`, in place of programs of the debug build
+    #[arg(long, value_name = "ARCHIVE", requires = "cluster")]
+    image: Option<PathBuf>,
 }
 
 const NEEDS_ROOT: &str = "the demo makes network namespaces and loads kernel programs, so it needs root: run \
@@ -36,9 +43,13 @@ const NEEDS_ROOT: &str = "the demo makes network namespaces and loads kernel pro
 
 #[expect(clippy::print_stderr, reason = "the last words of a program that fails")]
 fn main() -> ExitCode {
-    let Arguments { envoy } = Arguments::parse();
-    let kind = if envoy { Kind::Envoy(Binary::newest()) } else { Kind::Small };
-    let told = if geteuid().is_root() { run(kind) } else { Err(anyhow::anyhow!(NEEDS_ROOT)) };
+    let Arguments { envoy, cluster, image } = Arguments::parse();
+    let kind = || if envoy { Kind::Envoy(Binary::newest()) } else { Kind::Small };
+    let told = match geteuid().is_root() {
+        true if cluster => cluster::run(image.as_deref()),
+        true => run(kind()),
+        false => Err(anyhow::anyhow!(NEEDS_ROOT)),
+    };
     match told {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! That nobody has written a packet filter rule.
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use testkit::{Pod, Run};
 
@@ -17,11 +21,18 @@ const LISTS: [&[&str]; 5] = [
 ];
 
 pub(crate) fn none(tell: &mut Tell, pod: &Pod<'_>, name: &str) -> anyhow::Result<()> {
+    none_by(tell, name, |program| {
+        pod.namespace().root().command(&program.display().to_string())
+    })
+}
+
+/// `in_pod` makes the command that runs a program in the pod's network namespace, as root.
+pub(crate) fn none_by(tell: &mut Tell, name: &str, in_pod: impl Fn(&Path) -> Command) -> anyhow::Result<()> {
     let mut answered = 0;
     let mut rules = Vec::new();
     for line in LISTS {
         let Some(program) = find(line[0]) else { continue };
-        let mut command = pod.namespace().root().command(&program.display().to_string());
+        let mut command = in_pod(&program);
         command.args(&line[1..]);
         let run = Run::of(command);
         tell.command(&format!("pod {name}, root"), &typed(line), &run.output())?;
