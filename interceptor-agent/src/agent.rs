@@ -88,6 +88,7 @@ async fn live(args: &Args, log: LogHandle) -> Result<()> {
     let (pods, watch) = Pods::new(client.clone(), &args.node_name);
     let kernel = Arc::new(Kernel::new(args.bpffs.clone(), args.on_unsupported));
     let health = Health::new(args.bpffs.clone(), pods.clone(), installer.clone(), Arc::clone(&kernel));
+    registry.register_collector(Box::new(health.clone()));
     let numbers = Arc::new(Numbers::default());
     let enrollments = Enrollments::new(&args.bpffs, records, rules, Arc::clone(&kernel), Arc::clone(&numbers));
     let turns = Turns::new(enrollments);

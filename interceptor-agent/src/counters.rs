@@ -8,14 +8,14 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use interceptor::{EnrollError, Node};
+use interceptor::{EnrollError, Node, Reason};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _},
     metrics::{counter::ConstCounter, gauge::ConstGauge},
 };
 
-type Counts = BTreeMap<&'static str, u64>;
+pub(crate) type Counts = BTreeMap<&'static str, u64>;
 
 /// The counters of all pods, summed up by reason.
 pub(crate) struct KernelCounters {
@@ -74,31 +74,30 @@ fn add(sum: &mut Counts, counts: &Counts) {
     }
 }
 
+/// Every reason has its count from the start, so that the first event is an increase for Prometheus.
+pub(crate) fn encode(encoder: &mut DescriptorEncoder<'_>, pods: usize, counts: &Counts) -> fmt::Result {
+    let gauge = ConstGauge::new(i64::try_from(pods).unwrap_or(i64::MAX));
+    let kind = gauge.metric_type();
+    gauge.encode(encoder.encode_descriptor("interceptor_enrolled_pods", "Pods that are enrolled", None, kind)?)?;
+    let kind = ConstCounter::new(0_u64).metric_type();
+    let help = "What the kernel programs decided about connections, by reason";
+    let mut family = encoder.encode_descriptor("interceptor_connections", help, None, kind)?;
+    for reason in Reason::ALL.iter().map(|reason| reason.label()) {
+        let count = counts.get(reason).copied().unwrap_or_default();
+        ConstCounter::new(count).encode(family.encode_family(&[("reason", reason)])?)?;
+    }
+    Ok(())
+}
+
 impl Collector for KernelCounters {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let (pods, counts) = match self.read() {
-            Ok(read) => read,
+        match self.read() {
+            Ok((pods, counts)) => encode(&mut encoder, pods, &counts),
             Err(error) => {
                 tracing::warn!("Failed to read the kernel's counters: {error}");
-                return Ok(());
+                Ok(())
             }
-        };
-        let gauge = ConstGauge::new(i64::try_from(pods).unwrap_or(i64::MAX));
-        let kind = gauge.metric_type();
-        gauge.encode(encoder.encode_descriptor(
-            "interceptor_enrolled_pods",
-            "Pods that are enrolled",
-            None,
-            kind,
-        )?)?;
-        let kind = ConstCounter::new(0_u64).metric_type();
-        let help = "What the kernel programs decided about connections, by reason";
-        let mut family = encoder.encode_descriptor("interceptor_connections", help, None, kind)?;
-        for (reason, count) in counts {
-            let labels = [("reason", reason)];
-            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
-        Ok(())
     }
 }
 

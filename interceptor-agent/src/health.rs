@@ -2,6 +2,7 @@
 //! Whether pods can be enrolled here, and if not, why not. It enrolls none to find out.
 
 use std::{
+    fmt,
     path::PathBuf,
     sync::{
         Arc,
@@ -10,6 +11,11 @@ use std::{
 };
 
 use interceptor::{Fitness, Node};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric as _},
+    metrics::gauge::ConstGauge,
+};
 
 use crate::{
     data_path::{Kernel, OnUnsupported},
@@ -28,6 +34,30 @@ pub(crate) struct Health {
     kernel: Arc<Kernel>,
 }
 
+/// What may be in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    Kernel,
+    Bpffs,
+    Socket,
+    Pods,
+    Plugin,
+}
+
+impl Obstacle {
+    const ALL: [Self; 5] = [Self::Kernel, Self::Bpffs, Self::Socket, Self::Pods, Self::Plugin];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Bpffs => "bpffs",
+            Self::Socket => "socket",
+            Self::Pods => "pods",
+            Self::Plugin => "plugin",
+        }
+    }
+}
+
 impl Health {
     pub(crate) fn new(bpffs: PathBuf, pods: Pods, installer: Option<Installer>, kernel: Arc<Kernel>) -> Self {
         Self { bpffs, pods, installer, listening: Arc::default(), kernel }
@@ -39,6 +69,10 @@ impl Health {
 
     /// Everything that is in the way. Nothing is, if this node is ready.
     pub(crate) fn obstacles(&self) -> Vec<String> {
+        self.found().into_iter().map(|(_obstacle, why)| why).collect()
+    }
+
+    fn found(&self) -> Vec<(Obstacle, String)> {
         let kernel = match (self.kernel.known(), self.kernel.on_unsupported()) {
             (None, _) => Some("the kernel is still being tried".to_owned()),
             (Some(Fitness::Fit), _) | (Some(Fitness::Lacking(_)), OnUnsupported::Iptables | OnUnsupported::Skip) => {
@@ -53,6 +87,35 @@ impl Health {
         let pods =
             (!self.pods.is_synced()).then(|| "the API server has not listed the pods of this node yet".to_owned());
         let plugin = self.installer.as_ref().and_then(Installer::obstacle);
-        [kernel, bpffs, listening, pods, plugin].into_iter().flatten().collect()
+        Obstacle::ALL
+            .into_iter()
+            .zip([kernel, bpffs, listening, pods, plugin])
+            .filter_map(|(obstacle, why)| Some((obstacle, why?)))
+            .collect()
+    }
+}
+
+/// 1 for each obstacle of these, 0 for the others.
+pub(crate) fn encode(encoder: &mut DescriptorEncoder<'_>, found: &[Obstacle]) -> fmt::Result {
+    let kind = ConstGauge::new(0_i64).metric_type();
+    let help = "1 for what keeps this agent from being ready, 0 for what does not";
+    let mut family = encoder.encode_descriptor("interceptor_obstacles", help, None, kind)?;
+    for obstacle in Obstacle::ALL {
+        let labels = [("obstacle", obstacle.label())];
+        ConstGauge::new(i64::from(found.contains(&obstacle))).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+impl Collector for Health {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let found: Vec<Obstacle> = self.found().into_iter().map(|(obstacle, _why)| obstacle).collect();
+        encode(&mut encoder, &found)
+    }
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Health").field("bpffs", &self.bpffs).finish_non_exhaustive()
     }
 }

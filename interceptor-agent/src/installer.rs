@@ -211,10 +211,24 @@ const FIGHT: &str = "another program takes the CNI plugin out of its list again 
 impl Collector for Installer {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let is_ready = self.obstacle().is_none();
-        let (results, conflicts) = {
+        let counted = {
             let state = lock(&self.state);
-            (state.results, state.conflicts.total())
+            Counted { results: state.results, conflicts: state.conflicts.total() }
         };
+        counted.encode(&mut encoder, is_ready)
+    }
+}
+
+/// What an installer has counted.
+#[derive(Default)]
+pub(crate) struct Counted {
+    results: [u64; Attempt::ALL.len()],
+    conflicts: u64,
+}
+
+impl Counted {
+    pub(crate) fn encode(&self, encoder: &mut DescriptorEncoder<'_>, is_ready: bool) -> fmt::Result {
+        let Self { results, conflicts } = self;
         let counter = ConstCounter::new(0_u64).metric_type();
         let help = "Attempts to put the CNI plugin on the node, by result";
         let mut family = encoder.encode_descriptor("istio_cni_installs", help, None, counter)?;
@@ -228,7 +242,7 @@ impl Collector for Installer {
         gauge.encode(encoder.encode_descriptor("istio_cni_install_ready", help, None, kind)?)?;
         let help = "How often the CNI plugin waited before it was put back, because another program takes it out again";
         let family = encoder.encode_descriptor("interceptor_install_conflicts", help, None, counter)?;
-        ConstCounter::new(conflicts).encode(family)
+        ConstCounter::new(*conflicts).encode(family)
     }
 }
 

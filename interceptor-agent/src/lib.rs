@@ -26,6 +26,7 @@ mod garbage;
 mod health;
 mod host;
 mod http;
+mod idle;
 pub mod install;
 mod installer;
 mod log;
@@ -47,6 +48,7 @@ mod unprotected;
 use std::process::ExitCode;
 
 use self::args::Command;
+pub use self::idle::idle_metrics;
 
 /// Runs the daemon with the arguments of this process, until it is asked to end (SIGTERM, SIGINT). Or puts the CNI
 /// plugin on the node or takes it off, if the arguments say so.

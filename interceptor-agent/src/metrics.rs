@@ -105,6 +105,30 @@ impl Closed {
     }
 }
 
+impl RepairMode {
+    const ALL: [Self; 3] = [Self::Repair, Self::Delete, Self::Label];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Repair => "repair",
+            Self::Delete => "delete",
+            Self::Label => "label",
+        }
+    }
+}
+
+impl RepairResult {
+    const ALL: [Self; 3] = [Self::Success, Self::Skip, Self::Fail];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Skip => "skip",
+            Self::Fail => "fail",
+        }
+    }
+}
+
 impl RefreshOutcome {
     const ALL: [Self; 4] = [Self::Switched, Self::Mended, Self::Unchanged, Self::Failed];
 
@@ -140,6 +164,13 @@ impl Metrics {
         }
         for reason in Closed::ALL {
             drop(metrics.closed.get_or_create(&reason.label()));
+        }
+        for (kind, result) in RepairMode::ALL
+            .iter()
+            .flat_map(|kind| RepairResult::ALL.map(|result| (kind, result)))
+        {
+            let labels = [("type", kind.label()), ("result", result.label())];
+            drop(metrics.repaired.get_or_create(&labels));
         }
         registry.register("interceptor_adds", "ADD requests of the plugin", metrics.adds.clone());
         registry.register(
@@ -212,17 +243,9 @@ impl Metrics {
     }
 
     pub(crate) fn repaired(&self, kind: RepairMode, result: RepairResult) {
-        let kind = match kind {
-            RepairMode::Repair => "repair",
-            RepairMode::Delete => "delete",
-            RepairMode::Label => "label",
-        };
-        let result = match result {
-            RepairResult::Success => "success",
-            RepairResult::Skip => "skip",
-            RepairResult::Fail => "fail",
-        };
-        self.repaired.get_or_create(&[("type", kind), ("result", result)]).inc();
+        self.repaired
+            .get_or_create(&[("type", kind.label()), ("result", result.label())])
+            .inc();
     }
 
     pub(crate) fn set_unprotected(&self, pods: usize) {

@@ -30,6 +30,7 @@ mod work;
 use std::process::ExitCode;
 
 use self::args::{Cli, Command};
+pub use self::metrics::idle_metrics;
 
 /// Runs the webhook with the arguments of this process, until it is asked to end (SIGTERM, SIGINT). Or prints what the
 /// arguments ask for.

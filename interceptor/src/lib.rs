@@ -22,6 +22,7 @@ pub mod records;
 pub use accounts::SystemAccounts;
 pub use error::{EnrollError, Missing, Process};
 pub use interceptor_config::Wanted;
+pub use interceptor_policy::Reason;
 #[cfg(feature = "cli")]
 pub(crate) use kernel::named_file;
 pub use kernel::{

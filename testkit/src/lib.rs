@@ -24,6 +24,7 @@ mod open_connection;
 mod pod;
 mod process;
 pub mod programs;
+pub mod promtool;
 pub mod records;
 mod scale;
 pub mod scene;

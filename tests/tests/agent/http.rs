@@ -32,6 +32,11 @@ fn the_agent_is_ready_once_it_knows_the_pods_and_says_what_is_in_the_way() {
     let (status, text) = agent.readiness();
     assert_eq!(status, 503);
     assert!(text.contains(&lab.node.bpffs().display().to_string()), "{text}");
+    let (_, text) = get(agent.metrics, "/metrics");
+    for (obstacle, expected) in [("bpffs", 1), ("kernel", 0), ("pods", 0), ("socket", 0), ("plugin", 0)] {
+        let line = format!("interceptor_obstacles{{obstacle=\"{obstacle}\"}} {expected}");
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
     let flags = nix::mount::MsFlags::empty();
     nix::mount::mount(Some("bpf"), &lab.node.bpffs(), Some("bpf"), flags, None::<&str>).expect("mount it again");
     assert_eq!(agent.readiness().0, 200);

@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The Helm chart, rendered by Helm. Nothing is installed: the suite `cluster` does that.
+//! The Helm chart, rendered by Helm, with the alerts and the dashboard that it brings. Nothing is installed: the suite `cluster` does that.
 
+mod alerts;
 mod beside_istio;
+mod dashboard;
 mod objects;
 mod refused;
 mod values;
 mod webhook;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use testkit::helm::Helm;
 
 /// The chart of this workspace, as a release.
 fn helm() -> Helm {
+    Helm::new(&chart(), "interceptor", "istio-system")
+}
+
+fn chart() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
-    Helm::new(&workspace.join("deploy/chart"), "interceptor", "istio-system")
+    workspace.join("deploy/chart")
 }

@@ -253,6 +253,21 @@ fn monitors() -> Vec<Row> {
             json!("1m"),
         )
         .with(enabled),
+        row(
+            "alerts.enabled",
+            json!(true),
+            "PrometheusRule",
+            "/metadata/name",
+            json!("interceptor"),
+        ),
+        row(
+            "alerts.labels",
+            json!({ "a": "b" }),
+            "PrometheusRule",
+            "/metadata/labels/a",
+            json!("b"),
+        )
+        .with(json!({ "alerts": { "enabled": true } })),
     ]
 }
 
@@ -265,8 +280,10 @@ fn rows() -> Vec<Row> {
 
 /// Values whose only other choice is refused, whose effect other tests show, or that have none, which the file of the
 /// values says.
-const ELSEWHERE: [&str; 7] = [
+const ELSEWHERE: [&str; 9] = [
     "ambient.enabled",
+    "dashboards.enabled",
+    "dashboards.labels",
     "global.networkPolicy.enabled",
     "global.resourceScope",
     "global.variant",

@@ -10,7 +10,16 @@ use super::files::File;
 const DOCUMENT: &str = "docs/testing.md";
 const HEADING: &str = "\n## Variables\n";
 /// Where variables are read that are not the product's.
-const READERS: [&str; 7] = ["testkit", "tests", "bench", "fuzz", "xtask", "toolchain", "interceptor/tests"];
+const READERS: [&str; 8] = [
+    "testkit",
+    "tests",
+    "bench",
+    "fuzz",
+    "xtask",
+    "toolchain",
+    "interceptor/tests",
+    "interceptor-agent/tests",
+];
 
 pub(super) fn variables(rust: &[File], prose: &[File]) -> Vec<String> {
     let read = rust

@@ -12,6 +12,7 @@ use super::helm::Helm;
 use super::kubernetes::{self, Kubernetes};
 use super::linker::{self, BPF_LINKER_LLVMS, Linker};
 use super::needed::{ITEMS, Need};
+use super::promtool::Promtool;
 use super::system::System;
 use crate::user::is_root;
 use crate::workspace::Workspace;
@@ -35,6 +36,7 @@ pub(crate) struct Facts {
     pub(crate) missing_system_programs: Vec<&'static str>,
     pub(crate) envoy: Envoy,
     pub(crate) helm: Helm,
+    pub(crate) promtool: Promtool,
     pub(crate) kubernetes: Kubernetes,
     /// Where the plugins are that connect pods.
     pub(crate) cni_plugins: Option<&'static Path>,
@@ -59,6 +61,7 @@ impl Facts {
             llvms: BPF_LINKER_LLVMS.into_iter().filter(|llvm| has_llvm(*llvm)).collect(),
             envoy: Envoy::find(&target_dir),
             helm: Helm::find(&target_dir),
+            promtool: Promtool::find(&target_dir),
             kubernetes: Kubernetes::find()?,
             cni_plugins: kubernetes::cni_plugins(),
             missing_programs: required(

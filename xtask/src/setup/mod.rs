@@ -12,6 +12,7 @@ mod linker;
 mod method;
 mod needed;
 mod plan;
+mod promtool;
 mod system;
 
 use std::collections::BTreeSet;

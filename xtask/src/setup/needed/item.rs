@@ -37,6 +37,7 @@ pub(crate) enum Need {
     SystemPrograms(&'static [&'static str]),
     Envoy,
     Helm,
+    Promtool,
     CniPlugins,
     Kubernetes,
 }

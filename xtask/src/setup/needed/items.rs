@@ -147,6 +147,15 @@ pub(crate) const ITEMS: &[Item] = &[
         arch: "",
     },
     Item {
+        name: "promtool",
+        why: "to try the alerts",
+        purpose: Purpose::Suite(Suite::Chart),
+        need: Need::Promtool,
+        debian: "",
+        fedora: "",
+        arch: "",
+    },
+    Item {
         name: "containerd",
         why: "to run the containers of a Kubernetes node, and to store the state of its control plane",
         purpose: Purpose::Suite(Suite::Cluster),

@@ -38,6 +38,7 @@ impl Item {
             }
             Need::Envoy => facts.envoy.found(),
             Need::Helm => facts.helm.found(),
+            Need::Promtool => facts.promtool.found(),
             Need::CniPlugins => facts.cni_plugins.map(|folder| folder.display().to_string()),
             Need::Kubernetes => facts.kubernetes.found(),
         }
@@ -59,6 +60,7 @@ impl Item {
             Need::Programs(_) | Need::SystemPrograms(_) => self.missing_programs(facts).join(", "),
             Need::Envoy => facts.envoy.lack(),
             Need::Helm => facts.helm.lack(),
+            Need::Promtool => facts.promtool.lack(),
             Need::CniPlugins => format!("no {} in {}", CNI_PLUGIN, CNI_FOLDERS.join(", ")),
             Need::Kubernetes => facts.kubernetes.lack(),
         }
@@ -73,6 +75,7 @@ impl Item {
             | Need::Linker
             | Need::Envoy
             | Need::Helm
+            | Need::Promtool
             | Need::CniPlugins
             | Need::Kubernetes => {
                 return Vec::new();

@@ -24,6 +24,7 @@ impl Item {
             }
             Need::Envoy => facts.envoy.methods(),
             Need::Helm => facts.helm.methods(),
+            Need::Promtool => facts.promtool.methods(facts.system, facts.root),
             Need::Kubernetes => facts.kubernetes.methods(facts.system),
         }
     }
@@ -51,6 +52,7 @@ impl Item {
                                  directory into the cache of this machine"
                     .into()
             }
+            Need::Promtool => "put the program promtool of Prometheus there".into(),
             Need::Helm => "unpack the Python package helm-python-sdk there".into(),
             Need::Envoy => "let INTERCEPTOR_ENVOY name an Envoy that runs here, or unset it".into(),
         }

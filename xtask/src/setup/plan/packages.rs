@@ -42,7 +42,7 @@ pub(super) fn install(packages: &str, facts: &Facts) -> Option<InstallMethod> {
     })
 }
 
-const UPDATE: &str = "apt-get update";
+pub(crate) const UPDATE: &str = "apt-get update";
 
 /// Whether a command has to succeed only once, whatever is installed after it.
 pub(crate) fn is_preparation(line: &str) -> bool {

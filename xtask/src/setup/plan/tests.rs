@@ -12,6 +12,7 @@ use crate::setup::helm::Helm;
 use crate::setup::kubernetes::Kubernetes;
 use crate::setup::linker::Linker;
 use crate::setup::needed::{ITEMS, Item, Purpose};
+use crate::setup::promtool::Promtool;
 use crate::setup::system::System;
 use crate::suite::Suite;
 
@@ -39,6 +40,7 @@ fn fresh() -> Facts {
         missing_system_programs: vec!["ncat", "dig"],
         envoy: Envoy::Own { directory: "/target/envoy".into(), missing: vec!["1.40.0"] },
         helm: Helm { directory: "/target/helm".into(), is_there: false },
+        promtool: Promtool { directory: "/target/promtool".into(), is_there: false },
         kubernetes: Kubernetes { directory: "/cache/kubernetes".into(), missing: vec!["kubelet"] },
         cni_plugins: None,
     }
@@ -68,6 +70,7 @@ fn a_complete_machine_lacks_nothing() {
         missing_system_programs: vec![],
         envoy,
         helm: Helm { directory: "/target/helm".into(), is_there: true },
+        promtool: Promtool { directory: "/target/promtool".into(), is_there: true },
         kubernetes: Kubernetes { directory: "/cache/kubernetes".into(), missing: vec![] },
         cni_plugins: Some(Path::new("/usr/lib/cni")),
         ..fresh()
@@ -94,6 +97,7 @@ fn a_fresh_machine_lacks_exactly_what_is_missing() {
             "clients",
             "resolvers",
             "Helm",
+            "promtool",
             "CNI plugins",
             "Kubernetes"
         ]
