@@ -133,7 +133,7 @@ fn groups(Arguments { only, envoy, .. }: &Arguments) -> Vec<Group> {
     let all = Group::value_variants().iter().copied();
     let wanted = |group: &Group| {
         if only.is_empty() {
-            *group != Group::Envoy || envoy.is_some()
+            ![Group::Envoy, Group::Mesh].contains(group) || envoy.is_some()
         } else {
             only.contains(group)
         }

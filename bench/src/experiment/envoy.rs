@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! HTTP from one pod to another through the Envoys of both. There is no TLS between them.
 
+use std::{fs, net::SocketAddrV4, path::PathBuf};
+
 use anyhow::Context as _;
 use testkit::{
-    Backend, Node,
-    envoy::{Binary, Family, Mesh, Variant as Of},
-    istio_rules::DEFAULT_FLAGS,
+    Node,
+    envoy::{Binary, Case, Family, Mesh, Mode, Start, Variant as Of},
     scene::Stack,
 };
 
@@ -19,22 +20,22 @@ use crate::{
     worker::Work,
 };
 
+/// Those with a pod for each end.
+const VARIANTS: [Variant; 4] = [Variant::IptablesLegacy, Variant::IptablesNft, Variant::Ebpf, Variant::EbpfAccelerated];
+
 /// Two pods, and the application of the first.
-struct Chain<'node> {
-    caller: Caller,
+pub(super) struct Chain<'node> {
+    pub(super) caller: Caller,
+    /// Of both pods.
+    cgroups: [PathBuf; 2],
     _mesh: Mesh<'node>,
 }
 
 pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
-    let envoy = lab.envoy.clone().context("an Envoy is needed for this: --envoy PATH")?;
     lab.begin("starting Envoys");
     let node = Node::new();
-    let of = Of { envoy: Binary::at(envoy), stack: Stack::V4 };
-    let variants = [Variant::IptablesLegacy, Variant::Ebpf, Variant::EbpfAccelerated];
-    let mut chains = variants.map(|variant| (variant, Chain::new(lab, &node, &of, variant)));
-    let to = Family::at(Family::V4.service, 80)
-        .parse()
-        .context("the address of the service")?;
+    let mut chains = chains(lab, &node);
+    let to = service()?;
     let count = lab.effort.pick(150, 600);
     let ways = [
         ("envoy-keep-alive", "HTTP through two Envoys, one connection", true),
@@ -55,19 +56,50 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
+/// A pair of pods for each variant, with the Envoy that was named, or that of the tests.
+pub(super) fn chains<'node>(
+    lab: &Lab<'_>,
+    node: &'node Node,
+) -> [(Variant, Result<Chain<'node>, Unavailable>); VARIANTS.len()] {
+    let envoy = lab.envoy.clone().map_or_else(Binary::newest, Binary::at);
+    let of = Of { envoy, stack: Stack::V4 };
+    VARIANTS.map(|variant| (variant, Chain::new(lab, node, &of, variant)))
+}
+
+/// What the application dials. It leads to the other pod.
+pub(super) fn service() -> anyhow::Result<SocketAddrV4> {
+    Family::at(Family::V4.service, 80).parse().context("the address of the service")
+}
+
 impl<'node> Chain<'node> {
     fn new(lab: &Lab<'_>, node: &'node Node, of: &Of, variant: Variant) -> Result<Self, Unavailable> {
-        let backend = if variant == Variant::IptablesLegacy {
-            Backend::Iptables
-        } else {
-            Backend::Ebpf
-        };
-        let mesh = Mesh::new(node, &variant.name().replace('+', "-"), of, backend);
-        if variant == Variant::EbpfAccelerated {
-            for pod in [&mesh.client, &mesh.server] {
-                Unavailable::unless(&pod.try_enroll(&[DEFAULT_FLAGS, &["--accelerate"]].concat()))?;
+        let case = Case { variant: of.clone(), mode: Mode::Redirect, accelerate: false };
+        let mut installed = Ok(());
+        let name = variant.name().replace('+', "-");
+        let mesh = Mesh::intercepted_by(node, &name, case, Start::Alone, |pod| {
+            if installed.is_ok() {
+                installed = variant.install(pod, Stack::V4, &[]);
             }
+        });
+        installed?;
+        let caller = Caller::start(&mesh.client, lab.cpus);
+        let cgroups = [&mesh.client, &mesh.server].map(|pod| pod.namespace().cgroup().to_owned());
+        Ok(Self { caller, cgroups, _mesh: mesh })
+    }
+
+    /// What all processes of both pods have used so far, in nanoseconds. What the kernel does for a packet counts for
+    /// the process that sends it.
+    pub(super) fn processor_time(&self) -> anyhow::Result<u64> {
+        let mut sum = 0;
+        for cgroup in &self.cgroups {
+            let file = cgroup.join("cpu.stat");
+            let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+            let used = text.lines().find_map(|line| line.strip_prefix("usage_usec "));
+            let used: u64 = used
+                .and_then(|used| used.parse().ok())
+                .with_context(|| file.display().to_string())?;
+            sum += used * 1000;
         }
-        Ok(Self { caller: Caller::start(&mesh.client, lab.cpus), _mesh: mesh })
+        Ok(sum)
     }
 }

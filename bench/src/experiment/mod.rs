@@ -7,6 +7,7 @@ mod enroll;
 mod envoy;
 mod lab;
 mod memory;
+mod mesh;
 mod outcome;
 mod plan;
 mod rounds;
@@ -55,6 +56,8 @@ pub enum Group {
     Memory,
     /// HTTP through two real Envoys; needs --envoy PATH
     Envoy,
+    /// HTTP through two real Envoys by several clients at once: requests per second, their time, processor time
+    Mesh,
 }
 
 impl Group {
@@ -63,6 +66,7 @@ impl Group {
         match self {
             Self::RoundTrips => 4,
             Self::Bulk => 3,
+            Self::Mesh => 6,
             Self::Connect | Self::Memory | Self::Envoy => 2,
             _ => 1,
         }
@@ -86,6 +90,7 @@ impl Group {
             Self::Enroll => enroll::run(lab),
             Self::Memory => memory::run(lab),
             Self::Envoy => envoy::run(lab),
+            Self::Mesh => mesh::run(lab),
         }
     }
 }

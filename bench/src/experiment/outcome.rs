@@ -27,6 +27,7 @@ pub struct Outcome {
 pub enum Unit {
     Nanoseconds,
     GigabitsPerSecond,
+    PerSecond,
     Bytes,
 }
 

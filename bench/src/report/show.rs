@@ -8,6 +8,7 @@ pub(super) fn value(value: f64, unit: Unit) -> String {
         Unit::Nanoseconds if value >= 1e6 => format!("{} ms", three_digits(value / 1e6)),
         Unit::Nanoseconds => format!("{} µs", three_digits(value / 1e3)),
         Unit::GigabitsPerSecond => format!("{} Gbit/s", three_digits(value)),
+        Unit::PerSecond => format!("{value:.0} /s"),
         Unit::Bytes if value >= 1024.0 => format!("{} KiB", three_digits(value / 1024.0)),
         Unit::Bytes => format!("{value:.0} B"),
     }
@@ -45,6 +46,7 @@ mod tests {
         assert_eq!(shown(18_234.0, Unit::Nanoseconds), "18.2 µs");
         assert_eq!(shown(1_234_567.0, Unit::Nanoseconds), "1.23 ms");
         assert_eq!(shown(123.4, Unit::GigabitsPerSecond), "123 Gbit/s");
+        assert_eq!(shown(4_321.4, Unit::PerSecond), "4321 /s");
         assert_eq!(shown(64.0, Unit::Bytes), "64 B");
         assert_eq!(shown(32_768.0, Unit::Bytes), "32.0 KiB");
     }

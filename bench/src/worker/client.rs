@@ -5,6 +5,7 @@ use std::{
     io::{self, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     os::unix::net::UnixStream,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -40,6 +41,7 @@ fn carry_out(work: &Work, held: &mut Vec<TcpStream>) -> anyhow::Result<Sample> {
         Work::RoundTrips { to, count, size } => round_trips(*to, *count, *size),
         Work::Bulk { to, count, size } => bulk(*to, *count, *size),
         Work::Pages { to, count, keep_alive } => pages(&(*to).into(), *count, *keep_alive),
+        Work::Crowd { to, clients, count, keep_alive } => crowd((*to).into(), *clients, *count, *keep_alive),
         Work::ManyOpen { from, to, count } => {
             let took;
             (took, *held) = many_open(*from, to, *count);
@@ -139,6 +141,20 @@ fn pages(to: &SocketAddr, count: usize, keep_alive: bool) -> anyhow::Result<Samp
         nanoseconds.push(since(start));
     }
     Ok(Sample { nanoseconds, ..Sample::default() })
+}
+
+/// Each client is a thread that waits for its page, as a process that has nothing else to do.
+fn crowd(to: SocketAddr, clients: usize, count: usize, keep_alive: bool) -> anyhow::Result<Sample> {
+    let start = Instant::now();
+    let clients: Vec<_> = (0..clients)
+        .map(|_| thread::spawn(move || pages(&to, count, keep_alive)))
+        .collect();
+    let mut nanoseconds = Vec::new();
+    for client in clients {
+        let taken = client.join().map_err(|_panic| anyhow::anyhow!("a client panicked"))??;
+        nanoseconds.extend(taken.nanoseconds);
+    }
+    Ok(Sample { nanoseconds, whole_ns: since(start), ..Sample::default() })
 }
 
 /// The connections stay open until [`Work::CloseAll`].

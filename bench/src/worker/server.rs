@@ -104,7 +104,7 @@ fn carry_out(listeners: &Listeners, work: &Work) -> anyhow::Result<Sample> {
             stream.write_all(&[1]).context("say that all has arrived")?;
         }
         Work::ManyOpen { count, .. } => return many_open(listener, count),
-        Work::Pages { .. } | Work::CloseAll => {}
+        Work::Pages { .. } | Work::Crowd { .. } | Work::CloseAll => {}
     }
     Ok(Sample::default())
 }

@@ -40,6 +40,8 @@ pub enum Work {
     /// Gets pages by HTTP/1.1 from whatever serves there, over one connection or over one each; the stand-in has no
     /// part in it.
     Pages { to: SocketAddrV4, count: usize, keep_alive: bool },
+    /// The same by `clients` at once, each with `count` pages. The durations are those of all of them.
+    Crowd { to: SocketAddrV4, clients: usize, count: usize, keep_alive: bool },
     /// Closes the connections that are held open.
     CloseAll,
 }
@@ -78,6 +80,8 @@ impl Destinations {
 pub struct Sample {
     /// One duration for each thing that was timed, in the order in which they happened.
     pub nanoseconds: Vec<u64>,
+    /// From the first thing that was timed to the end of the last, where several happen at once; else 0.
+    pub whole_ns: u64,
     /// What the process used of its processor, in its own code and in the kernel's on its behalf.
     pub cpu_ns: u64,
     /// Connections that could not be made.

@@ -189,6 +189,24 @@ impl<'node> Mesh<'node> {
     /// The same, with sidecars that begin like this.
     pub fn with_start(node: &'node Node, name: &str, case: impl Into<Case>, backend: Backend, start: Start) -> Self {
         let case = case.into();
+        let (stack, mode, accelerate) = (case.variant.stack, case.mode, case.accelerate);
+        Self::intercepted_by(node, name, case, start, |pod| {
+            let flags: &[&str] = if accelerate { &["--accelerate"] } else { &[] };
+            match mode {
+                Mode::Redirect => backend.enroll_with(pod, stack, flags),
+                Mode::Tproxy => backend.enroll_tproxy_with(pod, stack, flags),
+            }
+        })
+    }
+
+    /// The same, with pods that `intercept` puts interception in force in, before their sidecars are there.
+    pub fn intercepted_by(
+        node: &'node Node,
+        name: &str,
+        case: Case,
+        start: Start,
+        mut intercept: impl FnMut(&Pod<'_>),
+    ) -> Self {
         let stack = case.variant.stack;
         let outside = node.outside(&format!("{name}-out"));
         let [client, server] = ["client", "server"].map(|pod| node.pod(&format!("{name}-{pod}")));
@@ -221,12 +239,8 @@ impl<'node> Mesh<'node> {
             .map(|family| Family::at(family.server, Self::TLS))
             .collect();
         applications.extend(tls::serve(node, name, &server.app(), &of_tls));
-        let flags: &[&str] = if case.accelerate { &["--accelerate"] } else { &[] };
         for pod in [&client, &server] {
-            match case.mode {
-                Mode::Redirect => backend.enroll_with(pod, stack, flags),
-                Mode::Tproxy => backend.enroll_tproxy_with(pod, stack, flags),
-            }
+            intercept(pod);
         }
         let files = ["client", "server"].map(|pod| EnvoyFiles::new(node, &format!("{name}-{pod}-envoy")));
         let mut mesh = Self {
