@@ -17,7 +17,7 @@ use crate::{
     metrics::Metrics,
 };
 
-/// What `/metrics` answers before anything has happened, as text in the format OpenMetrics.
+/// What `/metrics` answers before anything has happened, as text in the format `OpenMetrics`.
 ///
 /// # Errors
 /// None that is known: the text is written to memory.

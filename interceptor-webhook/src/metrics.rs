@@ -33,7 +33,7 @@ type Label = [(&'static str, &'static str); 1];
 
 const OUTCOMES: [&str; 6] = ["rewritten", "injected", "unchanged", "left_alone", "failed", "denied"];
 
-/// What `/metrics` answers before anything has happened, as text in the format OpenMetrics. Documents, alerts and
+/// What `/metrics` answers before anything has happened, as text in the format `OpenMetrics`. Documents, alerts and
 /// dashboards are compared with it. Status 400 stands for those that clients are answered with.
 ///
 /// # Errors
