@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The Helm chart, rendered by Helm, with the alerts and the dashboard that it brings. Nothing is installed: the suite `cluster` does that.
+//! The Helm chart, rendered by Helm, with the alerts and the dashboard that it brings. Nothing is installed: the suite
+//! `cluster` does that.
 
 mod alerts;
 mod beside_istio;
