@@ -31,6 +31,7 @@ fn record(node: &Node, pod: &Pod<'_>, name: &str, settings: &[(&str, &str)]) {
         cgroup_path: None,
         settings,
         fingerprint: None,
+        home: None,
         since: 1,
     };
     let run_directory = RunDirectory::create(&node.run_dir()).expect("a run directory");
