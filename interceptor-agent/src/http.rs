@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What kubelet and Prometheus ask: `/healthz` and `/readyz` at one port, `/metrics` at another; and connections by HTTP
-//! of all kinds. Nothing here changes anything.
+//! What kubelet and Prometheus ask: `/healthz` and `/readyz` at one port, `/metrics` at another; and connections by
+//! HTTP of all kinds. Nothing here changes anything.
 
 use std::{
     collections::VecDeque,

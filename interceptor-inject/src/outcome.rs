@@ -188,7 +188,7 @@ impl fmt::Display for Reason {
                 Rule::Always | Rule::Default => f.write_str("it does not ask for injection"),
             },
             Self::InjectorPassed => f.write_str(
-                "Istio's injector does not inject it; its labels and annotations, those of its namespace, or its network say so",
+                "Istio's injector does not inject it; its labels and annotations, its namespace, or its network say so",
             ),
             Self::NotInjected => f.write_str("it has no init container istio-init; let Istio inject it first"),
             Self::Cni => f.write_str("Istio's CNI plugin intercepts its connections (istio-validation)"),

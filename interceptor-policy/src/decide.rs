@@ -21,15 +21,6 @@ pub const DNS_SERVICE_PORT: u16 = 53;
 /// It always returns a verdict. It has no error, no panic and no loop.
 #[inline(always)]
 pub fn decide(flow: &Flow, policy: &Policy, tables: &impl Tables) -> Verdict {
-    #[cfg(feature = "mutants")]
-    return crate::mutants::decide(flow, policy, tables);
-    #[cfg(not(feature = "mutants"))]
-    by_istio(flow, policy, tables)
-}
-
-/// The same, in every build.
-#[inline(always)]
-pub(crate) fn by_istio(flow: &Flow, policy: &Policy, tables: &impl Tables) -> Verdict {
     match flow {
         Flow::Outbound(flow) => outbound(flow, policy, tables).into(),
         Flow::Inbound(flow) => inbound(flow, policy, tables).into(),

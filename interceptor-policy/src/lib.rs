@@ -32,7 +32,9 @@ pub use abi::{
 };
 pub use action::{Action, ConnectError};
 pub use address::Address;
-pub use decide::{DNS_SERVICE_PORT, decide};
+pub use decide::DNS_SERVICE_PORT;
+#[cfg(not(feature = "mutants"))]
+pub use decide::decide;
 pub use flow::{Flow, Inbound, LOOPBACK_INTERFACE, Outbound, Protocol};
 pub use guard::{Leaving, Sender};
 pub use owner::Owner;

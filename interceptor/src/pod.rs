@@ -3,6 +3,7 @@
 
 use std::{os::fd::OwnedFd, path::Path};
 
+use anyhow::Context as _;
 use interceptor_config::{IdMaps, PodFacts};
 
 use crate::{
@@ -67,7 +68,8 @@ impl Netns {
     /// Whether kernel programs of any version redirect what comes to this namespace, whichever BPF file system holds
     /// them. Enrolling such a pod from another one would redirect connections twice. Linux 5.9.
     pub fn has_programs(&self) -> Result<bool, EnrollError> {
-        Ok(lookup_stub::is_attached(self)?)
+        let attached = lookup_stub::is_attached(self.file());
+        Ok(attached.with_context(|| format!("Failed to ask which programs are attached to {}", self.name()))?)
     }
 
     /// The number that the network namespace of this thread has for this one, and by which the kernel tells there what

@@ -92,8 +92,8 @@ fn held_open(pod: &mut MeasuredPod<'_>, from: Option<Ipv4Addr>) -> anyhow::Resul
     Ok(vec![((during? - before) / count).max(0.0)])
 }
 
-/// The highest of [`LOOKS`] looks at [`kernel_memory`]. Between two looks the kernel frees some hundred KiB of its own and
-/// takes them again, with a period of about ten looks; the top of that wave stays where it is.
+/// The highest of [`LOOKS`] looks at [`kernel_memory`]. Between two looks the kernel frees some hundred KiB of its own
+/// and takes them again, with a period of about ten looks; the top of that wave stays where it is.
 fn peak_of_kernel_memory() -> anyhow::Result<f64> {
     (0..LOOKS).try_fold(0.0, |highest: f64, _| Ok(highest.max(kernel_memory()?)))
 }

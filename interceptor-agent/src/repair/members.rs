@@ -22,8 +22,8 @@ pub(crate) struct Found {
     pub(crate) cgroup: Cgroup,
 }
 
-/// Looks among the processes of this directory, and then among the namespaces that have a name. `None` while the pod has
-/// no address, or neither. It blocks.
+/// Looks among the processes of this directory, and then among the namespaces that have a name. `None` while the pod
+/// has no address, or neither. It blocks.
 pub(crate) fn find(proc: &Path, uid: &str, addresses: &[IpAddr]) -> Result<Option<Found>> {
     let Some(cgroup) = Cgroup::of_pod_with_uid(uid)? else { return Ok(None) };
     if addresses.is_empty() {

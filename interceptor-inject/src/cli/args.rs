@@ -11,10 +11,10 @@ use crate::{DataPath, Kind};
 /// Let Interceptor do what Istio's init container does in pods that Istio injected
 ///
 /// Reads manifests, as `istioctl kube-inject` or `kubectl get -o yaml` write them, and writes them with the init
-/// container istio-init rewritten. With --mode istio, Istio's template is rendered first, from files, or Istio's injector
-/// in a cluster is asked. With --mode plain, pods get an Envoy without Istio. Documents that are not changed come out byte for byte. In documents that are
-/// changed, comments and notation stay where nothing changes. What was decided about each workload goes to standard
-/// error. Nothing is written if a document is refused.
+/// container istio-init rewritten. With --mode istio, Istio's template is rendered first, from files, or Istio's
+/// injector in a cluster is asked. With --mode plain, pods get an Envoy without Istio. Documents that are not
+/// changed come out byte for byte. In documents that are changed, comments and notation stay where nothing changes.
+/// What was decided about each workload goes to standard error. Nothing is written if a document is refused.
 #[derive(Debug, Parser)]
 #[command(
     name = "interceptor-inject",

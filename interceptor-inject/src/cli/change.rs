@@ -152,7 +152,7 @@ fn istio(cli: &Cli) -> Result<Change, Problem> {
         ];
         if let Some((flag, _)) = without_effect.into_iter().find(|(_, is_given)| *is_given) {
             return Err(Problem::Usage(format!(
-                "--{flag} has no effect on Istio's injector in the cluster, which is asked; give --injectConfigFile, too"
+                "--{flag} has no effect on Istio's injector in the cluster, which is asked; give --injectConfigFile too"
             )));
         }
         return Ok(Change::Remote(Injector {

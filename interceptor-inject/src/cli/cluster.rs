@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Asks a cluster. This program has no client of Kubernetes, so that it stays small: `interceptor-webhook`, which stands
-//! beside it, has one, and answers one question for each start.
+//! Asks a cluster. This program has no client of Kubernetes, so that it stays small: `interceptor-webhook`, which
+//! stands beside it, has one, and answers one question for each start.
 
 use std::{
     io::Write as _,

@@ -3,8 +3,8 @@
 
 use super::options::Rewrite;
 
-/// This version's image, as `cargo xtask image` and the Helm chart call it. Nobody publishes it: a name without a registry
-/// would be somebody else's image at Docker Hub.
+/// This version's image, as `cargo xtask image` and the Helm chart call it. Nobody publishes it: a name without a
+/// registry would be somebody else's image at Docker Hub.
 pub const DEFAULT_IMAGE: &str = concat!("localhost/interceptor:", env!("CARGO_PKG_VERSION"));
 const NAME: &str = "interceptor";
 

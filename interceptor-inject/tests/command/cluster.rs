@@ -68,7 +68,8 @@ fn data(name: &str) -> PathBuf {
 const INJECTOR: &str = r#"case "$question" in
 *'"injector":{"revision"'*) echo '{"name":"x","clientConfig":{"url":"https://istiod.example/inject"}}' ;;
 *'"review":{'*) echo '{"response":{"uid":"interceptor-inject","allowed":true,"patch":"'"$(printf '%s' \
-  '[{"op":"add","path":"/spec/initContainers","value":[{"name":"istio-init","image":"istio","args":["istio-iptables","-p","15001"]}]}]' \
+  '[{"op":"add","path":"/spec/initContainers","value":[{"name":"istio-init","image":"istio",'\
+'"args":["istio-iptables","-p","15001"]}]}]' \
   | base64 -w0)"'"}}' ;;
 esac"#;
 

@@ -95,7 +95,8 @@ mod tests {
             Traces { latest, places }
             TracePlace { until, owner, netns_cookie, reasons, port, padding }
             TraceEvent {
-                time, netns_cookie, source, destination, source_port, port, reason, kind, uid, gid, pid, padding, command
+                time, netns_cookie, source, destination, source_port, port, reason, kind, uid, gid, pid, padding,
+                command
             }
             FlowKey { netns_cookie, local, remote, local_port, remote_port, padding }
             SeqNumbers { snd_nxt, rcv_nxt }

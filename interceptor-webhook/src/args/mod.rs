@@ -117,8 +117,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", env = "INTERCEPTOR_WEBHOOK_SERVICE")]
     service: Option<String>,
 
-    /// Name of the Secret for the certificate that is made here [default: interceptor-webhook-tls; interceptor-plain-tls
-    /// with --mode plain]
+    /// Name of the Secret for the certificate that is made here [default: interceptor-webhook-tls;
+    /// interceptor-plain-tls with --mode plain]
     #[arg(long, value_name = "NAME", env = "INTERCEPTOR_WEBHOOK_TLS_SECRET")]
     tls_secret: Option<String>,
 

@@ -42,8 +42,8 @@ impl RunDirFlag {
         Records::create(&RunDirectory::create(&self.run_dir)?)
     }
 
-    /// Forgets pods that are not enrolled any more, so that the node agent does not enroll them again. Without the right
-    /// to do so, a warning says it.
+    /// Forgets pods that are not enrolled any more, so that the node agent does not enroll them again. Without the
+    /// right to do so, a warning says it.
     pub(super) fn forget(&self, is_meant: impl Fn(&Record) -> bool) {
         let forgotten = self.read().and_then(|read| {
             let Some(records) = Records::<Record>::open(&self.run_dir)? else {

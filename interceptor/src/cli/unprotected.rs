@@ -51,7 +51,7 @@ impl UnprotectedStatus {
     pub(super) fn text(&self) -> String {
         let name = name_of(Some(&self.pod), self.netns.as_deref(), self.netns_inode);
         format!(
-            "Pod {name}\n  data path    NONE: its connections pass its sidecar by; delete the pod, so that it starts anew"
+            "Pod {name}\n  data path    NONE: its connections pass its sidecar by; delete the pod, and it starts anew"
         )
     }
 }

@@ -29,7 +29,7 @@ impl Record {
             Ok(wanted)
         } else {
             Err(anyhow!(
-                "The record of the pod has settings that are not of this version; delete the pod, so that it starts anew"
+                "The record of the pod has settings that are not of this version; delete the pod, and it starts anew"
             )
             .into())
         }

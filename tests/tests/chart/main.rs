@@ -7,6 +7,7 @@ mod beside_istio;
 mod dashboard;
 mod objects;
 mod refused;
+mod row;
 mod values;
 mod webhook;
 

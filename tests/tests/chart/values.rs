@@ -7,31 +7,15 @@ use std::{collections::BTreeSet, fs, path::Path};
 use serde_json::{Map, Value, json};
 use testkit::helm::Rendered;
 
-use crate::{helm, objects::object, webhook};
+use crate::{
+    helm,
+    objects::object,
+    row::{Row, row},
+    webhook,
+};
 
 const CONTAINER: &str = "/spec/template/spec/containers/0";
 const POD: &str = "/spec/template/spec";
-
-/// A value, and what has to be where because of it.
-pub(crate) struct Row {
-    path: &'static str,
-    value: Value,
-    kind: &'static str,
-    pointer: String,
-    expected: Value,
-    /// What has to be set beside it.
-    with: Value,
-}
-
-pub(crate) fn row(
-    path: &'static str,
-    value: Value,
-    kind: &'static str,
-    pointer: impl Into<String>,
-    expected: Value,
-) -> Row {
-    Row { path, value, kind, pointer: pointer.into(), expected, with: json!({}) }
-}
 
 /// A setting of the agent.
 fn setting(path: &'static str, value: Value, variable: &str, expected: &str) -> Row {
@@ -41,12 +25,6 @@ fn setting(path: &'static str, value: Value, variable: &str, expected: &str) -> 
 /// A part of the `DaemonSet`.
 fn part(path: &'static str, value: Value, pointer: impl Into<String>, expected: Value) -> Row {
     row(path, value, "DaemonSet", pointer, expected)
-}
-
-impl Row {
-    pub(crate) fn with(self, with: Value) -> Self {
-        Self { with, ..self }
-    }
 }
 
 fn images() -> Vec<Row> {

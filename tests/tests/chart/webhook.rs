@@ -7,7 +7,7 @@ use testkit::{Run, helm::Rendered, interceptor_binary};
 use crate::{
     helm,
     objects::object,
-    values::{Row, row},
+    row::{Row, row},
 };
 
 const AUTHORITY: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";

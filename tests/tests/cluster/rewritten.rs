@@ -61,8 +61,8 @@ pub(crate) fn a_rewritten_pod_runs_with_envoy_and_the_plugin(cluster: &Cluster) 
     purge(cluster);
 }
 
-/// Applies both pods, sends a request through both sidecars, and deletes them. The pods are a client and a server, whose
-/// sidecars are the containers of this name.
+/// Applies both pods, sends a request through both sidecars, and deletes them. The pods are a client and a server,
+/// whose sidecars are the containers of this name.
 pub(crate) fn tell(cluster: &Cluster, pods: &str, sidecar: &str) {
     let bootstrap = bootstrap();
     cluster.apply(&[json!({

@@ -4,8 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::method::InstallMethod;
-use super::plan::UPDATE;
+use super::method::{InstallMethod, UPDATE};
 use super::system::System;
 
 /// The program, and its directory in cargo's target directory. The tests look there.

@@ -89,8 +89,16 @@ fn the_namespace_of_the_review_counts() {
 
 #[rstest]
 #[case::istios("sidecar.istio.io/status", "{}", &["sidecar.istio.io/status", "--mode rewrite"])]
-#[case::bad_range("traffic.sidecar.istio.io/includeOutboundIPRanges", "10.0.0.0/33", &["traffic.sidecar.istio.io/includeOutboundIPRanges is \"10.0.0.0/33\""])]
-#[case::bad_port("traffic.sidecar.istio.io/excludeInboundPorts", "http", &["traffic.sidecar.istio.io/excludeInboundPorts is \"http\""])]
+#[case::bad_range(
+    "traffic.sidecar.istio.io/includeOutboundIPRanges",
+    "10.0.0.0/33",
+    &["traffic.sidecar.istio.io/includeOutboundIPRanges is \"10.0.0.0/33\""]
+)]
+#[case::bad_port(
+    "traffic.sidecar.istio.io/excludeInboundPorts",
+    "http",
+    &["traffic.sidecar.istio.io/excludeInboundPorts is \"http\""]
+)]
 #[case::tproxy("sidecar.istio.io/interceptionMode", "TPROXY", &["sidecar.istio.io/interceptionMode", "remove it"])]
 fn a_denial_names_the_annotation_and_its_value(#[case] name: &str, #[case] value: &str, #[case] named: &[&str]) {
     let mut pod = bare();

@@ -109,8 +109,8 @@ impl Home {
         }
     }
 
-    /// Its inode number, if it is there. The kernel gives such a number to one inode of all BPF file systems, so another
-    /// one has another number.
+    /// Its inode number, if it is there. The kernel gives such a number to one inode of all BPF file systems, so
+    /// another one has another number.
     pub(crate) fn inode(&self) -> Result<Option<u64>> {
         if !self.exists()? {
             return Ok(None);

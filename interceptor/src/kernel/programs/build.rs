@@ -7,7 +7,7 @@ use std::{fmt, fs, io, path::Path};
 use anyhow::{Context as _, Result};
 
 use crate::kernel::{
-    programs::{object, table::ProgramInfo},
+    programs::{embedded::OBJECT, fingerprint::fingerprint_of, table::ProgramInfo},
     sys,
 };
 
@@ -30,7 +30,7 @@ impl Build {
     pub(crate) fn this() -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            fingerprint: object::fingerprint(),
+            fingerprint: fingerprint_of(&OBJECT),
         }
     }
 

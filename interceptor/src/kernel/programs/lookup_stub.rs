@@ -8,6 +8,7 @@
 
 use std::{
     ffi::CStr,
+    fs::File,
     io,
     os::fd::{AsRawFd as _, BorrowedFd, OwnedFd},
     path::Path,
@@ -21,7 +22,6 @@ use aya::{
 use interceptor_policy::maps;
 
 use crate::kernel::{
-    pod::netns::Netns,
     programs::table::SK_LOOKUP,
     sys::{self, Instruction, map_error::absent_is_fine},
 };
@@ -39,9 +39,8 @@ pub(crate) fn load(netns_cookie: u64, caller: BorrowedFd<'_>, programs: Borrowed
 }
 
 /// Whether a network namespace has a stub, whoever holds it. A program that cannot be looked at counts as one.
-pub(crate) fn is_attached(netns: &Netns) -> Result<bool> {
-    let context = || format!("Failed to ask which programs are attached to {}", netns.name());
-    let mut ids = sys::bpf_prog_query(netns.file(), SK_LOOKUP.attach_type as u32).with_context(context)?;
+pub(crate) fn is_attached(netns: &File) -> io::Result<bool> {
+    let mut ids = sys::bpf_prog_query(netns, SK_LOOKUP.attach_type as u32)?;
     if !ids.is_empty() {
         let is_other = |program: &ProgramInfo| program.name() != NAME.to_bytes();
         let others: Vec<u32> = loaded_programs()

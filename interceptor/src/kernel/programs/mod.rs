@@ -3,6 +3,7 @@
 
 pub(crate) mod attach;
 pub(crate) mod build;
+mod embedded;
 pub(crate) mod fingerprint;
 mod kernel_reader;
 pub(crate) mod lookup_stub;

@@ -21,15 +21,12 @@ use interceptor_policy::{
 use crate::kernel::{
     programs::{
         build::Build,
-        fingerprint::fingerprint_of,
+        embedded::OBJECT,
         kernel_reader, lookup_stub,
         table::{self, GUARD, ProgramInfo, SK_LOOKUP, TRACED},
     },
     sys::{self, btf},
 };
-
-/// The kernel programs, built by `build.rs`.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/interceptor-ebpf"));
 
 /// The kernel refused a program.
 #[derive(Debug, thiserror::Error)]
@@ -39,11 +36,6 @@ pub(crate) struct LoadError {
     /// The last lines of the verifier's log, if it has any: they say what was wrong.
     verifier_log: Option<String>,
     source: Box<dyn std::error::Error + Send + Sync>,
-}
-
-/// Identifies this build of the kernel programs.
-pub(crate) fn fingerprint() -> u64 {
-    fingerprint_of(&OBJECT)
 }
 
 /// Creates the maps, pinned in `maps`, and loads the programs that every node needs, pinned in `programs`.

@@ -11,6 +11,8 @@ use testkit::{
     interceptor_binary, wait_until,
 };
 
+/// Of the replicas. The Service leads to the first one.
+pub(super) const PORTS: [u16; 2] = [15017, 15018];
 pub(super) const SERVICE: &str = REWRITE.service;
 pub(super) const CONFIGURATION: &str = REWRITE.configuration;
 pub(super) const IMAGE: &str = "registry.example/interceptor:0.1";

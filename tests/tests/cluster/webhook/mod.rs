@@ -11,7 +11,7 @@ use testkit::{Run, cluster::Cluster, wait_until};
 
 use self::{
     istiod::{Istiod, PROXY},
-    mesh::{CONFIGURATION, IMAGE, Mesh, SERVICE},
+    mesh::{CONFIGURATION, IMAGE, Mesh, PORTS, SERVICE},
 };
 
 /// A story, told on a node.
@@ -41,8 +41,6 @@ pub(crate) const STORIES: [(&str, Story); 5] = [
     ),
 ];
 
-/// Of the replicas. The Service leads to the first one.
-const PORTS: [u16; 2] = [15017, 15018];
 const BUNDLE: &str = "{{(index .webhooks 0).clientConfig.caBundle}}";
 
 fn replicas_that_start_at_once_share_a_certificate_that_the_api_server_trusts(cluster: &Cluster) {

@@ -4,10 +4,7 @@
 use serde_json::{Value, json};
 use testkit::{cluster::Cluster, wait_until};
 
-use super::{
-    PORTS,
-    mesh::{ENVOY, Mesh, PLAIN},
-};
+use super::mesh::{ENVOY, Mesh, PLAIN, PORTS};
 
 pub(super) fn a_pod_that_is_to_get_an_envoy_without_istio_does_not_start_without_it(cluster: &Cluster) {
     let mesh = Mesh::install_as(PLAIN, cluster, "mesh-plain", PORTS[0]);

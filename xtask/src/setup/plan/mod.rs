@@ -6,7 +6,7 @@ mod linker;
 mod methods;
 mod packages;
 
-pub(super) use packages::{UPDATE, is_preparation};
+pub(super) use packages::is_preparation;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 //! The commands of package managers. Composes them, and runs none.
 
 use crate::setup::facts::Facts;
-use crate::setup::method::InstallMethod;
+use crate::setup::method::{InstallMethod, UPDATE};
 use crate::setup::needed::Item;
 use crate::setup::system::System;
 
@@ -41,8 +41,6 @@ pub(super) fn install(packages: &str, facts: &Facts) -> Option<InstallMethod> {
         automatic: facts.root && facts.system == System::Debian,
     })
 }
-
-pub(crate) const UPDATE: &str = "apt-get update";
 
 /// Whether a command has to succeed only once, whatever is installed after it.
 pub(crate) fn is_preparation(line: &str) -> bool {
