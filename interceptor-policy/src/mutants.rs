@@ -64,7 +64,7 @@ pub fn decide(flow: &Flow, policy: &Policy, tables: &impl Tables) -> Verdict {
             } else {
                 flow.source
             };
-            by_istio(&Flow::Outbound(Outbound { owner, source, ..*flow }), policy, &mutated)
+            by_istio(&Flow::Outbound(Outbound { source, owner, ..*flow }), policy, &mutated)
         }
     }
 }

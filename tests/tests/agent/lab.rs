@@ -192,13 +192,6 @@ impl Agent {
         !self.process.has_ended()
     }
 
-    /// The most memory that it has had, in KiB.
-    pub(crate) fn most_memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the agent's status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its memory");
-        line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
-    }
-
     pub(crate) fn pid(&self) -> u32 {
         self.process.pid()
     }

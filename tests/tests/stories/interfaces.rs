@@ -67,15 +67,22 @@ fn a_socket_that_is_bound_to_one_is_refused_where_it_would_be_redirected() {
     let _servers = scene.serve(8081);
     scene.pod.enroll(&[]);
     let _sidecar = scene.sidecar(&[]);
-    for device in ["eth0", "eth1", "lo"] {
-        let client = scene.pod.app();
+    for (client, device) in [(scene.pod.app(), "eth0"), (scene.pod.app(), "eth1"), (scene.pod.proxy(), "lo")] {
         assert_eq!(
             outcome_of(&client.connect(SERVER, &["--device", device])),
             Outcome::refused(),
             "{device}"
         );
     }
-    assert_eq!(node.counters().get("bound_to_interface"), Some(&3));
+    let counters = node.counters();
+    assert_eq!(counters.get("bound_to_interface"), Some(&3));
+    assert_eq!(counters.get("local_destination"), None);
+    // Istio's rules take what the application sends by `lo` for local, wherever it is to go. Nobody answers there.
+    assert!(matches!(
+        outcome_of(&scene.pod.app().connect(SERVER, &["--device", "lo"])),
+        Outcome::Failed(_)
+    ));
+    assert_eq!(node.counters().get("local_destination"), Some(&1));
     assert_eq!(
         outcome_of(&scene.pod.app().connect("127.0.0.1:8080", &["--device", "lo"])),
         Outcome::Direct
