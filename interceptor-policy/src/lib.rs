@@ -37,6 +37,8 @@ pub use decide::DNS_SERVICE_PORT;
 pub use decide::decide;
 pub use flow::{Flow, Inbound, LOOPBACK_INTERFACE, Outbound, Protocol};
 pub use guard::{Leaving, Sender};
+#[cfg(feature = "mutants")]
+pub use mutants::decide;
 pub use owner::Owner;
 pub use reason::{Decision, Reason, ReasonKind};
 pub use slot::{Slot, SlotAddress, nth_cell};
