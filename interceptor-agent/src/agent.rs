@@ -193,7 +193,7 @@ async fn leave(args: &Args, client: &Client, installer: &Installer, run_director
     Ok(())
 }
 
-/// Takes over what is enrolled, and re-applies nothing. Returns how many pods there are.
+/// Takes over what is enrolled, gives it the programs of this build, and re-applies nothing. Returns how many pods there are.
 async fn adopt(turns: &Turns, metrics: &Metrics) -> Result<usize> {
     let work = turns.take(Instant::now() + ADOPTION, |enrollments| {
         // A command may hold the lock of the node. What is not collected now is collected later.
@@ -206,6 +206,7 @@ async fn adopt(turns: &Turns, metrics: &Metrics) -> Result<usize> {
             tracing::error!("Failed to look after pods that are not enrolled any more: {error}");
             Restored::default()
         });
+        enrollments.upgrade();
         enrollments.adopt().map(|adopted| (collected, restored, adopted))
     });
     let adopted = work

@@ -24,6 +24,20 @@ impl Enrollments {
         Ok(gone)
     }
 
+    /// Gives pods that another build enrolled the programs of this one. If that fails, they are intercepted all the same.
+    pub(crate) fn upgrade(&self) {
+        match self.node().and_then(|node| node.upgrade(LOCK)) {
+            Ok(Some(upgrade)) if !upgrade.is_done() => {
+                let from = upgrade
+                    .from
+                    .map_or_else(|| "an unknown build".to_owned(), |from| from.to_string());
+                tracing::info!(pods = upgrade.pods, from, to = %upgrade.to, "replaced the programs of enrolled pods");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!("Failed to replace the programs of enrolled pods by this build's: {error}"),
+        }
+    }
+
     /// Matches what is enrolled with the records. Removes records of pods that are not enrolled, and changes no
     /// enrollment.
     pub(crate) fn adopt(&self) -> Result<Adopted, EnrollError> {

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeSet,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use std::{
 use interceptor_policy::Enrollment;
 use interceptor_wire::{Answer, Did};
 use testkit::{
-    scale,
+    OtherBuild, Run, scale,
     scene::{Outcome, SERVER, Scene},
     wait_until,
 };
@@ -69,6 +70,32 @@ fn pods_stay_enrolled_and_connections_open_while_the_agent_is_restarted() {
     lab.expect_enrolled(&sandboxes[0]);
     assert_eq!(entries(&lab), enrolled, "the same pod again changes nothing");
     assert_eq!(first.outbound(), Outcome::ThroughSidecar);
+}
+
+#[test]
+fn an_agent_of_another_build_gives_running_pods_its_programs() {
+    let lab = Lab::new();
+    let scene = Scene::new(&lab.node, "pod");
+    let sandbox = Sandbox::of(&scene.pod, "web-0");
+    lab.api.put(sandbox.injected());
+    let agent = lab.start();
+    lab.expect_enrolled(&sandbox);
+    let _servers = scene.serve(8081);
+    let _sidecar = scene.sidecar(&[]);
+    let mut connection = scene.pod.app().hold(SERVER, &[]);
+    let builds = || -> Vec<_> { lab.library().status().expect("the status").remove(0).builds };
+    let (enrolled, this) = (entries(&lab), builds());
+    agent.kill();
+    let mut upgrade = Command::new(OtherBuild::on(&lab.node).program);
+    upgrade.arg("upgrade").arg("--bpffs").arg(lab.node.bpffs());
+    Run::of(upgrade).expect_success();
+    assert_ne!(builds(), this);
+
+    let _agent = lab.start();
+    assert_eq!(builds(), this);
+    assert_eq!(entries(&lab), enrolled, "the policy is the same");
+    connection.expect_echo("after the change of programs");
+    assert_eq!(scene.outbound(), Outcome::ThroughSidecar);
 }
 
 /// What must not change: above all the generation of the policy.

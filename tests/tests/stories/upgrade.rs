@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Another build takes over a node whose pods are at work. The other build is this one with another license written
-//! into its kernel object: to the loader another object, to connections the same.
+//! Another build takes over a node whose pods are at work.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 use rstest::rstest;
 use serde::Deserialize;
 use testkit::{
-    Node, Run,
+    Node, OtherBuild, Run,
     records::Tally,
     scale,
     scene::{Outcome, Scene, Stack},
@@ -142,30 +135,6 @@ fn an_upgrade_that_is_killed_is_finished_by_the_next() {
     });
     scene.pod.clean();
     assert!(!node.bpffs().join("interceptor").exists(), "{:#?}", node.pins());
-}
-
-/// A program that differs from this one in its kernel object alone.
-struct OtherBuild {
-    program: PathBuf,
-}
-
-impl OtherBuild {
-    fn on(node: &Node) -> Self {
-        const LICENSE: &[u8] = b"Dual MIT/GPL\0";
-        const OTHER: &[u8] = b"Dual BSD/GPL\0";
-        let mut bytes = fs::read(node.interceptor()).expect("read the program");
-        let places: Vec<usize> = (0..bytes.len() - LICENSE.len())
-            .filter(|place| bytes[*place..].starts_with(LICENSE))
-            .collect();
-        assert!(!places.is_empty(), "the kernel object has a license");
-        for place in places {
-            bytes[place..place + OTHER.len()].copy_from_slice(OTHER);
-        }
-        let program = node.work().join("interceptor-other");
-        fs::write(&program, bytes).expect("write the other build");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("make it a program");
-        Self { program }
-    }
 }
 
 fn upgrade(node: &Node, program: &Path, more: &[&str]) -> Run {
