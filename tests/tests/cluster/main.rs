@@ -87,8 +87,8 @@ const STORIES: [(&str, Story); 11] = [
         restarts::without_the_agent_pods_run_on_and_others_start,
     ),
     (
-        "agent::a_pod_that_started_without_the_plugin_is_repaired_with_one_more_capability",
-        capabilities::a_pod_that_started_without_the_plugin_is_repaired_with_one_more_capability,
+        "agent::a_pod_that_started_without_the_plugin_is_repaired_with_the_same_capabilities",
+        capabilities::a_pod_that_started_without_the_plugin_is_repaired_with_the_same_capabilities,
     ),
     (
         "agent::whenever_it_is_killed_each_pod_of_a_wave_gets_what_it_should",
