@@ -193,7 +193,8 @@ async fn leave(args: &Args, client: &Client, installer: &Installer, run_director
     Ok(())
 }
 
-/// Takes over what is enrolled, gives it the programs of this build, and re-applies nothing. Returns how many pods there are.
+/// Takes over what is enrolled, gives it the programs of this build, and re-applies nothing. Returns how
+/// many pods there are.
 async fn adopt(turns: &Turns, metrics: &Metrics) -> Result<usize> {
     let work = turns.take(Instant::now() + ADOPTION, |enrollments| {
         // A command may hold the lock of the node. What is not collected now is collected later.

@@ -24,7 +24,8 @@ impl Enrollments {
         Ok(gone)
     }
 
-    /// Gives pods that another build enrolled the programs of this one. If that fails, they are intercepted all the same.
+    /// Gives pods that another build enrolled the programs of this one. If that fails, they are intercepted all the
+    /// same.
     pub(crate) fn upgrade(&self) {
         match self.node().and_then(|node| node.upgrade(LOCK)) {
             Ok(Some(upgrade)) if !upgrade.is_done() => {

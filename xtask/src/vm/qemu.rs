@@ -31,8 +31,8 @@ const KERNEL: &str = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no5lv
                       rcupdate.rcu_expedited=1";
 
 /// How often a kernel is booted that stops before it starts its first program. Emulated, one in some boots ends in a
-/// panic (`Oops: int3`) while the kernel patches its own code on one processor and runs it on the other. Nothing of ours
-/// has run by then, so this says nothing of us. A machine that stops later has failed.
+/// panic (`Oops: int3`) while the kernel patches its own code on one processor and runs it on the other. Nothing of
+/// ours has run by then, so this says nothing of us. A machine that stops later has failed.
 const BOOTS: usize = 4;
 
 /// Boots, shows what the machine says, and fails unless everything ended well within `limit`.
