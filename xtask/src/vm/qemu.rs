@@ -94,13 +94,14 @@ fn watch(lines: &Receiver<String>, deadline: Instant) -> Ended {
     let (mut begun, mut code) = (false, None);
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => match line.strip_prefix(LAST_WORDS) {
-                Some(said) => code = said.parse().ok(),
-                None => {
-                    begun |= line.starts_with(PROGRAM);
+            Ok(line) => {
+                begun |= line.starts_with(PROGRAM);
+                if let Some(said) = line.strip_prefix(LAST_WORDS) {
+                    code = said.parse().ok();
+                } else {
                     say(&line);
                 }
-            },
+            }
             Err(RecvTimeoutError::Disconnected) => {
                 return code.map_or(if begun { Ended::Silently } else { Ended::Unbegun }, Ended::With);
             }
