@@ -197,9 +197,9 @@ fn uninstall(tell: &mut Tell, cluster: &Cluster, before: &OnNode) -> anyhow::Res
     let mut left: Vec<_> = left.split_whitespace().collect();
     left.sort_unstable();
     tell.holds(
-        "in /run/interceptor are the plugin's log, and two empty directories",
+        "in /run/interceptor are the plugin's log, and three empty directories",
         &left,
-        &vec!["interceptor-cni.log", "pods", "rules"],
+        &vec!["interceptor-cni.log", "pods", "rules", "unprotected"],
     )
 }
 
