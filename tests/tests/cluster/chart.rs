@@ -93,7 +93,10 @@ pub(crate) fn the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as
     // No socket, and no record of a pod. The lock is of nodes on which the plugin makes cgroups.
     let mut left = found(cluster, &["/run/interceptor"]);
     left.retain(|file| file != "cgroups.lock 600 root");
-    assert_eq!(left, ["interceptor-cni.log 600 root", "pods 700 root", "rules 700 root"]);
+    assert_eq!(
+        left,
+        ["interceptor-cni.log 600 root", "pods 700 root", "rules 700 root", "unprotected 700 root"]
+    );
     cluster.ask(&["delete", "namespace", NAMESPACE, "--wait"]);
 }
 
