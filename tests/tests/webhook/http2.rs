@@ -46,6 +46,7 @@ fn many_reviews_at_a_time_over_one_connection_are_answered() {
 /// A new connection of HTTP/2.
 pub(crate) async fn connect(webhook: &Webhook) -> SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(webhook.reviews).await.expect("connect");
+    stream.set_nodelay(true).expect("set TCP_NODELAY, as Go's clients do");
     let connector = TlsConnector::from(tls(&webhook.authority.certificate, &[b"h2"]));
     let stream = connector.connect(ServerName::try_from(HOST).expect("a name"), stream).await;
     let stream = stream.expect("a handshake of TLS");
