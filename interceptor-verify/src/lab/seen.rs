@@ -96,6 +96,11 @@ impl Seen {
             // No sidecar can be reached by that interface: neither connects, and ours says so at once.
             return Judged::Listed(Listed::BoundToInterface);
         }
+        let to_range_of_lo = self.client.as_deref() == Some(flow.to.ip().to_string().as_str());
+        if flow.device.as_deref() == Some("lo") && refused && to_range_of_lo {
+            // The kernel takes an address of a range that is local at `lo` as the source, too.
+            return Judged::Listed(Listed::BoundToInterface);
+        }
         let to_loopback = flow.to.ip().is_loopback() || flow.to.ip().is_unspecified();
         if flow.device.is_some() && to_loopback && self.error.is_some() {
             return Judged::Listed(Listed::LoopbackByInterface);
