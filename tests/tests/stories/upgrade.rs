@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Another build takes over a node whose pods are at work.
 
-use std::{collections::BTreeSet, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use rstest::rstest;
 use serde::Deserialize;
@@ -135,6 +135,55 @@ fn an_upgrade_that_is_killed_is_finished_by_the_next() {
     });
     scene.pod.clean();
     assert!(!node.bpffs().join("interceptor").exists(), "{:#?}", node.pins());
+}
+
+/// The directories are exchanged when no link is left to change, so the way back finds them in one order or the other.
+#[rstest]
+#[case::before_the_directories_were_exchanged(false)]
+#[case::after_that(true)]
+fn the_way_back_from_an_interrupted_upgrade_leads_to_the_build_before_it(#[case] exchanged: bool) {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let other = OtherBuild::on(&node);
+    scene.pod.enroll(&["--accelerate"]);
+    let this = builds(&node);
+    // Programs from an earlier upgrade are in the place of those from before, and are not what is wanted.
+    upgrade(&node, &other.program, &[]).expect_success();
+    upgrade(&node, node.interceptor(), &[]).expect_success();
+    upgrade(&node, &other.program, &[]).expect_success();
+    let others = builds(&node);
+    assert!(others.is_disjoint(&this), "{others:?} after {this:?}");
+    interrupt(&node, exchanged);
+
+    upgrade(&node, node.interceptor(), &["--rollback"]).expect_success();
+    assert_eq!(builds(&node), this);
+    upgrade(&node, node.interceptor(), &["--rollback"]).expect_success();
+    assert_eq!(builds(&node), others, "the same again goes forward");
+    // A way back that was interrupted is finished by the same again.
+    upgrade(&node, node.interceptor(), &["--rollback"]).expect_success();
+    interrupt(&node, exchanged);
+    upgrade(&node, node.interceptor(), &["--rollback"]).expect_success();
+    assert_eq!(builds(&node), this);
+}
+
+/// What a run leaves that is killed after it has changed the last link, and before or after it has exchanged the
+/// directories.
+fn interrupt(node: &Node, exchanged: bool) {
+    let version = fs::read_dir(node.bpffs().join("interceptor")).expect("list the versions");
+    let versions: Vec<_> = version.map(|entry| entry.expect("list the versions").path()).collect();
+    let [version] = versions.as_slice() else { panic!("{versions:?}") };
+    for directory in [version.clone(), version.join("acceleration")] {
+        let [programs, next, before, aside] =
+            ["programs", "programs-next", "programs-before", "aside"].map(|name| directory.join(name));
+        let moves = if exchanged {
+            vec![(&before, &next)]
+        } else {
+            vec![(&programs, &aside), (&before, &programs), (&aside, &next)]
+        };
+        for (from, to) in moves {
+            fs::rename(from, to).expect("rename a directory of programs");
+        }
+    }
 }
 
 fn upgrade(node: &Node, program: &Path, more: &[&str]) -> Run {

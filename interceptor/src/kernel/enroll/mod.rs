@@ -9,3 +9,4 @@ pub(crate) mod plan;
 pub(crate) mod steps;
 pub(crate) mod unenroll;
 pub(crate) mod upgrade;
+mod way_back;

@@ -4,7 +4,7 @@
 //!
 //! Programs that are going to be attached are pinned as the next ones first, and become the node's when no link is
 //! left to change. So a run that was killed leaves a node that works, with programs of both builds, and any later run
-//! begins again.
+//! begins again, or goes back.
 
 use std::{
     fs, io,
@@ -24,6 +24,7 @@ use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use crate::{
     EnrollError,
     kernel::{
+        enroll::way_back::{self, WayBack},
         node::{
             acceleration, bpffs::Bpffs, builds::pins, guard, layout::Layout, lock::Lock, pinned::PinnedNode, removal,
             staging::Staged,
@@ -57,8 +58,11 @@ impl Upgrade {
 /// What [`upgrade`] would do now, or [`roll_back`] with `back`. `None` if no pod is enrolled.
 pub(crate) fn plan(bpffs: &Bpffs, back: bool) -> Result<Option<Upgrade>> {
     let Some(node) = PinnedNode::open(bpffs)? else { return Ok(None) };
-    let to = if back { earlier(&node.layout)? } else { Build::this() };
-    describe(&node, to).map(Some)
+    if back {
+        describe_way_back(&node).map(|(_, upgrade)| Some(upgrade))
+    } else {
+        describe(&node).map(Some)
+    }
 }
 
 /// Gives all pods the programs of this build. `None` if no pod is enrolled.
@@ -74,11 +78,12 @@ pub(crate) fn upgrade(bpffs: &Bpffs, wait: Duration) -> Result<Option<Upgrade>> 
         if !node.is_same(&before) {
             continue; // its last pod went meanwhile, and another came: there are other maps
         }
-        let upgrade = describe(&node, Build::this())?;
+        let upgrade = describe(&node)?;
         match staged.transpose()? {
             None => finish(&node)?,
             Some(staged) if staged.has_acceleration() != node.layout.acceleration().root().exists() => continue,
             Some(staged) => {
+                way_back::mark(&node.layout.programs())?;
                 staged.publish_programs(&node.layout, &lock)?;
                 switch(&node)?;
             }
@@ -95,36 +100,47 @@ pub(crate) fn roll_back(bpffs: &Bpffs, wait: Duration) -> Result<Option<Upgrade>
     let lock = Lock::take(&bpffs.home(), wait)?;
     removal::finish(bpffs, &lock)?;
     let Some(node) = PinnedNode::open(bpffs)? else { return Ok(None) };
-    let upgrade = describe(&node, earlier(&node.layout)?)?;
-    for (before, next) in [
-        (
-            node.layout.acceleration().programs_before(),
-            node.layout.acceleration().programs_next(),
-        ),
-        (node.layout.programs_before(), node.layout.programs_next()),
-    ] {
-        if before.exists() {
-            remove_tree(&next)?;
-            rename(&before, &next)?;
+    let (way_back, upgrade) = describe_way_back(&node)?;
+    match way_back {
+        WayBack::Before => {
+            way_back::mark(&node.layout.programs_before())?;
+            way_back::unmark(&node.layout.programs())?;
+            before_is_next(&node.layout)?;
+            switch(&node)?;
         }
+        WayBack::Next => {
+            before_is_next(&node.layout)?;
+            switch(&node)?;
+        }
+        WayBack::Programs => finish(&node)?,
     }
-    switch(&node)?;
     Ok(Some(upgrade))
 }
 
-fn describe(node: &PinnedNode, to: Build) -> Result<Upgrade> {
-    Ok(Upgrade { from: node.build()?, to, pods: node.maps.pods()?.len() })
+fn describe(node: &PinnedNode) -> Result<Upgrade> {
+    Ok(Upgrade { from: node.build()?, to: Build::this(), pods: node.maps.pods()?.len() })
 }
 
-/// The build to go back to: the one that was replaced last or, after an upgrade or a way back that was interrupted, the
-/// one that is about to be attached or replaced.
-fn earlier(layout: &Layout) -> Result<Build> {
-    for programs in [layout.programs_before(), layout.programs_next()] {
-        if let Some(build) = Build::of(&programs)? {
-            return Ok(build);
+fn describe_way_back(node: &PinnedNode) -> Result<(WayBack, Upgrade)> {
+    let way_back = WayBack::of(&node.layout)?;
+    let to = Build::of(&way_back.directory(&node.layout))?.ok_or(EnrollError::NoEarlierBuild)?;
+    let from = way_back.replaced(&node.layout)?;
+    Ok((way_back, Upgrade { from, to, pods: node.maps.pods()?.len() }))
+}
+
+/// The programs that were replaced last are going to be attached. The node's come first, and those of acceleration
+/// follow, here or, if this is killed, in the next run.
+fn before_is_next(layout: &Layout) -> Result<()> {
+    let acceleration = layout.acceleration();
+    for (before, next) in [
+        (layout.programs_before(), layout.programs_next()),
+        (acceleration.programs_before(), acceleration.programs_next()),
+    ] {
+        if before.exists() && !next.exists() {
+            rename(&before, &next)?;
         }
     }
-    Err(EnrollError::NoEarlierBuild.into())
+    Ok(())
 }
 
 /// Finishes what a run that was killed began: the node has the wanted programs, and links may have others.

@@ -75,7 +75,7 @@ impl Staged {
     pub(crate) fn publish_programs(self, node: &Layout, _lock: &Lock) -> Result<()> {
         let of_acceleration = (self.layout.acceleration().programs(), node.acceleration().programs_next());
         let of_node = (self.layout.programs(), node.programs_next());
-        for (from, to) in [of_acceleration, of_node] {
+        for (from, to) in [of_node, of_acceleration] {
             remove_tree(&to)?;
             if from.exists() {
                 fs::rename(&from, &to).with_context(|| format!("Failed to put {} in place", to.display()))?;
