@@ -15,7 +15,6 @@ use crate::{
     admin::ADMIN_SOCKET_NAME,
     alone::Alone,
     args::{InstallArgs, UninstallArgs},
-    host::processes,
     install::Outcome,
     uninstall::take_off,
 };
@@ -93,7 +92,7 @@ pub(crate) fn purge(bpffs: &Path, run_directory: Option<&RunDirectory>) -> Resul
 
 /// Removes the rules of a pod, if its network namespace is visible from here.
 fn purge_rules(noted: &RulesRecord) -> Result<()> {
-    if let Some(netns) = namespaces::find(noted.netns_cookie, noted.netns_inode, None, &processes()) {
+    if let Some(netns) = namespaces::find(noted.netns_cookie, noted.netns_inode, None, namespaces::processes()) {
         iptables::remove(&netns, LOCK)?;
     } else {
         tracing::warn!(

@@ -24,7 +24,6 @@ mod enrollments;
 mod file_system;
 mod garbage;
 mod health;
-mod host;
 mod http;
 mod idle;
 pub mod install;

@@ -10,6 +10,7 @@ use std::{
 
 use interceptor::{
     Netns,
+    namespaces::processes,
     records::{Records, UnprotectedRecord, Version},
 };
 use interceptor_config::kubernetes::{Decision, decide};
@@ -21,7 +22,6 @@ use tokio::{
 
 use crate::{
     enrollments::{Enrollments, State},
-    host::processes,
     metrics::{Metrics, RepairMode, RepairResult},
     pods::{Current, Pods, uid_on_the_node},
     repair::{
@@ -162,7 +162,7 @@ impl Watchman {
         let addresses = current.status.addresses();
         let uid = uid_on_the_node(&current.pod).to_owned();
         let of = uid.clone();
-        let found = spawn_blocking(move || members::find(&processes(), &of, &addresses)).await;
+        let found = spawn_blocking(move || members::find(processes(), &of, &addresses)).await;
         let found = found.map_err(|_panicked| "a fault of the agent".to_owned())?;
         let Some(found) = found.map_err(|error| format!("{error:#}"))? else {
             return Ok(None);

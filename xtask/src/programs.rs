@@ -32,11 +32,15 @@ pub(crate) const STARTED_BY_TESTS: [&str; 9] = [
 /// The plugin is copied to every node: `Cargo.toml` says how it is made small.
 pub(crate) const PLUGIN: &str = "interceptor-cni";
 
-/// Those of them that are for users: each has a package of its own. The others are the tests'.
-pub(crate) fn shipped(workspace: &Workspace) -> Vec<&'static str> {
-    let is_package = |program: &&str| workspace.members.iter().any(|member| member.name == **program);
-    STARTED_BY_TESTS.into_iter().filter(is_package).collect()
-}
+/// What users get: `interceptor`, the programs that it starts by name, and the plugin. Each has a package of its own.
+pub(crate) const SHIPPED: [&str; 6] = [
+    "interceptor",
+    "interceptor-agent",
+    PLUGIN,
+    "interceptor-inject",
+    "interceptor-verify",
+    "interceptor-webhook",
+];
 
 /// Builds programs of these packages, linked with nothing that a node or an image might lack, and returns where each
 /// is.
@@ -117,17 +121,21 @@ pub(crate) fn hand_over(folder: &Path, program: &str, arguments: &[String]) -> R
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn what_is_shipped_are_the_programs_of_packages_and_not_those_of_the_tests() {
-        let shipped = shipped(&Workspace::load().unwrap());
-        assert!(
-            ["interceptor", "interceptor-agent", PLUGIN]
-                .iter()
-                .all(|program| shipped.contains(program)),
-            "{shipped:?}"
-        );
-        assert!(!shipped.contains(&"interceptor-probe"), "{shipped:?}");
+    fn what_is_shipped_are_the_program_those_that_it_starts_and_the_plugin() {
+        let folder = root().join("interceptor/src/cli");
+        let mut wanted = BTreeSet::from(["interceptor".to_owned(), PLUGIN.to_owned()]);
+        for file in ["mod.rs", "render.rs"] {
+            let text = std::fs::read_to_string(folder.join(file)).unwrap();
+            let started = text.split("sibling::run(\"").skip(1);
+            wanted.extend(started.map(|rest| format!("interceptor-{}", rest.split('"').next().unwrap())));
+        }
+        assert_eq!(SHIPPED.map(str::to_owned).into_iter().collect::<BTreeSet<_>>(), wanted);
+        let workspace = Workspace::load().unwrap();
+        assert!(SHIPPED.iter().all(|program| workspace.member(program).is_ok()));
     }
 }

@@ -4,10 +4,9 @@
 
 use std::{cmp::Reverse, collections::BTreeSet, time::SystemTime};
 
-use interceptor::{Cgroup, EnrollError, Node, Pod, records::Record};
+use interceptor::{Cgroup, EnrollError, Node, Pod, namespaces::processes, records::Record};
 
 use super::Enrollments;
-use crate::host::processes;
 
 /// What became of pods whose enrollment was lost.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -76,7 +75,7 @@ impl Enrollments {
     }
 
     fn enroll_again(&self, node: &Node, record: &Record) -> Result<Again, EnrollError> {
-        let Some(netns) = record.open_netns(&processes()) else {
+        let Some(netns) = record.open_netns(processes()) else {
             return Ok(Again::Gone);
         };
         if netns.has_programs()? {

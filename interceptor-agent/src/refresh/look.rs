@@ -2,12 +2,9 @@
 //! One look at a pod: its network is read again, and its policy follows with the settings of its record. It blocks.
 
 use anyhow::anyhow;
-use interceptor::{Change, EnrollError, Netns, Node, Wanted, records::Record};
+use interceptor::{Change, EnrollError, Netns, Node, Wanted, namespaces::processes, records::Record};
 
-use crate::{
-    enrollments::{Enrollments, LOCK},
-    host::processes,
-};
+use crate::enrollments::{Enrollments, LOCK};
 
 /// What a look found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +28,7 @@ pub(super) fn look(enrollments: &Enrollments, sandbox: &str) -> Result<Looked, E
     let Some(fingerprint) = fingerprint(&node, &record)? else {
         return Ok(Looked::Gone);
     };
-    let netns = record.open_netns(&processes()).ok_or_else(|| not_found(&record))?;
+    let netns = record.open_netns(processes()).ok_or_else(|| not_found(&record))?;
     enrollments.numbers().note(&netns, sandbox);
     let wanted = record.wanted()?;
     let is_ours = record.fingerprint.is_none_or(|ours| ours == fingerprint);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use interceptor::{Cgroup, EnrollError};
+use interceptor::{Cgroup, EnrollError, namespaces::processes};
 use interceptor_config::kubernetes::{Decision, decide};
 use interceptor_wire as wire;
 use tokio::{task::spawn_blocking, time::Instant};
@@ -11,7 +11,6 @@ use tokio::{task::spawn_blocking, time::Instant};
 use super::members;
 use crate::{
     enrollments::{Intercepted, REPAIRED, State},
-    host::processes,
     pods::{Current, uid_on_the_node},
     turns::Turns,
 };
@@ -38,7 +37,7 @@ pub(crate) async fn enroll(turns: &Turns, current: &Current) -> Result<Belated, 
     };
     let addresses = current.status.addresses();
     let uid = uid_on_the_node(&current.pod).to_owned();
-    let found = spawn_blocking(move || members::find(&processes(), &uid, &addresses)).await;
+    let found = spawn_blocking(move || members::find(processes(), &uid, &addresses)).await;
     let found = match found {
         Ok(Ok(Some(found))) => found,
         Ok(Ok(None)) => return Ok(Belated::NotFound),

@@ -117,7 +117,7 @@ pub(super) fn is_of(noted: &RulesRecord, records: &[Record]) -> bool {
 /// The network namespace of a note.
 pub(super) fn visible(noted: &RulesRecord) -> Option<Netns> {
     let named = Some(Path::new(&noted.netns)).filter(|path| path.is_absolute());
-    namespaces::find(noted.netns_cookie, noted.netns_inode, named, Path::new("/proc"))
+    namespaces::find(noted.netns_cookie, noted.netns_inode, named, namespaces::processes())
 }
 
 /// The node, if pods can be enrolled there.

@@ -2,14 +2,14 @@
 //! Pods by their names in Kubernetes, as the node agent has recorded them. It changes nothing, and needs neither the
 //! agent nor an API server.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use super::output;
 use crate::{
-    EnrollError, Netns, Node,
+    EnrollError, Netns, Node, namespaces,
     records::{Entry, PodName, RUN_DIRECTORY, Record, Records, RulesRecord, RunDirectory, UnprotectedRecord},
 };
 
@@ -101,7 +101,7 @@ impl RunDirFlag {
 
     /// The network namespace of a record.
     pub(super) fn open_netns(record: &Record) -> Result<Netns> {
-        if let Some(netns) = record.open_netns(Path::new("/proc")) {
+        if let Some(netns) = record.open_netns(namespaces::processes()) {
             return Ok(netns);
         }
         bail!(

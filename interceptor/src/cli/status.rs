@@ -278,7 +278,8 @@ fn text(pod: &ShownPod) -> String {
             outsiders.join(", ")
         )),
         None => {
-            lines.push("  OUTSIDE      not known: there are too many cgroups below the pod's to look at".to_owned());
+            let why = "the pod's processes are not visible from here, or there are too many cgroups below the pod's";
+            lines.push(format!("  OUTSIDE      not known: {why}"));
         }
     }
     lines.extend(counted(counters));

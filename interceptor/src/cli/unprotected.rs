@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What `interceptor status` says of pods that run without interception, as the node agent has noted them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub(super) fn read(run_dir: &RunDirFlag, enrolled: &[u64]) -> Result<Vec<Unprote
     noted.sort_by(|one, other| one.pod.cmp(&other.pod));
     let mut pods = Vec::new();
     for UnprotectedRecord { version: _, pod, uid, netns_cookie, netns_inode, since } in noted {
-        let Some(netns) = namespaces::find(netns_cookie, netns_inode, None, Path::new("/proc")) else {
+        let Some(netns) = namespaces::find(netns_cookie, netns_inode, None, namespaces::processes()) else {
             continue;
         };
         if enrolled.contains(&netns_cookie) || netns.istio_rules()?.is_some() {

@@ -156,6 +156,14 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        alert: "InterceptorWebhookDeniesPods",
+        fires: &[("interceptor_webhook_reviews_total{outcome='denied'}", EVENT)],
+        quiet: &[
+            ("interceptor_webhook_reviews_total{outcome='denied'}", ONE),
+            ("interceptor_webhook_reviews_total{outcome='injected'}", EVENTS),
+        ],
+    },
+    Case {
         alert: "InterceptorWebhookCertificateExpires",
         // Seconds since 1970, where the two hours begin.
         fires: &[("interceptor_webhook_certificate_expiry_timestamp_seconds", "600000+0x125")],

@@ -64,6 +64,7 @@ pub(crate) fn the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as
     let [client, web] = ["client", "web"].map(|name| Running::look(cluster, name));
     ask_through_both_sidecars(cluster, &client, &web);
     expect_enrolled(cluster, &[&client, &web]);
+    expect_to_be_told_by_the_agents_container(cluster);
 
     // One that still has its init container needs no agent, and keeps what that has set up.
     let mut own = by_image("own");
@@ -98,6 +99,23 @@ pub(crate) fn the_chart_is_installed_upgraded_rolled_back_and_leaves_the_node_as
         ["interceptor-cni.log 600 root", "pods 700 root", "rules 700 root", "unprotected 700 root"]
     );
     cluster.ask(&["delete", "namespace", NAMESPACE, "--wait"]);
+}
+
+/// As documented, in the container that the chart starts: by the names of pods, and without a path.
+fn expect_to_be_told_by_the_agents_container(cluster: &Cluster) {
+    let ask = |words: &[&str]| {
+        let words = [&["--namespace", NAMESPACE, "exec", AGENT, "--", "interceptor"], words].concat();
+        serde_json::from_str::<Value>(&cluster.ask(&words)).expect("JSON")
+    };
+    let told = ask(&["status", "--output", "json"]);
+    let mut names: Vec<_> = told.as_array().expect("pods").iter().map(|pod| &pod["pod"]).collect();
+    names.sort_by_key(|name| name.as_str());
+    assert_eq!(names, ["default/client", "default/web"], "{told:#}");
+    let told = ask(&["explain", "--pod", "default/web", "--output", "json", "192.0.2.1:80"]);
+    assert_eq!(
+        told["verdict"], "is redirected to the sidecar's outbound port 15001",
+        "{told:#}"
+    );
 }
 
 pub(crate) fn helm() -> Helm {

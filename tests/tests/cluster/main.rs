@@ -11,6 +11,7 @@ mod chart_iptables;
 mod chart_webhook;
 mod daemon_set;
 mod guard;
+mod image_commands;
 mod init_container;
 mod injected;
 mod install;
@@ -21,6 +22,7 @@ mod pods;
 mod restarts;
 mod rewritten;
 mod sandbox;
+mod verified;
 mod waves;
 mod webhook;
 
@@ -146,7 +148,7 @@ const OF_ONE_MODE: [(&str, Story); 12] = [
 ];
 
 /// Of what ships: on a node that has no plugin of ours before and after.
-const SHIPPED: [(&str, Story); 4] = [
+const SHIPPED: [(&str, Story); 5] = [
     (
         "ships::the_image_is_istio_init_without_a_command",
         chart::the_image_is_istio_init_without_a_command,
@@ -162,6 +164,10 @@ const SHIPPED: [(&str, Story); 4] = [
     (
         "ships::with_iptables_in_its_image_the_agent_writes_rules",
         chart_iptables::with_iptables_in_its_image_the_agent_writes_rules,
+    ),
+    (
+        "ships::check_and_verify_run_in_a_pod_of_the_image_with_iptables",
+        verified::check_and_verify_run_in_a_pod_of_the_image_with_iptables,
     ),
 ];
 
@@ -195,7 +201,17 @@ fn main() {
             Ok(())
         })
     });
-    let all = of_the_node.chain(on_it).chain(of_the_api);
+    let of_the_image = ["", "-iptables"].map(|suffix| {
+        let name = format!(
+            "ships::every_command_shows_its_help_in_the_image{}",
+            suffix.replace('-', "_with_")
+        );
+        Trial::test(name, move || {
+            image_commands::every_command_shows_its_help(suffix);
+            Ok(())
+        })
+    });
+    let all = of_the_node.chain(of_the_image).chain(on_it).chain(of_the_api);
     let conclusion = libtest_mimic::run(&arguments, all.collect());
     nodes.remove(conclusion.has_failed());
     conclusion.exit();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! iptables and what it is linked with, out of Debian's packages. apt fetches and verifies them; nothing is installed.
+//! iptables, `ip` and what they are linked with, out of Debian's packages. apt fetches and verifies them; nothing is
+//! installed.
 
 use std::fs;
 use std::io::Read as _;
@@ -14,17 +15,24 @@ use super::packages::{Origin, Package};
 use crate::run::{ask, ask_bytes, exec};
 
 /// Names, and licenses of what is taken.
-const PACKAGES: [(&str, &str); 7] = [
+const PACKAGES: [(&str, &str); 14] = [
+    ("iproute2", "GPL-2.0-only"),
     ("iptables", "GPL-2.0-or-later"),
+    ("libbpf1", "LGPL-2.1-only OR BSD-2-Clause"),
+    ("libbsd0", "BSD-3-Clause"),
     ("libc6", "LGPL-2.1-or-later"),
+    ("libcap2", "BSD-3-Clause OR GPL-2.0-only"),
+    ("libelf1", "GPL-2.0-or-later OR LGPL-3.0-or-later"),
     ("libip4tc2", "GPL-2.0-or-later"),
     ("libip6tc2", "GPL-2.0-or-later"),
+    ("libmd0", "BSD-3-Clause"),
     ("libmnl0", "LGPL-2.1-or-later"),
     ("libnftnl11", "GPL-2.0-or-later"),
     ("libxtables12", "GPL-2.0-or-later"),
+    ("zlib1g", "Zlib"),
 ];
 
-/// Where a program is that the agent runs.
+/// Where the programs are that others run.
 pub(super) const PROGRAMS: &str = "usr/sbin";
 
 /// Adds the files to an image, and says which packages they are of. `folder` is for what is fetched.
@@ -89,19 +97,19 @@ fn take(contents: &mut Contents, package: &str, files: &[u8]) -> Result<String> 
         if path == format!("usr/share/doc/{package}/copyright") {
             entry.read_to_string(&mut copyright)?;
         }
-        if !is_wanted(package, path) {
+        let Some(path) = place(package, path) else {
             continue;
-        }
+        };
         match entry.header().entry_type() {
             EntryType::Regular => {
                 let mut bytes = Vec::new();
                 entry.read_to_end(&mut bytes)?;
-                contents.bytes(path, entry.header().mode()? & 0o755, bytes);
+                contents.bytes(&path, entry.header().mode()? & 0o755, bytes);
                 taken += 1;
             }
             EntryType::Symlink => {
                 let target = entry.link_name()?.context("a link without a target")?;
-                contents.link(path, &target.display().to_string());
+                contents.link(&path, &target.display().to_string());
             }
             _ => {}
         }
@@ -113,11 +121,22 @@ fn take(contents: &mut Contents, package: &str, files: &[u8]) -> Result<String> 
     Ok(copyright)
 }
 
-/// Programs that write rules, their matches and targets, and libraries. Of the C library, what programs start with.
-fn is_wanted(package: &str, path: &str) -> bool {
+/// Where a file of a package goes, if it is wanted: programs that write rules, their matches and targets, `ip`, and
+/// libraries. Of the C library, what programs start with.
+fn place(package: &str, path: &str) -> Option<String> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-    match folder {
-        PROGRAMS => {
+    let is_library = || match package {
+        "libc6" => name == "libc.so.6" || name.starts_with("ld-linux-"),
+        "libcap2" => name.starts_with("libcap.so."),
+        // A link names the library as programs do; the library's own name has its version before the ending.
+        "libelf1" => name.starts_with("libelf"),
+        _ => name.contains(".so."),
+    };
+    let is_wanted = match (package, folder) {
+        // Debian has moved it more than once.
+        ("iproute2", "bin" | "usr/bin") if name == "ip" => return Some(format!("{PROGRAMS}/ip")),
+        ("iproute2", _) => false,
+        ("iptables", PROGRAMS) => {
             let is_tool = |prefix: &str| {
                 name.strip_prefix(prefix)
                     .is_some_and(|rest| matches!(rest, "" | "-save" | "-restore"))
@@ -128,13 +147,20 @@ fn is_wanted(package: &str, path: &str) -> bool {
                 || matches!(name, "xtables-legacy-multi" | "xtables-nft-multi")
         }
         // This one is linked with a library that nothing else needs.
-        _ if folder.ends_with("/xtables") => {
+        ("iptables", _) if folder.ends_with("/xtables") => {
             name != "libxt_connlabel.so"
                 && ["libxt_", "libipt_", "libip6t_"].iter().any(|prefix| name.starts_with(prefix))
         }
-        _ if package == "libc6" => name == "libc.so.6" || name.starts_with("ld-linux-"),
-        _ => folder.starts_with("usr/lib/") && name.contains(".so."),
-    }
+        _ => ["lib", "usr/lib"].into_iter().any(|lib| is_below(folder, lib)) && is_library(),
+    };
+    is_wanted.then(|| path.to_owned())
+}
+
+/// `lib/x86_64-linux-gnu` and `lib64` are, and `lib/x86_64-linux-gnu/security` is not.
+fn is_below(folder: &str, libraries: &str) -> bool {
+    folder
+        .strip_prefix(libraries)
+        .is_some_and(|rest| rest.matches('/').count() <= 1)
 }
 
 #[cfg(test)]
@@ -142,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_package_only_what_writes_rules_is_taken() {
+    fn of_a_package_only_what_writes_rules_and_lays_networks_is_taken() {
         let wanted = [
             ("iptables", "usr/sbin/iptables-nft-restore"),
             ("iptables", "usr/sbin/ip6tables-legacy-save"),
@@ -151,20 +177,30 @@ mod tests {
             ("libxtables12", "usr/lib/x86_64-linux-gnu/libxtables.so.12"),
             ("libc6", "lib/x86_64-linux-gnu/libc.so.6"),
             ("libc6", "lib64/ld-linux-x86-64.so.2"),
+            ("libc6", "lib/ld-linux-aarch64.so.1"),
+            ("libcap2", "lib/x86_64-linux-gnu/libcap.so.2.66"),
+            ("libelf1", "usr/lib/x86_64-linux-gnu/libelf-0.188.so"),
+            ("libelf1", "usr/lib/x86_64-linux-gnu/libelf.so.1"),
+            ("zlib1g", "lib/x86_64-linux-gnu/libz.so.1"),
         ];
         let others = [
+            ("iproute2", "bin/ss"),
+            ("iproute2", "sbin/ip"),
+            ("iproute2", "usr/lib/tc/normal.dist"),
             ("iptables", "usr/sbin/iptables-apply"),
             ("iptables", "usr/sbin/arptables-nft"),
             ("iptables", "usr/lib/x86_64-linux-gnu/xtables/libebt_mark.so"),
             ("iptables", "usr/lib/x86_64-linux-gnu/xtables/libxt_connlabel.so"),
             ("libc6", "lib/x86_64-linux-gnu/libm.so.6"),
+            ("libcap2", "lib/x86_64-linux-gnu/libpsx.so.2"),
             ("libxtables12", "usr/share/doc/libxtables12/copyright"),
         ];
         for (package, path) in wanted {
-            assert!(is_wanted(package, path), "{path}");
+            assert_eq!(place(package, path).as_deref(), Some(path));
         }
         for (package, path) in others {
-            assert!(!is_wanted(package, path), "{path}");
+            assert_eq!(place(package, path), None, "{path}");
         }
+        assert_eq!(place("iproute2", "bin/ip").as_deref(), Some("usr/sbin/ip"));
     }
 }

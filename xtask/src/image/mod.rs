@@ -19,7 +19,7 @@ use self::archive::{Image, archive};
 use self::commit::Commit;
 use self::contents::Contents;
 use self::packages::Packages;
-use crate::programs::{shipped, static_build};
+use crate::programs::{SHIPPED, static_build};
 use crate::run::say;
 use crate::setup::{self, Purpose};
 use crate::workspace::{Workspace, root};
@@ -45,8 +45,8 @@ pub(crate) struct Options {
     /// localhost/interceptor:VERSION, or localhost/interceptor:VERSION-iptables]
     #[arg(long, value_name = "NAME:TAG")]
     name: Option<String>,
-    /// With iptables from Debian's packages, for agents that write rules where the kernel lacks something
-    /// (`onUnsupported=iptables`)
+    /// With iptables and `ip` from Debian's packages, for agents that write rules where the kernel lacks something
+    /// (`onUnsupported=iptables`), and for `interceptor verify`
     #[arg(long)]
     with_iptables: bool,
 }
@@ -72,7 +72,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let name = archive::Name::read(&shown)?;
     let workspace = Workspace::load()?;
     let commit = Commit::find(root())?;
-    let programs = shipped(&workspace);
     // cargo has a folder for each profile there, and `image` is one.
     let folder = workspace.target_dir.join("oci");
     let out = options
@@ -81,10 +80,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .unwrap_or_else(|| folder.join(format!("interceptor{}.tar", options.suffix())));
 
     let mut contents = Contents::default();
-    for (program, path) in static_build(&programs)? {
+    for (program, path) in static_build(&SHIPPED)? {
         contents.program(&format!("{PROGRAMS}/{program}"), &path)?;
     }
-    let mut packages = Packages::of(&programs)?.and(libc::packages()?);
+    let mut packages = Packages::of(&SHIPPED)?.and(libc::packages()?);
     if options.with_iptables {
         packages = packages.and(debian::add(&mut contents, &folder.join("debian"))?);
     }

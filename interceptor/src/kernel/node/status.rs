@@ -16,7 +16,10 @@ use crate::kernel::{
         links::{self, Links},
         pinned::PinnedNode,
     },
-    pod::{cgroup, members::Processes},
+    pod::{
+        cgroup,
+        members::{self, Processes},
+    },
     programs::build::Build,
 };
 
@@ -36,8 +39,8 @@ pub struct PodStatus {
     pub missing: Vec<&'static str>,
     /// How many of its interfaces are guarded. `None` if the guard is off.
     pub guarded: Option<usize>,
-    /// The processes of its network namespace that are not in its cgroup, as far as both are visible here. `None` if
-    /// there are too many cgroups below it to look at; that must not hide the other pods.
+    /// The processes of its network namespace that are not in its cgroup. `None` if there are too many cgroups below it
+    /// to look at, or if its processes are not visible here; that must not hide the other pods.
     pub outsiders: Option<Vec<Process>>,
     /// The builds of the programs that are attached. After an upgrade that was interrupted, there can be two.
     pub builds: Vec<Build>,
@@ -58,7 +61,10 @@ pub(crate) fn pods(bpffs: &Bpffs) -> Result<Vec<PodStatus>> {
             let Links { attached, missing } =
                 links::look(&node.layout, netns_cookie, enrollment.cgroup_id, &enrollment.policy);
             let cgroup = cgroup::path_of(enrollment.cgroup_id);
-            let outside = |cgroup: &PathBuf| processes.outside(enrollment.netns_inode, cgroup).ok();
+            let outside = |cgroup: &PathBuf| {
+                let are_visible = members::are_visible(cgroup).ok()?;
+                are_visible.then(|| processes.outside(enrollment.netns_inode, cgroup).ok())?
+            };
             let guarded = enrollment.policy.has(PolicyFlags::GUARD);
             Ok(PodStatus {
                 guarded: guarded.then(|| guard::count(&node.layout, netns_cookie)).transpose()?,

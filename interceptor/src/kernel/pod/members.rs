@@ -64,6 +64,13 @@ pub(crate) fn outsiders(netns_inode: u64, cgroup: &Path) -> Result<Vec<Process>>
     Ok(found.into_iter().filter(|process| again.contains(process)).collect())
 }
 
+/// Whether all processes below `cgroup` are visible here. The kernel shows the number 0 for one that is outside of the
+/// reader's PID namespace
+/// ([`cgroup_procs_show`](https://github.com/torvalds/linux/blob/v6.12/kernel/cgroup/cgroup.c)).
+pub(crate) fn are_visible(cgroup: &Path) -> Result<bool> {
+    Ok(!members(cgroup)?.contains(&0))
+}
+
 /// From `net:[4026531840]`.
 fn netns_inode(process: &Path) -> Option<u64> {
     let link = fs::read_link(process.join("ns/net")).ok()?;
