@@ -9,6 +9,7 @@ use rstest::rstest;
 #[rstest]
 #[case::unknown_flag(&["explain", "--no-such-flag"], 2, "--no-such-flag")]
 #[case::unknown_flag_of_istio(&["istio-iptables", "--no-such-flag"], 255, "--no-such-flag")]
+#[case::unknown_flag_of_istios_cleaning(&["istio-clean-iptables", "--no-such-flag"], 255, "--no-such-flag")]
 #[case::misspelled_command(&["enrol"], 2, "'enroll'")]
 #[case::no_command(&[], 2, "Usage: interceptor <COMMAND>")]
 #[case::destination_without_port(

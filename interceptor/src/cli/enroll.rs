@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use interceptor_config::{
-    DataPath, IstioConfig, ResolvConf, Sources,
+    DataPath, Flags, IstioConfig, ResolvConf, Setting, Sources,
     settings::arguments::{AllFlags, FlagArgs},
 };
 
@@ -85,7 +85,15 @@ struct PodArgs {
 }
 
 pub(super) fn run(args: &EnrollArgs) -> Result<ExitCode> {
-    let flags = &args.settings.flags;
+    run_with(args, &args.settings.flags)
+}
+
+/// `istio-clean-iptables`: with the same flags, `--cleanup-only`.
+pub(super) fn clean(args: &EnrollArgs) -> Result<ExitCode> {
+    run_with(args, &args.settings.flags.clone().with(Setting::CleanupOnly, "true"))
+}
+
+fn run_with(args: &EnrollArgs, flags: &Flags) -> Result<ExitCode> {
     log::start(flags);
     let sources = Sources { flags, environment: &|name| std::env::var(name).ok(), annotations: None };
     let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &named_file::read };

@@ -23,6 +23,9 @@ pub(super) const VALIDATION_FAILED: u8 = 126;
 /// The command line is wrong, in the words of `pilot-agent istio-iptables`: `os.Exit(-1)`.
 pub(super) const ISTIO_USAGE: u8 = 255;
 
+/// What the help of `istio-clean-iptables` says about the statuses.
+pub(super) const CLEAN: &str = "Exit status: 0 done, also if nothing was enrolled; 1 failed; 255 wrong usage.";
+
 /// Which of the statuses a command uses. The names that commands have in Istio keep to what Istio's commands return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Statuses {

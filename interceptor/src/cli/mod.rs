@@ -55,8 +55,11 @@ struct Cli {
 enum Command {
     #[command(visible_aliases = ["istio-iptables", "pod"], args_override_self = true)]
     Enroll(Box<enroll::EnrollArgs>),
-    #[command(visible_aliases = ["clean", "istio-clean-iptables"])]
+    #[command(visible_alias = "clean")]
     Unenroll(unenroll::UnenrollArgs),
+    /// End the interception of this pod; takes the flags of Istio's command of this name
+    #[command(hide = true, args_override_self = true, after_help = exit::CLEAN)]
+    IstioCleanIptables(Box<enroll::EnrollArgs>),
     Refresh(refresh::RefreshArgs),
     Status(status::StatusArgs),
     Upgrade(upgrade::UpgradeArgs),
@@ -93,6 +96,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match cli.command {
         Command::Enroll(args) => enroll::run(&args),
+        Command::IstioCleanIptables(args) => enroll::clean(&args),
         Command::Unenroll(args) => unenroll::run(&args),
         Command::Refresh(args) => refresh::run(&args),
         Command::Status(args) => status::run(&args),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `interceptor unenroll`, which is also `clean` and `istio-clean-iptables`: ends the enrollment of a pod, or of all.
+//! `interceptor unenroll`, which is also `clean`: ends the enrollment of a pod, or of all.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -20,7 +20,8 @@ Examples:
   interceptor unenroll --pod default/web-0
   interceptor unenroll --all
 
-clean and istio-clean-iptables are other names of this command.
+clean is another name of this command. istio-clean-iptables takes the flags of Istio's command of
+that name, and unenrolls the pod in which it runs.
 
 Exit status: 0 done, also if nothing was enrolled; 1 failed; 2 wrong usage; 75 another run holds the lock.")]
 pub(super) struct UnenrollArgs {

@@ -4,10 +4,11 @@
 use testkit::{
     Node, Run,
     istio_rules::DEFAULT_FLAGS,
-    scene::{Outcome, Scene, outcome},
+    records::Tally,
+    scene::{APP, Outcome, SERVER, Scene, outcome},
 };
 
-use crate::meddle::refuse_membarrier;
+use crate::{meddle::refuse_membarrier, sidecar_restart::tally};
 
 #[test]
 fn with_the_same_flags_nothing_changes() {
@@ -25,6 +26,27 @@ fn with_the_same_flags_nothing_changes() {
             [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
         );
     }
+}
+
+/// As when kubelet starts the init container once more.
+#[test]
+fn an_init_container_that_runs_again_disturbs_no_connection() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    scene.pod.enroll(&[]);
+    let _sidecar = scene.sidecar(&[]);
+    let load = [scene.pod.app().load(SERVER), scene.outside.root().load(APP)];
+    let pins = node.pins();
+    for _ in 0..10 {
+        scene.pod.enroll(&[]);
+        assert_eq!(node.pins(), pins);
+    }
+    for load in load {
+        let Tally { succeeded, failed } = tally(load);
+        assert!(succeeded > 0 && failed.is_empty(), "{succeeded} succeeded, {failed:?}");
+    }
+    assert_eq!(node.enrolled().len(), 1, "{:#?}", node.enrolled());
 }
 
 #[test]
@@ -95,6 +117,30 @@ fn cleanup_only_ends_the_enrollment() {
         .expect_success();
     assert_eq!([scene.outbound(), scene.inbound()], [Outcome::Direct, Outcome::Direct]);
     assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
+}
+
+/// The flags are those of
+/// [Istio's command](https://github.com/istio/istio/blob/00cf1a7f9f70f027b1b88eb3062025cf2b5f4dfa/tools/istio-clean-iptables/pkg/cmd/root.go).
+#[test]
+fn istios_command_for_cleaning_takes_its_flags_and_succeeds_twice() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    scene.pod.enroll(&[]);
+    let clean = |flags: &[&str]| {
+        let place = scene.pod.place();
+        let place = place.each_ref().map(String::as_str);
+        node.run(&[&["istio-clean-iptables"], flags, &place].concat())
+    };
+    let flags = ["-u", "1337", "-g", "1337", "--redirect-dns=false"];
+    clean(&[&flags[..], &["--dry-run"]].concat()).expect_success();
+    assert_eq!([scene.outbound(), scene.inbound()], [Outcome::refused(), Outcome::refused()]);
+    for _ in 0..2 {
+        clean(&flags).expect_success();
+        assert_eq!([scene.outbound(), scene.inbound()], [Outcome::Direct, Outcome::Direct]);
+        assert!(node.enrolled().is_empty(), "{:#?}", node.enrolled());
+    }
+    assert_eq!(clean(&["--no-such-flag"]).code, Some(255));
 }
 
 /// Where processors run without a tick (`nohz_full`), the kernel refuses `membarrier()`.

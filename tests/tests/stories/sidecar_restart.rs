@@ -109,7 +109,8 @@ fn wait_for_both(sidecar: &mut Process) {
     }
 }
 
-fn tally(mut load: Process) -> Tally {
+/// Ends a load, and tells what became of it.
+pub(crate) fn tally(mut load: Process) -> Tally {
     load.close_stdin();
     load.json()
 }
