@@ -66,6 +66,15 @@ fn wait_ends_when_the_sidecar_is_ready() {
 }
 
 #[test]
+fn wait_asks_a_last_time_when_the_time_is_over() {
+    let (url, serving) = serve(&["HTTP/1.1 503 Service Unavailable\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nLIVE"]);
+    let flags = ["--timeoutSeconds", "1", "--periodMillis", "3600000", "--requestTimeoutMillis", "30000"];
+    let waited = run(&[&["wait", "--url", &url], &flags[..]].concat());
+    assert_eq!(waited.status.code(), Some(0), "{waited:?}");
+    serving.join().expect("the server");
+}
+
+#[test]
 fn wait_says_why_the_sidecar_was_not_ready_in_time() {
     let (url, serving) = serve(&["HTTP/1.1 503 Service Unavailable\r\n\r\n"]);
     let waited = run(&["wait", "--url", &url, "--timeoutSeconds", "0", "--requestTimeoutMillis", "30000"]);

@@ -100,10 +100,12 @@ async fn wait(args: &WaitArgs) -> Result<()> {
             Ok(asked) => asked,
             Err(_elapsed) => Err(anyhow!("{} did not answer within {limit:?}", args.url)),
         };
-        if asked.is_ok() || Instant::now() + period > deadline {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if asked.is_ok() || left.is_zero() {
             return asked;
         }
-        sleep(period).await;
+        // The last attempt is at the deadline.
+        sleep(period.min(left)).await;
     }
 }
 
