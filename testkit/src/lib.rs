@@ -30,6 +30,8 @@ pub mod records;
 mod scale;
 pub mod scene;
 mod scratch;
+pub mod trace;
+mod user_namespace;
 mod wait;
 
 pub use backend::Backend;
@@ -47,4 +49,5 @@ pub use pod::Pod;
 pub use process::{Finished, Process};
 pub use scale::scale;
 pub use scratch::scratch;
+pub use user_namespace::UserNamespace;
 pub use wait::{timeout, try_wait_until, wait_until};

@@ -9,6 +9,7 @@ mod file_system;
 mod host;
 mod http;
 mod install;
+mod kinds;
 mod lab;
 mod lookup;
 mod names;

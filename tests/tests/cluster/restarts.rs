@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Pods that have no init container and no capability of ours: their sandboxes, and the agent, come and go.
 
+use serde_json::json;
 use testkit::{cluster::Cluster, wait_until};
 
 use crate::{
@@ -13,9 +14,17 @@ use crate::{
 pub(crate) fn pods_are_enrolled_before_their_first_process_and_again_with_the_next_sandbox(cluster: &Cluster) {
     import_image(cluster);
     let agent = start(cluster, &[]);
-    cluster.apply(&[by_agent("client"), by_agent("web")]);
+    let mut client = by_agent("client");
+    let containers = client["spec"]["initContainers"].as_array_mut().expect("containers");
+    let mut passing = containers[0].clone();
+    passing["name"] = "of-the-sidecars-user".into();
+    passing["securityContext"] = json!({ "runAsUser": 1337 });
+    containers.push(passing);
+    cluster.apply(&[client, by_agent("web")]);
     cluster.wait_for("condition=Ready", &["pod/client", "pod/web"]);
     let [client, web] = ["client", "web"].map(|name| Running::look(cluster, name));
+    let log = cluster.container_log("client", "of-the-sidecars-user");
+    assert!(log.contains("400 Bad Request"), "this user is not intercepted: {log:?}");
     for pod in [&client, &web] {
         let log = cluster.container_log(&pod.name, "first");
         assert!(

@@ -1,47 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `interceptor trace` shows what is decided, to whoever asks, and costs nobody else anything.
 
-use std::{collections::BTreeMap, fs, process::Command};
+use std::{collections::BTreeMap, fs};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use testkit::{
     Node, Pod, Process,
     scene::{Outcome, Scene},
+    trace::{events, follow},
     wait_until,
 };
 
-/// `interceptor trace ARGUMENTS`, which follows when this returns. What it warns of stands among its lines.
-fn follow(node: &Node, arguments: &[&str]) -> Process {
-    let mut process = start(node, arguments);
-    let line = process.line();
-    assert_eq!(line, "interceptor: note: following verdicts; interrupt it to end");
-    process
-}
-
-fn start(node: &Node, arguments: &[&str]) -> Process {
-    let trace = node.command(&[&["trace"], arguments].concat());
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", "exec \"$@\" 2>&1", "sh"])
-        .arg(trace.get_program())
-        .args(trace.get_args());
-    Process::spawn("trace", &mut command)
-}
-
 fn netns(pod: &Pod<'_>) -> String {
     pod.namespace().path().display().to_string()
-}
-
-/// What a trace that follows with `--output json` has said until it ends.
-fn events(trace: Process) -> Vec<Value> {
-    let lines = trace.stop().lines;
-    let json = |line: &String| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
-    lines
-        .iter()
-        .filter(|line| !line.starts_with("interceptor: "))
-        .map(json)
-        .collect()
 }
 
 /// Direction, port of the destination, verdict and reason of each event, in order.
