@@ -42,6 +42,6 @@ pub use kinds::{Kind, KindError};
 pub use malformed::Malformed;
 pub use outcome::{Outcome, Reason, Verdict, Workload};
 pub use plain::{Plain, PlainError, PlainFault};
-pub use rewrite::{DEFAULT_IMAGE, DataPath, Rewrite};
+pub use rewrite::{DEFAULT_IMAGE, DataPath, Rewrite, image_name};
 pub use undo::Undo;
 pub use values::istio_values;

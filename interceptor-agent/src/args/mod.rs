@@ -40,7 +40,12 @@ pub(crate) enum Command {
 /// Listens on a socket for the plugin, and watches the pods of the node. What is set up for a pod stays in force while
 /// the agent is away.
 #[derive(Debug, Parser)]
-#[command(name = "interceptor-agent", version, max_term_width = 120)]
+#[command(
+    name = "interceptor-agent",
+    bin_name = "interceptor agent",
+    version,
+    max_term_width = 120
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) run_dir: RunDirArgs,

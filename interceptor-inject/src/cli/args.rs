@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser};
 
 use super::kube_inject::{ClusterFlags, OtherFlags, TemplateFlags};
-use crate::{DataPath, Kind};
+use crate::{DataPath, Kind, image_name};
 
 /// Let Interceptor do what Istio's init container does in pods that Istio injected
 ///
@@ -48,7 +48,7 @@ pub(super) struct Cli {
     pub(super) output: Option<PathBuf>,
 
     /// Image of Interceptor [default: this version's; an image of this version from another registry is kept]
-    #[arg(long, value_name = "IMAGE", value_parser = image)]
+    #[arg(long, value_name = "IMAGE", value_parser = image_name)]
     pub(super) image: Option<String>,
 
     /// How pods come by Interceptor: `rewrite` changes what Istio injected, `istio` injects as Istio does first, and
@@ -57,7 +57,7 @@ pub(super) struct Cli {
     pub(super) mode: Option<Mode>,
 
     /// Who sets up the redirection: the init container, or Interceptor's CNI plugin
-    #[arg(long, value_name = "init|cni", default_value = "init", value_parser = data_path)]
+    #[arg(long, value_name = "init|cni", default_value = "init")]
     pub(super) data_path: DataPath,
 
     /// Rewrite pods that intercept by TPROXY, for container runtimes in which /proc/sys is writable
@@ -82,7 +82,7 @@ pub(super) struct Cli {
     pub(super) undo: bool,
 
     /// With --undo, image of the container, if it is not the one that was replaced
-    #[arg(long, value_name = "IMAGE", requires = "undo", value_parser = image)]
+    #[arg(long, value_name = "IMAGE", requires = "undo", value_parser = image_name)]
     pub(super) init_image: Option<String>,
 
     /// Fail if a workload is left alone that has not opted out
@@ -127,11 +127,11 @@ pub(super) enum Mode {
 #[command(next_help_heading = "With --mode plain")]
 pub(super) struct PlainFlags {
     /// Image of Envoy, the entrypoint of which takes Envoy's arguments
-    #[arg(long, value_name = "IMAGE", value_parser = image)]
+    #[arg(long, value_name = "IMAGE", value_parser = image_name)]
     pub(super) envoy_image: Option<String>,
 
     /// `ConfigMap` with Envoy's configuration at the key envoy.yaml, in the namespace of the pod
-    #[arg(long, value_name = "NAME", value_parser = image)]
+    #[arg(long, value_name = "NAME", value_parser = image_name)]
     pub(super) envoy_config: Option<String>,
 }
 
@@ -141,23 +141,6 @@ impl PlainFlags {
         let Self { envoy_image, envoy_config } = self;
         let given = [("envoy-image", envoy_image), ("envoy-config", envoy_config)];
         given.into_iter().find_map(|(name, value)| value.as_ref().map(|_value| name))
-    }
-}
-
-fn image(text: &str) -> Result<String, String> {
-    let is_image = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_image {
-        Ok(text.to_owned())
-    } else {
-        Err("write a name and a tag, without blanks".to_owned())
-    }
-}
-
-fn data_path(text: &str) -> Result<DataPath, &'static str> {
-    match text {
-        "init" => Ok(DataPath::Init),
-        "cni" => Ok(DataPath::Cni),
-        _ => Err("write init or cni"),
     }
 }
 

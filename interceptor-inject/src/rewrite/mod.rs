@@ -18,7 +18,7 @@ pub(crate) use self::{
 };
 pub use self::{
     image::DEFAULT_IMAGE,
-    options::{DataPath, Rewrite},
+    options::{DataPath, Rewrite, image_name},
 };
 use crate::{
     malformed::{At, Malformed},

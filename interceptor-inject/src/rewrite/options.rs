@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a caller can choose about the rewrite.
 
+use std::str::FromStr;
+
 use crate::kinds::Kind;
 
 /// Who sets up the redirection of a pod.
@@ -29,4 +31,29 @@ pub struct Rewrite {
     pub selinux_type: Option<String>,
     /// Kinds that make pods, besides those of Kubernetes.
     pub kinds: Vec<Kind>,
+}
+
+impl FromStr for DataPath {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "init" => Ok(Self::Init),
+            "cni" => Ok(Self::Cni),
+            _ => Err("write init or cni"),
+        }
+    }
+}
+
+/// Takes the name of an image. The text can stand between quotation marks in YAML.
+///
+/// # Errors
+/// For a text that is no such name, what to write.
+pub fn image_name(text: &str) -> Result<String, &'static str> {
+    let is_image = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
+    if is_image {
+        Ok(text.to_owned())
+    } else {
+        Err("write a name and a tag, without blanks")
+    }
 }

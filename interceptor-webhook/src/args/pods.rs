@@ -2,7 +2,7 @@
 //! How pods are changed: the flags of `interceptor inject`.
 
 use clap::Args;
-use interceptor_inject::{DataPath, Plain, Rewrite};
+use interceptor_inject::{DataPath, Plain, Rewrite, image_name};
 
 use super::mode::Mode;
 use crate::work::Work;
@@ -20,17 +20,11 @@ pub(super) struct PodArgs {
     pub(super) mode: Mode,
 
     /// Image of Interceptor [default: this version's; an image of this version from another registry is kept]
-    #[arg(long, value_name = "IMAGE", env = "INTERCEPTOR_IMAGE", value_parser = image)]
+    #[arg(long, value_name = "IMAGE", env = "INTERCEPTOR_IMAGE", value_parser = image_name)]
     image: Option<String>,
 
     /// Who sets up the redirection: the init container, or Interceptor's CNI plugin
-    #[arg(
-        long,
-        value_name = "init|cni",
-        env = "INTERCEPTOR_DATA_PATH",
-        default_value = "init",
-        value_parser = data_path
-    )]
+    #[arg(long, value_name = "init|cni", env = "INTERCEPTOR_DATA_PATH", default_value = "init")]
     data_path: DataPath,
 
     /// Rewrite pods that intercept by TPROXY, for container runtimes in which /proc/sys is writable
@@ -54,11 +48,11 @@ pub(super) struct PodArgs {
 #[command(next_help_heading = "With --mode plain")]
 struct PlainArgs {
     /// Image of Envoy, the entrypoint of which takes Envoy's arguments
-    #[arg(long, value_name = "IMAGE", env = "INTERCEPTOR_ENVOY_IMAGE", value_parser = image)]
+    #[arg(long, value_name = "IMAGE", env = "INTERCEPTOR_ENVOY_IMAGE", value_parser = image_name)]
     envoy_image: Option<String>,
 
     /// `ConfigMap` with Envoy's configuration at the key envoy.yaml, in the namespace of the pod
-    #[arg(long, value_name = "NAME", env = "INTERCEPTOR_ENVOY_CONFIG", value_parser = image)]
+    #[arg(long, value_name = "NAME", env = "INTERCEPTOR_ENVOY_CONFIG", value_parser = image_name)]
     envoy_config: Option<String>,
 
     /// Make the sidecar a native one, for nodes of Kubernetes 1.29 and later
@@ -96,22 +90,5 @@ impl PodArgs {
             })),
             (Mode::Plain, ..) => Err("--mode plain needs --envoy-image and --envoy-config"),
         }
-    }
-}
-
-pub(super) fn image(text: &str) -> Result<String, String> {
-    let is_image = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
-    if is_image {
-        Ok(text.to_owned())
-    } else {
-        Err("write a name and a tag, without blanks".to_owned())
-    }
-}
-
-fn data_path(text: &str) -> Result<DataPath, &'static str> {
-    match text {
-        "init" => Ok(DataPath::Init),
-        "cni" => Ok(DataPath::Cni),
-        _ => Err("write init or cni"),
     }
 }

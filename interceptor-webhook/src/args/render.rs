@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use interceptor_inject::{DEFAULT_IMAGE, image_name};
 
-use super::{mode::Mode, pods::image};
+use super::mode::Mode;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RenderArgs {
@@ -69,7 +70,7 @@ Examples:
 )]
 pub(crate) struct ValuesArgs {
     /// Image of Interceptor
-    #[arg(long, value_name = "IMAGE", value_parser = image, default_value = interceptor_inject::DEFAULT_IMAGE)]
+    #[arg(long, value_name = "IMAGE", value_parser = image_name, default_value = DEFAULT_IMAGE)]
     pub(crate) image: String,
 }
 
