@@ -14,16 +14,16 @@ fn run(folder: &Path, command: &str) -> (Option<i32>, String) {
 
 /// The same of a command of several words.
 fn run_words(folder: &Path, words: &[&str]) -> (Option<i32>, String) {
+    run_exactly(folder, &[words, &["--some-flag"]].concat())
+}
+
+fn run_exactly(folder: &Path, words: &[&str]) -> (Option<i32>, String) {
     let program = folder.join("interceptor");
     let own = env!("CARGO_BIN_EXE_interceptor");
     fs::hard_link(own, &program)
         .or_else(|_other_disk| fs::copy(own, &program).map(drop))
         .expect("a second name");
-    let run = Command::new(&program)
-        .args(words)
-        .arg("--some-flag")
-        .output()
-        .expect("run interceptor");
+    let run = Command::new(&program).args(words).output().expect("run interceptor");
     (
         run.status.code(),
         String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned(),
@@ -66,6 +66,19 @@ fn what_is_rendered_for_injection_is_the_webhooks_work(#[case] tool: &str) {
     make(folder.path(), "interceptor-webhook", &format!("interceptor-webhook {VERSION}"));
     let expected = format!("arguments: render {tool} --some-flag\n");
     assert_eq!(run_words(folder.path(), &["render", tool]), (Some(0), expected));
+}
+
+#[test]
+fn the_manual_page_has_the_help_of_the_program() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    make(folder.path(), "interceptor-webhook", &format!("interceptor-webhook {VERSION}"));
+    let (code, output) = run_exactly(folder.path(), &["man", &folder.path().display().to_string()]);
+    assert_eq!(code, Some(0), "{output}");
+    let page = |name: &str| fs::read_to_string(folder.path().join(format!("{name}.1"))).expect("a page");
+    assert!(page("interceptor-webhook").contains("\n\\&arguments: \\-\\-help\n"));
+    assert!(page("interceptor-render-webhook").contains("\n\\&arguments: render webhook \\-\\-help\n"));
+    // That program is not there.
+    assert!(!page("interceptor-agent").contains(".SH HELP"));
 }
 
 #[rstest]

@@ -6,7 +6,7 @@ use std::{
     ffi::OsString,
     io::ErrorKind,
     os::unix::process::CommandExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
@@ -25,11 +25,31 @@ pub(super) struct SiblingArgs {
 
 /// Replaces this process by `interceptor-<command>`, with the words before the arguments. Returns only if that fails.
 pub(super) fn run(command: &str, words: &[&str], SiblingArgs { arguments }: &SiblingArgs) -> Result<ExitCode> {
-    let own = std::env::current_exe().context("Failed to find this program")?;
-    let path = own.with_file_name(format!("interceptor-{command}"));
+    let path = path(command)?;
     expect_own_version(&path)?;
     let error = Command::new(&path).args(words).args(arguments).exec();
     Err(error).with_context(|| format!("Failed to start {}", path.display()))
+}
+
+/// What `interceptor-<command> WORDS --help` says. Nothing, if there is no such program beside this one.
+pub(super) fn help(command: &str, words: &[&str]) -> Result<Option<String>> {
+    let path = path(command)?;
+    if !path.exists() {
+        return Ok(None);
+    }
+    expect_own_version(&path)?;
+    let asked = Command::new(&path).args(words).arg("--help").output();
+    let asked = asked.with_context(|| format!("Failed to start {}", path.display()))?;
+    if !asked.status.success() {
+        bail!("{} has no help: {}", path.display(), asked.status);
+    }
+    let text = String::from_utf8(asked.stdout).with_context(|| format!("{} has no help in UTF-8", path.display()))?;
+    Ok(Some(text))
+}
+
+fn path(command: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe().context("Failed to find this program")?;
+    Ok(own.with_file_name(format!("interceptor-{command}")))
 }
 
 fn expect_own_version(path: &Path) -> Result<()> {
