@@ -198,7 +198,8 @@ fn hint(template: &TemplateFlags) -> String {
         ("--valuesFile", &template.values),
     ];
     let missing: Vec<_> = files.iter().filter(|(_, file)| file.is_none()).map(|(flag, _)| *flag).collect();
-    format!("{} is not given, and the cluster cannot be asked", missing.join(", "))
+    let verb = if missing.len() == 1 { "is" } else { "are" };
+    format!("{} {verb} not given, and the cluster cannot be asked", missing.join(", "))
 }
 
 fn plain(cli: &Cli) -> Result<Plain, Problem> {

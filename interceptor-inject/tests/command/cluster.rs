@@ -159,7 +159,7 @@ fn a_cluster_that_cannot_be_asked_fails_the_command_with_the_files_that_make_it_
     let beside = Beside::new(Some("echo 'interceptor: error: no such context' >&2; exit 1"));
     let (code, stdout, stderr) = beside.inject(&[]);
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
-    let expected = "interceptor: error: --injectConfigFile, --meshConfigFile, --valuesFile is not given, and the \
+    let expected = "interceptor: error: --injectConfigFile, --meshConfigFile, --valuesFile are not given, and the \
                     cluster cannot be asked: no such context\n";
     assert_eq!(stderr, expected);
 
