@@ -46,6 +46,10 @@ struct Arguments {
     /// Also measure HTTP through two of this Envoy
     #[arg(long, value_name = "PATH")]
     envoy: Option<PathBuf>,
+    /// The folder of `interceptor`, `interceptor-agent` and `interceptor-cni` as they are shipped, for what has to do
+    /// with the agent
+    #[arg(long, value_name = "DIR")]
+    shipped: Option<PathBuf>,
     /// Seed of the random choices [default: another one each time]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
@@ -116,6 +120,7 @@ fn measure(
     let progress = Progress::new(u64::from(experiments) * u64::try_from(effort.rounds)?);
     let mut lab = Lab::new(node, effort, cpus, seed, &progress, interrupt);
     lab.envoy.clone_from(&arguments.envoy);
+    lab.shipped.clone_from(&arguments.shipped);
     lab.against = against;
     let mut outcomes = Vec::new();
     for group in groups {
@@ -129,11 +134,15 @@ fn measure(
 }
 
 /// What is asked for, in the order in which it is carried out.
-fn groups(Arguments { only, envoy, .. }: &Arguments) -> Vec<Group> {
+fn groups(Arguments { only, envoy, shipped, .. }: &Arguments) -> Vec<Group> {
     let all = Group::value_variants().iter().copied();
     let wanted = |group: &Group| {
         if only.is_empty() {
-            ![Group::Envoy, Group::Mesh].contains(group) || envoy.is_some()
+            match group {
+                Group::Envoy | Group::Mesh => envoy.is_some(),
+                Group::Adds | Group::PodsStart => shipped.is_some(),
+                _ => true,
+            }
         } else {
             only.contains(group)
         }

@@ -7,6 +7,7 @@
 //!
 //! A failed test prints how to enter its namespaces; with `INTERCEPTOR_TEST_KEEP=1` they stay.
 
+pub mod api_server;
 mod backend;
 mod cgroup;
 pub mod cluster;

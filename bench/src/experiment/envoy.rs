@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! HTTP from one pod to another through the Envoys of both. There is no TLS between them.
 
-use std::{fs, net::SocketAddrV4, path::PathBuf};
+use std::{net::SocketAddrV4, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use testkit::{
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     stage::{Caller, Unavailable, Variant},
-    worker::Work,
+    worker::{Work, time_of_cgroup},
 };
 
 /// Those with a pod for each end.
@@ -87,19 +87,8 @@ impl<'node> Chain<'node> {
         Ok(Self { caller, cgroups, _mesh: mesh })
     }
 
-    /// What all processes of both pods have used so far, in nanoseconds. What the kernel does for a packet counts for
-    /// the process that sends it.
-    pub(super) fn processor_time(&self) -> anyhow::Result<u64> {
-        let mut sum = 0;
-        for cgroup in &self.cgroups {
-            let file = cgroup.join("cpu.stat");
-            let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
-            let used = text.lines().find_map(|line| line.strip_prefix("usage_usec "));
-            let used: u64 = used
-                .and_then(|used| used.parse().ok())
-                .with_context(|| file.display().to_string())?;
-            sum += used * 1000;
-        }
-        Ok(sum)
+    /// What all processes of both pods have used so far.
+    pub(super) fn processor_time(&self) -> anyhow::Result<Duration> {
+        self.cgroups.iter().map(|cgroup| time_of_cgroup(cgroup)).sum()
     }
 }

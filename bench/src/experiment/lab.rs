@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use rand::RngExt as _;
 use testkit::{Interrupt, Node};
 
@@ -37,6 +38,8 @@ pub struct Lab<'a> {
     pub cpus: Cpus,
     /// The program, for experiments with it.
     pub envoy: Option<PathBuf>,
+    /// The folder of the programs as they are shipped, for experiments with the agent.
+    pub shipped: Option<PathBuf>,
     rounds: Rounds<'a>,
     node: &'a Node,
     /// Where another build enrolls its pods: two versions of the kernel programs never share a BPF file system.
@@ -55,7 +58,16 @@ impl<'a> Lab<'a> {
         interrupt: &'a Interrupt,
     ) -> Self {
         let rounds = Rounds::new(effort.rounds, seed, progress, interrupt);
-        Self { effort, cpus, envoy: None, rounds, node, against: None, pods: Vec::new() }
+        Self {
+            effort,
+            cpus,
+            envoy: None,
+            shipped: None,
+            rounds,
+            node,
+            against: None,
+            pods: Vec::new(),
+        }
     }
 
     /// Carries an experiment out that brings what it needs along.
@@ -77,6 +89,12 @@ impl<'a> Lab<'a> {
         });
         let contenders = contenders.chain(plan.contenders).collect();
         Plan { contenders, ..plan }.carry_out(&mut self.rounds)
+    }
+
+    /// The folder of the programs as they are shipped.
+    pub(super) fn shipped(&self) -> anyhow::Result<PathBuf> {
+        let folder = self.shipped.clone();
+        folder.context("--shipped DIR has to name the folder of the programs, which `cargo xtask bench` does")
     }
 
     /// One more pod in which nothing is intercepted.

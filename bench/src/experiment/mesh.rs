@@ -73,6 +73,6 @@ fn turn(chain: &mut Chain<'_>, work: Work, figure: Figure) -> anyhow::Result<Vec
     Ok(match figure {
         Figure::Throughput => vec![requests * 1e9 / sample.whole_ns as f64],
         Figure::Latency => durations(&sample),
-        Figure::ProcessorTime => vec![used as f64 / requests],
+        Figure::ProcessorTime => vec![used.as_secs_f64() * 1e9 / requests],
     })
 }

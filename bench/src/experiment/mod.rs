@@ -3,6 +3,7 @@
 //! turn in each round, in an order that chance decides anew: what slows the machine down for a while slows all of
 //! them down.
 
+mod adds;
 mod enroll;
 mod envoy;
 mod lab;
@@ -10,6 +11,7 @@ mod memory;
 mod mesh;
 mod outcome;
 mod plan;
+mod pods_start;
 mod rounds;
 mod scale;
 mod trace;
@@ -58,6 +60,10 @@ pub enum Group {
     Envoy,
     /// HTTP through two real Envoys by several clients at once: requests per second, their time, processor time
     Mesh,
+    /// CNI ADD of 100 pods at once, by chains with nothing, with Istio's rules and with our plugin; needs --shipped DIR
+    Adds,
+    /// How long a pod of a Kubernetes node takes until its sidecar sees a connection; needs --shipped DIR
+    PodsStart,
 }
 
 impl Group {
@@ -67,7 +73,7 @@ impl Group {
             Self::RoundTrips => 4,
             Self::Bulk => 3,
             Self::Mesh => 6,
-            Self::Connect | Self::Memory | Self::Envoy => 2,
+            Self::Connect | Self::Memory | Self::Envoy | Self::Adds => 2,
             _ => 1,
         }
     }
@@ -91,6 +97,8 @@ impl Group {
             Self::Memory => memory::run(lab),
             Self::Envoy => envoy::run(lab),
             Self::Mesh => mesh::run(lab),
+            Self::Adds => adds::run(lab),
+            Self::PodsStart => pods_start::run(lab),
         }
     }
 }

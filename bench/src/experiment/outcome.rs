@@ -67,6 +67,26 @@ pub struct Percentiles {
 }
 
 impl Outcome {
+    /// Another figure of the same turns. `values` has, for each contender, one for each round.
+    pub(super) fn of_the_same_turns(&self, name: &str, title: &str, values: &[Vec<f64>]) -> Self {
+        let series = self.series.iter().zip(values).map(|(series, values)| Series {
+            label: series.label.clone(),
+            rounds: values
+                .iter()
+                .map(|value| Round { median: *value, p99: *value, values: 1 })
+                .collect(),
+            percentiles: None,
+            unavailable: series.unavailable.clone(),
+        });
+        Self {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            unit: self.unit,
+            better: self.better,
+            series: series.collect(),
+        }
+    }
+
     /// The series of a contender, if it was measured.
     pub fn of(&self, label: &str) -> Option<&Series> {
         self.series

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which processor each process runs on.
 
+use std::{fs, path::Path, time::Duration};
+
 use anyhow::Context as _;
 use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
@@ -41,6 +43,26 @@ pub fn pin(cpu: usize) -> anyhow::Result<()> {
     set.set(cpu)
         .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set))
         .with_context(|| format!("move to processor {cpu}"))
+}
+
+/// Lets the calling thread, and what it starts from now on, run on all processors that it may use.
+pub fn spread_out() -> anyhow::Result<()> {
+    let mut set = CpuSet::new();
+    (0..CpuSet::count())
+        .try_for_each(|cpu| set.set(cpu))
+        .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set))
+        .context("run on all processors")
+}
+
+/// What the processes of a cgroup, and of those below it, have used so far. What the kernel does for a packet counts
+/// for the process that sends it.
+pub fn time_of_cgroup(cgroup: &Path) -> anyhow::Result<Duration> {
+    let file = cgroup.join("cpu.stat");
+    let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+    let used = text.lines().find_map(|line| line.strip_prefix("usage_usec "));
+    let used = used.and_then(|used| used.parse().ok());
+    used.map(Duration::from_micros)
+        .with_context(|| format!("{} has no usage_usec", file.display()))
 }
 
 pub(super) fn time_of_this_process() -> anyhow::Result<u64> {

@@ -11,7 +11,7 @@ mod stream;
 mod task;
 
 pub use client::client;
-pub use cpu::{Cpus, pin};
+pub use cpu::{Cpus, pin, spread_out, time_of_cgroup};
 pub use server::server;
 pub use task::{Destinations, Peer, Sample, Task, Work};
 

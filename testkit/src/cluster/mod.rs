@@ -8,6 +8,7 @@
 
 mod archive;
 mod calls;
+mod cni_plugins;
 mod files;
 mod handle;
 mod kubectl;
@@ -20,6 +21,7 @@ mod sandbox;
 
 pub use archive::Image;
 pub use calls::{CALLS, CniCall, FAIL_NEXT_ADD};
+pub use cni_plugins::cni_plugins;
 pub use handle::Cluster;
 pub use kubernetes::Kubernetes;
 pub use message::{KEPT, Message, Step};

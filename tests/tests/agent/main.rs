@@ -2,7 +2,6 @@
 //! The node agent, beside a small API server: what the CNI plugin asks of it, and what is left when it is killed.
 
 mod admin;
-mod api;
 mod data_path;
 mod enroll;
 mod file_system;
@@ -23,3 +22,5 @@ mod socket;
 mod storm;
 mod uninstall;
 mod unprotected;
+
+use testkit::api_server as api;

@@ -24,9 +24,6 @@ const SYSCTLS: [(&str, &str); 6] = [
     ("kernel/keys/root_maxbytes", "25000000"),
 ];
 
-/// Where Debian and Arch Linux have plugins of CNI, and where Fedora has them.
-const CNI_PLUGINS: [&str; 2] = ["/usr/lib/cni", "/usr/libexec/cni"];
-
 /// Where the node's container runtime looks for plugins of CNI.
 pub(crate) const CNI_BIN: &str = "/opt/cni/bin";
 
@@ -100,14 +97,7 @@ fn sysctls(directory: &Path) -> anyhow::Result<()> {
 
 /// By symbolic links: a directory that installers may write to, with all that the system has.
 fn cni_plugins() -> anyhow::Result<()> {
-    let mut folders = CNI_PLUGINS.into_iter().map(Path::new);
-    let folder = folders.find(|folder| folder.join("bridge").is_file());
-    let folder = folder.with_context(|| {
-        format!(
-            "no CNI plugins in {}: run `cargo xtask setup --cluster`",
-            CNI_PLUGINS.join(", ")
-        )
-    })?;
+    let folder = testkit::cluster::cni_plugins()?;
     for entry in fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
         let entry = entry.with_context(|| format!("list {}", folder.display()))?;
         let link = Path::new(CNI_BIN).join(entry.file_name());

@@ -28,13 +28,13 @@ use tokio::{
 };
 
 /// The node whose pods may be asked for.
-pub(crate) const NODE: &str = "node-a";
+pub const NODE: &str = "node-a";
 
 /// Namespace and name of the `DaemonSet` that runs the agent.
-pub(crate) const DAEMON_SET: [&str; 2] = ["istio-system", "istio-cni-node"];
+pub const DAEMON_SET: [&str; 2] = ["istio-system", "istio-cni-node"];
 
 /// A running API server. It ends with the value.
-pub(crate) struct Api {
+pub struct Api {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     _end: tokio::sync::oneshot::Sender<()>,
@@ -61,17 +61,17 @@ struct State {
 
 /// A request that changes something.
 #[derive(Clone, Debug)]
-pub(crate) struct Change {
+pub struct Change {
     /// Method and path.
-    pub(crate) what: String,
-    pub(crate) content_type: String,
-    pub(crate) body: Value,
+    pub what: String,
+    pub content_type: String,
+    pub body: Value,
 }
 
 type Body = Either<Full<Bytes>, Channel<Bytes>>;
 
 impl Api {
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
         let state = Arc::<Mutex<State>>::default();
         let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -92,7 +92,7 @@ impl Api {
     }
 
     /// A kubeconfig, which is JSON.
-    pub(crate) fn kubeconfig(&self) -> String {
+    pub fn kubeconfig(&self) -> String {
         json!({
             "apiVersion": "v1",
             "kind": "Config",
@@ -105,7 +105,7 @@ impl Api {
     }
 
     /// Adds a pod, or replaces it. Watchers are told.
-    pub(crate) fn put(&self, pod: Value) {
+    pub fn put(&self, pod: Value) {
         let mut state = self.state();
         let name = name_of(&pod);
         let kind = if state.pods.contains_key(&name) { "MODIFIED" } else { "ADDED" };
@@ -114,24 +114,32 @@ impl Api {
     }
 
     /// The same, before any watcher is told: as it is when a pod has just been bound to its node.
-    pub(crate) fn put_quietly(&self, pod: Value) {
+    pub fn put_quietly(&self, pod: Value) {
         self.state().pods.insert(name_of(&pod), pod);
     }
 
+    /// Removes a pod. Watchers are told.
+    pub fn remove(&self, namespace: &str, name: &str) {
+        let mut state = self.state();
+        if let Some(pod) = state.pods.remove(&(namespace.to_owned(), name.to_owned())) {
+            state.tell("DELETED", pod);
+        }
+    }
+
     /// Every connection is closed without an answer, or no longer.
-    pub(crate) fn set_down(&self, is_down: bool) {
+    pub fn set_down(&self, is_down: bool) {
         let mut state = self.state();
         state.is_down = is_down;
         state.watchers.clear();
     }
 
     /// How many pods were asked for one by one.
-    pub(crate) fn gets(&self) -> usize {
+    pub fn gets(&self) -> usize {
         self.state().gets
     }
 
     /// There is the `DaemonSet` of the agent, with this metadata besides its name.
-    pub(crate) fn put_daemon_set(&self, metadata: &Value) {
+    pub fn put_daemon_set(&self, metadata: &Value) {
         let mut daemon_set = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata});
         let [namespace, name] = DAEMON_SET;
         daemon_set["metadata"]["namespace"] = namespace.into();
@@ -140,30 +148,30 @@ impl Api {
     }
 
     /// The pods of the `DaemonSet` have this specification. It has to be there.
-    pub(crate) fn set_template(&self, spec: &Value) {
+    pub fn set_template(&self, spec: &Value) {
         let mut state = self.state();
         let (_, daemon_set) = state.daemon_set.as_mut().expect("there is a DaemonSet");
         daemon_set["spec"] = json!({"selector": {}, "template": {"spec": spec}});
     }
 
     /// There is the node, with these labels.
-    pub(crate) fn put_node(&self, labels: &Value) {
+    pub fn put_node(&self, labels: &Value) {
         let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": labels}});
         self.state().node = Some(node);
     }
 
     /// Whoever asks for the `DaemonSet` is refused.
-    pub(crate) fn refuse_daemon_set(&self, code: u16, reason: &str) {
+    pub fn refuse_daemon_set(&self, code: u16, reason: &str) {
         self.state().daemon_set = Some((code, failure(code, reason, "as the test wants it")));
     }
 
     /// Requests that change something, in order. They are answered, and carried out by nobody.
-    pub(crate) fn changes(&self) -> Vec<Change> {
+    pub fn changes(&self) -> Vec<Change> {
         self.state().changes.clone()
     }
 
     /// Requests that change something are refused.
-    pub(crate) fn set_read_only(&self) {
+    pub fn set_read_only(&self) {
         self.state().is_read_only = true;
     }
 
