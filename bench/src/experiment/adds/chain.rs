@@ -148,10 +148,9 @@ pub(super) fn run(command: &mut Command, input: &str) -> anyhow::Result<String> 
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("start {command:?}"))?;
     // Who ends without reading it says why.
-    child
-        .stdin
-        .take()
-        .map(|mut stdin| stdin.write_all(input.as_bytes()).unwrap_or_default());
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes()).unwrap_or_default();
+    }
     let output = child.wait_with_output().with_context(|| format!("wait for {command:?}"))?;
     let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     if !output.status.success() {

@@ -55,6 +55,8 @@ fn measure(lab: &mut Lab<'_>, shipped: &Path) -> anyhow::Result<Vec<Outcome>> {
 fn at_once(lab: &mut Lab<'_>, shipped: &Path, plugin: &Path) -> anyhow::Result<Vec<Outcome>> {
     lab.begin("starting the agent");
     let node = Node::with_interceptor(&shipped.join("interceptor"));
+    // The first pod of a node loads the programs, and they go with the last one.
+    small_pod(&node, "first").enroll(&[]);
     let network = Network::new(&node)?;
     let agent = Agent::start(&node, &shipped.join("interceptor-agent"))?;
     let taken = VARIANTS.map(|_| RefCell::new(Vec::new()));

@@ -38,20 +38,22 @@ pub(super) fn take(
     // What makes and removes them is no part of a turn.
     let node = Node::new();
     let sandboxes: Vec<Sandbox> = (0..pods).map(|number| Sandbox::of(&node.pod(&number.to_string()))).collect();
-    sandboxes.iter().for_each(|pod| agent.told_of(pod));
+    for pod in &sandboxes {
+        agent.told_of(pod);
+    }
+    let others = agent.enrolled();
     let before = processor_time(agent)?;
     let start = Instant::now();
     let each = at_once(&sandboxes, |pod| network.add(pod, interception))?;
     let whole = nanoseconds(start.elapsed());
     let used = processor_time(agent)?.saturating_sub(before);
     let expected = if matches!(interception, Interception::Plugin { .. }) { pods } else { 0 };
-    ensure!(
-        agent.enrolled() == expected,
-        "{} pods are enrolled instead of {expected}",
-        agent.enrolled()
-    );
+    let enrolled = agent.enrolled() - others;
+    ensure!(enrolled == expected, "{enrolled} pods are enrolled instead of {expected}");
     at_once(&sandboxes, |pod| network.del(pod, interception))?;
-    sandboxes.iter().for_each(|pod| agent.told_that_gone(pod));
+    for pod in &sandboxes {
+        agent.told_that_gone(pod);
+    }
     Ok(Turn {
         each: each.into_iter().map(nanoseconds).collect(),
         whole,

@@ -17,7 +17,7 @@ use testkit::{
 
 use super::{
     moments::{connection_seen, sandbox_asked_for, since},
-    pods::image,
+    pods::{Way, image, pod},
 };
 use crate::worker::time_of_cgroup;
 
@@ -26,7 +26,8 @@ const IDLE: Duration = Duration::from_secs(4);
 /// How long after the first connection what it needs still counts for the pod.
 const AFTER: Duration = Duration::from_secs(2);
 
-/// The plugin is in the chain of all pods, and lets those pass that it has nothing to do with.
+/// The plugin is in the chain of all pods, and lets those pass that it has nothing to do with. One pod is intercepted
+/// all the time.
 pub(super) struct Machine {
     _agent: Process,
     cluster: Cluster,
@@ -61,7 +62,10 @@ impl Machine {
         wait_until("the agent is ready", || cluster.succeed(&["sh", "-c", READY]) == "200");
         move_processes(&cluster, &own)?;
         let cgroups = [own, cgroup2_mount_point().join("kubepods")];
-        Ok(Self { _agent: agent, cluster, _owner: owner, cgroups })
+        let machine = Self { _agent: agent, cluster, _owner: owner, cgroups };
+        // The first pod of a node loads the programs, and they go with the last one.
+        machine.start_pod("first", &pod(Way::Plugin, "first"))?;
+        Ok(machine)
     }
 
     /// What share of a processor the node needs while nothing is asked of it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// When the runtime was asked to run the sandbox of a pod, by containerd's log. `None` if it was not yet.
 pub(super) fn sandbox_asked_for(log: &str, pod: &str) -> Result<Option<Duration>> {
@@ -31,7 +31,9 @@ pub(super) fn connection_seen(log: &str) -> Result<Option<Duration>> {
 
 /// How long after `earlier` something was that happened on the same day, or on the next.
 pub(super) fn since(earlier: Duration, later: Duration) -> Duration {
-    later.checked_sub(earlier).unwrap_or_else(|| later + DAY - earlier)
+    later
+        .checked_sub(earlier)
+        .unwrap_or_else(|| (later + DAY).saturating_sub(earlier))
 }
 
 /// Of a text that begins with `2026-11-30T22:04:05.123456789`. The time zone is that of the runtime: one for all.
@@ -59,7 +61,7 @@ mod tests {
                    time=\"2026-11-30T22:04:06.25Z\" level=info msg=\"RunPodSandbox for \
                    &PodSandboxMetadata{Name:web-1,Uid:2,}\"\n";
         let of = |pod| sandbox_asked_for(log, pod).unwrap();
-        let four_past = Duration::from_secs((22 * 60 + 4) * 60);
+        let four_past = Duration::from_mins(22 * 60 + 4);
         assert_eq!(of("web-10"), Some(four_past + Duration::from_nanos(5_000_000_001)));
         assert_eq!(of("web-1"), Some(four_past + Duration::from_millis(6_250)));
         assert_eq!(of("web"), None);
@@ -77,8 +79,8 @@ mod tests {
 
     #[test]
     fn midnight_may_pass_meanwhile() {
-        let [before, after] = [DAY - Duration::from_secs(1), Duration::from_secs(2)];
+        let [before, after] = [86_399, 2].map(Duration::from_secs);
         assert_eq!(since(before, after), Duration::from_secs(3));
-        assert_eq!(since(after, before), DAY - Duration::from_secs(3));
+        assert_eq!(since(after, before), Duration::from_secs(86_397));
     }
 }
