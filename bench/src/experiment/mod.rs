@@ -17,6 +17,7 @@ mod scale;
 mod trace;
 mod traffic;
 mod unenrolled;
+mod upgrade;
 
 pub use lab::{Effort, Lab};
 pub use outcome::{Better, Outcome, Percentiles, Round, Series, Unit};
@@ -54,6 +55,8 @@ pub enum Group {
     Trace,
     /// Putting interception in force in a pod
     Enroll,
+    /// Replacing the programs of a node, and requests meanwhile
+    Upgrade,
     /// Kernel memory for each pod and each connection
     Memory,
     /// HTTP through two real Envoys; needs --envoy PATH
@@ -73,7 +76,7 @@ impl Group {
             Self::RoundTrips => 4,
             Self::Bulk => 3,
             Self::Mesh => 6,
-            Self::Connect | Self::Memory | Self::Envoy | Self::Adds => 2,
+            Self::Connect | Self::Memory | Self::Envoy | Self::Adds | Self::Upgrade => 2,
             _ => 1,
         }
     }
@@ -94,6 +97,7 @@ impl Group {
             Self::Unenrolled => unenrolled::run(lab),
             Self::Trace => trace::run(lab),
             Self::Enroll => enroll::run(lab),
+            Self::Upgrade => upgrade::run(lab),
             Self::Memory => memory::run(lab),
             Self::Envoy => envoy::run(lab),
             Self::Mesh => mesh::run(lab),

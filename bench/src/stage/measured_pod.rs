@@ -102,6 +102,19 @@ impl<'node> MeasuredPod<'node> {
         self.both(&Task { work, client_cpu: measured, server_cpu: other })
     }
 
+    /// Carries out `work` with each end on a processor of its own, and does `meanwhile` while it runs.
+    pub fn turn_beside<T>(&mut self, work: Work, meanwhile: impl FnOnce() -> T) -> (Sample, T) {
+        let Cpus { measured, other } = self.cpus;
+        let task = Task { work, client_cpu: measured, server_cpu: other };
+        let line = serde_json::to_string(&task).expect("a task is JSON");
+        self.server.say(&line);
+        self.client.say(&line);
+        let result = meanwhile();
+        let took = self.client.json();
+        let _server: Sample = self.server.json();
+        (took, result)
+    }
+
     /// Opens many connections, and does `meanwhile` while they are open.
     pub fn hold<T>(&mut self, work: Work, meanwhile: impl FnOnce() -> T) -> (Sample, T) {
         let Cpus { measured, .. } = self.cpus;
