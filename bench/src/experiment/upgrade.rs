@@ -60,7 +60,11 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for (figure, name, title) in [
         (Figure::Program, "upgrade", "replacing the programs of all pods of a node"),
-        (Figure::LongestWait, "upgrade-wait", "the longest of 2,000 requests a second meanwhile"),
+        (
+            Figure::LongestWait,
+            "upgrade-wait",
+            "the longest of 2,000 requests a second meanwhile",
+        ),
     ] {
         let seed = lab.seed();
         let contenders = all.iter_mut().map(|upgraded| {
@@ -115,11 +119,7 @@ fn upgrade(node: &Node, program: &Path) -> f64 {
     taken
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "some thousands"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some thousands")]
 fn requests_in(seconds: f64) -> usize {
     (seconds * PER_SECOND).ceil() as usize
 }

@@ -2,7 +2,7 @@
 //! What everyone saw of a flow, made comparable: ports that the kernel chose are left out.
 
 use std::{
-    fmt, iter,
+    fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
@@ -101,9 +101,7 @@ impl Seen {
             // The kernel takes an address of a range that is local at `lo` as the source, too.
             return Judged::Listed(Listed::BoundToInterface);
         }
-        let to_loopback = iter::once(&flow.to)
-            .chain(&flow.also)
-            .any(|to| to.ip().is_loopback() || to.ip().is_unspecified());
+        let to_loopback = flow.destinations().any(|to| to.ip().is_loopback() || to.ip().is_unspecified());
         if flow.device.is_some() && to_loopback && self.error.is_some() {
             return Judged::Listed(Listed::LoopbackByInterface);
         }
