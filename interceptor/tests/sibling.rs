@@ -7,6 +7,9 @@ use rstest::rstest;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// What glibc's allocator reads.
+const TUNABLES: &str = "GLIBC_TUNABLES";
+
 /// `interceptor COMMAND --some-flag`, started in `folder`.
 fn run(folder: &Path, command: &str) -> (Option<i32>, String) {
     run_words(folder, &[command])
@@ -18,22 +21,37 @@ fn run_words(folder: &Path, words: &[&str]) -> (Option<i32>, String) {
 }
 
 fn run_exactly(folder: &Path, words: &[&str]) -> (Option<i32>, String) {
+    run_with(folder, words, None)
+}
+
+/// The same with a setting of the allocator.
+fn run_with(folder: &Path, words: &[&str], tunables: Option<&str>) -> (Option<i32>, String) {
     let program = folder.join("interceptor");
     let own = env!("CARGO_BIN_EXE_interceptor");
     fs::hard_link(own, &program)
         .or_else(|_other_disk| fs::copy(own, &program).map(drop))
         .expect("a second name");
-    let run = Command::new(&program).args(words).output().expect("run interceptor");
+    let mut command = Command::new(&program);
+    command.env_remove(TUNABLES).args(words);
+    let run = command
+        .envs(tunables.map(|tunables| (TUNABLES, tunables)))
+        .output()
+        .expect("run interceptor");
     (
         run.status.code(),
         String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned(),
     )
 }
 
-/// A program that says `says` when it is asked for its version, and otherwise its arguments. Another process writes it:
-/// what this one has open for writing, no process can run.
+/// A program that says `says` when it is asked for its version, and otherwise its arguments.
 fn make(folder: &Path, name: &str, says: &str) {
-    let script = format!("#!/bin/sh\n[ \"$1\" = --version ] && echo '{says}' || echo \"arguments: $*\"");
+    make_saying(folder, name, says, "arguments: $*");
+}
+
+/// The same that says something else otherwise. Another process writes it: what this one has open for writing, no
+/// process can run.
+fn make_saying(folder: &Path, name: &str, version: &str, otherwise: &str) {
+    let script = format!("#!/bin/sh\n[ \"$1\" = --version ] && echo '{version}' || echo \"{otherwise}\"");
     let write = "printf '%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\"";
     let path = folder.join(name);
     let status = Command::new("sh")
@@ -56,6 +74,16 @@ fn the_program_gets_the_arguments(#[case] command: &str) {
     let name = format!("interceptor-{command}");
     make(folder.path(), &name, &format!("{name} {VERSION}"));
     assert_eq!(run(folder.path(), command), (Some(0), "arguments: --some-flag\n".to_owned()));
+}
+
+#[rstest]
+#[case::by_default(None, "glibc.malloc.mmap_threshold=131072")]
+#[case::unless_told_otherwise(Some("glibc.malloc.arena_max=1"), "glibc.malloc.arena_max=1")]
+fn the_program_gives_freed_memory_back(#[case] set: Option<&str>, #[case] expected: &str) {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let version = format!("interceptor-agent {VERSION}");
+    make_saying(folder.path(), "interceptor-agent", &version, "$GLIBC_TUNABLES");
+    assert_eq!(run_with(folder.path(), &["agent"], set), (Some(0), format!("{expected}\n")));
 }
 
 #[rstest]

@@ -15,6 +15,11 @@ use clap::Args;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Blocks of 128 KiB and more go back to the kernel when they are freed. Otherwise glibc keeps them once it has seen
+/// some go: tens of megabytes of a daemon that has loaded programs, because aya reads the kernel's type information for
+/// that. See `mallopt(3)`, `M_MMAP_THRESHOLD`.
+const ALLOCATOR: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=131072");
+
 /// Everything after the name of the command is for the other program to read.
 #[derive(Args, Debug)]
 pub(super) struct SiblingArgs {
@@ -27,7 +32,13 @@ pub(super) struct SiblingArgs {
 pub(super) fn run(command: &str, words: &[&str], SiblingArgs { arguments }: &SiblingArgs) -> Result<ExitCode> {
     let path = path(command)?;
     expect_own_version(&path)?;
-    let error = Command::new(&path).args(words).args(arguments).exec();
+    let mut command = Command::new(&path);
+    let (variable, value) = ALLOCATOR;
+    // Who has set it knows better.
+    if std::env::var_os(variable).is_none() {
+        command.env(variable, value);
+    }
+    let error = command.args(words).args(arguments).exec();
     Err(error).with_context(|| format!("Failed to start {}", path.display()))
 }
 
