@@ -81,7 +81,7 @@ fn under_tproxy_the_application_sees_its_client() {
 }
 
 /// So may an init container that runs as this user
-/// ([Istio's advice](https://istio.io/latest/docs/setup/additional-setup/cni/#compatibility-with-application-init-containers)).
+/// ([Istio's advice](https://istio.io/latest/docs/setup/additional-setup/cni/)).
 #[test]
 fn before_there_is_a_sidecar_only_its_user_gets_out() {
     let lab = Lab::new();

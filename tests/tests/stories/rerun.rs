@@ -120,7 +120,7 @@ fn cleanup_only_ends_the_enrollment() {
 }
 
 /// The flags are those of
-/// [Istio's command](https://github.com/istio/istio/blob/00cf1a7f9f70f027b1b88eb3062025cf2b5f4dfa/tools/istio-clean-iptables/pkg/cmd/root.go).
+/// [Istio's command](https://github.com/istio/istio/blob/00cf1a7f9f70/tools/istio-clean-iptables/pkg/cmd/root.go).
 #[test]
 fn istios_command_for_cleaning_takes_its_flags_and_succeeds_twice() {
     let node = Node::new();
