@@ -92,8 +92,10 @@ fn run_nested_build(compiler: &Compiler, linker: &Path, out: &Path) -> Result<()
     ]);
     cargo.arg("--target-dir").arg(nested_target(out));
     cargo.arg("--artifact-dir").arg(out);
-    if std::env::var_os("CARGO_FEATURE_MUTANTS").is_some() {
-        cargo.args(["--features", "mutants"]);
+    for (feature, variable) in [("mutants", "CARGO_FEATURE_MUTANTS"), ("other-abi", "CARGO_FEATURE_OTHER_ABI")] {
+        if std::env::var_os(variable).is_some() {
+            cargo.args(["--features", feature]);
+        }
     }
     cargo
         .env("RUSTC", &compiler.rustc)

@@ -32,7 +32,7 @@ pub use kernel::{
     },
     enroll::{
         steps::{Change, Plan, Step},
-        upgrade::Upgrade,
+        told::Upgrade,
     },
     node::{
         status::{Counts, PodStatus},

@@ -14,8 +14,8 @@ use crate::{
             execute,
             plan::{self, Request},
             steps::Plan,
-            unenroll,
-            upgrade::{self, Upgrade},
+            told::Upgrade,
+            unenroll, upgrade,
         },
         node::{
             bpffs::Bpffs,

@@ -106,25 +106,32 @@ impl fmt::Display for Run {
     }
 }
 
+/// Names the program under test.
+pub(crate) const BINARY: &str = "INTERCEPTOR_BIN";
+
 /// `INTERCEPTOR_BIN`, or the workspace's binary, built once.
 pub fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| env::var_os("INTERCEPTOR_BIN").map_or_else(build, PathBuf::from))
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        env::var_os(BINARY).map_or_else(|| build(&["--package", "interceptor"]).join("interceptor"), PathBuf::from)
+    })
 }
 
-fn build() -> PathBuf {
+/// Runs `cargo build ARGUMENTS`, and returns where the programs are.
+pub(crate) fn build(arguments: &[&str]) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--package", "interceptor"])
+        .arg("build")
+        .args(arguments)
         .current_dir(workspace)
         .status()
         .expect("start cargo");
     assert!(
         status.success(),
-        "cargo build --package interceptor failed; INTERCEPTOR_BIN names a binary that is there already"
+        "cargo build {arguments:?} failed; INTERCEPTOR_BIN names a binary that is there already"
     );
     let target =
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), |target| workspace.join(target));
-    target.join("debug/interceptor")
+    target.join("debug")
 }

@@ -89,6 +89,13 @@ pub(crate) fn build(more: &[&str]) -> Result<PathBuf> {
     Ok(Workspace::load()?.target_dir.join("debug"))
 }
 
+/// Builds the program with the next version of the ABI, which stories take beside the program under test.
+pub(crate) fn next_abi_command() -> Command {
+    let mut command = host_cargo("build");
+    command.args(["--bin", "interceptor-other-abi", "--features", "interceptor/other-abi"]);
+    command
+}
+
 /// Builds what tests start.
 pub(crate) fn build_command() -> Command {
     let mut command = host_cargo("build");

@@ -36,6 +36,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     require_root("a story", &format!("story {name}"))?;
     setup::check(Purpose::Test)?;
     let folder = programs::build(&[])?;
+    exec(&mut programs::next_abi_command())?;
     if tests_with(STORIES, name)?.is_empty() {
         bail!(elsewhere(name)?);
     }

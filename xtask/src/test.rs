@@ -78,6 +78,7 @@ fn here(options: &Options) -> Result<()> {
         require_root("the root suite", "test")?;
         // The suite starts these programs: cargo does not build another package's programs for it.
         let folder = programs::build(&[])?;
+        exec(&mut programs::next_abi_command())?;
         exec(
             root_suite(&options.without)?
                 .args(filter)

@@ -45,6 +45,11 @@ bits! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Policy {
+    /// In the version of the ABI for tests, every field has another place.
+    #[cfg(feature = "other-abi")]
+    pub accelerate_budget: u32,
+    #[cfg(feature = "other-abi")]
+    pub padding: u32,
     /// Names this pod's entries in the tries. A generation is never used twice, so a new policy is complete before the
     /// programs switch to it. Below [`Policy::MAX_GENERATION`].
     pub generation: u32,
@@ -66,7 +71,9 @@ pub struct Policy {
     /// The same for IPv6.
     pub pod_v6: Address,
     /// `--accelerate-budget`: how many bytes of one direction of an accelerated connection may wait for the reader.
+    #[cfg(not(feature = "other-abi"))]
     pub accelerate_budget: u32,
+    #[cfg(not(feature = "other-abi"))]
     pub padding: u32,
 }
 

@@ -14,7 +14,8 @@ use crate::{Node, Upgrade};
 /// Open connections go on, and no connection passes by the sidecar meanwhile: each program is exchanged in one step.
 /// Nothing else of a pod changes. If a run is killed, pods are intercepted by programs of both builds; run it again.
 ///
-/// Pods that another version of the ABI enrolled keep their programs. A warning tells how many there are.
+/// Pods of another version of the ABI are taken over as well, if this build knows that version, and no pod has this one
+/// yet. Otherwise they keep their programs, and a warning tells how many there are.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -44,16 +45,16 @@ pub(super) fn run(args: &UpgradeArgs) -> Result<ExitCode> {
         (false, true) => (node.roll_back(flags.wait())?, false),
         (false, false) => (node.upgrade(flags.wait())?, false),
     };
-    output::text(match upgrade {
+    output::text(match &upgrade {
         None => "Nothing to do: no pod is enrolled".to_owned(),
-        Some(upgrade) => told(&upgrade, would),
+        Some(upgrade) => told(upgrade, would),
     })?;
-    warn_of_other_versions(&node)?;
+    warn_of_other_versions(&node, upgrade.as_ref())?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn told(upgrade: &Upgrade, would: bool) -> String {
-    let Upgrade { from, to, pods } = upgrade;
+    let Upgrade { from, to, from_abi, to_abi, pods } = upgrade;
     let pods = if *pods == 1 { "1 pod".to_owned() } else { format!("{pods} pods") };
     if upgrade.is_done() {
         return format!("Nothing to do: the programs of {pods} are of build {to} already");
@@ -62,13 +63,27 @@ fn told(upgrade: &Upgrade, would: bool) -> String {
         .as_ref()
         .map_or_else(|| "an unknown build".to_owned(), |from| format!("build {from}"));
     let verb = if would { "Would replace" } else { "Replaced" };
-    format!("{verb} the programs of {pods}: {from} by build {to}")
+    let told = format!("{verb} the programs of {pods}: {from} by build {to}");
+    if from_abi == to_abi {
+        told
+    } else {
+        format!("{told}, ABI version {from_abi} by {to_abi}")
+    }
 }
 
-fn warn_of_other_versions(node: &Node) -> Result<()> {
-    for (version, pods) in node.pods_of_other_versions()? {
+/// Those that the upgrade concerns are told of already.
+fn warn_of_other_versions(node: &Node, upgrade: Option<&Upgrade>) -> Result<()> {
+    let told: Vec<String> = upgrade
+        .iter()
+        .flat_map(|upgrade| [upgrade.from_abi, upgrade.to_abi])
+        .map(|version| format!("v{version}"))
+        .collect();
+    let others = node.pods_of_other_versions()?.into_iter();
+    for (version, pods) in others.filter(|(version, _)| !told.contains(version)) {
+        let keep = if pods == 1 { "1 pod keeps".to_owned() } else { format!("{pods} pods keep") };
         output::warning(format_args!(
-            "{pods} more enrolled by ABI version {version} keep their programs until they end or are enrolled again"
+            "{keep} the programs of ABI version {version}, which this build does not take over: `interceptor upgrade \
+             --rollback` of the build that has them may give them back; otherwise enroll them again"
         ));
     }
     Ok(())

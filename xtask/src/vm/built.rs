@@ -22,15 +22,15 @@ const RUN_IN_THE_MACHINE: [&str; 3] = ["interceptor-demo", "interceptor-differen
 
 /// Builds all suites, and the programs that they start and that are run in the machine.
 pub(super) fn build() -> Result<Built> {
-    let mut programs = programs::build_command();
-    programs.args(RUN_IN_THE_MACHINE.iter().flat_map(|program| ["--bin", program]));
+    let mut started = programs::build_command();
+    started.args(RUN_IN_THE_MACHINE.iter().flat_map(|program| ["--bin", program]));
     let mut suites = host_cargo("test");
     suites.arg("--no-run");
     for suite in suite::targets()? {
         suites.args(["--test", &suite]);
     }
     let mut built = Built { programs: BTreeMap::new(), tests: BTreeMap::new() };
-    for mut command in [programs, suites] {
+    for mut command in [started, programs::next_abi_command(), suites] {
         // The first run shows its progress. The second has nothing left to build, and says where everything is.
         exec(&mut command)?;
         let told = ask(command.arg("--message-format=json"))?;

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use crate::{
     EnrollError,
     kernel::{
-        node::layout::Layout,
+        node::{layout::Layout, moving},
         programs::{build::Build, table::SK_LOOKUP},
         sys,
     },
@@ -30,6 +30,8 @@ pub(super) enum WayBack {
     Next,
     /// They are the node's. Links may have others.
     Programs,
+    /// They are of the version of the ABI from which this one took the pods over.
+    Earlier(u32),
 }
 
 impl WayBack {
@@ -40,8 +42,11 @@ impl WayBack {
             Ok(if is_marked(&layout.programs_next()) { Self::Next } else { Self::Programs })
         } else if layout.programs_before().exists() {
             Ok(Self::Before)
+        } else if layout.going_back().exists() {
+            Ok(Self::Programs)
         } else {
-            Err(EnrollError::NoEarlierBuild.into())
+            let version = moving::earlier_version(layout)?;
+            version.map(Self::Earlier).ok_or_else(|| EnrollError::NoEarlierBuild.into())
         }
     }
 
@@ -51,14 +56,16 @@ impl WayBack {
             Self::Before => layout.programs_before(),
             Self::Next => layout.programs_next(),
             Self::Programs => layout.programs(),
+            Self::Earlier(version) => layout.earlier(version).programs(),
         }
     }
 
     /// The build that they take the place of. `None` if nothing tells.
     pub(super) fn replaced(self, layout: &Layout) -> Result<Option<Build>> {
-        Build::of(&match self {
-            Self::Before | Self::Next => layout.programs(),
-            Self::Programs => layout.programs_next(),
+        Build::of(&match (self, moving::earlier_version(layout)?) {
+            (Self::Programs, Some(version)) if layout.going_back().exists() => layout.earlier(version).programs(),
+            (Self::Programs, _) => layout.programs_next(),
+            (Self::Before | Self::Next | Self::Earlier(_), _) => layout.programs(),
         })
     }
 }

@@ -71,7 +71,12 @@ impl Bpffs {
 
     /// The pins of this version.
     pub(crate) fn layout(&self) -> Layout {
-        self.home().version(&format!("v{ABI_VERSION}"))
+        self.layout_of(ABI_VERSION)
+    }
+
+    /// The pins of a version.
+    pub(crate) fn layout_of(&self, version: u32) -> Layout {
+        self.home().layout(version)
     }
 
     /// Where versions up to ABI 9 moved everything before they removed it.
@@ -151,6 +156,11 @@ impl Home {
     /// The pins in the directory of this name.
     pub(crate) fn version(&self, name: &str) -> Layout {
         Layout::new(self.path.join(name))
+    }
+
+    /// The pins of a version.
+    pub(crate) fn layout(&self, version: u32) -> Layout {
+        self.version(&format!("v{version}"))
     }
 
     /// The names of all that is in it.

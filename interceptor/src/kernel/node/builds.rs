@@ -20,17 +20,9 @@ pub(crate) struct Builds(HashMap<String, Build>);
 
 impl Builds {
     /// Looks at every directory of programs.
-    pub(crate) fn read(layout: &Layout) -> Result<Self> {
-        let acceleration = layout.acceleration();
+    pub(crate) fn read(layouts: &[Layout]) -> Result<Self> {
         let mut builds = HashMap::new();
-        for programs in [
-            layout.programs(),
-            layout.programs_next(),
-            layout.programs_before(),
-            acceleration.programs(),
-            acceleration.programs_next(),
-            acceleration.programs_before(),
-        ] {
+        for programs in layouts.iter().flat_map(Layout::all_programs) {
             if let Some(build) = Build::of(&programs)? {
                 for pin in pins(&programs)? {
                     builds.extend(program_of(&pin)?.map(|program| (program, build.clone())));

@@ -42,6 +42,34 @@ impl Layout {
         self.root.join("programs-before")
     }
 
+    /// Every directory of programs.
+    pub(crate) fn all_programs(&self) -> [PathBuf; 6] {
+        let acceleration = self.acceleration();
+        [
+            self.programs(),
+            self.programs_next(),
+            self.programs_before(),
+            acceleration.programs(),
+            acceleration.programs_next(),
+            acceleration.programs_before(),
+        ]
+    }
+
+    /// What a version of the ABI left whose pods this version took over: maps and programs.
+    pub(crate) fn earlier(&self, version: u32) -> Self {
+        Self { root: self.root.join(format!("earlier-v{version}")) }
+    }
+
+    /// Is there while links may have programs of the earlier version.
+    pub(crate) fn taking_over(&self) -> PathBuf {
+        self.root.join("taking-over")
+    }
+
+    /// The same, if this version is the one that was gone back to.
+    pub(crate) fn going_back(&self) -> PathBuf {
+        self.root.join("going-back")
+    }
+
     /// A directory for each pod's network namespace.
     pub(crate) fn pods(&self) -> PathBuf {
         self.root.join("pods")

@@ -70,9 +70,9 @@ pub(crate) fn attach_missing(layout: &Layout, policy: &Policy, cgroup: &Cgroup, 
     Ok(())
 }
 
-/// Detaches the programs of acceleration from a cgroup.
-pub(crate) fn detach_acceleration(layout: &Layout, cgroup_id: u64) -> Result<()> {
-    for pin in ACCELERATION_CGROUP_PROGRAMS.map(|info| layout.cgroup(cgroup_id).join(info.name)) {
+/// Detaches the programs of acceleration from the cgroup whose links are pinned there.
+pub(crate) fn detach_acceleration(cgroup: &Path) -> Result<()> {
+    for pin in ACCELERATION_CGROUP_PROGRAMS.map(|info| cgroup.join(info.name)) {
         match fs::remove_file(&pin) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("Failed to remove {}", pin.display()));

@@ -4,6 +4,7 @@
 pub(crate) mod acceleration;
 pub(crate) mod bpffs;
 pub(crate) mod builds;
+pub(crate) mod conversion;
 mod entries;
 mod generations;
 pub(crate) mod guard;
@@ -11,6 +12,10 @@ pub(crate) mod layout;
 pub(crate) mod links;
 pub(crate) mod lock;
 pub(crate) mod maps;
+pub(crate) mod moving;
+#[cfg(feature = "other-abi")]
+mod other_abi;
+pub(crate) mod other_version;
 pub(crate) mod pinned;
 pub(crate) mod removal;
 pub(crate) mod slot_tables;
@@ -18,3 +23,4 @@ pub(crate) mod staging;
 pub(crate) mod status;
 pub(crate) mod trace;
 mod traces;
+pub(crate) mod versions;

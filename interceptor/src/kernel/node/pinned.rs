@@ -163,7 +163,7 @@ impl PinnedNode {
         }
         for (_, Enrollment { cgroup_id, .. }) in &pods {
             if !used.contains(cgroup_id) && links::has_acceleration(&self.layout, *cgroup_id) {
-                links::detach_acceleration(&self.layout, *cgroup_id)?;
+                links::detach_acceleration(&self.layout.cgroup(*cgroup_id))?;
             }
         }
         if used.is_empty() { acceleration.remove() } else { Ok(()) }

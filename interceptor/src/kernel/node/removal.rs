@@ -7,7 +7,7 @@ use std::fs;
 use anyhow::{Context as _, Result};
 
 use crate::kernel::{
-    node::{bpffs::Bpffs, layout::Layout, lock::Lock, staging},
+    node::{bpffs::Bpffs, layout::Layout, lock::Lock, moving, staging},
     programs::lookup_stub,
     sys::tree::{is_ours, remove_tree},
 };
@@ -28,6 +28,7 @@ pub(crate) fn remove_this_version(bpffs: &Bpffs, lock: &Lock) -> Result<()> {
 /// Removes all pins, of all versions. Attachments end with their pins. Returns whether there were any.
 pub(crate) fn remove_everything(bpffs: &Bpffs, lock: &Lock) -> Result<bool> {
     let home = bpffs.home();
+    moving::finish(&home, lock)?;
     for name in home.names()? {
         if !name.starts_with(RETIRED) && !staging::is_staging(&name) {
             retire(bpffs, &name)?;
@@ -43,9 +44,11 @@ fn retire(bpffs: &Bpffs, name: &str) -> Result<()> {
     fs::rename(&from, &to).with_context(|| format!("Failed to move {}", from.display()))
 }
 
-/// Removes what a run that was killed left to be removed. Returns whether there was anything.
-pub(crate) fn finish(bpffs: &Bpffs, _lock: &Lock) -> Result<bool> {
+/// Finishes a move to another version that a run began which was killed, and removes what it left to be removed.
+/// Returns whether there was anything to remove.
+pub(crate) fn finish(bpffs: &Bpffs, lock: &Lock) -> Result<bool> {
     let home = bpffs.home();
+    moving::finish(&home, lock)?;
     let mut removed = finish_old(bpffs)?;
     for name in home.names()? {
         if name.starts_with(RETIRED) {

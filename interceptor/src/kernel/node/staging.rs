@@ -5,14 +5,17 @@
 use std::{
     fs::{self, File},
     hash::{BuildHasher as _, RandomState},
+    io,
+    os::unix::fs::MetadataExt as _,
     path::Path,
 };
 
 use anyhow::{Context as _, Result};
+use interceptor_policy::maps;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::kernel::{
-    node::{acceleration, bpffs::Bpffs, layout::Layout, lock::Lock},
+    node::{acceleration, bpffs::Bpffs, conversion, layout::Layout, lock::Lock, other_version::OtherVersion},
     programs::object,
     sys::tree::{create_directory, open_directory, remove_tree},
 };
@@ -23,6 +26,8 @@ const PREFIX: &str = "new-";
 #[derive(Debug)]
 pub(crate) struct Staged {
     layout: Layout,
+    /// The version whose pods it is to take over.
+    made_for: [Option<u64>; 2],
     /// Tells other runs that this one is alive.
     _in_use: Flock<File>,
 }
@@ -51,12 +56,46 @@ impl Staged {
         Ok(staged)
     }
 
+    /// Makes maps and programs of this version for the pods of another one, whose maps are shared where they are the
+    /// same.
+    pub(crate) fn load_take_over(bpffs: &Bpffs, from: &Layout, other: &OtherVersion) -> Result<Self> {
+        let made_for = inodes(from)?;
+        let mut staged = Self::make(bpffs)?;
+        staged.made_for = made_for;
+        let (layout, former) = (&staged.layout, from.acceleration());
+        for directory in [layout.maps(), layout.programs()] {
+            create_directory(&directory)?;
+        }
+        conversion::share(maps::ALL, other, &from.maps(), &layout.maps())?;
+        object::load_programs(&layout.maps(), &layout.programs())?;
+        if former.root().exists() {
+            let acceleration = layout.acceleration();
+            acceleration
+                .directories()
+                .iter()
+                .try_for_each(|directory| create_directory(directory))?;
+            conversion::share(maps::ACCELERATION, other, &former.maps(), &acceleration.maps())?;
+            acceleration::load_programs(layout, &acceleration.programs())?;
+        }
+        Ok(staged)
+    }
+
+    /// Whether the version that this was made for is as it was then.
+    pub(crate) fn is_for(&self, from: &Layout) -> Result<bool> {
+        Ok(self.made_for == inodes(from)?)
+    }
+
+    /// Where everything is until it is published.
+    pub(crate) const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     fn make(bpffs: &Bpffs) -> Result<Self> {
         let home = bpffs.home();
         home.create()?;
         let layout = home.version(&format!("{PREFIX}{:016x}", RandomState::new().hash_one(())));
         create_directory(layout.root())?;
-        Ok(Self { _in_use: lock(layout.root())?, layout })
+        Ok(Self { _in_use: lock(layout.root())?, layout, made_for: [None; 2] })
     }
 
     /// Makes them the node's, in one step.
@@ -83,6 +122,16 @@ impl Staged {
         }
         Ok(())
     }
+}
+
+/// The inode numbers of what a version has pinned, and of its acceleration, as far as they are there.
+fn inodes(layout: &Layout) -> Result<[Option<u64>; 2]> {
+    let inode = |path: &Path| match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("Failed to look at {}", path.display())),
+    };
+    Ok([inode(layout.root())?, inode(layout.acceleration().root())?])
 }
 
 impl Drop for Staged {

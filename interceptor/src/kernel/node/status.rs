@@ -14,6 +14,7 @@ use crate::kernel::{
         builds::{self, Builds},
         guard,
         links::{self, Links},
+        moving,
         pinned::PinnedNode,
     },
     pod::{
@@ -53,7 +54,7 @@ pub type Counts = Vec<(Reason, u64)>;
 /// All enrolled pods, the oldest network namespace first.
 pub(crate) fn pods(bpffs: &Bpffs) -> Result<Vec<PodStatus>> {
     let Some(node) = PinnedNode::open(bpffs)? else { return Ok(Vec::new()) };
-    let (processes, builds) = (Processes::read()?, Builds::read(&node.layout)?);
+    let (processes, builds) = (Processes::read()?, Builds::read(&moving::with_earlier(&node.layout)?)?);
     let mut pods = node.maps.pods()?;
     pods.sort_by_key(|(cookie, _)| *cookie);
     pods.into_iter()

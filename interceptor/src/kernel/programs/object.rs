@@ -9,13 +9,14 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    maps::{Map, ProgramArray},
+    maps::{Map, MapInfo, ProgramArray},
     programs::{Program, ProgramError},
 };
+use aya_obj::Object;
 
 use interceptor_policy::{
     LOOPBACK_INTERFACE,
-    maps::{self, LOOKUP_CALLER, LOOKUP_PROGS},
+    maps::{self, LOOKUP_CALLER, LOOKUP_PROGS, MapName},
 };
 
 use crate::kernel::{
@@ -36,6 +37,25 @@ pub(crate) struct LoadError {
     /// The last lines of the verifier's log, if it has any: they say what was wrong.
     verifier_log: Option<String>,
     source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// Whether a map is as this build defines it: kind, sizes and flags.
+pub(crate) fn defines(name: MapName, map: &MapInfo) -> Result<bool> {
+    let object = Object::parse(OBJECT).context("Failed to parse the kernel object")?;
+    let defined = object
+        .maps
+        .get(name.as_str())
+        .with_context(|| format!("The kernel object has no map {name}"))?;
+    let sizes = (map.key_size(), map.value_size(), map.max_entries(), map.map_flags());
+    let kind = map.map_type().context("Failed to ask for the kind of a map")?;
+    Ok(kind as u32 == defined.map_type()
+        && sizes
+            == (
+                defined.key_size(),
+                defined.value_size(),
+                defined.max_entries(),
+                defined.map_flags(),
+            ))
 }
 
 /// Creates the maps, pinned in `maps`, and loads the programs that every node needs, pinned in `programs`.
@@ -196,8 +216,6 @@ impl LoadError {
 
 #[cfg(test)]
 mod tests {
-    use aya_obj::Object;
-
     use super::*;
 
     /// A map that is in no list would not be pinned: each run would have its own.

@@ -12,6 +12,7 @@ pub(crate) mod map_error;
 mod misc;
 pub(crate) mod named_file;
 pub(crate) mod pod_type;
+pub(crate) mod raw_map;
 pub(crate) mod release;
 pub(crate) mod tree;
 

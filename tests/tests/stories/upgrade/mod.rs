@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Another build takes over a node whose pods are at work.
 
+mod versions;
+
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use rstest::rstest;
