@@ -25,7 +25,7 @@ pub(crate) fn every_command_shows_its_help(suffix: &str) {
     for known in ["enroll", "explain", "agent", "inject", "verify", "webhook"] {
         assert!(commands.contains(&known), "{help}");
     }
-    for command in commands {
+    for command in commands.into_iter().filter(|command| *command != "help") {
         assert!(run(&root, &[command, "--help"]).contains("Usage: "), "{command}");
     }
     for tool in ["iptables", "webhook", "istio-values"] {
@@ -50,7 +50,7 @@ fn listed(help: &str) -> impl Iterator<Item = &str> {
 /// Unpacks the one layer of an image, and returns the folder.
 fn unpack(archive: &Path, directory: &Path) -> PathBuf {
     let [image, root] = ["image", "root"].map(|name| directory.join(name));
-    for folder in [&image, &root, &root.join("proc")] {
+    for folder in [&image, &root, &root.join("dev"), &root.join("proc")] {
         fs::create_dir(folder).expect("make a folder");
     }
     let tar = |archive: &Path, to: &Path| {
@@ -77,10 +77,10 @@ fn run(root: &Path, arguments: &[&str]) -> String {
     run.stdout
 }
 
-/// Runs a program with `root` as its file system, and with /proc, which every container has.
+/// Runs a program with `root` as its file system, and with /proc and /dev, which every container has.
 fn inside(root: &Path, words: &[&str]) -> Run {
     let mut command = Command::new("unshare");
-    let script = "mount -t proc proc \"$0/proc\" && exec chroot \"$0\" \"$@\"";
+    let script = "mount -t proc proc \"$0/proc\" && mount --bind /dev \"$0/dev\" && exec chroot \"$0\" \"$@\"";
     command
         .args(["--mount", "--propagation", "private", "sh", "-c", script])
         .arg(root)

@@ -2,7 +2,7 @@
 //! The commands that look at a node, in a privileged pod of the image that has iptables.
 
 use serde_json::json;
-use testkit::{Run, cluster::Cluster};
+use testkit::{Run, cluster::Cluster, wait_until};
 
 use crate::chart::archive;
 
@@ -18,6 +18,7 @@ pub(crate) fn check_and_verify_run_in_a_pod_of_the_image_with_iptables(cluster: 
             "imagePullPolicy": "Never",
             "args": words,
             "securityContext": { "privileged": true },
+            "volumeMounts": [{ "name": "bpffs", "mountPath": "/sys/fs/bpf" }],
         })
     };
     let verify = ["verify", "-u", "1337", "-i", "*", "-b", "*", "-d", "15090,15021,15020", "--cases", "5"];
@@ -29,15 +30,13 @@ pub(crate) fn check_and_verify_run_in_a_pod_of_the_image_with_iptables(cluster: 
             "restartPolicy": "Never",
             "initContainers": [container("check", &["check"])],
             "containers": [container("verify", &verify)],
+            "volumes": [{ "name": "bpffs", "hostPath": { "path": "/sys/fs/bpf", "type": "Directory" } }],
         },
     })]);
-    let ended = "jsonpath={.status.containerStatuses[0].state.terminated.exitCode}";
+    let phase = || cluster.ask(&["get", "pod/verify", "--output", "jsonpath={.status.phase}"]);
     let log = |name: &str| Run::of(cluster.kubectl(&["logs", "pod/verify", "--container", name]));
-    testkit::wait_until("the pod has ended", || {
-        !cluster.ask(&["get", "pod/verify", "--output", ended]).is_empty()
-    });
-    let code = cluster.ask(&["get", "pod/verify", "--output", ended]);
-    assert_eq!(code, "0", "{}\n{}", log("check"), log("verify"));
+    wait_until("the pod has ended", || ["Succeeded", "Failed"].contains(&phase().as_str()));
+    assert_eq!(phase(), "Succeeded", "{}\n{}", log("check"), log("verify"));
     let said = log("verify").stdout;
     assert!(said.contains("iptables-legacy") && said.contains("iptables-nft"), "{said}");
     cluster.delete(&["pod/verify"]);
