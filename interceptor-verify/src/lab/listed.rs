@@ -18,8 +18,9 @@ impl Listed {
     pub const fn why(self) -> &'static str {
         match self {
             Self::BoundToInterface => {
-                "a socket that is bound to an interface and is to be redirected is refused here at once; under iptables \
-                 it finds out by waiting that it never connects, or it is bound to lo and its source is an address of lo"
+                "a socket that is bound to an interface and is to be redirected is refused here at once; under \
+                 iptables it finds out by waiting that it never connects, unless it is bound to lo and its source is \
+                 an address of lo"
             }
             Self::LoopbackByInterface => {
                 "a socket that is bound to an interface reaches loopback addresses here, where DNS was captured; \

@@ -118,7 +118,8 @@ async fn connection(
     routes: Router,
     mut left: oneshot::Receiver<()>,
 ) {
-    // An answer is more than one segment. Without this, the last one waits for the peer's delayed acknowledgment: 40 ms.
+    // An answer is more than one segment. Without this, the last one waits up to 40 ms for the peer's delayed
+    // acknowledgment.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("Failed to set TCP_NODELAY: {error}");
     }
