@@ -12,7 +12,7 @@ use crate::Netns;
 /// Where `ip netns`, and most container runtimes, keep names of network namespaces.
 pub const NAMED: &str = "/run/netns";
 
-/// Where Istio's DaemonSet, and ours, mount the processes of the host into the container
+/// Where Istio's `DaemonSet`, and ours, mount the processes of the host into the container
 /// (`manifests/charts/istio-cni/templates/daemonset.yaml` of istio/istio).
 const HOST_PROCESSES: &str = "/host/proc";
 
