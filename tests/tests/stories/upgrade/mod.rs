@@ -26,7 +26,7 @@ const BOTH_WAYS: [Outcome; 2] = [Outcome::ThroughSidecar, Outcome::ThroughSideca
 #[case::redirect_by_ipv6(Stack::V6, &[])]
 #[case::tproxy(Stack::V4, &["-m", "TPROXY"])]
 #[case::dns(Stack::V4, &["--redirect-dns"])]
-#[case::accelerated(Stack::V4, &["--accelerate"])]
+#[case::accelerated(Stack::V4, &["--force-accelerate"])]
 fn no_connection_fails_while_builds_take_turns(#[case] stack: Stack, #[case] flags: &[&str]) {
     let node = Node::new();
     let scene = Scene::with_stack(&node, "pod", stack);
@@ -65,7 +65,7 @@ fn every_program_of_every_pod_is_replaced_and_those_before_are_kept_for_the_way_
     let node = Node::new();
     let (first, second) = (Scene::new(&node, "first"), Scene::new(&node, "second"));
     let other = OtherBuild::on(&node);
-    first.pod.enroll(&["--accelerate", "--redirect-dns"]);
+    first.pod.enroll(&["--force-accelerate", "--redirect-dns"]);
     let this = builds(&node);
     assert_eq!(this.len(), 1, "{this:?}");
 
@@ -120,7 +120,7 @@ fn an_upgrade_that_is_killed_is_finished_by_the_next() {
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
     let other = OtherBuild::on(&node);
-    scene.pod.enroll(&["--accelerate"]);
+    scene.pod.enroll(&["--force-accelerate"]);
     let _sidecar = scene.sidecar(&[]);
     let programs = [other.program, node.interceptor().to_owned()];
     let undisturbed = duration_of(|| upgrade(&node, &programs[0], &[]).expect_success());
@@ -147,7 +147,7 @@ fn the_way_back_from_an_interrupted_upgrade_leads_to_the_build_before_it(#[case]
     let node = Node::new();
     let scene = Scene::new(&node, "pod");
     let other = OtherBuild::on(&node);
-    scene.pod.enroll(&["--accelerate"]);
+    scene.pod.enroll(&["--force-accelerate"]);
     let this = builds(&node);
     // Programs from an earlier upgrade are in the place of those from before, and are not what is wanted.
     upgrade(&node, &other.program, &[]).expect_success();

@@ -26,7 +26,7 @@ use crate::{
 #[case::redirect_by_ipv6(Stack::V6, &[])]
 #[case::tproxy(Stack::V4, &["-m", "TPROXY"])]
 #[case::dns(Stack::V4, &["--redirect-dns"])]
-#[case::accelerated(Stack::V4, &["--accelerate"])]
+#[case::accelerated(Stack::V4, &["--force-accelerate"])]
 fn no_connection_fails_while_versions_take_turns(#[case] stack: Stack, #[case] flags: &[&str]) {
     let node = Node::new();
     let scene = Scene::with_stack(&node, "pod", stack);
@@ -76,7 +76,7 @@ fn a_version_that_took_over_does_all_that_the_former_one_did() {
     let node = Node::new();
     let (first, second) = (Scene::new(&node, "first"), Scene::new(&node, "second"));
     let next = OtherBuild::of_next_abi();
-    first.pod.enroll(&["--accelerate"]);
+    first.pod.enroll(&["--force-accelerate"]);
     let told = upgrade(&node, &next.program, &["--dry-run"]).output();
     assert!(told.starts_with("Would replace the programs of 1 pod: build "), "{told}");
     let told = upgrade(&node, &next.program, &[]).output();
@@ -128,7 +128,7 @@ fn a_change_of_versions_that_is_killed_is_finished_by_the_next_run() {
     let scene = Scene::new(&node, "pod");
     let _servers = scene.serve(8081);
     let next = OtherBuild::of_next_abi();
-    scene.pod.enroll(&["--accelerate"]);
+    scene.pod.enroll(&["--force-accelerate"]);
     let _sidecar = scene.sidecar(&[]);
     let mut held = Held::default();
     held.add(&scene);
