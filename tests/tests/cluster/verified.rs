@@ -18,7 +18,11 @@ pub(crate) fn check_and_verify_run_in_a_pod_of_the_image_with_iptables(cluster: 
             "imagePullPolicy": "Never",
             "args": words,
             "securityContext": { "privileged": true },
-            "volumeMounts": [{ "name": "bpffs", "mountPath": "/sys/fs/bpf" }],
+            // Runtimes mount only the hierarchies of version 1 where a node has those, too.
+            "volumeMounts": [
+                { "name": "bpffs", "mountPath": "/sys/fs/bpf" },
+                { "name": "cgroups", "mountPath": "/sys/fs/cgroup" },
+            ],
         })
     };
     let verify = ["verify", "-u", "1337", "-i", "*", "-b", "*", "-d", "15090,15021,15020", "--cases", "5"];
@@ -30,7 +34,10 @@ pub(crate) fn check_and_verify_run_in_a_pod_of_the_image_with_iptables(cluster: 
             "restartPolicy": "Never",
             "initContainers": [container("check", &["check"])],
             "containers": [container("verify", &verify)],
-            "volumes": [{ "name": "bpffs", "hostPath": { "path": "/sys/fs/bpf", "type": "Directory" } }],
+            "volumes": [
+                { "name": "bpffs", "hostPath": { "path": "/sys/fs/bpf", "type": "Directory" } },
+                { "name": "cgroups", "hostPath": { "path": "/sys/fs/cgroup", "type": "Directory" } },
+            ],
         },
     })]);
     let phase = || cluster.ask(&["get", "pod/verify", "--output", "jsonpath={.status.phase}"]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! How many admissions a second one processor does, how long one takes, and how much memory that takes. The webhook
-//! that is measured should be one that was built with optimization: `INTERCEPTOR_BIN=target/release/interceptor`.
+//! that is measured should be the image's: `INTERCEPTOR_BIN=target/oci/root/usr/local/bin/interceptor`.
 
 use std::{
     fs,
