@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a connection costs while somebody follows verdicts (`interceptor trace`), and while nobody does.
 
-use std::{cell::RefCell, process::Command};
+use std::cell::RefCell;
 
 use nix::sys::signal::Signal;
-use testkit::{Node, Process};
+use testkit::{Node, trace};
 
 use super::{
     lab::{Lab, durations},
@@ -39,11 +39,12 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
     let count = lab.effort.pick(1_000, 3_000);
     let contender = |label: &str, followed: Followed| {
         let (node, pod, pod_path, other_path) = (&node, &pod, pod_path.clone(), other_path.clone());
+        let follow = move |netns: &str| trace::follow(node, &["--buffer", "64", "--netns", netns]);
         Contender::new(label, move || {
             let trace = match followed {
                 Followed::Nobody => None,
-                Followed::AnotherPod => Some(follow(node, &other_path)),
-                Followed::Read | Followed::NotRead => Some(follow(node, &pod_path)),
+                Followed::AnotherPod => Some(follow(&other_path)),
+                Followed::Read | Followed::NotRead => Some(follow(&pod_path)),
             };
             if let (Followed::NotRead, Some(trace)) = (followed, &trace) {
                 trace.signal(Signal::SIGSTOP);
@@ -72,17 +73,4 @@ pub(super) fn run(lab: &mut Lab<'_>) -> anyhow::Result<Vec<Outcome>> {
         better: Better::Less,
         contenders,
     })?])
-}
-
-/// Follows when this returns.
-fn follow(node: &Node, netns: &str) -> Process {
-    let trace = node.command(&["trace", "--buffer", "64", "--netns", netns]);
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", "exec \"$@\" 2>&1", "sh"])
-        .arg(trace.get_program())
-        .args(trace.get_args());
-    let mut process = Process::spawn("trace", &mut command);
-    let _following = process.line();
-    process
 }
