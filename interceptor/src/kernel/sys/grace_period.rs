@@ -8,10 +8,12 @@ use std::{
 
 use nix::libc;
 
-use super::bpf::{bpf, owned};
+use super::{
+    bpf::{bpf, owned},
+    raw_map::{BPF_MAP_UPDATE_ELEM, ElementAttr},
+};
 
 const BPF_MAP_CREATE: libc::c_int = 0;
-const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
 
 const BPF_MAP_TYPE_ARRAY: u32 = 2;
 const BPF_MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
@@ -25,16 +27,6 @@ struct MapCreateAttr {
     max_entries: u32,
     map_flags: u32,
     inner_map_fd: u32,
-}
-
-/// As `BPF_MAP_UPDATE_ELEM` reads it.
-#[repr(C)]
-struct ElementAttr {
-    map_fd: u32,
-    padding: u32,
-    key: u64,
-    value: u64,
-    flags: u64,
 }
 
 /// Waits until every kernel program that was running has ended. Linux 4.20.

@@ -14,19 +14,19 @@ use nix::libc;
 use super::bpf::bpf;
 
 const BPF_MAP_LOOKUP_ELEM: libc::c_int = 1;
-const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
+pub(super) const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
 const BPF_MAP_DELETE_ELEM: libc::c_int = 3;
 const BPF_MAP_GET_NEXT_KEY: libc::c_int = 4;
 
 /// `union bpf_attr` as the commands for elements read it.
 #[repr(C)]
-struct ElementAttr {
-    map_fd: u32,
-    padding: u32,
-    key: u64,
+pub(super) struct ElementAttr {
+    pub(super) map_fd: u32,
+    pub(super) padding: u32,
+    pub(super) key: u64,
     /// Or the place for the next key.
-    value: u64,
-    flags: u64,
+    pub(super) value: u64,
+    pub(super) flags: u64,
 }
 
 /// A pinned map.
