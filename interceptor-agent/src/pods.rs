@@ -35,8 +35,13 @@ const ANSWER: Duration = Duration::from_secs(3);
 
 /// Static pods are not made from the API. What stands for them there has a UID of its own, and the one that the
 /// runtime knows in this annotation
-/// ([`types.go`](https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/kubelet/types/pod_update.go#L27)).
-const CONFIG_HASH: &str = "kubernetes.io/config.hash";
+/// ([`types.go`](https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/kubelet/types/pod_update.go#L29)).
+///
+/// It can be believed: kubelet starts no pod that was made with it, and nobody can add it later
+/// ([`validation.go`](https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/apis/core/validation/validation.go),
+/// `ValidatePodSpecificAnnotationUpdates`). `kubernetes.io/config.hash`, which says the same, can be written by whoever
+/// makes a pod.
+const MIRRORED: &str = "kubernetes.io/config.mirror";
 
 /// The pods of this node.
 #[derive(Clone)]
@@ -180,12 +185,11 @@ fn read(pod: &ApiPod) -> kubernetes::Pod {
 
 /// The UID that kubelet and the runtime know.
 pub(crate) fn uid_on_the_node(pod: &kubernetes::Pod) -> &str {
-    pod.metadata.annotations.get(CONFIG_HASH).unwrap_or(&pod.metadata.uid)
+    pod.metadata.annotations.get(MIRRORED).unwrap_or(&pod.metadata.uid)
 }
 
 fn is_of(pod: &kubernetes::Pod, uid: &wire::PodUid) -> bool {
-    let hash = pod.metadata.annotations.get(CONFIG_HASH);
-    pod.metadata.uid == uid.as_str() || hash.is_some_and(|hash| hash == uid.as_str())
+    pod.metadata.uid == uid.as_str() || uid_on_the_node(pod) == uid.as_str()
 }
 
 /// An error with its causes, in one line.

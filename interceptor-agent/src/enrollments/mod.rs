@@ -4,6 +4,7 @@
 //! Everything here blocks.
 
 mod adopt;
+mod predecessors;
 mod restore;
 
 use std::{
@@ -228,35 +229,6 @@ impl Enrollments {
             Some(pod) if pod.missing.is_empty() => State::Complete,
             Some(pod) => State::Missing(pod.missing),
         })
-    }
-
-    fn end_others(&self, node: &Node, new: &Record) -> Result<(), EnrollError> {
-        let others = node
-            .enrollments()?
-            .into_iter()
-            .filter(|(cookie, enrollment)| enrollment.cgroup_id == new.cgroup_id && *cookie != new.netns_cookie);
-        let old: BTreeSet<u64> = others.map(|(cookie, _)| cookie).collect();
-        for cookie in &old {
-            tracing::info!(
-                pod = %new.pod, cookie, new = new.netns_cookie,
-                "ending the enrollment of the pod's previous sandbox"
-            );
-            node.unenroll_cookie(*cookie, LOCK)?;
-        }
-        let had_rules = |record: &Record| {
-            // The cgroup of a pod that is made anew is another one, and its name is the same.
-            let is_same = record.pod == new.pod || record.cgroup_id == new.cgroup_id && new.cgroup_id != NO_CGROUP;
-            is_same && record.netns_cookie != new.netns_cookie && self.rules.has(record)
-        };
-        for record in self.read() {
-            if had_rules(&record) {
-                self.rules.forget(record.netns_cookie);
-                self.forget(&record.sandbox);
-            } else if old.contains(&record.netns_cookie) {
-                self.forget(&record.sandbox);
-            }
-        }
-        Ok(())
     }
 
     /// The records. What is no record is left alone.

@@ -76,7 +76,7 @@ fn a_static_pod_is_known_by_the_hash_of_its_configuration() {
     let sandbox = Sandbox::of(&pod, "static-node-a");
     let mut mirror = sandbox.injected();
     mirror["metadata"]["uid"] = "99999999-0000-4000-8000-000000000000".into();
-    mirror["metadata"]["annotations"]["kubernetes.io/config.hash"] = sandbox.uid.as_str().into();
+    mirror["metadata"]["annotations"]["kubernetes.io/config.mirror"] = sandbox.uid.as_str().into();
     lab.api.put(mirror);
     let _agent = lab.start_synced();
     lab.expect_enrolled(&sandbox);

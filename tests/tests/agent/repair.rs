@@ -115,6 +115,25 @@ fn a_process_in_the_namespace_of_another_pod_does_not_mislead_the_repair() {
     assert_eq!(enrolled, [Lab::cookie(&sandbox)]);
 }
 
+/// Whoever makes a pod writes its annotations, also one that kubelet writes for static pods.
+#[test]
+fn a_pod_that_says_it_has_the_uid_of_another_one_does_not_get_its_cgroup() {
+    let lab = Lab::new();
+    let [scene, hostile] = ["pod", "hostile"].map(|name| Scene::new(&lab.node, name));
+    let address = unique_address();
+    hostile.pod.namespace().ip(&format!("address add {address}/32 dev eth0"));
+    let (sandbox, liar) = (Sandbox::of(&scene.pod, "web-0"), Sandbox::of(&hostile.pod, "liar"));
+    lab.api.put(sandbox.injected());
+    let _agent = lab.start_with(&["--repair-repair-pods"]);
+    lab.expect_enrolled(&sandbox);
+    let mut pod = broken(&liar, &address);
+    pod["metadata"]["annotations"]["kubernetes.io/config.hash"] = sandbox.uid.as_str().into();
+    lab.api.put(pod);
+    wait_until("both are intercepted", || lab.enrollments().len() == 2);
+    let [one, other] = [0, 1].map(|number| lab.enrollments()[number].1.cgroup_id);
+    assert_ne!(one, other);
+}
+
 /// Pods that are not broken, in every way that counts.
 fn put_healthy_pods(lab: &Lab, sandbox: &Sandbox) {
     let named = |name: &str| Sandbox { name: name.to_owned(), uid: format!("uid-{name}"), ..sandbox.clone() };

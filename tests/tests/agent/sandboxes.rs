@@ -12,7 +12,7 @@ use testkit::{
 };
 
 use crate::{
-    lab::Lab,
+    lab::{Lab, refusal},
     sandbox::{Sandbox, ask},
 };
 
@@ -56,6 +56,26 @@ fn a_new_sandbox_ends_the_enrollment_of_the_old_one_whose_late_end_changes_nothi
     only_the_new_one();
     new.del(&lab.socket()).expect("an answer");
     assert!(lab.enrollments().is_empty() && lab.records().is_empty());
+}
+
+#[test]
+fn a_pod_does_not_end_the_enrollment_of_another_one_by_its_cgroup() {
+    let lab = Lab::new();
+    let [first, second] = ["first", "second"].map(|name| Scene::new(&lab.node, name).pod);
+    let [first, second] = [(first, "web-0"), (second, "web-1")].map(|(pod, name)| Sandbox::of(&pod, name));
+    for sandbox in [&first, &second] {
+        lab.api.put(sandbox.injected());
+    }
+    let _agent = lab.start();
+    lab.expect_enrolled(&first);
+    let misled = Sandbox { cgroup: first.cgroup.clone(), ..second };
+    let (_, msg, _) = refusal(misled.add(&lab.socket()).expect("an answer"));
+    assert!(
+        msg.contains("The pod shop/web-1 is not enrolled, because the pod shop/web-0 is enrolled with "),
+        "{msg}"
+    );
+    let cookies: Vec<u64> = lab.enrollments().into_iter().map(|(cookie, _)| cookie).collect();
+    assert_eq!(cookies, [Lab::cookie(&first)]);
 }
 
 /// As when the runtime was killed before it noted that there is something to end.
