@@ -25,6 +25,8 @@ pub use interceptor_config::Wanted;
 pub use interceptor_policy::Reason;
 #[cfg(feature = "cli")]
 pub(crate) use kernel::named_file;
+#[cfg(feature = "records")]
+pub use kernel::named_file::read as read_named_file;
 pub use kernel::{
     check::{
         features::{self, Answer, Feature},

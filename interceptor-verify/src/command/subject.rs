@@ -2,11 +2,11 @@
 //! What is compared: the configuration that flags give, or those with which pods of this node are enrolled. Looking
 //! for them changes nothing.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use interceptor::{
-    Netns, Node, SystemAccounts,
+    Netns, Node, SystemAccounts, read_named_file,
     records::{Record, Records},
 };
 use interceptor_config::{IstioConfig, ResolvConf, Sources};
@@ -118,7 +118,7 @@ fn stack_of(enrollment: &Enrollment, settings: &BTreeMap<String, String>) -> Sta
 }
 
 fn from_flags(args: &VerifyArgs) -> Result<Config> {
-    let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &|path| fs::read(path) };
+    let resolv_conf = ResolvConf { path: &args.resolv_conf, read: &read_named_file };
     let sources = Sources {
         flags: &args.settings.flags,
         environment: &|name| std::env::var(name).ok(),

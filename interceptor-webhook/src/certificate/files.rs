@@ -5,7 +5,7 @@
 //! The files are read again and again: that sees every way in which files are replaced.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::Read as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -81,16 +81,38 @@ impl Files {
     }
 }
 
+/// The contents of a regular file.
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let context = || format!("Failed to read {}", path.display());
-    let file = File::open(path).with_context(context)?;
-    if !file.metadata().with_context(context)?.is_file() {
+    let metadata = fs::metadata(path).with_context(|| format!("Failed to read {}", path.display()))?;
+    // Opening a FIFO would wait for somebody who writes to it.
+    if !metadata.is_file() {
         bail!("{} is no regular file", path.display());
     }
+    read_any(path)
+}
+
+/// The contents of a file of any kind, of at most 1 MiB.
+pub(crate) fn read_any(path: &Path) -> Result<Vec<u8>> {
+    let context = || format!("Failed to read {}", path.display());
+    let file = File::open(path).with_context(context)?;
     let mut contents = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut contents).with_context(context)?;
     if contents.len() as u64 > LARGEST {
         bail!("{} is larger than {} MiB, and no certificate", path.display(), LARGEST >> 20);
     }
     Ok(contents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_ends_is_refused() {
+        let device = Path::new("/dev/zero");
+        let error = read(device).unwrap_err().to_string();
+        assert_eq!(error, "/dev/zero is no regular file");
+        let error = read_any(device).unwrap_err().to_string();
+        assert_eq!(error, "/dev/zero is larger than 1 MiB, and no certificate");
+    }
 }

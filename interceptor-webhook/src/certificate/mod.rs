@@ -12,7 +12,7 @@ mod shown;
 
 pub(crate) use self::{
     bundle::DOMAIN,
-    files::Files,
+    files::{Files, read_any},
     keeper::{Keeper, Place},
     shown::Shown,
 };

@@ -3,14 +3,14 @@
 
 mod configuration;
 
-use std::{
-    fs,
-    io::{self, ErrorKind, Write as _},
-};
+use std::io::{self, ErrorKind, Write as _};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::args::{Mode, RenderArgs};
+use crate::{
+    args::{Mode, RenderArgs},
+    certificate::read_any,
+};
 
 pub(crate) fn run(args: &RenderArgs) -> Result<()> {
     let text = match args {
@@ -19,8 +19,8 @@ pub(crate) fn run(args: &RenderArgs) -> Result<()> {
                 bail!("--revision is about pods that Istio injects; leave it out with --mode plain");
             }
             let authority = args.ca_file.as_ref().map(|path| {
-                let read = fs::read_to_string(path);
-                read.with_context(|| format!("Failed to read {} (--ca-file)", path.display()))
+                let read = read_any(path).context("--ca-file")?;
+                String::from_utf8(read).with_context(|| format!("{} is no text (--ca-file)", path.display()))
             });
             let authority = authority.transpose()?;
             if authority

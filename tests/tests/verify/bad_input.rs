@@ -54,6 +54,7 @@ fn who_is_not_root_is_told_so() {
 #[case::netns(&["--netns", "/run/netns/nowhere-at-all"], 1, "/run/netns/nowhere-at-all")]
 #[case::both(&["--all", "-u", "1337"], 1, "cannot be combined")]
 #[case::stack(&["--stack", "both"], 2, "--dual-stack")]
+#[case::device(&["--redirect-dns", "--resolv-conf", "/dev/null"], 64, "it is a device, not a regular file")]
 #[case::loader(&["--interceptor", "/bin/true"], 1, "put both of one release")]
 fn bad_input_is_named(#[case] arguments: &[&str], #[case] code: i32, #[case] text: &str) {
     let run = run(command(arguments));

@@ -12,12 +12,12 @@ use std::{
 use nix::libc::{O_NOCTTY, O_NONBLOCK, O_PATH};
 
 /// Far more than any file has that somebody wrote by hand.
-#[cfg(feature = "cli")]
+#[cfg(feature = "records")]
 const LARGEST: u64 = 1 << 20;
 
-/// The contents of a regular file, of at most [`LARGEST`] bytes.
-#[cfg(feature = "cli")]
-pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// The contents of a regular file, of at most 1 MiB. Anything else, such as a FIFO or a device, is an error at once.
+#[cfg(feature = "records")]
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     use io::Read as _;
 
     let mut contents = Vec::new();
