@@ -90,13 +90,19 @@ impl Place<'_> {
 
 fn places<'a>(manifest: &At<'a>, more_kinds: &[Kind]) -> Result<Vec<Place<'a>>, Malformed> {
     let mut places = Vec::new();
-    // Where the object is, as a JSON pointer.
-    let mut open = vec![(String::new(), manifest.clone())];
-    while let Some((pointer, object)) = open.pop() {
-        let (api_version, kind) = (object.required("apiVersion")?.text()?, object.required("kind")?.text()?);
-        if (api_version, kind) == ("v1", "List") {
+    let mut open = vec![Unvisited { object: manifest.clone(), pointer: String::new(), of_list: None }];
+    while let Some(Unvisited { object, pointer, of_list }) = open.pop() {
+        let (api_version, kind) = match of_list {
+            Some(kind) if object.field("kind")?.is_none() => kind,
+            _ => (object.required("apiVersion")?.text()?, object.required("kind")?.text()?),
+        };
+        if let Some(of_items) = kind.strip_suffix("List").filter(|_| is_list(&object)) {
+            let of_list = (!of_items.is_empty()).then_some((api_version, of_items));
             let items = object.list("items")?.into_iter().enumerate();
-            let items = items.map(|(index, item)| (format!("{pointer}/items/{index}"), item));
+            let items = items.map(|(index, object)| {
+                let pointer = format!("{pointer}/items/{index}");
+                Unvisited { object, pointer, of_list }
+            });
             // The first item is to come first.
             open.extend(items.rev());
         } else if let Some(way) = kinds::template(api_version, kind, more_kinds) {
@@ -108,6 +114,23 @@ fn places<'a>(manifest: &At<'a>, more_kinds: &[Kind]) -> Result<Vec<Place<'a>>, 
         }
     }
     Ok(places)
+}
+
+/// An object that has not been looked at yet.
+struct Unvisited<'a> {
+    object: At<'a>,
+    /// Where it is, as a JSON pointer.
+    pointer: String,
+    /// API version and kind of an item that does not say them, as in a `DeploymentList` of the API server.
+    of_list: Option<(&'a str, &'a str)>,
+}
+
+/// An object with items is a list for kubectl
+/// ([`unstructured.go`](https://github.com/kubernetes/apimachinery/blob/v0.34.0/pkg/apis/meta/v1/unstructured/unstructured.go)).
+fn is_list(object: &At<'_>) -> bool {
+    object
+        .object()
+        .is_ok_and(|object| object.get("items").is_some_and(Value::is_array))
 }
 
 fn escaped(name: &str) -> String {

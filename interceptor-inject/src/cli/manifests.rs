@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use super::{change::Change, diff, explain, input::Input};
 use crate::{
     Verdict, Workload,
-    yaml::{Document, Source, is_separator, split},
+    yaml::{Document, Source, has_directives, is_separator, split},
 };
 
 const BOM: &str = "\u{feff}";
@@ -99,7 +99,9 @@ impl Manifests {
         if !self.text.ends_with('\n') {
             self.text.push('\n');
         }
-        if !file.lines().next().is_some_and(is_separator) {
+        if has_directives(file) {
+            self.text.push_str("...\n");
+        } else if !file.lines().next().is_some_and(is_separator) {
             self.text.push_str("---\n");
         }
         self.text.push_str(file);

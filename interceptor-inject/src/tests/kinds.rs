@@ -60,6 +60,23 @@ fn each_item_of_a_list_is_rewritten_and_unknown_ones_stay() {
     );
 }
 
+/// The API server leaves both out in the items of such a list, and `kubectl` takes them from the list.
+#[test]
+fn items_without_a_kind_are_what_their_list_says() {
+    let mut deployment = object("apps/v1", "Deployment", "/spec/template");
+    let expected = changed(&deployment)["spec"].clone();
+    for name in ["apiVersion", "kind"] {
+        deployment.as_object_mut().unwrap().remove(name);
+    }
+    let list = json!({ "apiVersion": "apps/v1", "kind": "DeploymentList", "items": [deployment] });
+    let outcome = rewritten(&list);
+    assert_eq!(outcome.workloads[0].title(), "Deployment web");
+    assert_eq!(outcome.manifest["items"][0]["spec"], expected);
+    assert!(outcome.manifest["items"][0].get("kind").is_none());
+    let list = json!({ "apiVersion": "v1", "kind": "ConfigMapList", "items": [{ "data": {} }] });
+    assert!(rewritten(&list).workloads.is_empty());
+}
+
 #[rstest]
 #[case::not_a_workload("v1", "ConfigMap")]
 #[case::old_group("extensions/v1beta1", "Deployment")]

@@ -104,8 +104,8 @@ fn a_file_is_divided_at_its_separators() {
         [
             (1, "\u{feff}# a\n"),
             (2, "---\na: |\n  ---\n  b\n"),
-            (6, "--- # c\nb: 1\n---x: 2\n...\n%YAML 1.2\n"),
-            (11, "---\n\r\n"),
+            (6, "--- # c\nb: 1\n---x: 2\n...\n"),
+            (10, "%YAML 1.2\n---\n\r\n"),
             (13, "---\r\nc: 3"),
         ]
     );

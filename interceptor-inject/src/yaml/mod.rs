@@ -16,7 +16,7 @@ use serde_json::Value;
 
 pub(crate) use self::{
     fault::Fault,
-    split::{Source, is_separator, split},
+    split::{Source, has_directives, is_separator, split},
 };
 
 /// What the only document of a text says; `null` if it says nothing.

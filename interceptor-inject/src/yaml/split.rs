@@ -25,17 +25,28 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The documents of a file.
+/// The documents of a file. Directives, such as `%YAML 1.2`, belong to the document below. Above them, a line `...` ends
+/// a document.
 pub(crate) fn split(file: &str) -> Vec<Source<'_>> {
     let mut sources = Vec::new();
     let (mut start, mut first_line) = (0, 1);
+    // Behind the last line that ends a document.
+    let (mut end, mut end_line) = (0, 1);
     let mut at = 0;
     for (line, number) in file.split_inclusive('\n').zip(1..) {
         if is_separator(line) && at > start && !is_preamble(&file[start..at]) {
-            sources.push(Source { text: &file[start..at], first_line });
-            (start, first_line) = (at, number);
+            let (next, next_line) = if end > start && is_preamble(&file[end..at]) {
+                (end, end_line)
+            } else {
+                (at, number)
+            };
+            sources.push(Source { text: &file[start..next], first_line });
+            (start, first_line) = (next, next_line);
         }
         at += line.len();
+        if is_end(line) {
+            (end, end_line) = (at, number + 1);
+        }
     }
     sources.push(Source { text: &file[start..], first_line });
     sources
@@ -47,12 +58,24 @@ pub(crate) fn is_separator(line: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
 }
 
-/// Whether a text is directives, such as `%YAML 1.2`, which belong to the document below.
+/// Whether a document ends with this line.
+fn is_end(line: &str) -> bool {
+    line.strip_prefix("...").is_some_and(|rest| rest.trim().is_empty())
+}
+
+/// Whether a text begins with directives.
+pub(crate) fn has_directives(text: &str) -> bool {
+    text.lines().find(|line| !is_blank(line)).is_some_and(is_directive)
+}
+
+/// Whether a text is directives and nothing else.
 fn is_preamble(text: &str) -> bool {
     let text = text.strip_prefix(BOM).unwrap_or(text);
-    let is_directive = |line: &str| line.starts_with('%');
-    let mut lines = text.lines();
-    text.lines().any(is_directive) && lines.all(|line| is_directive(line) || is_blank(line))
+    has_directives(text) && text.lines().all(|line| is_directive(line) || is_blank(line))
+}
+
+fn is_directive(line: &str) -> bool {
+    line.starts_with('%')
 }
 
 fn is_blank(line: &str) -> bool {

@@ -17,6 +17,17 @@ fn several_files_come_out_as_one_stream() {
 }
 
 #[test]
+fn a_file_with_directives_can_come_after_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("two.yaml");
+    fs::write(&file, format!("%YAML 1.2\n---\n{INJECTED}")).unwrap();
+    let (stdout, _) = succeed(&["-f", "-", "-f", shown(&file), "--image", IMAGE], PLAIN);
+    assert_eq!(stdout, format!("{PLAIN}...\n%YAML 1.2\n---\n{}", rewritten()));
+    let (again, _) = succeed(&["-f", "-", "--image", IMAGE], &stdout);
+    assert_eq!(again, stdout);
+}
+
+#[test]
 fn a_directory_is_its_manifests_in_the_order_of_their_names() {
     let directory = tempfile::tempdir().unwrap();
     let named = |name: &str| PLAIN.replace("name: plain", &format!("name: {name}"));
