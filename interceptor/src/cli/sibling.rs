@@ -7,7 +7,7 @@ use std::{
     io::ErrorKind,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -65,9 +65,11 @@ fn path(command: &str) -> Result<PathBuf> {
 
 fn expect_own_version(path: &Path) -> Result<()> {
     let name = path.file_name().unwrap_or_default().display();
-    let asked = match Command::new(path).arg("--version").output() {
+    // It reads no standard input. Without this, /dev/null would have to be there.
+    let asked = match Command::new(path).arg("--version").stdin(Stdio::inherit()).output() {
         Ok(asked) => asked,
-        Err(error) if error.kind() == ErrorKind::NotFound => bail!(
+        // The same error also means that its dynamic linker is missing.
+        Err(error) if error.kind() == ErrorKind::NotFound && !path.exists() => bail!(
             "{} is missing. This command is a program of its own; put {name} of version {VERSION} beside this one. \
              From the source, `cargo build --release --package {name}` makes it",
             path.display()

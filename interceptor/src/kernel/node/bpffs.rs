@@ -40,10 +40,10 @@ impl Bpffs {
             Ok(_) => return Err(EnrollError::NotBpffs { path: root.to_path_buf() }),
             Err(nix::Error::ENOENT) => return Err(EnrollError::NoSuchDirectory { path: root.to_path_buf() }),
             Err(errno) => {
-                let error = anyhow::Error::new(errno);
-                return Err(error
-                    .context(format!("Failed to look at the BPF file system {}", root.display()))
-                    .into());
+                let context = format!("Failed to look at the BPF file system {}", root.display());
+                let error = anyhow::Error::new(errno).context(context);
+                let denied = errno == nix::Error::EACCES;
+                return Err(if denied { EnrollError::NotPermitted(error) } else { error.into() });
             }
         }
         let metadata = fs::metadata(root).with_context(|| format!("Failed to look at {}", root.display()))?;
