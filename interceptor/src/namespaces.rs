@@ -8,19 +8,10 @@ use std::{
 };
 
 use crate::Netns;
+pub use crate::kernel::processes;
 
 /// Where `ip netns`, and most container runtimes, keep names of network namespaces.
 pub const NAMED: &str = "/run/netns";
-
-/// Where Istio's `DaemonSet`, and ours, mount the processes of the host into the container
-/// (`manifests/charts/istio-cni/templates/daemonset.yaml` of istio/istio).
-const HOST_PROCESSES: &str = "/host/proc";
-
-/// The processes of the host, if a container shows them; otherwise those that are visible here.
-pub fn processes() -> &'static Path {
-    let of_the_host = Path::new(HOST_PROCESSES);
-    if of_the_host.is_dir() { of_the_host } else { Path::new("/proc") }
-}
 
 /// The network namespace with this cookie and inode number, if it is visible from here. `proc` is where processes are
 /// listed, and `named` what somebody called it.

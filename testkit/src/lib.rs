@@ -11,6 +11,7 @@ pub mod api_server;
 mod backend;
 mod cgroup;
 pub mod cluster;
+mod contained;
 mod counters;
 pub mod envoy;
 pub mod helm;
@@ -37,6 +38,7 @@ mod wait;
 
 pub use backend::Backend;
 pub use cgroup::mount_point as cgroup2_mount_point;
+pub use contained::contained;
 pub use counters::Counters;
 pub use interceptor::{Run, binary as interceptor_binary};
 pub use interceptor_verify::{Interrupt, flow, probe::write_line, retry};

@@ -22,5 +22,6 @@ pub(crate) mod pod;
 pub(crate) mod programs;
 pub(crate) mod sys;
 
+pub use pod::process::processes;
 #[cfg(feature = "cli")]
 pub(crate) use sys::named_file;

@@ -124,6 +124,19 @@ fn with_a_user_namespace_the_sidecars_user_is_the_one_that_the_pod_calls_so() {
     assert_eq!(own.connect("1000", "10.1.2.3:80").as_deref(), Some("ECONNREFUSED"));
 }
 
+#[test]
+fn an_agent_in_a_container_asks_the_processes_of_the_host_for_a_user_namespace() {
+    let lab = Lab::new();
+    let pod = lab.node.pod("pod");
+    let own = UserNamespace::of(&pod);
+    let sandbox = Sandbox::of(&pod, "web-0").again(own.netns());
+    lab.api.put(sandbox.injected());
+    let _agent = lab.start_contained();
+    lab.expect_enrolled(&sandbox);
+    assert_eq!(own.connect("1337", "10.1.2.3:80").as_deref(), Some("EHOSTUNREACH"));
+    assert_eq!(own.connect("1000", "10.1.2.3:80").as_deref(), Some("ECONNREFUSED"));
+}
+
 /// Only a process of the user namespace tells how it numbers users.
 #[test]
 fn without_a_process_of_its_user_namespace_a_pod_is_refused() {

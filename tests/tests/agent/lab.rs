@@ -15,7 +15,7 @@ use interceptor::{records::Record, records::Records};
 use interceptor_policy::Enrollment;
 use interceptor_wire::{Answer, Did};
 use serde::Deserialize;
-use testkit::{Node, Process, timeout, wait_until, without_btf};
+use testkit::{Node, Process, contained, timeout, wait_until, without_btf};
 
 use crate::{
     api::{Api, NODE},
@@ -75,6 +75,13 @@ impl Lab {
     /// The same on a kernel that has no type information.
     pub(crate) fn start_without_btf(&self, arguments: &[&str]) -> Agent {
         Self::listening(without_btf(&self.command(arguments)))
+    }
+
+    /// The same in a container, as the chart has it.
+    pub(crate) fn start_contained(&self) -> Agent {
+        let agent = Self::listening(contained(&self.command(&[])));
+        wait_until("the agent is ready", || agent.readiness().0 == 200);
+        agent
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

@@ -5,7 +5,10 @@ use std::{fs::File, os::unix::fs::MetadataExt as _};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::kernel::{pod::process::OpenProcess, sys};
+use crate::kernel::{
+    pod::process::{OpenProcess, processes},
+    sys,
+};
 use interceptor_config::{IdMap, IdMaps};
 
 /// The inode number of the initial user namespace
@@ -24,7 +27,8 @@ pub(crate) fn id_maps(netns: &File) -> Result<IdMaps> {
         return Ok(IdMaps::default());
     }
     // A namespace has no name; any process in it tells its maps.
-    for process in OpenProcess::all()? {
+    let processes = processes();
+    for process in OpenProcess::listed_in(processes)? {
         let is_member = || process.namespace("user") == Some(inode);
         if !is_member() {
             continue;
@@ -36,8 +40,9 @@ pub(crate) fn id_maps(netns: &File) -> Result<IdMaps> {
         }
     }
     bail!(
-        "No process of the pod's user namespace (user:[{inode}]) is visible in /proc, so its user and group ids cannot \
-         be translated"
+        "No process of the pod's user namespace (user:[{inode}]) is visible in {}, so its user and group ids cannot be \
+         translated",
+        processes.display()
     )
 }
 

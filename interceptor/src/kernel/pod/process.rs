@@ -9,11 +9,21 @@ use std::{
         fd::{AsRawFd as _, RawFd},
         unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result};
 use nix::libc::{O_DIRECTORY, O_PATH};
+
+/// Where Istio's `DaemonSet`, and ours, mount the processes of the host into the container
+/// (`manifests/charts/istio-cni/templates/daemonset.yaml` of istio/istio).
+const HOST_PROCESSES: &str = "/host/proc";
+
+/// The processes of the host, if a container shows them; otherwise those that are visible here.
+pub fn processes() -> &'static Path {
+    let of_the_host = Path::new(HOST_PROCESSES);
+    if of_the_host.is_dir() { of_the_host } else { Path::new("/proc") }
+}
 
 /// A process that is visible here.
 pub(crate) struct OpenProcess {
@@ -29,20 +39,25 @@ pub(crate) struct Credentials {
 }
 
 impl OpenProcess {
-    /// All processes that are visible. One that has ended meanwhile is left out.
+    /// All processes that are visible to this one. One that has ended meanwhile is left out.
     pub(crate) fn all() -> Result<impl Iterator<Item = Self>> {
-        let entries: io::Result<Vec<fs::DirEntry>> = fs::read_dir("/proc").and_then(Iterator::collect);
-        let names = entries
-            .context("Failed to list /proc")?
-            .into_iter()
-            .map(|entry| entry.file_name());
-        Ok(names.filter_map(|name| Self::open(name.to_str()?.parse().ok()?)))
+        Self::listed_in(Path::new("/proc"))
     }
 
-    fn open(pid: i32) -> Option<Self> {
+    /// The same, of those that are listed in `proc`. Their numbers may mean other processes to this one.
+    pub(crate) fn listed_in(proc: &Path) -> Result<impl Iterator<Item = Self>> {
+        let entries: io::Result<Vec<fs::DirEntry>> = fs::read_dir(proc).and_then(Iterator::collect);
+        let entries = entries.with_context(|| format!("Failed to list {}", proc.display()))?;
+        let pid = |entry: &fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+        Ok(entries
+            .into_iter()
+            .filter_map(move |entry| Self::open(pid(&entry)?, &entry.path())))
+    }
+
+    fn open(pid: i32, path: &Path) -> Option<Self> {
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(O_PATH | O_DIRECTORY);
-        Some(Self { pid, directory: options.open(format!("/proc/{pid}")).ok()? })
+        Some(Self { pid, directory: options.open(path).ok()? })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -94,7 +109,7 @@ mod tests {
     use super::*;
 
     fn this_process() -> OpenProcess {
-        OpenProcess::open(std::process::id().cast_signed()).unwrap()
+        OpenProcess::open(std::process::id().cast_signed(), Path::new("/proc/self")).unwrap()
     }
 
     #[test]
@@ -118,7 +133,8 @@ mod tests {
     #[test]
     fn nothing_is_read_of_a_process_that_has_ended() {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let process = OpenProcess::open(child.id().cast_signed()).unwrap();
+        let path = format!("/proc/{}", child.id());
+        let process = OpenProcess::open(child.id().cast_signed(), path.as_ref()).unwrap();
         assert!(process.is_there() && process.namespace("user").is_some());
         child.kill().unwrap();
         child.wait().unwrap();
