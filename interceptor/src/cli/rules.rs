@@ -9,9 +9,13 @@ use serde::Serialize;
 use super::{
     data_path,
     names::{name_of, path_of},
+    output,
     pods::RunDirFlag,
 };
-use crate::records::{PodName, Record, RulesRecord};
+use crate::{
+    IstioRules, Netns,
+    records::{PodName, Record, RulesRecord},
+};
 
 /// A pod with rules, as `--output json` prints it.
 #[derive(Debug, Serialize)]
@@ -38,7 +42,7 @@ pub(super) fn read(run_dir: &RunDirFlag, records: &[Record]) -> Result<Vec<Rules
     for noted in noted {
         let filter = match data_path::visible(&noted) {
             None => None,
-            Some(netns) => match netns.istio_rules()?.filter(|rules| rules.ours) {
+            Some(netns) => match rules_of(&netns).filter(|rules| rules.ours) {
                 None => continue,
                 Some(rules) => Some(rules.filter),
             },
@@ -46,6 +50,18 @@ pub(super) fn read(run_dir: &RunDirFlag, records: &[Record]) -> Result<Vec<Rules
         pods.push(RulesStatus::of(noted, filter, records));
     }
     Ok(pods)
+}
+
+/// What a pod has. A pod can have more than anybody can read, and must not hide the others by that.
+pub(super) fn rules_of(netns: &Netns) -> Option<IstioRules> {
+    netns.istio_rules().unwrap_or_else(|error| {
+        let error = anyhow::Error::new(error);
+        output::warning(format_args!(
+            "It is not known whether {} has Istio's rules: {error:#}",
+            netns.name()
+        ));
+        None
+    })
 }
 
 impl RulesStatus {

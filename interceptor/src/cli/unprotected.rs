@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{
     names::{name_of, path_of},
     pods::RunDirFlag,
+    rules::rules_of,
 };
 use crate::{
     namespaces,
@@ -37,7 +38,7 @@ pub(super) fn read(run_dir: &RunDirFlag, enrolled: &[u64]) -> Result<Vec<Unprote
         let Some(netns) = namespaces::find(netns_cookie, netns_inode, None, namespaces::processes()) else {
             continue;
         };
-        if enrolled.contains(&netns_cookie) || netns.istio_rules()?.is_some() {
+        if enrolled.contains(&netns_cookie) || rules_of(&netns).is_some() {
             continue;
         }
         let netns = path_of(netns_inode);

@@ -10,7 +10,7 @@ use testkit::{
 };
 
 use crate::{
-    lab::{Agent, Lab, get},
+    lab::{Agent, Lab, get, refusal},
     sandbox::Sandbox,
 };
 
@@ -134,6 +134,33 @@ fn pods_that_need_no_interception_or_have_it_are_not_counted() {
         .map(|event| event.body["involvedObject"]["name"].to_string())
         .collect();
     assert_eq!(told, ["\"web-0\""]);
+}
+
+/// A container with `CAP_NET_ADMIN` can write as many as it likes.
+#[test]
+fn a_pod_with_more_rules_than_can_be_looked_at_hides_no_other_and_fills_no_memory() {
+    let lab = Lab::new();
+    let scenes = ["many", "other"].map(|name| Scene::new(&lab.node, name));
+    let sandboxes = [0, 1].map(|number| Sandbox::of(&scenes[number].pod, &format!("web-{number}")));
+    let _processes = [0, 1].map(|number| idle(&scenes[number].pod.app()));
+    for sandbox in &sandboxes {
+        lab.api.put(at_work(sandbox));
+    }
+    let agent = lab.start();
+    wait_until("both are counted", || has_metric(&agent, "interceptor_pods_unprotected 2"));
+    // Of 152 bytes each.
+    let rules = format!("*nat\n:MANY - [0:0]\n{}COMMIT\n", "-A MANY -j RETURN\n".repeat(250_000));
+    Run::with_input(scenes[0].pod.namespace().root().command("iptables-legacy-restore"), &rules).expect_success();
+
+    let status = status(&lab);
+    status.expect_success();
+    for name in ["shop/web-0", "shop/web-1"] {
+        assert!(status.stdout.contains(&format!("Pod {name}")), "{status}");
+    }
+    assert!(status.stderr.contains("more than 32 MiB"), "{status}");
+    let (code, msg, _) = refusal(sandboxes[0].check(&lab.socket()).expect("an answer"));
+    assert_eq!(code, 100);
+    assert!(msg.contains("more than 32 MiB"), "{msg}");
 }
 
 #[rstest]

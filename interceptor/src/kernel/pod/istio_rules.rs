@@ -22,6 +22,10 @@ const IPTABLES_CHAIN: &[u8] = b"ISTIO_OUTPUT\0";
 /// ([`constants.go`](https://github.com/istio/istio/blob/master/tools/istio-nftables/pkg/constants/constants.go)).
 const NFTABLES_CHAIN: &[u8] = b"istio-output\0";
 
+/// How many bytes of rules are looked at. Istio's have some KB. Whoever has `CAP_NET_ADMIN` in the pod may write as many
+/// as memory allows, and must neither fill this process's memory nor keep other pods waiting.
+const LARGEST: usize = 32 << 20;
+
 /// Istio's rules in a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IstioRules {
@@ -113,7 +117,9 @@ fn entries(family: Family, table: &'static str) -> Result<Vec<u8>> {
         sys::getsockopt(&socket, level, GET_INFO, &mut info)
             .with_context(|| format!("Failed to ask for the table {table}"))?;
         let size: [u8; 4] = info[INFO - 4..].try_into()?;
-        let mut entries = for_table(HEAD + usize::try_from(u32::from_ne_bytes(size))?);
+        let length = usize::try_from(u32::from_ne_bytes(size))?;
+        expect_few(length).with_context(|| format!("Failed to read the table {table}"))?;
+        let mut entries = for_table(HEAD + length);
         entries[32..36].copy_from_slice(&size);
         match sys::getsockopt(&socket, level, GET_ENTRIES, &mut entries) {
             Ok(()) => return Ok(entries.split_off(HEAD)),
@@ -169,7 +175,18 @@ fn nf_tables_chains() -> io::Result<Vec<u8>> {
             return Ok(chains);
         }
         chains.extend(datagram);
+        expect_few(chains.len())?;
     }
+}
+
+fn expect_few(bytes: usize) -> io::Result<()> {
+    if bytes <= LARGEST {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "the pod's rules have more than {} MiB, too many to look for Istio's among them",
+        LARGEST >> 20
+    )))
 }
 
 /// Whether a datagram ends a dump. The end has a datagram of its own.
