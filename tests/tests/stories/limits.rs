@@ -71,6 +71,27 @@ fn more_ranges_than_a_pod_may_have_are_refused() {
     assert_eq!([scene.outbound(), scene.inbound()], [Outcome::Direct, Outcome::Direct]);
 }
 
+/// A container with `CAP_NET_ADMIN` can make as many as it likes.
+#[test]
+fn a_pod_with_more_routes_than_are_looked_at_keeps_the_policy_that_it_has() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    scene.pod.enroll(&[]);
+    let _sidecar = scene.sidecar(&[]);
+    let routes: Vec<String> = (0..66_000_u32)
+        .map(|number| format!("route add unreachable {}/32", Ipv4Addr::from(0x0b00_0000 + number)))
+        .collect();
+    scene.pod.namespace().ip(&routes.join("\n"));
+    let run = scene.pod.try_enroll(DEFAULT_FLAGS);
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(run.stderr.contains("more than 65536 routes of one family"), "{run}");
+    assert_eq!(
+        [scene.outbound(), scene.inbound()],
+        [Outcome::ThroughSidecar, Outcome::ThroughSidecar]
+    );
+}
+
 #[test]
 fn more_pods_than_a_node_may_have_are_refused() {
     let node = Node::new();

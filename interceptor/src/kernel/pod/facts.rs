@@ -14,10 +14,11 @@ use crate::kernel::pod::{id_maps::id_maps, netns::Netns, routes};
 /// The interfaces, addresses, routes and id maps of a pod.
 pub(crate) fn read(netns: &Netns) -> Result<PodFacts> {
     let ids = id_maps(netns.file())?;
-    let facts = netns.run(read_facts)?;
-    let facts = facts.with_context(|| format!("Failed to read the addresses of {}", netns.name()))?;
+    // First, because there is a limit to them: each address has a route.
     let routes = routes::read(netns).with_context(|| format!("Failed to read the routes of {}", netns.name()));
     let (routes, rules) = routes?;
+    let facts = netns.run(read_facts)?;
+    let facts = facts.with_context(|| format!("Failed to read the addresses of {}", netns.name()))?;
     Ok(without_ours(PodFacts { routes, rules, ids, ..facts }))
 }
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Questions and requests to rtnetlink in a pod's network namespace. It knows nothing of why they are asked.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    pin::pin,
+};
 
-use anyhow::{Context as _, Result};
-use futures_util::TryStreamExt as _;
+use anyhow::{Context as _, Result, bail};
+use futures_util::{Stream, TryStreamExt as _};
 use rtnetlink::{
     Error, Handle, IpVersion, RouteMessageBuilder, new_connection,
     packet_route::{
@@ -14,6 +17,10 @@ use rtnetlink::{
 };
 
 use crate::kernel::pod::netns::Netns;
+
+/// How many routes and rules are looked at. Whoever has `CAP_NET_ADMIN` in the pod may make as many as memory allows, and
+/// must neither fill this process's memory nor keep other pods waiting.
+const MOST: usize = 65_536;
 
 /// Talks to rtnetlink in a network namespace.
 pub(crate) fn talk<T: Send>(netns: &Netns, conversation: impl AsyncFnOnce(Handle) -> Result<T> + Send) -> Result<T> {
@@ -49,24 +56,24 @@ pub(crate) async fn all_routes(handle: &Handle, family: &IpVersion) -> Result<Ve
         IpVersion::V4 => RouteMessageBuilder::<Ipv4Addr>::new().build(),
         IpVersion::V6 => RouteMessageBuilder::<Ipv6Addr>::new().build(),
     };
-    handle
-        .route()
-        .get(all)
-        .execute()
-        .try_collect()
-        .await
-        .context("Failed to list the routes")
+    listed(handle.route().get(all).execute(), "routes").await
 }
 
 /// The rules that choose among those tables.
 pub(crate) async fn all_rules(handle: &Handle, family: &IpVersion) -> Result<Vec<RuleMessage>> {
-    handle
-        .rule()
-        .get(family.clone())
-        .execute()
-        .try_collect()
-        .await
-        .context("Failed to list the rules")
+    listed(handle.rule().get(family.clone()).execute(), "rules").await
+}
+
+async fn listed<T>(answers: impl Stream<Item = Result<T, Error>>, what: &str) -> Result<Vec<T>> {
+    let mut answers = pin!(answers);
+    let mut all = Vec::new();
+    while let Some(answer) = answers.try_next().await.with_context(|| format!("Failed to list the {what}"))? {
+        if all.len() == MOST {
+            bail!("The pod has more than {MOST} {what} of one family, too many to look at");
+        }
+        all.push(answer);
+    }
+    Ok(all)
 }
 
 /// `enum rt_class_t`: where the kernel keeps local addresses.
