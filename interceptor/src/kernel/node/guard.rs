@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use interceptor_policy::LOOPBACK_INTERFACE;
 use nix::net::if_::if_nameindex;
 
@@ -17,6 +17,12 @@ use crate::kernel::{
     programs::table::GUARD,
     sys::{self, tree::create_directory},
 };
+
+/// How many interfaces of a pod are guarded. For each link the kernel waits until no processor runs the programs from
+/// before (`tcx_entry_sync` of
+/// [`tcx.h`](https://github.com/torvalds/linux/blob/v6.12/include/net/tcx.h)), some ten milliseconds, while other pods
+/// wait. Whoever has `CAP_NET_ADMIN` in the pod may make as many interfaces as memory allows.
+const MOST: usize = 128;
 
 /// Whether the node has the program.
 pub(crate) fn is_loaded(layout: &Layout) -> bool {
@@ -72,13 +78,19 @@ pub(crate) fn count(layout: &Layout, netns_cookie: u64) -> Result<usize> {
     Ok(live)
 }
 
-/// The indices of a namespace's interfaces other than `lo`.
+/// The indices of a namespace's interfaces other than `lo`. Fails if they are more than can be guarded.
 fn interfaces(netns: &Netns) -> Result<Vec<u32>> {
     let all = netns.run(|| -> Result<Vec<u32>> {
         let interfaces = if_nameindex().context("Failed to list the interfaces")?;
         Ok(interfaces.iter().map(nix::net::if_::Interface::index).collect())
     })??;
-    Ok(all.into_iter().filter(|index| *index != LOOPBACK_INTERFACE).collect())
+    let guarded: Vec<u32> = all.into_iter().filter(|index| *index != LOOPBACK_INTERFACE).collect();
+    ensure!(
+        guarded.len() <= MOST,
+        "The pod has {} interfaces, of which at most {MOST} can be guarded",
+        guarded.len()
+    );
+    Ok(guarded)
 }
 
 /// No name in a BPF file system may contain a dot, so the name of an interface is no part of the path.

@@ -3,6 +3,7 @@
 
 use testkit::{
     Node,
+    istio_rules::DEFAULT_FLAGS,
     scene::{Outcome, SERVER, Scene, outcome},
 };
 
@@ -78,6 +79,33 @@ fn an_interface_that_comes_later_is_guarded_when_the_command_is_run_again() {
     assert_eq!(links(&node), 2);
     leave(NEIGHBOR);
     assert_eq!(node.counters().get("guard_outsider"), Some(&3));
+}
+
+/// The kernel takes some ten milliseconds for each, and a container with `CAP_NET_ADMIN` can make as many as it likes.
+#[test]
+fn a_pod_with_more_interfaces_than_can_be_guarded_keeps_the_policy_that_it_has() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    if !can_guard(&scene) {
+        return;
+    }
+    let _servers = scene.serve(8081);
+    scene.pod.enroll(&[]);
+    let _sidecar = scene.sidecar(&[]);
+    let pairs: Vec<String> = (0..64)
+        .map(|number| format!("link add a{number} type veth peer name b{number}"))
+        .collect();
+    scene.pod.namespace().ip(&pairs.join("\n"));
+    let run = scene.pod.try_enroll(DEFAULT_FLAGS);
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(
+        run.stderr.contains("has 129 interfaces, of which at most 128 can be guarded"),
+        "{run}"
+    );
+    assert_eq!(links(&node), 1);
+    assert_eq!(scene.outbound(), Outcome::ThroughSidecar);
+    scene.pod.enroll(&["--guard", "off"]);
+    assert_eq!(scene.outbound(), Outcome::ThroughSidecar);
 }
 
 #[test]
