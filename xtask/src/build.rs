@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 
+use crate::architecture::Architecture;
 use crate::programs::{PLUGIN, static_build};
 use crate::run::{cargo, exec, say};
 use crate::setup::{self, Purpose};
@@ -39,7 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn plugin() -> Result<()> {
-    for (_name, program) in static_build(&[PLUGIN])? {
+    for (_name, program) in static_build(&[PLUGIN], Architecture::here()?)? {
         say(&format!("built {}", program.display()));
     }
     Ok(())

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The project's chores, as `cargo xtask <command>`: one file per command, and every program that is run is printed.
 
+mod apt;
+mod architecture;
 mod bench;
 mod build;
 mod demo;

@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use toolchain::Compiler;
 
+use crate::architecture::Architecture;
 use crate::run::{ask, cargo, exec, say, shown};
 use crate::workspace::{Workspace, root};
 
@@ -44,20 +45,29 @@ pub(crate) const SHIPPED: [&str; 6] = [
 
 /// Builds programs of these packages, linked with nothing that a node or an image might lack, and returns where each
 /// is.
-pub(crate) fn static_build(programs: &[&'static str]) -> Result<Vec<(&'static str, PathBuf)>> {
-    let (host, target) = (host_triple()?, Workspace::load()?.target_dir);
+pub(crate) fn static_build(
+    programs: &[&'static str],
+    architecture: Architecture,
+) -> Result<Vec<(&'static str, PathBuf)>> {
+    let (triple, target) = (triple(architecture)?, Workspace::load()?.target_dir);
+    let is_here = architecture == Architecture::here()?;
     let mut built = Vec::new();
     for (profile, is_its) in [("image", false), ("plugin", true)] {
         let packages: Vec<_> = programs.iter().filter(|program| (**program == PLUGIN) == is_its).collect();
         if packages.is_empty() {
             continue;
         }
-        let mut command = cargo(["build", "--locked", "--profile", profile, "--target", &host]);
+        let mut command = cargo(["build", "--locked", "--profile", profile]);
         command.args(packages.iter().flat_map(|package| ["--package", package]));
         command.env("CARGO_ENCODED_RUSTFLAGS", static_flags()?.join("\x1f"));
+        if is_here {
+            command.args(["--target", &triple]);
+        } else {
+            across(&mut command, architecture);
+        }
         exec(command.current_dir(root()))
             .context("cannot build static programs; besides a C linker, they need libc.a (libc6-dev)")?;
-        let folder = target.join(&host).join(profile);
+        let folder = target.join(&triple).join(profile);
         built.extend(packages.iter().map(|program| (**program, folder.join(program))));
     }
     Ok(built)
@@ -101,6 +111,22 @@ pub(crate) fn build_command() -> Command {
     let mut command = host_cargo("build");
     command.args(STARTED_BY_TESTS.iter().flat_map(|program| ["--bin", program]));
     command
+}
+
+/// Lets cargo build for another kind of machine.
+pub(crate) fn across(command: &mut Command, architecture: Architecture) {
+    let target = architecture.target();
+    let linker = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
+    command.args(["--target", target]).env(linker, architecture.tool("gcc"));
+}
+
+/// The target of programs for `architecture`.
+pub(crate) fn triple(architecture: Architecture) -> Result<String> {
+    if architecture == Architecture::here()? {
+        host_triple()
+    } else {
+        Ok(architecture.target().to_owned())
+    }
 }
 
 /// The triple of this machine. With a triple, cargo gives the flags to the program and not to build scripts.

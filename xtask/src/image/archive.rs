@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An image of one layer as an archive, in the
+//! Images of one layer as an archive, in the
 //! [image layout of OCI](https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md).
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use tar::{Builder, EntryType, Header};
 
 use super::commit::Commit;
 use super::contents::Contents;
+use crate::architecture::Architecture;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -33,7 +34,7 @@ pub(super) struct Name(String);
 
 pub(super) struct Archive {
     pub(super) archive: Vec<u8>,
-    /// Of the manifest, by which registries and runtimes know the image.
+    /// Of the manifest, or of the index, by which registries and runtimes know the image.
     pub(super) digest: String,
 }
 
@@ -56,34 +57,51 @@ impl Name {
     }
 }
 
-/// The archive, in memory.
-pub(super) fn archive(image: &Image, contents: &Contents) -> Result<Archive> {
+/// The archive, in memory. If there is one variant, it is the image. Otherwise an index of them is, in which runtimes
+/// look for that of their machine.
+pub(super) fn archive(image: &Image, variants: &BTreeMap<Architecture, Contents>) -> Result<Archive> {
     let mut blobs = Blobs::default();
-    let layer = contents.layer(image.commit.seconds)?;
-    let unpacked = digest(&layer);
-    let mut packed = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
-    packed.write_all(&layer)?;
-    let layer = blobs.add(LAYER, packed.finish()?);
-    let config = blobs.add(CONFIG, bytes(&config(image, &unpacked)));
-    let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer] });
-    let mut manifest = blobs.add(MANIFEST, bytes(&manifest));
-    let digest = manifest["digest"].as_str().unwrap_or_default().to_owned();
-    manifest["platform"] = json!({ "architecture": architecture(), "os": "linux" });
+    let mut manifests = Vec::new();
+    for (architecture, contents) in variants {
+        manifests.push(variant(image, *architecture, contents, &mut blobs)?);
+    }
+    let mut named = match <[Value; 1]>::try_from(manifests) {
+        Ok([only]) => only,
+        Err(manifests) => blobs.add(INDEX, bytes(&index(&manifests))),
+    };
+    let digest = named["digest"].as_str().unwrap_or_default().to_owned();
     // podman and skopeo read the first, containerd both.
-    manifest["annotations"] =
+    named["annotations"] =
         json!({ "org.opencontainers.image.ref.name": image.name.tag(), "io.containerd.image.name": image.name.0 });
-    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [manifest] });
 
     let mut archive = Builder::new(Vec::new());
     append(&mut archive, image, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
-    append(&mut archive, image, "index.json", &bytes(&index))?;
+    append(&mut archive, image, "index.json", &bytes(&index(&[named])))?;
     for (digest, blob) in &blobs.0 {
         append(&mut archive, image, &format!("blobs/{}", digest.replace(':', "/")), blob)?;
     }
     Ok(Archive { archive: archive.into_inner()?, digest })
 }
 
-fn config(image: &Image, unpacked: &str) -> Value {
+fn index(manifests: &[Value]) -> Value {
+    json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests })
+}
+
+/// Adds the image for such a machine, and returns its descriptor.
+fn variant(image: &Image, architecture: Architecture, contents: &Contents, blobs: &mut Blobs) -> Result<Value> {
+    let layer = contents.layer(image.commit.seconds)?;
+    let unpacked = digest(&layer);
+    let mut packed = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+    packed.write_all(&layer)?;
+    let layer = blobs.add(LAYER, packed.finish()?);
+    let config = blobs.add(CONFIG, bytes(&config(image, architecture, &unpacked)));
+    let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer] });
+    let mut descriptor = blobs.add(MANIFEST, bytes(&manifest));
+    descriptor["platform"] = json!({ "architecture": architecture.name(), "os": "linux" });
+    Ok(descriptor)
+}
+
+fn config(image: &Image, architecture: Architecture, unpacked: &str) -> Value {
     let Image { commit, entrypoint, path, name } = image;
     let mut labels = json!({
         "org.opencontainers.image.created": commit.time,
@@ -97,22 +115,13 @@ fn config(image: &Image, unpacked: &str) -> Value {
         labels["org.opencontainers.image.revision"] = json!(revision);
     }
     json!({
-        "architecture": architecture(),
+        "architecture": architecture.name(),
         "os": "linux",
         "created": commit.time,
         "config": { "Entrypoint": [entrypoint], "Env": [format!("PATH={path}")], "Labels": labels },
         "rootfs": { "type": "layers", "diff_ids": [unpacked] },
         "history": [{ "created": commit.time, "created_by": "cargo xtask image" }],
     })
-}
-
-/// As OCI, and Go, call that of this machine.
-pub(super) fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
 }
 
 /// By their digests.
@@ -176,48 +185,94 @@ mod tests {
         contents
     }
 
-    fn files() -> BTreeMap<String, Vec<u8>> {
-        let written = archive(&image(), &contents()).unwrap().archive;
-        let mut files = BTreeMap::new();
-        for entry in tar::Archive::new(written.as_slice()).entries().unwrap() {
-            let mut entry = entry.unwrap();
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).unwrap();
-            files.insert(entry.path().unwrap().display().to_string(), bytes);
+    fn written(architectures: &[Architecture]) -> Vec<u8> {
+        let variants = architectures.iter().map(|architecture| (*architecture, contents())).collect();
+        archive(&image(), &variants).unwrap().archive
+    }
+
+    /// What an archive holds, by paths.
+    struct Files(BTreeMap<String, Vec<u8>>);
+
+    impl Files {
+        fn of(architectures: &[Architecture]) -> Self {
+            let mut files = BTreeMap::new();
+            for entry in tar::Archive::new(written(architectures).as_slice()).entries().unwrap() {
+                let mut entry = entry.unwrap();
+                let mut bytes = Vec::new();
+                entry.read_to_end(&mut bytes).unwrap();
+                files.insert(entry.path().unwrap().display().to_string(), bytes);
+            }
+            Self(files)
         }
-        files
-    }
 
-    #[test]
-    fn the_same_files_of_the_same_commit_are_the_same_archive() {
-        assert!(archive(&image(), &contents()).unwrap().archive == archive(&image(), &contents()).unwrap().archive);
-    }
+        fn json(&self, path: &str) -> Value {
+            serde_json::from_slice(&self.0[path]).unwrap()
+        }
 
-    #[test]
-    fn every_descriptor_names_a_blob_by_its_digest_and_size() {
-        let files = files();
-        let read = |bytes: &[u8]| -> Value { serde_json::from_slice(bytes).unwrap() };
-        let blob = |descriptor: &Value| -> &[u8] {
+        /// The blob of a descriptor, which names it by its digest and size.
+        fn blob(&self, descriptor: &Value) -> &[u8] {
             let named = descriptor["digest"].as_str().unwrap();
-            let blob = &files[&format!("blobs/{}", named.replace(':', "/"))];
+            let blob = &self.0[&format!("blobs/{}", named.replace(':', "/"))];
             assert_eq!(
                 (digest(blob).as_str(), blob.len() as u64),
                 (named, descriptor["size"].as_u64().unwrap())
             );
             blob
-        };
-        let index = read(&files["index.json"]);
-        let manifest = read(blob(&index["manifests"][0]));
-        let config = read(blob(&manifest["config"]));
-        let mut layer = Vec::new();
-        GzDecoder::new(blob(&manifest["layers"][0])).read_to_end(&mut layer).unwrap();
-        assert_eq!(config["rootfs"]["diff_ids"], json!([digest(&layer)]));
-        assert_eq!(layer, contents().layer(7).unwrap());
+        }
+
+        fn read(&self, descriptor: &Value) -> Value {
+            serde_json::from_slice(self.blob(descriptor)).unwrap()
+        }
+
+        /// Looks at the image of a manifest, and returns its configuration.
+        fn config(&self, descriptor: &Value) -> Value {
+            let manifest = self.read(descriptor);
+            let config = self.read(&manifest["config"]);
+            let mut layer = Vec::new();
+            GzDecoder::new(self.blob(&manifest["layers"][0]))
+                .read_to_end(&mut layer)
+                .unwrap();
+            assert_eq!(config["rootfs"]["diff_ids"], json!([digest(&layer)]));
+            assert_eq!(layer, contents().layer(7).unwrap());
+            assert_eq!(config["architecture"], descriptor["platform"]["architecture"]);
+            config
+        }
+    }
+
+    #[test]
+    fn the_same_files_of_the_same_commit_are_the_same_archive() {
+        assert!(written(&[Architecture::Amd64]) == written(&[Architecture::Amd64]));
+    }
+
+    #[test]
+    fn an_archive_for_one_kind_of_machine_names_its_image() {
+        let files = Files::of(&[Architecture::Arm64]);
+        let named = &files.json("index.json")["manifests"][0];
+        let config = files.config(named);
+        assert_eq!(config["architecture"], "arm64");
         assert_eq!(config["config"]["Labels"]["org.opencontainers.image.revision"], "abc");
-        let annotations = &index["manifests"][0]["annotations"];
+        let annotations = &named["annotations"];
         assert_eq!(annotations["io.containerd.image.name"], "localhost:5000/interceptor:0.1");
         assert_eq!(annotations["org.opencontainers.image.ref.name"], "0.1");
-        assert_eq!(read(&files["oci-layout"])["imageLayoutVersion"], "1.0.0");
+        assert_eq!(files.json("oci-layout")["imageLayoutVersion"], "1.0.0");
+    }
+
+    #[test]
+    fn an_archive_for_more_kinds_names_an_index_of_images() {
+        let files = Files::of(&[Architecture::Amd64, Architecture::Arm64]);
+        let all = files.json("index.json");
+        let [named] = all["manifests"].as_array().unwrap().as_slice() else {
+            panic!("{all}")
+        };
+        assert_eq!(named["mediaType"], INDEX);
+        assert_eq!(named["annotations"]["org.opencontainers.image.ref.name"], "0.1");
+        let images = files.read(named)["manifests"].clone();
+        let machines = images
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|image| files.config(image)["architecture"].clone());
+        assert_eq!(machines.collect::<Vec<_>>(), ["amd64", "arm64"]);
     }
 
     #[test]

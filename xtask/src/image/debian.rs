@@ -12,7 +12,9 @@ use tar::{Archive, EntryType};
 
 use super::contents::Contents;
 use super::packages::{Origin, Package};
-use crate::run::{ask, ask_bytes, exec};
+use crate::apt::Apt;
+use crate::architecture::Architecture;
+use crate::run::{ask, ask_bytes};
 
 /// Names, and licenses of what is taken.
 const PACKAGES: [(&str, &str); 14] = [
@@ -36,8 +38,8 @@ const PACKAGES: [(&str, &str); 14] = [
 pub(super) const PROGRAMS: &str = "usr/sbin";
 
 /// Adds the files to an image, and says which packages they are of. `folder` is for what is fetched.
-pub(super) fn add(contents: &mut Contents, folder: &Path) -> Result<Vec<Package>> {
-    fetch(folder)?;
+pub(super) fn add(contents: &mut Contents, folder: &Path, architecture: Architecture) -> Result<Vec<Package>> {
+    fetch(folder, architecture)?;
     let mut packages = Vec::new();
     for (name, license) in PACKAGES {
         let archive = archive_of(folder, name)?;
@@ -61,16 +63,14 @@ pub(super) fn add(contents: &mut Contents, folder: &Path) -> Result<Vec<Package>
     Ok(packages)
 }
 
-fn fetch(folder: &Path) -> Result<()> {
+fn fetch(folder: &Path, architecture: Architecture) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let mut apt = Command::new("apt-get");
-    // Its own user may not write there.
-    apt.args(["--quiet", "--option", "APT::Sandbox::User=root", "download"]);
-    apt.args(PACKAGES.map(|(name, _license)| name)).current_dir(folder);
-    exec(&mut apt).context("cannot fetch iptables; --with-iptables needs Debian, and what `apt-get update` fetches")
+    Apt::of(architecture, folder)
+        .and_then(|apt| apt.download(&PACKAGES.map(|(name, _license)| name), folder))
+        .context("cannot fetch iptables; --with-iptables needs Debian, and what `apt-get update` fetches")
 }
 
 fn archive_of(folder: &Path, package: &str) -> Result<PathBuf> {

@@ -8,24 +8,22 @@ use anyhow::{Context as _, Result, ensure};
 use toolchain::Compiler;
 
 use super::packages::{Origin, Package};
+use crate::architecture::Architecture;
 use crate::programs::rustc;
 use crate::run::ask;
 
-/// Where Debian has the licenses of `libc.a`.
-const LIBC_COPYRIGHT: &str = "/usr/share/doc/libc6-dev/copyright";
-
-pub(super) fn packages() -> Result<[Package; 2]> {
+pub(super) fn packages(architecture: Architecture) -> Result<[Package; 2]> {
     let compiler = Compiler::ask(&rustc()).context("cannot ask rustc for its version")?;
-    // `glibc 2.36`
-    let libc = ask(Command::new("getconf").arg("GNU_LIBC_VERSION"))?;
-    let version = libc
-        .split_whitespace()
-        .nth(1)
-        .context("`getconf GNU_LIBC_VERSION` names no version")?;
-    let copyright = PathBuf::from(LIBC_COPYRIGHT);
+    let package = package(architecture)?;
+    // `2.36-9+deb12u10`, `2.36-8cross1`
+    let version = ask(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", &package]))
+        .with_context(|| format!("no {package}, with which programs are linked"))?;
+    let version = version.split('-').next().unwrap_or_default();
+    let copyright = PathBuf::from(format!("/usr/share/doc/{package}/copyright"));
     ensure!(
         copyright.is_file(),
-        "no {LIBC_COPYRIGHT}, the license of what programs are linked with. Install Debian's libc6-dev"
+        "no {}, the license of what programs are linked with. Install Debian's {package}",
+        copyright.display()
     );
     Ok([
         Package {
@@ -43,4 +41,14 @@ pub(super) fn packages() -> Result<[Package; 2]> {
             texts: copyright,
         },
     ])
+}
+
+/// Debian's package that has `libc.a` for such a machine.
+fn package(architecture: Architecture) -> Result<String> {
+    let is_here = architecture == Architecture::here()?;
+    Ok(if is_here {
+        "libc6-dev".to_owned()
+    } else {
+        format!("libc6-dev-{architecture}-cross")
+    })
 }

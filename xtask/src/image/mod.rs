@@ -11,7 +11,8 @@ mod licenses;
 mod packages;
 mod sbom;
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -19,6 +20,7 @@ use self::archive::{Image, archive};
 use self::commit::Commit;
 use self::contents::Contents;
 use self::packages::Packages;
+use crate::architecture::Architecture;
 use crate::programs::{SHIPPED, static_build};
 use crate::run::say;
 use crate::setup::{self, Purpose};
@@ -38,7 +40,8 @@ const DEFAULT_NAME: &str = concat!("localhost/interceptor:", env!("CARGO_PKG_VER
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
-    /// The archive [default: interceptor.tar in target/oci, or interceptor-iptables.tar]
+    /// The archive [default: interceptor.tar in target/oci, with `-iptables` and, for other machines than this one,
+    /// their architectures before the dot]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// What the image is called where the archive is imported [default: as the chart calls it,
@@ -49,6 +52,12 @@ pub(crate) struct Options {
     /// (`onUnsupported=iptables`), and for `interceptor verify`
     #[arg(long)]
     with_iptables: bool,
+    /// For machines of this architecture instead of this machine's; if repeated, one archive is for all of them
+    #[arg(long, value_name = "ARCHITECTURE", value_enum)]
+    arch: Vec<Architecture>,
+    /// Fail when something is missing instead of installing it
+    #[arg(long)]
+    no_install: bool,
 }
 
 impl Options {
@@ -61,55 +70,62 @@ impl Options {
     fn suffix(&self) -> &'static str {
         if self.with_iptables { "-iptables" } else { "" }
     }
+
+    /// Each once, in the order of the archive.
+    fn architectures(&self) -> Result<BTreeSet<Architecture>> {
+        let here = Architecture::here()?;
+        Ok(if self.arch.is_empty() {
+            [here].into()
+        } else {
+            self.arch.iter().copied().collect()
+        })
+    }
+
+    fn out(&self, folder: &Path, architectures: &BTreeSet<Architecture>) -> Result<PathBuf> {
+        if let Some(out) = &self.out {
+            return Ok(out.clone());
+        }
+        let mut name = format!("interceptor{}", self.suffix());
+        if *architectures != [Architecture::here()?].into() {
+            name.extend(architectures.iter().map(|architecture| format!("-{architecture}")));
+        }
+        Ok(folder.join(format!("{name}.tar")))
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    let architectures = options.architectures()?;
     setup::check(Purpose::Build)?;
+    if architectures != [Architecture::here()?].into() {
+        setup::run(&setup::Options::of_command(options.no_install, &[]).and_arm64())?;
+    }
     let shown = options
         .name
         .clone()
         .unwrap_or_else(|| format!("{DEFAULT_NAME}{}", options.suffix()));
-    let name = archive::Name::read(&shown)?;
-    let workspace = Workspace::load()?;
-    let commit = Commit::find(root())?;
-    // cargo has a folder for each profile there, and `image` is one.
-    let folder = workspace.target_dir.join("oci");
-    let out = options
-        .out
-        .clone()
-        .unwrap_or_else(|| folder.join(format!("interceptor{}.tar", options.suffix())));
-
-    let mut contents = Contents::default();
-    for (program, path) in static_build(&SHIPPED)? {
-        contents.program(&format!("{PROGRAMS}/{program}"), &path)?;
-    }
-    let mut packages = Packages::of(&SHIPPED)?.and(libc::packages()?);
-    if options.with_iptables {
-        packages = packages.and(debian::add(&mut contents, &folder.join("debian"))?);
-    }
-    let document = |name: &str| format!("{DOCUMENTS}/{name}");
-    for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
-        contents.file(&document(license), &root().join(license))?;
-    }
-    contents.text(&document("THIRD-PARTY.txt"), licenses::text(&packages)?);
-    contents.text(&document("sbom.cdx.json"), sbom::text(&packages, &commit)?);
-    // For `deploy/Containerfile`, which copies the same files.
-    contents.write(&folder.join("root"))?;
-
     let image = Image {
-        name,
-        commit,
+        name: archive::Name::read(&shown)?,
+        commit: Commit::find(root())?,
         entrypoint: format!("/{PROGRAMS}/{ENTRYPOINT}"),
         path: format!("/{PROGRAMS}:/{}", debian::PROGRAMS),
     };
-    let bytes = archive(&image, &contents)?;
+    // cargo has a folder for each profile there, and `image` is one.
+    let folder = Workspace::load()?.target_dir.join("oci");
+    let out = options.out(&folder, &architectures)?;
+
+    let mut variants = BTreeMap::new();
+    for architecture in architectures {
+        let contents = contents(options, architecture, &folder, &image.commit)?;
+        for (path, size) in contents.sizes() {
+            say(&format!("{architecture} {:>7.2} MB  /{path}", megabytes(size)));
+        }
+        variants.insert(architecture, contents);
+    }
+    let bytes = archive(&image, &variants)?;
     if let Some(folder) = out.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     std::fs::write(&out, &bytes.archive).with_context(|| format!("cannot write {}", out.display()))?;
-    for (path, size) in contents.sizes() {
-        say(&format!("{:>7.2} MB  /{path}", megabytes(size)));
-    }
     say(&format!(
         "wrote {} ({:.1} MB): {} {}",
         out.display(),
@@ -118,6 +134,30 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         bytes.digest
     ));
     Ok(())
+}
+
+/// The files of the image for such a machine, which are written to `root` in `folder`, too, or to `root-ARCHITECTURE`.
+fn contents(options: &Options, architecture: Architecture, folder: &Path, commit: &Commit) -> Result<Contents> {
+    let mut contents = Contents::default();
+    for (program, path) in static_build(&SHIPPED, architecture)? {
+        contents.program(&format!("{PROGRAMS}/{program}"), &path)?;
+    }
+    let mut packages = Packages::of(&SHIPPED, architecture)?.and(libc::packages(architecture)?);
+    if options.with_iptables {
+        let fetched = folder.join(format!("debian-{architecture}"));
+        packages = packages.and(debian::add(&mut contents, &fetched, architecture)?);
+    }
+    let document = |name: &str| format!("{DOCUMENTS}/{name}");
+    for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
+        contents.file(&document(license), &root().join(license))?;
+    }
+    contents.text(&document("THIRD-PARTY.txt"), licenses::text(&packages)?);
+    contents.text(&document("sbom.cdx.json"), sbom::text(&packages, commit)?);
+    // For `deploy/Containerfile`, which copies the same files.
+    let is_here = architecture == Architecture::here()?;
+    let written = if is_here { "root".to_owned() } else { format!("root-{architecture}") };
+    contents.write(&folder.join(written))?;
+    Ok(contents)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a size for people")]

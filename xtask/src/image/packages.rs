@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::programs::host_triple;
+use crate::architecture::Architecture;
+use crate::programs::triple;
 use crate::run::{ask, cargo};
 use crate::workspace::root;
 
@@ -45,13 +46,14 @@ pub(super) enum Origin {
 }
 
 impl Packages {
-    /// What is in these programs, which are named like their packages.
-    pub(super) fn of(programs: &[&str]) -> Result<Self> {
-        let mut wanted = tree(programs, &host_triple()?)?;
+    /// What is in these programs for such a machine. They are named like their packages.
+    pub(super) fn of(programs: &[&str], architecture: Architecture) -> Result<Self> {
+        let triple = triple(architecture)?;
+        let mut wanted = tree(programs, &triple)?;
         wanted.extend(tree(&[KERNEL], KERNEL_TRIPLE)?);
         let text = {
             let mut command = cargo(["metadata", "--locked", "--format-version", "1", "--filter-platform"]);
-            ask(command.arg(host_triple()?).current_dir(root()))?
+            ask(command.arg(&triple).current_dir(root()))?
         };
         let metadata: Value = serde_json::from_str(&text).context("cannot read what `cargo metadata` wrote")?;
         let lock = root().join("Cargo.lock");
@@ -154,7 +156,7 @@ mod tests {
 
     #[test]
     fn packages_of_the_plugin_are_its_own_and_those_of_the_kernel_object() {
-        let packages = Packages::of(&["interceptor-cni"]).unwrap();
+        let packages = Packages::of(&["interceptor-cni"], Architecture::here().unwrap()).unwrap();
         let find = |name: &str| packages.all.iter().find(|package| package.name == name);
         assert_eq!(find("interceptor-wire").unwrap().origin, Origin::Own);
         let Origin::Crates { checksum, .. } = &find("serde_json").unwrap().origin else {

@@ -14,6 +14,7 @@ use super::linker::{self, BPF_LINKER_LLVMS, Linker};
 use super::needed::{ITEMS, Need};
 use super::promtool::Promtool;
 use super::system::System;
+use crate::architecture::Architecture;
 use crate::user::is_root;
 use crate::workspace::Workspace;
 
@@ -30,6 +31,8 @@ pub(crate) struct Facts {
     /// Of rustfmt, clippy and the clippy of the kernel's compiler, those that are missing.
     pub(crate) missing_lints: Vec<String>,
     pub(crate) linker: Linker,
+    /// The compiler in use has Rust's libraries for arm64.
+    pub(crate) arm64_target: bool,
     /// Major versions of the LLVM libraries, of those that bpf-linker can be built with, installed as Debian does.
     pub(crate) llvms: Vec<u32>,
     pub(crate) missing_programs: Vec<&'static str>,
@@ -54,6 +57,7 @@ impl Facts {
             system: System::from_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default()),
             root: is_root()?,
             rustup: has_program("rustup") && in_use.sysroot.components().any(|part| part.as_os_str() == "toolchains"),
+            arm64_target: in_use.sysroot.join("lib/rustlib").join(Architecture::Arm64.target()).is_dir(),
             missing_lints: missing_lints(&in_use, kernel.as_ref()),
             in_use,
             kernel,

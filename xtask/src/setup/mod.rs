@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// Install nothing, and fail when something is missing
     #[arg(long)]
     pub(crate) no_install: bool,
+    /// Also what compiling for arm64 and booting its kernels needs
+    #[arg(long)]
+    arm64: bool,
     #[command(flatten)]
     suites: Suites,
 }
@@ -76,19 +79,25 @@ impl Options {
             cluster: wanted(Suite::Cluster),
             kernels: wanted(Suite::Kernels),
         };
-        Self { dry_run: false, no_install, suites }
+        Self { dry_run: false, no_install, arm64: false, suites }
+    }
+
+    /// For machines of arm64, too.
+    pub(crate) fn and_arm64(self) -> Self {
+        Self { arm64: true, ..self }
     }
 
     fn wants(&self, item: &Item) -> bool {
-        match item.suite() {
-            None => true,
+        match item.purpose {
+            Purpose::Build | Purpose::Lint | Purpose::Test => true,
+            Purpose::Arm64 => self.arm64,
             // Pods of the node have one as their sidecar.
-            Some(Suite::Envoy) => self.suites.envoy || self.suites.cluster,
-            Some(Suite::Clients) => self.suites.clients,
-            Some(Suite::Resolvers) => self.suites.resolvers,
-            Some(Suite::Chart) => self.suites.chart || self.suites.cluster,
-            Some(Suite::Cluster) => self.suites.cluster,
-            Some(Suite::Kernels) => self.suites.kernels,
+            Purpose::Suite(Suite::Envoy) => self.suites.envoy || self.suites.cluster,
+            Purpose::Suite(Suite::Clients) => self.suites.clients,
+            Purpose::Suite(Suite::Resolvers) => self.suites.resolvers,
+            Purpose::Suite(Suite::Chart) => self.suites.chart || self.suites.cluster,
+            Purpose::Suite(Suite::Cluster) => self.suites.cluster,
+            Purpose::Suite(Suite::Kernels) => self.suites.kernels,
         }
     }
 }

@@ -3,10 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
+use super::step::Step;
+use crate::architecture::Architecture;
 use crate::programs::{self, host_cargo};
 use crate::run::{ask, exec};
 use crate::suite;
@@ -20,26 +23,53 @@ pub(super) struct Built {
 /// The programs of `interceptor-tests` that run in the machine: `interceptor-init` is its first process.
 const RUN_IN_THE_MACHINE: [&str; 3] = ["interceptor-demo", "interceptor-differential", "interceptor-init"];
 
+/// Of the others, those that a verdict table and the demo start. They are few, because they are compiled across.
+const RUN_ACROSS: [&str; 4] = ["interceptor", "interceptor-http", "interceptor-probe", "interceptor-sidecar"];
+
 /// Builds all suites, and the programs that they start and that are run in the machine.
 pub(super) fn build() -> Result<Built> {
     let mut started = programs::build_command();
-    started.args(RUN_IN_THE_MACHINE.iter().flat_map(|program| ["--bin", program]));
+    started.args(named(&RUN_IN_THE_MACHINE));
     let mut suites = host_cargo("test");
     suites.arg("--no-run");
     for suite in suite::targets()? {
         suites.args(["--test", &suite]);
     }
-    let mut built = Built { programs: BTreeMap::new(), tests: BTreeMap::new() };
-    for mut command in [started, programs::next_abi_command(), suites] {
-        // The first run shows its progress. The second has nothing left to build, and says where everything is.
-        exec(&mut command)?;
-        let told = ask(command.arg("--message-format=json"))?;
-        told.lines().try_for_each(|line| built.note(line))?;
-    }
-    Ok(built)
+    Built::by([started, programs::next_abi_command(), suites])
+}
+
+/// Builds programs for another kind of machine, and the suite that `step` is, if it is one.
+pub(super) fn build_across(architecture: Architecture, step: &Step) -> Result<Built> {
+    let mut programs = host_cargo("build");
+    programs.args(named(&RUN_ACROSS)).args(named(&RUN_IN_THE_MACHINE));
+    let suites = suite::targets()?.into_iter().filter(|suite| step.program() == Some(suite));
+    let suites = suites.map(|suite| {
+        let mut command = host_cargo("test");
+        command.args(["--no-run", "--test", &suite]);
+        command
+    });
+    Built::by([programs].into_iter().chain(suites).map(|mut command| {
+        programs::across(&mut command, architecture);
+        command
+    }))
+}
+
+fn named(programs: &[&'static str]) -> impl Iterator<Item = &'static str> {
+    programs.iter().flat_map(|program| ["--bin", program])
 }
 
 impl Built {
+    fn by(commands: impl IntoIterator<Item = Command>) -> Result<Self> {
+        let mut built = Self { programs: BTreeMap::new(), tests: BTreeMap::new() };
+        for mut command in commands {
+            // The first run shows its progress. The second has nothing left to build, and says where everything is.
+            exec(&mut command)?;
+            let told = ask(command.arg("--message-format=json"))?;
+            told.lines().try_for_each(|line| built.note(line))?;
+        }
+        Ok(built)
+    }
+
     fn note(&mut self, line: &str) -> Result<()> {
         let message: Value = serde_json::from_str(line).context("cannot read what cargo wrote")?;
         let (Some(executable), Some(name)) = (message["executable"].as_str(), message["target"]["name"].as_str())

@@ -9,10 +9,12 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
+use super::across;
 use super::built::Built;
-use super::kernel::{Kernel, remove};
+use super::kernel::{self, Kernel, remove};
 use super::programs::{below, copy_directory, copy_libraries, copy_program, copy_to, libraries};
 use super::step::Step;
+use crate::architecture::Architecture;
 use crate::run::{ask, say};
 
 /// Of this system. What is not here, busybox has.
@@ -42,7 +44,14 @@ const PROGRAMS: &[&str] = &[
 const MODPROBE: &str = "modprobe";
 
 /// Where the kernel's modules for networks lie; the others have no use in this machine.
-const MODULES: &[&str] = &["kernel/net", "kernel/drivers/net", "kernel/lib", "kernel/crypto", "kernel/arch/x86/crypto"];
+const MODULES: &[&str] = &[
+    "kernel/net",
+    "kernel/drivers/net",
+    "kernel/lib",
+    "kernel/crypto",
+    "kernel/arch/arm64/crypto",
+    "kernel/arch/x86/crypto",
+];
 
 const PATH: &str = "/workspace/deps:/workspace:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -57,16 +66,24 @@ const MOMENTS: &str = "10";
 
 /// Packs everything, with the orders to take `steps`, and returns the archive's path.
 pub(super) fn build(directory: &Path, kernel: &Kernel, built: &Built, steps: &[Step]) -> Result<PathBuf> {
-    let root = directory.join(format!("{}-root", kernel.version));
+    let name = kernel.name()?;
+    let root = directory.join(format!("{name}-root"));
     remove(&root)?;
     say(&format!(
         "packing the file system for Linux {} in {}",
         kernel.release,
         root.display()
     ));
+    let is_here = kernel.architecture == Architecture::here()?;
+    fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
+    if is_here {
+        system_of_here(&root)?;
+    } else {
+        across::system(kernel.architecture, &kernel::packages(kernel.architecture, directory), &root)?;
+    }
     system(&root)?;
     modules(&root, kernel)?;
-    workspace(&root, built)?;
+    workspace(&root, built, (!is_here).then_some(kernel.architecture))?;
     let environment = json!({
         "PATH": PATH,
         "HOME": "/root",
@@ -82,14 +99,17 @@ pub(super) fn build(directory: &Path, kernel: &Kernel, built: &Built, steps: &[S
         "orders.json",
         &json!({ "environment": environment, "steps": steps }).to_string(),
     )?;
-    pack(&root, &directory.join(format!("{}.cpio", kernel.version)))
+    pack(&root, &directory.join(format!("{name}.cpio")))
 }
 
-fn system(root: &Path) -> Result<()> {
+fn system_of_here(root: &Path) -> Result<()> {
     for program in PROGRAMS.iter().chain([&MODPROBE]) {
         copy_program(program, root).with_context(|| format!("cannot take {program} along"))?;
     }
-    extensions_of_iptables(root)?;
+    extensions_of_iptables(root)
+}
+
+fn system(root: &Path) -> Result<()> {
     // Busybox has a list of what it can be called.
     let busybox = fs::canonicalize("/bin/busybox")
         .or_else(|_| fs::canonicalize("/usr/bin/busybox"))
@@ -165,22 +185,26 @@ fn modules(root: &Path, kernel: &Kernel) -> Result<()> {
     Ok(())
 }
 
-/// The programs, and the tests one directory below, as cargo lays them out.
-fn workspace(root: &Path, built: &Built) -> Result<()> {
+/// The programs, and the tests one directory below, as cargo lays them out. What those for another architecture are
+/// linked with is in its packages.
+fn workspace(root: &Path, built: &Built, across: Option<Architecture>) -> Result<()> {
+    let strip = across.map_or_else(|| "strip".to_owned(), |architecture| architecture.tool("strip"));
     let home = root.join("workspace");
     fs::create_dir_all(home.join("deps")).with_context(|| format!("cannot make {}", home.display()))?;
     let programs = built.programs.iter().map(|(name, path)| (home.join(name), path));
     let tests = built.tests.iter().map(|(name, path)| (home.join("deps").join(name), path));
     for (to, from) in programs.chain(tests) {
         // Without what only debuggers read a program has a tenth of its size.
-        let status = Command::new("strip")
+        let status = Command::new(&strip)
             .arg("-o")
             .arg(&to)
             .arg(from)
             .status()
-            .context("cannot start strip")?;
+            .with_context(|| format!("cannot start {strip}"))?;
         ensure!(status.success(), "strip {} failed: {status}", from.display());
-        copy_libraries(from, root)?;
+        if across.is_none() {
+            copy_libraries(from, root)?;
+        }
     }
     symlink("/workspace/interceptor-init", root.join("init")).context("cannot make /init")
 }

@@ -9,7 +9,9 @@ use std::str::FromStr;
 use anyhow::{Context as _, Result, bail};
 
 use super::programs::only_entry;
-use crate::run::{ask, exec, say};
+use crate::apt::Apt;
+use crate::architecture::Architecture;
+use crate::run::{exec, say};
 
 /// A series of kernels, such as 6.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +45,7 @@ impl FromStr for Version {
 /// An unpacked kernel.
 pub(super) struct Kernel {
     pub(super) version: Version,
+    pub(super) architecture: Architecture,
     /// What `uname -r` says there.
     pub(super) release: String,
     /// `boot/vmlinuz-…` and `lib/modules/…` lie below it.
@@ -58,15 +61,32 @@ impl Kernel {
         self.directory.join("lib/modules").join(&self.release)
     }
 
-    fn unpacked(version: Version, directory: PathBuf) -> Result<Self> {
+    fn unpacked(version: Version, architecture: Architecture, directory: PathBuf) -> Result<Self> {
         let release = only_entry(&directory.join("lib/modules"))?;
-        Ok(Self { version, release, directory })
+        Ok(Self { version, architecture, release, directory })
+    }
+
+    /// What its files are called among those of others: `6.1`, or `6.1-arm64` where this machine is of another
+    /// architecture.
+    pub(super) fn name(&self) -> Result<String> {
+        name(self.version, self.architecture)
     }
 }
 
+fn name(version: Version, architecture: Architecture) -> Result<String> {
+    let is_here = architecture == Architecture::here()?;
+    Ok(if is_here { version.to_string() } else { format!("{version}-{architecture}") })
+}
+
 /// The kernel in `directory`, got from Debian's archive if it is not there.
-pub(super) fn fetch(version: Version, directory: &Path, no_install: bool) -> Result<Kernel> {
-    let home = directory.join(version.to_string());
+pub(super) fn fetch(
+    version: Version,
+    architecture: Architecture,
+    directory: &Path,
+    no_install: bool,
+) -> Result<Kernel> {
+    let name = name(version, architecture)?;
+    let home = directory.join(&name);
     if !home.exists() {
         if no_install {
             bail!(
@@ -76,55 +96,50 @@ pub(super) fn fetch(version: Version, directory: &Path, no_install: bool) -> Res
                 directory.display()
             );
         }
-        let partial = directory.join(format!("{version}-partial"));
+        let partial = directory.join(format!("{name}-partial"));
         remove(&partial)?;
         std::fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
-        download(version, &partial)?;
+        download(version, architecture, directory, &partial)?;
         let archive = partial.join(only_entry(&partial)?);
         exec(Command::new("dpkg-deb").arg("--extract").arg(&archive).arg(&partial))?;
         std::fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))?;
         std::fs::rename(&partial, &home).with_context(|| format!("cannot rename {}", partial.display()))?;
     }
-    let kernel = Kernel::unpacked(version, home)?;
+    let kernel = Kernel::unpacked(version, architecture, home)?;
     say(&format!("Linux {version:<9} found: {}", kernel.image().display()));
     Ok(kernel)
 }
 
-/// Puts the package into `directory`.
-fn download(version: Version, directory: &Path) -> Result<()> {
+/// Puts the package into `to`. `directory` is for what else is fetched.
+fn download(version: Version, architecture: Architecture, directory: &Path, to: &Path) -> Result<()> {
+    let apt = Apt::of(architecture, &packages(architecture, directory))?;
     let get = || {
-        let package = newest_package(version)?;
-        exec(
-            Command::new("apt-get")
-                .args(["download", "-o", "APT::Sandbox::User=root", &package])
-                .current_dir(directory),
-        )
+        let package = newest_package(version, architecture, &apt)?;
+        apt.download(&[&package], to)
     };
     get().or_else(|error| {
         // The lists may be older than the archive, which has replaced the package since.
         say(&format!("{error:#}; once more, with new package lists"));
-        update()?;
+        apt.update().context("package lists are updated by root")?;
         get()
     })
 }
 
-fn update() -> Result<()> {
-    exec(Command::new("apt-get").arg("update")).context("package lists are updated by root")
+/// Where packages and lists of another architecture are.
+pub(super) fn packages(architecture: Architecture, directory: &Path) -> PathBuf {
+    directory.join(format!("packages-{architecture}"))
 }
 
-fn newest_package(version: Version) -> Result<String> {
-    let pattern = format!(r"^linux-image-{}\.{}\..*-cloud-amd64$", version.major, version.minor);
-    let search = || ask(Command::new("apt-cache").args(["search", "--names-only", &pattern]));
-    let found = search().context("kernels come from the package archive of Debian, with its tools")?;
-    let names = found
-        .lines()
-        .filter_map(|line| line.split_once(' '))
-        .map(|(name, _)| name.to_owned());
-    names.max_by_key(|name| numbers(name)).with_context(|| {
+fn newest_package(version: Version, architecture: Architecture, apt: &Apt) -> Result<String> {
+    let pattern = format!(r"^linux-image-{}\.{}\..*-cloud-{architecture}$", version.major, version.minor);
+    let names = apt
+        .search(&pattern)
+        .context("kernels come from the package archive of Debian, with its tools")?;
+    names.into_iter().max_by_key(|name| numbers(name)).with_context(|| {
         format!(
-            "the package lists of this system have no linux-image-{version}.*-cloud-amd64. Debian 12 has Linux 6.1, \
-             and 6.12 among its security updates; another \
-             system needs a source of packages that has it, or `cargo xtask test --without kernels`"
+            "the package lists of this system have no linux-image-{version}.*-cloud-{architecture}. Debian 12 has \
+             Linux 6.1, and 6.12 among its security updates; another system needs a source of packages that has it, \
+             or `cargo xtask test --without kernels`"
         )
     })
 }

@@ -5,6 +5,7 @@
 //! The machine's file system is an archive with the programs of this workspace, those of this system that they need,
 //! and the kernel's modules; its first process is `interceptor-init`. Everything is kept in `target/kernels`.
 
+mod across;
 mod built;
 mod image;
 mod kernel;
@@ -22,6 +23,7 @@ pub(crate) use kernel::Version;
 use step::Step;
 pub(crate) use suite::{Extent, test};
 
+use crate::architecture::Architecture;
 use crate::setup;
 use crate::suite::Suite;
 use crate::workspace::Workspace;
@@ -31,11 +33,15 @@ use crate::workspace::Workspace;
 Examples:
   cargo xtask vm --kernel 6.1 -- interceptor check
   cargo xtask vm --kernel 6.12 -- rows ebpf::v4
+  cargo xtask vm --arch arm64 --kernel 6.1 -- interceptor check
   cargo xtask vm --kernel 6.1 -- sh -c 'uname -a; iptables-nft -t nat -S'")]
 pub(crate) struct Options {
     /// Debian's cloud kernel of this version
     #[arg(long, value_name = "VERSION")]
     kernel: Version,
+    /// A machine of this architecture [default: that of this one]
+    #[arg(long, value_name = "ARCHITECTURE", value_enum)]
+    arch: Option<Architecture>,
     /// Switch the machine off after this many minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 30)]
     limit: u64,
@@ -48,27 +54,41 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    setup::run(&setup::Options::of_command(options.no_install, &[Suite::Kernels]))?;
-    fetch(&[options.kernel], options.no_install)?;
-    let built = built::build()?;
-    boot(
-        options.kernel,
-        &built,
-        &[Step::new(options.command.clone())],
-        Duration::from_mins(options.limit),
-    )
+    let here = Architecture::here()?;
+    let architecture = options.arch.unwrap_or(here);
+    let mut wanted = setup::Options::of_command(options.no_install, &[Suite::Kernels]);
+    if architecture != here {
+        wanted = wanted.and_arm64();
+    }
+    setup::run(&wanted)?;
+    kernel::fetch(options.kernel, architecture, &directory()?, options.no_install)?;
+    let step = Step::new(options.command.clone());
+    let built = if architecture == here {
+        built::build()?
+    } else {
+        built::build_across(architecture, &step)?
+    };
+    let limit = Duration::from_mins(options.limit);
+    boot(options.kernel, architecture, &built, &[step], limit)
 }
 
-/// Gets the kernels that are not there yet.
+/// Gets the kernels for this kind of machine that are not there yet.
 pub(crate) fn fetch(versions: &[Version], no_install: bool) -> Result<()> {
+    let here = Architecture::here()?;
     versions
         .iter()
-        .try_for_each(|version| kernel::fetch(*version, &directory()?, no_install).map(drop))
+        .try_for_each(|version| kernel::fetch(*version, here, &directory()?, no_install).map(drop))
 }
 
-fn boot(version: Version, built: &built::Built, steps: &[Step], limit: Duration) -> Result<()> {
+fn boot(
+    version: Version,
+    architecture: Architecture,
+    built: &built::Built,
+    steps: &[Step],
+    limit: Duration,
+) -> Result<()> {
     let directory = directory()?;
-    let kernel = kernel::fetch(version, &directory, true)?;
+    let kernel = kernel::fetch(version, architecture, &directory, true)?;
     let archive = image::build(&directory, &kernel, built, steps)?;
     qemu::run(&kernel, &archive, limit).with_context(|| format!("on Linux {}", kernel.release))
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use super::kernel::Kernel;
+use crate::architecture::Architecture;
 use crate::run::{say, shown};
 
 /// How `interceptor-init` begins the line of each program that it starts.
@@ -19,16 +20,27 @@ const PROGRAM: &str = "# ";
 const LAST_WORDS: &str = "interceptor-init: exit code ";
 
 /// Plain emulation, whatever this machine could do: every machine can do that, and the tests run the same everywhere.
-/// A plain processor is emulated faster than one with everything.
-const MACHINE: &str = "-accel tcg,thread=multi -machine pc,hpet=off -cpu Nehalem -smp 2 -m 2G -nodefaults \
-                       -no-user-config -display none \
-                       -serial stdio -no-reboot";
+/// Plain processors are emulated faster than those with everything.
+const MACHINE: &str = "-accel tcg,thread=multi -smp 2 -m 2G -nodefaults -no-user-config -display none -serial stdio \
+                       -no-reboot";
+
+fn processor(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::Amd64 => "-machine pc,hpet=off -cpu Nehalem",
+        Architecture::Arm64 => "-machine virt -cpu cortex-a72",
+    }
+}
 
 /// Nothing is to be protected here, what would be waited for is hurried, and the clocks are good however busy the
 /// host is.
-const KERNEL: &str = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no5lvl tsc=reliable no_timer_check \
-                      random.trust_cpu=on \
-                      rcupdate.rcu_expedited=1";
+const KERNEL: &str = "quiet panic=-1 mitigations=off nokaslr random.trust_cpu=on rcupdate.rcu_expedited=1";
+
+fn of_processor(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::Amd64 => "console=ttyS0 no5lvl tsc=reliable no_timer_check",
+        Architecture::Arm64 => "console=ttyAMA0",
+    }
+}
 
 /// How often a kernel is booted that stops before it starts its first program. Emulated, one in some boots ends in a
 /// panic (`Oops: int3`) while the kernel patches its own code on one processor and runs it on the other. Nothing of
@@ -47,20 +59,23 @@ pub(super) fn run(kernel: &Kernel, archive: &Path, limit: Duration) -> Result<()
 }
 
 fn boot(kernel: &Kernel, archive: &Path, limit: Duration) -> Result<Ended> {
-    let mut command = Command::new("qemu-system-x86_64");
+    let architecture = kernel.architecture;
+    let qemu = format!("qemu-system-{}", architecture.machine());
+    let mut command = Command::new(&qemu);
     command
         .args(MACHINE.split_whitespace())
+        .args(processor(architecture).split_whitespace())
         .arg("-kernel")
         .arg(kernel.image())
         .arg("-initrd")
         .arg(archive)
-        .args(["-append", KERNEL]);
+        .args(["-append", &format!("{KERNEL} {}", of_processor(architecture))]);
     say(&format!("$ {}", shown(&command)));
     let mut machine = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .context("cannot start qemu-system-x86_64")?;
+        .with_context(|| format!("cannot start {qemu}"))?;
     let lines = lines(machine.stdout.take().context("the machine has no console")?);
     let ended = watch(&lines, Instant::now() + limit);
     // It has switched itself off, or is to.

@@ -23,6 +23,10 @@ impl Step {
         Self { command, otherwise: None }
     }
 
+    pub(super) fn program(&self) -> Option<&str> {
+        self.command.first().map(String::as_str)
+    }
+
     /// The words of `line`.
     pub(super) fn of_line(line: &str) -> Self {
         Self::new(words(line))

@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::built::{self, Built};
 use super::step::Step;
 use super::{Version, boot};
+use crate::architecture::Architecture;
 use crate::run::say;
 use crate::suite::Suite;
 
@@ -21,7 +22,7 @@ pub(crate) enum Extent {
 
 /// Boots the kernels one after the other and runs the tests there.
 pub(crate) fn test(versions: &[Version], extent: Extent, filter: Option<&str>) -> Result<()> {
-    let built = built::build()?;
+    let (here, built) = (Architecture::here()?, built::build()?);
     let (steps, limit) = match extent {
         Extent::Part => (
             PART.map(Step::of_line).into_iter().chain([alone()]).collect(),
@@ -32,7 +33,7 @@ pub(crate) fn test(versions: &[Version], extent: Extent, filter: Option<&str>) -
     let mut failed = Vec::new();
     for version in versions {
         say(&format!("\n=== Linux {version}"));
-        if let Err(error) = boot(*version, &built, &steps, limit) {
+        if let Err(error) = boot(*version, here, &built, &steps, limit) {
             say(&format!("{error:#}"));
             failed.push(version.to_string());
         }

@@ -24,6 +24,8 @@ pub(crate) enum Purpose {
     Test,
     /// One suite only. It needs everything that `Test` needs, too.
     Suite(Suite),
+    /// Programs for machines of arm64, and its kernels. It needs everything that `Build` needs, too.
+    Arm64,
 }
 
 /// What has to be there.
@@ -32,6 +34,8 @@ pub(crate) enum Need {
     CoreSource,
     Lints,
     Linker,
+    /// Rust's libraries for arm64.
+    Arm64Target,
     Programs(&'static [&'static str]),
     /// Programs in a place where every user finds them and may run them. A home directory is no such place.
     SystemPrograms(&'static [&'static str]),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Whether this machine has an item, and what of it is missing. Only compares: `facts` has looked.
 
+use crate::architecture::Architecture;
 use crate::setup::facts::Facts;
 use crate::setup::kubernetes::{CNI_FOLDERS, CNI_PLUGIN};
 use crate::setup::linker::Linker;
@@ -33,6 +34,7 @@ impl Item {
                 }
                 Linker::Missing | Linker::Unusable { .. } => None,
             },
+            Need::Arm64Target => facts.arm64_target.then(|| Architecture::Arm64.target().to_owned()),
             Need::Programs(programs) | Need::SystemPrograms(programs) => {
                 self.missing_programs(facts).is_empty().then(|| programs.join(", "))
             }
@@ -57,6 +59,9 @@ impl Item {
                     "not in PATH, nor where `cargo install` puts programs".into()
                 }
             },
+            Need::Arm64Target => {
+                format!("rustc {} has no {}", facts.in_use.release, Architecture::Arm64.target())
+            }
             Need::Programs(_) | Need::SystemPrograms(_) => self.missing_programs(facts).join(", "),
             Need::Envoy => facts.envoy.lack(),
             Need::Helm => facts.helm.lack(),
@@ -73,6 +78,7 @@ impl Item {
             Need::CoreSource
             | Need::Lints
             | Need::Linker
+            | Need::Arm64Target
             | Need::Envoy
             | Need::Helm
             | Need::Promtool

@@ -3,6 +3,7 @@
 
 use super::linker::{cargo_install, linker_methods};
 use super::packages::packages;
+use crate::architecture::Architecture;
 use crate::setup::facts::Facts;
 use crate::setup::kubernetes::CNI_FOLDERS;
 use crate::setup::linker::BPF_LINKER_LLVMS;
@@ -13,11 +14,15 @@ impl Item {
     /// The ways to install it on this machine, the preferred one first.
     pub(crate) fn methods(&self, facts: &Facts) -> Vec<InstallMethod> {
         match self.need {
-            Need::CoreSource => rustup("rust-src", facts).into_iter().chain(packages(self, facts)).collect(),
-            Need::Lints => rustup("rustfmt clippy", facts)
+            Need::CoreSource => rustup("component", "rust-src", facts)
                 .into_iter()
                 .chain(packages(self, facts))
                 .collect(),
+            Need::Lints => rustup("component", "rustfmt clippy", facts)
+                .into_iter()
+                .chain(packages(self, facts))
+                .collect(),
+            Need::Arm64Target => rustup("target", Architecture::Arm64.target(), facts).into_iter().collect(),
             Need::Linker => linker_methods(self, facts),
             Need::Programs(_) | Need::SystemPrograms(_) | Need::CniPlugins => {
                 packages(self, facts).into_iter().collect()
@@ -34,6 +39,10 @@ impl Item {
     pub(crate) fn advice(&self) -> String {
         match self.need {
             Need::CoreSource => "install rustup (https://rustup.rs), then: rustup component add rust-src".into(),
+            Need::Arm64Target => format!(
+                "install rustup (https://rustup.rs), then: rustup target add {}",
+                Architecture::Arm64.target()
+            ),
             Need::Lints => "install rustfmt and clippy for the compiler in use".into(),
             Need::Linker => format!(
                 "install LLVM {BPF_LINKER_LLVMS:?}, at least as new as the LLVM of `rustc -vV`, with its headers; with \
@@ -59,8 +68,9 @@ impl Item {
     }
 }
 
-fn rustup(components: &str, facts: &Facts) -> Option<InstallMethod> {
-    let commands = vec![format!("rustup component add {components}")];
+/// `kind` is `component` or `target`.
+fn rustup(kind: &str, names: &str, facts: &Facts) -> Option<InstallMethod> {
+    let commands = vec![format!("rustup {kind} add {names}")];
     facts.rustup.then(|| InstallMethod {
         name: "with rustup, for the compiler in use".into(),
         commands,

@@ -35,6 +35,7 @@ fn fresh() -> Facts {
         kernel: None,
         missing_lints: vec!["rustfmt of rustc 1.95.0".into()],
         linker: Linker::Missing,
+        arm64_target: false,
         llvms: Vec::new(),
         missing_programs: vec!["iptables-nft", "curl"],
         missing_system_programs: vec!["ncat", "dig"],
@@ -66,6 +67,7 @@ fn a_complete_machine_lacks_nothing() {
         kernel: Some(compiler(22)),
         missing_lints: vec![],
         linker,
+        arm64_target: true,
         missing_programs: vec![],
         missing_system_programs: vec![],
         envoy,
@@ -99,7 +101,8 @@ fn a_fresh_machine_lacks_exactly_what_is_missing() {
             "Helm",
             "promtool",
             "CNI plugins",
-            "Kubernetes"
+            "Kubernetes",
+            "Rust for arm64"
         ]
     );
     assert_eq!(item("iptables").lack(&fresh()), "iptables-nft");
@@ -117,6 +120,10 @@ fn the_source_comes_from_rustup_first_and_from_packages_second() {
     );
     let methods = commands("source of core", &Facts { rustup: false, ..fresh() });
     assert_eq!(methods.len(), 1, "{methods:?}");
+    assert_eq!(
+        commands("Rust for arm64", &fresh()),
+        [["rustup target add aarch64-unknown-linux-gnu"]]
+    );
 }
 
 #[test]
