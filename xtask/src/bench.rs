@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use crate::architecture::Architecture;
 use crate::programs::{PLUGIN, hand_over, static_build};
 use crate::run::{cargo, exec};
 use crate::user::require_root;
@@ -54,7 +55,7 @@ fn needs_the_agent(words: &[String]) -> bool {
 /// Puts the programs into one folder, as an image has them.
 fn bring_shipped(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    for (name, program) in static_build(&["interceptor", "interceptor-agent", PLUGIN])? {
+    for (name, program) in static_build(&["interceptor", "interceptor-agent", PLUGIN], Architecture::here()?)? {
         let to = folder.join(name);
         fs::copy(&program, &to).with_context(|| format!("cannot copy {} to {}", program.display(), to.display()))?;
     }
