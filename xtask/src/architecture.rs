@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The kinds of machines that images are made for. Programs for another one than this machine are compiled across.
+//! The kinds of machines that images are made for. On amd64, programs for arm64 are cross-compiled.
 
 use std::fmt;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
 /// As OCI, Go and Debian call it.
@@ -22,6 +22,15 @@ impl Architecture {
         Self::from_str(name, false)
             .ok()
             .with_context(|| format!("images are made on machines of amd64 and arm64, and this one is of {name}"))
+    }
+
+    /// Whether it is another one than this machine's. An error where there is no compiler for it.
+    pub(crate) fn is_foreign(self) -> Result<bool> {
+        match (Self::here()?, self) {
+            (here, wanted) if here == wanted => Ok(false),
+            (Self::Amd64, Self::Arm64) => Ok(true),
+            (here, wanted) => bail!("programs for {wanted} are made on machines of amd64, and this one is of {here}"),
+        }
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -72,6 +81,8 @@ mod tests {
             assert!(architecture.target().starts_with(architecture.machine()));
         }
         assert_eq!(Architecture::Arm64.tool("gcc"), "aarch64-linux-gnu-gcc");
-        assert_eq!(Architecture::here().unwrap().machine(), std::env::consts::ARCH);
+        let here = Architecture::here().unwrap();
+        assert_eq!(here.machine(), std::env::consts::ARCH);
+        assert!(!here.is_foreign().unwrap());
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn static_build(
     architecture: Architecture,
 ) -> Result<Vec<(&'static str, PathBuf)>> {
     let (triple, target) = (triple(architecture)?, Workspace::load()?.target_dir);
-    let is_here = architecture == Architecture::here()?;
+    let is_foreign = architecture.is_foreign()?;
     let mut built = Vec::new();
     for (profile, is_its) in [("image", false), ("plugin", true)] {
         let packages: Vec<_> = programs.iter().filter(|program| (**program == PLUGIN) == is_its).collect();
@@ -60,10 +60,10 @@ pub(crate) fn static_build(
         let mut command = cargo(["build", "--locked", "--profile", profile]);
         command.args(packages.iter().flat_map(|package| ["--package", package]));
         command.env("CARGO_ENCODED_RUSTFLAGS", static_flags()?.join("\x1f"));
-        if is_here {
-            command.args(["--target", &triple]);
-        } else {
+        if is_foreign {
             across(&mut command, architecture);
+        } else {
+            command.args(["--target", &triple]);
         }
         exec(command.current_dir(root()))
             .context("cannot build static programs; besides a C linker, they need libc.a (libc6-dev)")?;
@@ -113,7 +113,7 @@ pub(crate) fn build_command() -> Command {
     command
 }
 
-/// Lets cargo build for another kind of machine.
+/// Lets cargo build for machines of another architecture than this one's.
 pub(crate) fn across(command: &mut Command, architecture: Architecture) {
     let target = architecture.target();
     let linker = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
@@ -122,10 +122,10 @@ pub(crate) fn across(command: &mut Command, architecture: Architecture) {
 
 /// The target of programs for `architecture`.
 pub(crate) fn triple(architecture: Architecture) -> Result<String> {
-    if architecture == Architecture::here()? {
-        host_triple()
-    } else {
+    if architecture.is_foreign()? {
         Ok(architecture.target().to_owned())
+    } else {
+        host_triple()
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tar::{Archive, EntryType};
 
 use super::contents::Contents;
@@ -39,16 +39,16 @@ pub(super) const PROGRAMS: &str = "usr/sbin";
 
 /// Adds the files to an image, and says which packages they are of. `folder` is for what is fetched.
 pub(super) fn add(contents: &mut Contents, folder: &Path, architecture: Architecture) -> Result<Vec<Package>> {
-    fetch(folder, architecture)?;
+    let archives = fetch(folder, architecture)?;
     let mut packages = Vec::new();
     for (name, license) in PACKAGES {
-        let archive = archive_of(folder, name)?;
+        let archive = archive_of(name, &archives)?;
         let field = |field: &str| {
             let mut command = Command::new("dpkg-deb");
-            Ok::<_, anyhow::Error>(ask(command.arg("--field").arg(&archive).arg(field))?.trim().to_owned())
+            Ok::<_, anyhow::Error>(ask(command.arg("--field").arg(archive).arg(field))?.trim().to_owned())
         };
         let (version, architecture) = (field("Version")?, field("Architecture")?);
-        let files = ask_bytes(Command::new("dpkg-deb").arg("--fsys-tarfile").arg(&archive))?;
+        let files = ask_bytes(Command::new("dpkg-deb").arg("--fsys-tarfile").arg(archive))?;
         let copyright = take(contents, name, &files).with_context(|| format!("cannot read {}", archive.display()))?;
         let texts = folder.join(format!("{name}.copyright"));
         fs::write(&texts, copyright).with_context(|| format!("cannot write {}", texts.display()))?;
@@ -63,27 +63,24 @@ pub(super) fn add(contents: &mut Contents, folder: &Path, architecture: Architec
     Ok(packages)
 }
 
-fn fetch(folder: &Path, architecture: Architecture) -> Result<()> {
+fn fetch(folder: &Path, architecture: Architecture) -> Result<Vec<PathBuf>> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    Apt::of(architecture, folder)
-        .and_then(|apt| apt.download(&PACKAGES.map(|(name, _license)| name), folder))
-        .context("cannot fetch iptables; --with-iptables needs Debian, and what `apt-get update` fetches")
+    let fetched = Apt::of(architecture, folder).and_then(|apt| apt.download(&PACKAGES.map(|(name, _license)| name)));
+    fetched.context("cannot fetch iptables; --with-iptables needs Debian, and what `apt-get update` fetches")
 }
 
-fn archive_of(folder: &Path, package: &str) -> Result<PathBuf> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
-    for entry in entries {
-        let entry = entry.with_context(|| format!("cannot list {}", folder.display()))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let is_archive = Path::new(&name).extension().is_some_and(|extension| extension == "deb");
-        if is_archive && name.split('_').next() == Some(package) {
-            return Ok(entry.path());
-        }
-    }
-    bail!("apt-get has put no archive of {package} into {}", folder.display())
+fn archive_of<'a>(package: &str, archives: &'a [PathBuf]) -> Result<&'a PathBuf> {
+    let of = |archive: &&PathBuf| {
+        let name = archive.file_name().unwrap_or_default().to_string_lossy();
+        name.split('_').next() == Some(package)
+    };
+    archives
+        .iter()
+        .find(of)
+        .with_context(|| format!("apt-get has fetched no archive of {package}"))
 }
 
 /// What is wanted of a package's files; the text of its license.

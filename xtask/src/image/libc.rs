@@ -45,10 +45,9 @@ pub(super) fn packages(architecture: Architecture) -> Result<[Package; 2]> {
 
 /// Debian's package that has `libc.a` for such a machine.
 fn package(architecture: Architecture) -> Result<String> {
-    let is_here = architecture == Architecture::here()?;
-    Ok(if is_here {
-        "libc6-dev".to_owned()
-    } else {
+    Ok(if architecture.is_foreign()? {
         format!("libc6-dev-{architecture}-cross")
+    } else {
+        "libc6-dev".to_owned()
     })
 }

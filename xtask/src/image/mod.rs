@@ -55,9 +55,6 @@ pub(crate) struct Options {
     /// For machines of this architecture instead of this machine's; if repeated, one archive is for all of them
     #[arg(long, value_name = "ARCHITECTURE", value_enum)]
     arch: Vec<Architecture>,
-    /// Fail when something is missing instead of installing it
-    #[arg(long)]
-    no_install: bool,
 }
 
 impl Options {
@@ -95,9 +92,8 @@ impl Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let architectures = options.architectures()?;
-    setup::check(Purpose::Build)?;
-    if architectures != [Architecture::here()?].into() {
-        setup::run(&setup::Options::of_command(options.no_install, &[]).and_arm64())?;
+    for architecture in &architectures {
+        setup::check(if architecture.is_foreign()? { Purpose::Arm64 } else { Purpose::Build })?;
     }
     let shown = options
         .name
@@ -154,8 +150,8 @@ fn contents(options: &Options, architecture: Architecture, folder: &Path, commit
     contents.text(&document("THIRD-PARTY.txt"), licenses::text(&packages)?);
     contents.text(&document("sbom.cdx.json"), sbom::text(&packages, commit)?);
     // For `deploy/Containerfile`, which copies the same files.
-    let is_here = architecture == Architecture::here()?;
-    let written = if is_here { "root".to_owned() } else { format!("root-{architecture}") };
+    let is_foreign = architecture.is_foreign()?;
+    let written = if is_foreign { format!("root-{architecture}") } else { "root".to_owned() };
     contents.write(&folder.join(written))?;
     Ok(contents)
 }

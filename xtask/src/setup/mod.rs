@@ -131,10 +131,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// Fails when something that `purpose` needs is missing, and installs nothing.
 pub(crate) fn check(purpose: Purpose) -> Result<()> {
     let facts = Facts::gather()?;
-    let needed = ITEMS.iter().filter(|item| item.purpose <= purpose);
+    let needed = ITEMS.iter().filter(|item| purpose.includes(item.purpose));
     let missing: Vec<_> = needed.filter(|item| item.found(&facts).is_none()).collect();
     if let [first, ..] = missing.as_slice() {
-        bail!("missing: {} ({}). Run `cargo xtask setup`", names(&missing), first.lack(&facts));
+        bail!(
+            "missing: {} ({}). Run `{}`",
+            names(&missing),
+            first.lack(&facts),
+            purpose.setup()
+        );
     }
     Ok(())
 }

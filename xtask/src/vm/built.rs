@@ -23,8 +23,9 @@ pub(super) struct Built {
 /// The programs of `interceptor-tests` that run in the machine: `interceptor-init` is its first process.
 const RUN_IN_THE_MACHINE: [&str; 3] = ["interceptor-demo", "interceptor-differential", "interceptor-init"];
 
-/// Of the others, those that a verdict table and the demo start. They are few, because they are compiled across.
-const RUN_ACROSS: [&str; 4] = ["interceptor", "interceptor-http", "interceptor-probe", "interceptor-sidecar"];
+/// Of the others, those that the verdict table and the demo start. They are few, because everything that they are made of
+/// is compiled once more.
+const RUN_FOREIGN: [&str; 4] = ["interceptor", "interceptor-http", "interceptor-probe", "interceptor-sidecar"];
 
 /// Builds all suites, and the programs that they start and that are run in the machine.
 pub(super) fn build() -> Result<Built> {
@@ -38,10 +39,10 @@ pub(super) fn build() -> Result<Built> {
     Built::by([started, programs::next_abi_command(), suites])
 }
 
-/// Builds programs for another kind of machine, and the suite that `step` is, if it is one.
-pub(super) fn build_across(architecture: Architecture, step: &Step) -> Result<Built> {
+/// Builds programs for machines of another architecture, and the suite that `step` runs, if it runs one.
+pub(super) fn build_foreign(architecture: Architecture, step: &Step) -> Result<Built> {
     let mut programs = host_cargo("build");
-    programs.args(named(&RUN_ACROSS)).args(named(&RUN_IN_THE_MACHINE));
+    programs.args(named(&RUN_FOREIGN)).args(named(&RUN_IN_THE_MACHINE));
     let suites = suite::targets()?.into_iter().filter(|suite| step.program() == Some(suite));
     let suites = suites.map(|suite| {
         let mut command = host_cargo("test");

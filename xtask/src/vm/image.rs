@@ -9,11 +9,12 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
-use super::across;
 use super::built::Built;
-use super::kernel::{self, Kernel, remove};
+use super::foreign;
+use super::kernel::Kernel;
 use super::programs::{below, copy_directory, copy_libraries, copy_program, copy_to, libraries};
 use super::step::Step;
+use super::unpacked::remove;
 use crate::architecture::Architecture;
 use crate::run::{ask, say};
 
@@ -74,16 +75,15 @@ pub(super) fn build(directory: &Path, kernel: &Kernel, built: &Built, steps: &[S
         kernel.release,
         root.display()
     ));
-    let is_here = kernel.architecture == Architecture::here()?;
-    fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
-    if is_here {
-        system_of_here(&root)?;
+    let foreign = kernel.architecture.is_foreign()?.then_some(kernel.architecture);
+    if let Some(architecture) = foreign {
+        copy_directory(&foreign::home(architecture, directory), &root)?;
     } else {
-        across::system(kernel.architecture, &kernel::packages(kernel.architecture, directory), &root)?;
+        programs_of_this_machine(&root)?;
     }
     system(&root)?;
     modules(&root, kernel)?;
-    workspace(&root, built, (!is_here).then_some(kernel.architecture))?;
+    workspace(&root, built, foreign)?;
     let environment = json!({
         "PATH": PATH,
         "HOME": "/root",
@@ -102,7 +102,7 @@ pub(super) fn build(directory: &Path, kernel: &Kernel, built: &Built, steps: &[S
     pack(&root, &directory.join(format!("{name}.cpio")))
 }
 
-fn system_of_here(root: &Path) -> Result<()> {
+fn programs_of_this_machine(root: &Path) -> Result<()> {
     for program in PROGRAMS.iter().chain([&MODPROBE]) {
         copy_program(program, root).with_context(|| format!("cannot take {program} along"))?;
     }
@@ -185,10 +185,10 @@ fn modules(root: &Path, kernel: &Kernel) -> Result<()> {
     Ok(())
 }
 
-/// The programs, and the tests one directory below, as cargo lays them out. What those for another architecture are
-/// linked with is in its packages.
-fn workspace(root: &Path, built: &Built, across: Option<Architecture>) -> Result<()> {
-    let strip = across.map_or_else(|| "strip".to_owned(), |architecture| architecture.tool("strip"));
+/// The programs, and the tests one directory below, as cargo lays them out. What those of another architecture are
+/// linked with has come with its packages.
+fn workspace(root: &Path, built: &Built, foreign: Option<Architecture>) -> Result<()> {
+    let strip = foreign.map_or_else(|| "strip".to_owned(), |architecture| architecture.tool("strip"));
     let home = root.join("workspace");
     fs::create_dir_all(home.join("deps")).with_context(|| format!("cannot make {}", home.display()))?;
     let programs = built.programs.iter().map(|(name, path)| (home.join(name), path));
@@ -202,7 +202,7 @@ fn workspace(root: &Path, built: &Built, across: Option<Architecture>) -> Result
             .status()
             .with_context(|| format!("cannot start {strip}"))?;
         ensure!(status.success(), "strip {} failed: {status}", from.display());
-        if across.is_none() {
+        if foreign.is_none() {
             copy_libraries(from, root)?;
         }
     }

@@ -3,15 +3,15 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::str::FromStr;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use super::programs::only_entry;
+use super::unpacked;
 use crate::apt::Apt;
 use crate::architecture::Architecture;
-use crate::run::{exec, say};
+use crate::run::say;
 
 /// A series of kernels, such as 6.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,8 +74,11 @@ impl Kernel {
 }
 
 fn name(version: Version, architecture: Architecture) -> Result<String> {
-    let is_here = architecture == Architecture::here()?;
-    Ok(if is_here { version.to_string() } else { format!("{version}-{architecture}") })
+    Ok(if architecture.is_foreign()? {
+        format!("{version}-{architecture}")
+    } else {
+        version.to_string()
+    })
 }
 
 /// The kernel in `directory`, got from Debian's archive if it is not there.
@@ -85,49 +88,24 @@ pub(super) fn fetch(
     directory: &Path,
     no_install: bool,
 ) -> Result<Kernel> {
-    let name = name(version, architecture)?;
-    let home = directory.join(&name);
-    if !home.exists() {
-        if no_install {
-            bail!(
-                "Linux {version} is not in {}, and nothing may be fetched (--no-install): the suite kernels cannot \
-                 run without it; leave it \
-                 out with `cargo xtask test --without kernels`",
-                directory.display()
-            );
-        }
-        let partial = directory.join(format!("{name}-partial"));
-        remove(&partial)?;
-        std::fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
-        download(version, architecture, directory, &partial)?;
-        let archive = partial.join(only_entry(&partial)?);
-        exec(Command::new("dpkg-deb").arg("--extract").arg(&archive).arg(&partial))?;
-        std::fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))?;
-        std::fs::rename(&partial, &home).with_context(|| format!("cannot rename {}", partial.display()))?;
-    }
+    let home = directory.join(name(version, architecture)?);
+    unpacked::once(&home, no_install, |folder| download(version, architecture, folder)).with_context(|| {
+        format!("cannot get Linux {version}; leave it out with `cargo xtask test --without kernels`")
+    })?;
     let kernel = Kernel::unpacked(version, architecture, home)?;
     say(&format!("Linux {version:<9} found: {}", kernel.image().display()));
     Ok(kernel)
 }
 
-/// Puts the package into `to`. `directory` is for what else is fetched.
-fn download(version: Version, architecture: Architecture, directory: &Path, to: &Path) -> Result<()> {
-    let apt = Apt::of(architecture, &packages(architecture, directory))?;
-    let get = || {
-        let package = newest_package(version, architecture, &apt)?;
-        apt.download(&[&package], to)
-    };
+fn download(version: Version, architecture: Architecture, folder: &Path) -> Result<Vec<PathBuf>> {
+    let apt = Apt::of(architecture, folder)?;
+    let get = || apt.download(&[&newest_package(version, architecture, &apt)?]);
     get().or_else(|error| {
         // The lists may be older than the archive, which has replaced the package since.
         say(&format!("{error:#}; once more, with new package lists"));
         apt.update().context("package lists are updated by root")?;
         get()
     })
-}
-
-/// Where packages and lists of another architecture are.
-pub(super) fn packages(architecture: Architecture, directory: &Path) -> PathBuf {
-    directory.join(format!("packages-{architecture}"))
 }
 
 fn newest_package(version: Version, architecture: Architecture, apt: &Apt) -> Result<String> {
@@ -149,15 +127,6 @@ fn numbers(name: &str) -> Vec<u32> {
     name.split(|letter: char| !letter.is_ascii_digit())
         .filter_map(|digits| digits.parse().ok())
         .collect()
-}
-
-pub(super) fn remove(directory: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", directory.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

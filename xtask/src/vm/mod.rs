@@ -5,14 +5,15 @@
 //! The machine's file system is an archive with the programs of this workspace, those of this system that they need,
 //! and the kernel's modules; its first process is `interceptor-init`. Everything is kept in `target/kernels`.
 
-mod across;
 mod built;
+mod foreign;
 mod image;
 mod kernel;
 mod programs;
 mod qemu;
 mod step;
 mod suite;
+mod unpacked;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -54,19 +55,17 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let here = Architecture::here()?;
-    let architecture = options.arch.unwrap_or(here);
-    let mut wanted = setup::Options::of_command(options.no_install, &[Suite::Kernels]);
-    if architecture != here {
-        wanted = wanted.and_arm64();
-    }
-    setup::run(&wanted)?;
+    let architecture = options.arch.map_or_else(Architecture::here, Ok)?;
+    let is_foreign = architecture.is_foreign()?;
+    let wanted = setup::Options::of_command(options.no_install, &[Suite::Kernels]);
+    setup::run(&if is_foreign { wanted.and_arm64() } else { wanted })?;
     kernel::fetch(options.kernel, architecture, &directory()?, options.no_install)?;
     let step = Step::new(options.command.clone());
-    let built = if architecture == here {
-        built::build()?
+    let built = if is_foreign {
+        foreign::fetch(architecture, &directory()?, options.no_install)?;
+        built::build_foreign(architecture, &step)?
     } else {
-        built::build_across(architecture, &step)?
+        built::build()?
     };
     let limit = Duration::from_mins(options.limit);
     boot(options.kernel, architecture, &built, &[step], limit)

@@ -16,16 +16,35 @@ pub(crate) struct Item {
     pub(crate) arch: &'static str,
 }
 
-/// What an item is needed for. Each purpose includes those before it. The suites do not include each other.
+/// What an item is needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Purpose {
     Build,
     Lint,
     Test,
-    /// One suite only. It needs everything that `Test` needs, too.
+    /// One suite only.
     Suite(Suite),
-    /// Programs for machines of arm64, and its kernels. It needs everything that `Build` needs, too.
+    /// Programs for machines of arm64, and booting its kernels.
     Arm64,
+}
+
+impl Purpose {
+    /// Whether what `other` needs is needed for this, too.
+    pub(crate) fn includes(self, other: Self) -> bool {
+        match self {
+            Self::Build | Self::Lint | Self::Test => other <= self,
+            Self::Suite(_) => other == self || other <= Self::Test,
+            Self::Arm64 => other == self || other == Self::Build,
+        }
+    }
+
+    /// The command that installs what it needs.
+    pub(crate) fn setup(self) -> &'static str {
+        match self {
+            Self::Build | Self::Lint | Self::Test | Self::Suite(_) => "cargo xtask setup",
+            Self::Arm64 => "cargo xtask setup --arm64",
+        }
+    }
 }
 
 /// What has to be there.

@@ -211,9 +211,20 @@ fn an_unusable_linker_is_missing_and_says_why() {
 }
 
 #[test]
-fn each_purpose_includes_those_before_it() {
-    assert!(
-        Purpose::Build < Purpose::Lint && Purpose::Lint < Purpose::Test && Purpose::Test < Purpose::Suite(Suite::Envoy)
+fn a_purpose_includes_itself_and_what_it_is_built_on() {
+    let suite = Purpose::Suite(Suite::Envoy);
+    let all = [Purpose::Build, Purpose::Lint, Purpose::Test, suite, Purpose::Arm64];
+    let included = all.map(|purpose| all.map(|other| purpose.includes(other)));
+    assert_eq!(
+        included,
+        [
+            [true, false, false, false, false],
+            [true, true, false, false, false],
+            [true, true, true, false, false],
+            [true, true, true, true, false],
+            [true, false, false, false, true],
+        ]
     );
+    assert!(!suite.includes(Purpose::Suite(Suite::Clients)));
     assert!(ITEMS.is_sorted_by_key(|item| item.purpose));
 }
