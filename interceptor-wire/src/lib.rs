@@ -33,7 +33,7 @@ pub use listener::Listener;
 pub use message::{MAX_DESCRIPTORS, MAX_MESSAGE, Malformed, VERSION, read_answer, read_request};
 pub use names::{BadName, ContainerId, InterfaceName, KubernetesName, PodUid};
 pub use request::{Attachment, AttachmentId, DescriptorName, Descriptors, Pod, Request};
-pub use server::{Received, peer_uid, receive, send_answer, set_nonblocking};
+pub use server::{Received, heard_from, peer_uid, receive, send_answer, set_nonblocking};
 
 /// The file name of the agent's socket in its run directory.
 pub const SOCKET_NAME: &str = "cni.sock";

@@ -12,7 +12,7 @@ use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use rustix::{
     cmsg_space,
     io::{ioctl_fionbio, retry_on_intr},
-    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, recvmsg, send},
+    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, recv, recvmsg, send},
 };
 
 use crate::{
@@ -66,6 +66,14 @@ fn understand(bytes: &[u8], files: Vec<OwnedFd>) -> Result<Received, Malformed> 
         Some(descriptors) => Ok(Received { request, descriptors }),
         None => Err(Malformed::OtherDescriptors { named, came }),
     }
+}
+
+/// Whether a peer that waits for its answer has said more, or has gone. As long as it waits, the error is
+/// [`io::ErrorKind::WouldBlock`]; never is waited here.
+pub fn heard_from(socket: impl AsFd) -> io::Result<()> {
+    let mut byte = [0_u8];
+    retry_on_intr(|| recv(socket.as_fd(), &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT))?;
+    Ok(())
 }
 
 /// Sends the answer. An answer longer than [`MAX_MESSAGE`] is [`io::ErrorKind::InvalidInput`], and nothing is sent.

@@ -16,6 +16,7 @@ mod kernel;
 pub mod namespaces;
 mod node;
 mod pod;
+mod prepared;
 #[cfg(feature = "records")]
 pub mod records;
 
@@ -45,3 +46,4 @@ pub use kernel::{
 };
 pub use node::{Enrolled, Node};
 pub use pod::Pod;
+pub use prepared::Prepared;

@@ -3,16 +3,15 @@
 
 use std::{path::Path, time::Duration};
 
-use interceptor_config::{CompiledPolicy, Guard, Wanted, compile, unknown_interfaces};
-use interceptor_policy::{Enrollment, PolicyFlags};
+use interceptor_config::{CompiledPolicy, Wanted};
+use interceptor_policy::Enrollment;
 
 use crate::{
-    Cgroup, EnrollError, Pod,
+    Cgroup, EnrollError, Pod, Prepared,
     kernel::{
-        check,
         enroll::{
-            execute,
-            plan::{self, Request},
+            execute, keep,
+            plan::{self, Leftovers, Request},
             steps::Plan,
             told::Upgrade,
             unenroll, upgrade,
@@ -23,7 +22,7 @@ use crate::{
             status::{self, Counts, PodStatus},
             trace::{Trace, TraceFilter, TraceLimits},
         },
-        pod::{facts, istio_rules, loopback, netns::Netns},
+        pod::{istio_rules, netns::Netns},
     },
 };
 
@@ -56,11 +55,25 @@ impl Node {
     /// Enrolls a pod, or switches it to another configuration at one instant. Changes nothing if the pod is enrolled
     /// with this very configuration. Linux 5.19.
     pub fn enroll(&self, pod: &Pod, wanted: &Wanted, wait: Duration) -> Result<Enrolled, EnrollError> {
-        if istio_rules::found(pod.netns())?.is_some_and(|rules| rules.ours) {
-            return Err(EnrollError::OtherDataPath { name: pod.netns().name().to_owned(), data_path: "iptables" });
-        }
+        without_rules(pod.netns())?;
         with_request(&self.bpffs, (pod.netns(), pod.cgroup()), wanted, |request| {
             execute::enroll(&self.bpffs, request, wait)
+        })
+    }
+
+    /// Does of [`Self::enroll`] what changes nothing and waits for nobody, so that it may be done for many pods at once:
+    /// reads the pod's network, and compiles its policy.
+    pub fn prepare(&self, netns: &Netns, wanted: &Wanted) -> Result<Prepared, EnrollError> {
+        without_rules(netns)?;
+        Prepared::read(&self.bpffs, netns, wanted)
+    }
+
+    /// The rest of [`Self::enroll`]. What changed in the pod's network since is not in force: whoever hears of changes
+    /// has to [refresh](Self::refresh) the pod. What is left of other pods is not looked for
+    /// ([`Self::collect_garbage`]), so this takes as long on a node with many pods.
+    pub fn enroll_prepared(&self, pod: &Pod, prepared: &Prepared, wait: Duration) -> Result<Enrolled, EnrollError> {
+        prepared.run(pod.netns(), pod.cgroup(), |request| {
+            execute::enroll(&self.bpffs, Request { leftovers: Leftovers::Left, ..request }, wait)
         })
     }
 
@@ -79,6 +92,30 @@ impl Node {
         with_request(&self.bpffs, (netns, &cgroup), wanted, |request| {
             execute::enroll(&self.bpffs, refreshing(request), wait)
         })
+    }
+
+    /// Does the same of [`Self::refresh`].
+    pub fn prepare_refresh(&self, netns: &Netns, wanted: &Wanted) -> Result<Prepared, EnrollError> {
+        Prepared::read(&self.bpffs, netns, wanted)
+    }
+
+    /// The rest of [`Self::refresh`].
+    pub fn refresh_prepared(
+        &self,
+        netns: &Netns,
+        prepared: &Prepared,
+        wait: Duration,
+    ) -> Result<Enrolled, EnrollError> {
+        let cgroup = self.cgroup_of(netns)?;
+        prepared.run(netns, &cgroup, |request| {
+            execute::enroll(&self.bpffs, Request { leftovers: Leftovers::Left, ..refreshing(request) }, wait)
+        })
+    }
+
+    /// What [`Self::refresh_prepared`] would do now.
+    pub fn plan_prepared(&self, netns: &Netns, prepared: &Prepared) -> Result<Enrolled, EnrollError> {
+        let cgroup = self.cgroup_of(netns)?;
+        prepared.run(netns, &cgroup, |request| self.draw(refreshing(request)))
     }
 
     /// What [`Self::refresh`] would do now.
@@ -121,7 +158,25 @@ impl Node {
         Ok(unenroll::unenroll_all(&self.bpffs, wait)?)
     }
 
-    /// Gives all enrolled pods the programs of this build, while their connections go on. `None` if no pod is enrolled.
+    /// Loads the programs and shared maps if they are not there, and keeps them although no pod is enrolled, until
+    /// [`Self::release`] or [`Self::unenroll_all`]: they stay when this process ends. Other versions of the ABI are not
+    /// kept any more. Linux 5.19.
+    pub fn keep(&self, wait: Duration) -> Result<(), EnrollError> {
+        Ok(keep::keep(&self.bpffs, wait)?)
+    }
+
+    /// Whether [`Self::keep`] is in force.
+    pub fn is_kept(&self) -> Result<bool, EnrollError> {
+        Ok(keep::is_kept(&self.bpffs)?)
+    }
+
+    /// Ends [`Self::keep`], of all versions. Programs and maps go at once where no pod is enrolled, and otherwise with
+    /// the last pod.
+    pub fn release(&self, wait: Duration) -> Result<(), EnrollError> {
+        Ok(keep::release(&self.bpffs, wait)?)
+    }
+
+    /// Gives all enrolled pods the programs of this build, while their connections go on. `None` if nothing is loaded.
     /// Pods that another ABI version enrolled keep their programs.
     ///
     /// Each link changes from one program to the other in one step. If it fails, or this process is killed, pods are
@@ -146,7 +201,7 @@ impl Node {
     }
 
     /// A number of the directory in which everything is pinned: another BPF file system has another one, and so has a
-    /// directory that was removed with its last pod and made anew. `None` while no pod is enrolled.
+    /// directory that was removed with its last pod and made anew. `None` while nothing is pinned.
     pub fn home(&self) -> Result<Option<u64>, EnrollError> {
         Ok(self.bpffs.home().inode()?)
     }
@@ -194,13 +249,12 @@ impl Node {
     }
 }
 
-/// Which wrong decision the kernel programs of this test build are to make; none without the variable.
-#[cfg(feature = "mutants")]
-fn mutant() -> anyhow::Result<u32> {
-    const VARIABLE: &str = "INTERCEPTOR_MUTANT";
-    use anyhow::Context as _;
-    let number = std::env::var(VARIABLE).unwrap_or_else(|_unset| "0".to_owned());
-    number.parse().with_context(|| format!("{VARIABLE}={number} is no number"))
+/// Fails if this program's rules redirect the connections of the pod.
+fn without_rules(netns: &Netns) -> Result<(), EnrollError> {
+    if istio_rules::found(netns)?.is_some_and(|rules| rules.ours) {
+        return Err(EnrollError::OtherDataPath { name: netns.name().to_owned(), data_path: "iptables" });
+    }
+    Ok(())
 }
 
 /// Reads what the policy depends on, compiles it, and runs something with it.
@@ -210,53 +264,10 @@ fn with_request(
     wanted: &Wanted,
     run: impl FnOnce(Request<'_>) -> anyhow::Result<Plan>,
 ) -> Result<Enrolled, EnrollError> {
-    let facts = facts::read(netns)?;
-    let config = wanted.config();
-    let mut policy = compile(wanted, &facts)?;
-    #[cfg(feature = "mutants")]
-    {
-        policy.policy.padding = mutant()?;
-    }
-    loopback::carries_ipv4(netns)?;
-    let unguarded = without_guard(bpffs, netns, config.guard, &mut policy)?;
-    let plan = run(Request {
-        netns,
-        cgroup,
-        policy: &policy,
-        force: config.run.force_apply,
-        force_acceleration: config.acceleration.is_some_and(|acceleration| acceleration.force),
-        enrolled_only: false,
-    })?;
-    let unknown = unknown_interfaces(&config.interfaces.excluded, &facts);
-    Ok(Enrolled {
-        plan,
-        unknown_interfaces: unknown.into_iter().map(ToString::to_string).collect(),
-        unguarded,
-    })
+    Prepared::read(bpffs, netns, wanted)?.run(netns, cgroup, run)
 }
 
 /// The same request for a pod that is enrolled already.
 const fn refreshing(request: Request<'_>) -> Request<'_> {
     Request { force: false, enrolled_only: true, ..request }
-}
-
-/// Takes the guard out of the policy if this kernel cannot guard, and says why. An error if the guard was asked for.
-fn without_guard(
-    bpffs: &Bpffs,
-    netns: &Netns,
-    wanted: Guard,
-    policy: &mut CompiledPolicy,
-) -> Result<Option<String>, EnrollError> {
-    let fit = match wanted {
-        Guard::Off => return Ok(None),
-        Guard::Auto | Guard::On => check::guard::gate(bpffs, netns),
-    };
-    match fit {
-        Ok(()) => Ok(None),
-        Err(error) if wanted == Guard::On => Err(EnrollError::GuardUnfit(error)),
-        Err(error) => {
-            policy.policy.flags = policy.policy.flags.without(PolicyFlags::GUARD);
-            Ok(Some(format!("{error:#}")))
-        }
-    }
 }

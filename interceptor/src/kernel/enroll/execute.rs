@@ -17,7 +17,7 @@ use crate::{
         check,
         enroll::{
             adopt, adopt_agent,
-            plan::{Request, draw},
+            plan::{Leftovers, Request, draw},
             steps::{Change, Plan, Step},
             unenroll::remove,
         },
@@ -89,7 +89,11 @@ fn enroll_locked(bpffs: &Bpffs, lock: &Lock, prepared: Prepared, request: Reques
     removal::finish(bpffs, lock)?;
     let mut node = PinnedNode::open(bpffs)?;
     if let Some(node) = &mut node {
-        node.collect_garbage().context("Failed to clean up after earlier runs")?;
+        let cleaned = match request.leftovers {
+            Leftovers::Collected => node.collect_garbage().map(drop),
+            Leftovers::Left => node.finish_begun(),
+        };
+        cleaned.context("Failed to clean up after earlier runs")?;
     }
     let plan = draw(bpffs, node.as_ref(), request)?;
     if plan.steps.contains(&Step::LoadAcceleration) && !fit_for_acceleration {
@@ -230,7 +234,7 @@ fn entry(generation: u32, request: Request<'_>) -> Result<Enrollment> {
 
 /// Why programs could not be loaded: a capability that this process lacks, or what the kernel lacks, found by trying
 /// each feature by itself. (Without `CAP_PERFMON`, the verifier refuses programs as if they were faulty.)
-fn what_is_lacking(bpffs: &Bpffs, error: anyhow::Error) -> anyhow::Error {
+pub(super) fn what_is_lacking(bpffs: &Bpffs, error: anyhow::Error) -> anyhow::Error {
     let lacking = capabilities::lacking([CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON]).unwrap_or_default();
     if !lacking.is_empty() {
         let names = lacking.join(", ");

@@ -4,6 +4,7 @@
 mod adopt;
 mod adopt_agent;
 pub(crate) mod execute;
+pub(crate) mod keep;
 mod network;
 pub(crate) mod plan;
 mod relink;

@@ -42,11 +42,21 @@ pub(crate) struct Request<'a> {
     pub(crate) force_acceleration: bool,
     /// Fail if the pod is not enrolled.
     pub(crate) enrolled_only: bool,
+    pub(crate) leftovers: Leftovers,
+}
+
+/// What becomes of what is left of other pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leftovers {
+    /// It is looked for, and removed.
+    Collected,
+    /// Somebody else collects it.
+    Left,
 }
 
 /// Draws the plan for a request.
 pub(crate) fn draw(bpffs: &Bpffs, node: Option<&PinnedNode>, request: Request<'_>) -> Result<Plan> {
-    let Request { netns, cgroup, policy, force, force_acceleration: _, enrolled_only } = request;
+    let Request { netns, cgroup, policy, force, force_acceleration: _, enrolled_only, leftovers: _ } = request;
     let netns_cookie = netns.cookie();
     let enrollment = node.map(|node| node.maps.pod(netns_cookie)).transpose()?.flatten();
     if enrolled_only && enrollment.is_none() {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use interceptor_policy::ABI_VERSION;
 
 use crate::kernel::{
@@ -35,6 +35,11 @@ pub(super) enum Attempt {
     Again,
 }
 
+/// Whether there are pods to take over or, with `back`, to give back to this version.
+pub(super) fn is_possible(bpffs: &Bpffs, back: bool) -> Result<bool> {
+    Ok(source(bpffs, back)?.is_some())
+}
+
 /// What [`upgrade`] would do now, or [`roll_back`] with `back`.
 pub(super) fn plan(bpffs: &Bpffs, back: bool) -> Result<Option<Upgrade>> {
     let Some((other, layout)) = source(bpffs, back)? else { return Ok(None) };
@@ -52,7 +57,7 @@ pub(super) fn upgrade(bpffs: &Bpffs, wait: Duration) -> Result<Attempt> {
     let staged = Staged::load_take_over(bpffs, &layout, other)?;
     let lock = Lock::take(&bpffs.home(), wait)?;
     removal::finish(bpffs, &lock)?;
-    let is_current = staged.is_for(&layout)? && !bpffs.layout().root().exists();
+    let is_current = staged.is_for(&layout)? && !removal::has_pods(&bpffs.layout())?;
     if !is_current {
         return Ok(Attempt::Again);
     }
@@ -70,7 +75,7 @@ pub(super) fn roll_back(bpffs: &Bpffs, wait: Duration) -> Result<Attempt> {
     let lock = Lock::take(&bpffs.home(), wait)?;
     removal::finish(bpffs, &lock)?;
     match source(bpffs, true)? {
-        Some((other, layout)) if !bpffs.layout().root().exists() => give_back(
+        Some((other, layout)) if !removal::has_pods(&bpffs.layout())? => give_back(
             bpffs,
             &lock,
             &layout,
@@ -122,9 +127,15 @@ fn give_back(bpffs: &Bpffs, lock: &Lock, layout: &Layout, step: Move, other: &Ot
 }
 
 fn move_pods(bpffs: &Bpffs, lock: &Lock, step: Move, new: &Layout, other: &OtherVersion) -> Result<()> {
+    let to = bpffs.layout_of(step.to);
+    if removal::has_pods(&to)? {
+        bail!("Pods were enrolled meanwhile by ABI version {}; try again", step.to);
+    }
+    // The node agent keeps programs there for pods to come.
+    removal::remove_version(bpffs, lock, &to)?;
     conversion::convert(other, step.to == other.number, &bpffs.layout_of(step.from), new)?;
     step.publish(bpffs, new, lock)?;
-    settle(&bpffs.layout_of(step.to))
+    settle(&to)
 }
 
 /// Gives links the programs of the version that has the pods now.

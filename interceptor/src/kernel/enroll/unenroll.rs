@@ -28,7 +28,7 @@ pub(crate) fn unenroll(bpffs: &Bpffs, netns_cookie: u64, wait: Duration) -> Resu
 }
 
 /// Ends the enrollments of pods whose network namespace is gone, and removes what killed runs left. Returns the cookies
-/// of these pods. With the last pod, everything of this version goes.
+/// of these pods. With the last pod, everything of this version goes, unless it is kept.
 pub(crate) fn collect_garbage(bpffs: &Bpffs, wait: Duration) -> Result<Vec<u64>> {
     let home = bpffs.home();
     if !is_there(&home)? {
@@ -40,7 +40,7 @@ pub(crate) fn collect_garbage(bpffs: &Bpffs, wait: Duration) -> Result<Vec<u64>>
     if let Some(mut node) = PinnedNode::open(bpffs)? {
         gone = node.collect_garbage()?;
         if node.maps.pods()?.is_empty() {
-            removal::remove_this_version(bpffs, &lock)?;
+            removal::remove_unless_kept(bpffs, &lock, &node.layout)?;
         }
     }
     home.remove_if_empty()?;
@@ -77,7 +77,7 @@ fn is_there(home: &Home) -> Result<bool> {
     }
 }
 
-/// Removes one pod and, with the last pod, everything else of this version.
+/// Removes one pod and, with the last pod, everything else of this version, unless it is kept.
 pub(crate) fn remove(bpffs: &Bpffs, lock: &Lock, node: Option<&mut PinnedNode>, netns_cookie: u64) -> Result<bool> {
     let Some(node) = node else { return Ok(false) };
     let existed = node.maps.pod(netns_cookie)?.is_some() || node.layout.pod(netns_cookie).exists();
@@ -85,7 +85,7 @@ pub(crate) fn remove(bpffs: &Bpffs, lock: &Lock, node: Option<&mut PinnedNode>, 
         node.remove_pod(netns_cookie)?;
     }
     if node.maps.pods()?.is_empty() {
-        removal::remove_this_version(bpffs, lock)?;
+        removal::remove_unless_kept(bpffs, lock, &node.layout)?;
     }
     Ok(existed)
 }

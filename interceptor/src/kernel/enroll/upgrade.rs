@@ -27,9 +27,9 @@ use crate::{
     },
 };
 
-/// What [`upgrade`] would do now, or [`roll_back`] with `back`. `None` if no pod is enrolled.
+/// What [`upgrade`] would do now, or [`roll_back`] with `back`. `None` if nothing is loaded.
 pub(crate) fn plan(bpffs: &Bpffs, back: bool) -> Result<Option<Upgrade>> {
-    let Some(node) = PinnedNode::open(bpffs)? else {
+    let Some(node) = open(bpffs, back)? else {
         return take_over::plan(bpffs, back);
     };
     if back {
@@ -39,10 +39,10 @@ pub(crate) fn plan(bpffs: &Bpffs, back: bool) -> Result<Option<Upgrade>> {
     }
 }
 
-/// Gives all pods the programs of this build. `None` if no pod is enrolled.
+/// Gives all pods the programs of this build. `None` if nothing is loaded.
 pub(crate) fn upgrade(bpffs: &Bpffs, wait: Duration) -> Result<Option<Upgrade>> {
     loop {
-        let Some(before) = PinnedNode::open(bpffs)? else {
+        let Some(before) = open(bpffs, false)? else {
             match take_over::upgrade(bpffs, wait)? {
                 Attempt::Done(upgrade) => return Ok(Some(upgrade)),
                 Attempt::Nothing => return Ok(None),
@@ -72,9 +72,9 @@ pub(crate) fn upgrade(bpffs: &Bpffs, wait: Duration) -> Result<Option<Upgrade>> 
     }
 }
 
-/// Gives all pods the programs back that were replaced last. `None` if no pod is enrolled.
+/// Gives all pods the programs back that were replaced last. `None` if nothing is loaded.
 pub(crate) fn roll_back(bpffs: &Bpffs, wait: Duration) -> Result<Option<Upgrade>> {
-    while PinnedNode::open(bpffs)?.is_none() {
+    while open(bpffs, true)?.is_none() {
         match take_over::roll_back(bpffs, wait)? {
             Attempt::Done(upgrade) => return Ok(Some(upgrade)),
             Attempt::Nothing => return Ok(None),
@@ -100,6 +100,17 @@ pub(crate) fn roll_back(bpffs: &Bpffs, wait: Duration) -> Result<Option<Upgrade>
         WayBack::Earlier(version) => return take_over::roll_back_to(bpffs, &lock, version).map(Some),
     }
     Ok(Some(upgrade))
+}
+
+/// This version's pins. What is only kept for pods to come counts as nothing where there are pods to take over or, with
+/// `back`, to give back to this version.
+fn open(bpffs: &Bpffs, back: bool) -> Result<Option<PinnedNode>> {
+    let node = PinnedNode::open(bpffs)?;
+    let is_in_the_way = match &node {
+        Some(node) => node.maps.pods()?.is_empty() && take_over::is_possible(bpffs, back)?,
+        None => false,
+    };
+    Ok(node.filter(|_node| !is_in_the_way))
 }
 
 fn describe(node: &PinnedNode) -> Result<Upgrade> {

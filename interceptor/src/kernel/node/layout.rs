@@ -70,6 +70,11 @@ impl Layout {
         self.root.join("going-back")
     }
 
+    /// Is there while the node agent keeps this version although no pod is enrolled.
+    pub(crate) fn kept(&self) -> PathBuf {
+        self.root.join("kept")
+    }
+
     /// A directory for each pod's network namespace.
     pub(crate) fn pods(&self) -> PathBuf {
         self.root.join("pods")

@@ -67,9 +67,7 @@ impl PinnedNode {
             }
         }
         self.remove_unused_links()?;
-        if self.maps.node()?.unfinished != 0 {
-            self.finish()?;
-        }
+        self.finish_begun()?;
         self.retire_guards()?;
         self.retire_acceleration()?;
         TraceMaps::open(&self.layout)?.retire()?;
@@ -102,6 +100,11 @@ impl PinnedNode {
     pub(crate) fn start(&mut self) -> Result<()> {
         let state = self.maps.node()?;
         self.maps.set_node(NodeState { unfinished: 1, ..state })
+    }
+
+    /// Does [`Self::finish`] if a run that was killed has left that.
+    pub(crate) fn finish_begun(&mut self) -> Result<()> {
+        if self.maps.node()?.unfinished == 0 { Ok(()) } else { self.finish() }
     }
 
     /// Removes the list entries that no pod refers to, once no program can be looking at them.

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Removing pins: those of this version when the last pod goes, those of all versions when that is asked for, and
-//! what a run left that was killed. Only what is ours is removed, and no symbolic link is followed.
+//! Removing pins: those of this version when the last pod goes and no agent keeps them, those of all versions when
+//! that is asked for, and what a run left that was killed. Only what is ours is removed, and no symbolic link is
+//! followed.
 
 use std::fs;
 
 use anyhow::{Context as _, Result};
 
 use crate::kernel::{
-    node::{bpffs::Bpffs, layout::Layout, lock::Lock, moving, staging},
+    node::{bpffs::Bpffs, builds::pins, layout::Layout, lock::Lock, moving, staging},
     programs::lookup_stub,
     sys::tree::{is_ours, remove_tree},
 };
@@ -15,14 +16,29 @@ use crate::kernel::{
 /// What is moved to a name that begins so is going to be removed. A run that is killed leaves all of it, or nothing.
 const RETIRED: &str = "retired-";
 
-/// Removes all pins of this version, which has no pod any more. Other versions may have pods.
-pub(crate) fn remove_this_version(bpffs: &Bpffs, lock: &Lock) -> Result<()> {
-    let layout = bpffs.layout();
-    let Some(name) = layout.root().file_name().and_then(|name| name.to_str()) else {
-        return Ok(());
-    };
-    retire(bpffs, name)?;
-    finish(bpffs, lock).map(drop)
+/// Removes all pins of a version that has no pod any more, unless it is kept. Other versions may have pods.
+pub(crate) fn remove_unless_kept(bpffs: &Bpffs, lock: &Lock, layout: &Layout) -> Result<()> {
+    if layout.kept().exists() {
+        Ok(())
+    } else {
+        remove_version(bpffs, lock, layout)
+    }
+}
+
+/// Removes all pins of a version that has no pod, whether it is kept or not.
+pub(crate) fn remove_version(bpffs: &Bpffs, lock: &Lock, layout: &Layout) -> Result<()> {
+    match layout.root().file_name().and_then(|name| name.to_str()) {
+        Some(name) if layout.root().exists() => {
+            retire(bpffs, name)?;
+            finish(bpffs, lock).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a version has pods. A pod's directory is made before the pod is in force, and goes after that.
+pub(crate) fn has_pods(layout: &Layout) -> Result<bool> {
+    Ok(!pins(&layout.pods())?.is_empty())
 }
 
 /// Removes all pins, of all versions. Attachments end with their pins. Returns whether there were any.
@@ -52,7 +68,7 @@ pub(crate) fn finish(bpffs: &Bpffs, lock: &Lock) -> Result<bool> {
     let mut removed = finish_old(bpffs)?;
     for name in home.names()? {
         if name.starts_with(RETIRED) {
-            remove_version(&home.version(&name))?;
+            remove_pins(&home.version(&name))?;
             removed = true;
         } else if staging::is_staging(&name) {
             staging::remove_if_abandoned(&home.path().join(&name))?;
@@ -75,14 +91,14 @@ fn finish_old(bpffs: &Bpffs) -> Result<bool> {
             .with_context(|| format!("Failed to look at {}", entry.path().display()))?
             .is_dir()
         {
-            remove_version(&Layout::new(entry.path()))?;
+            remove_pins(&Layout::new(entry.path()))?;
         }
     }
     remove_tree(&path)
 }
 
 /// The links go first, because the programs that they attach need the rest.
-fn remove_version(layout: &Layout) -> Result<()> {
+fn remove_pins(layout: &Layout) -> Result<()> {
     remove_tree(&layout.pods())?;
     remove_tree(&layout.cgroups())?;
     lookup_stub::clear_tail_call_target(&layout.maps())?;

@@ -13,6 +13,7 @@ use testkit::{
     records::Tally,
     scale,
     scene::{Scene, Stack},
+    timeout,
 };
 
 use super::{BOTH_WAYS, upgrade};
@@ -96,6 +97,51 @@ fn a_version_that_took_over_does_all_that_the_former_one_did() {
     assert_eq!(node.enrolled().len(), 1, "the same again goes forward");
     Run::of(node.command(&["clean", "--all"])).expect_success();
     assert!(!node.bpffs().join("interceptor").exists(), "{:#?}", node.pins());
+}
+
+/// A node agent of either version may have them.
+#[test]
+fn programs_that_an_agent_keeps_for_pods_to_come_are_in_no_ones_way() {
+    let node = Node::new();
+    let scene = Scene::new(&node, "pod");
+    let _servers = scene.serve(8081);
+    let next = OtherBuild::of_next_abi();
+    let keep = || {
+        let opened = interceptor::Node::open(&node.bpffs()).expect("the bpffs");
+        opened.keep(timeout()).expect("programs are loaded");
+    };
+    keep();
+    let only_this = directories(&node);
+    scene.pod.enroll(&[]);
+    let _sidecar = scene.sidecar(&[]);
+    let this = status(&node, &next).builds;
+
+    upgrade(&node, &next.program, &[]).expect_success();
+    let only_next = directories(&node);
+    keep();
+    assert_eq!(directories(&node).len(), 2);
+    assert_eq!([scene.outbound(), scene.inbound()], BOTH_WAYS);
+    upgrade(&node, &next.program, &["--rollback"]).expect_success();
+    assert_eq!((directories(&node), status(&node, &next).builds), (only_this, this));
+    assert_eq!([scene.outbound(), scene.inbound()], BOTH_WAYS);
+
+    upgrade(&node, &next.program, &[]).expect_success();
+    let [version] = only_next.iter().collect::<Vec<_>>()[..] else {
+        panic!("{only_next:?}")
+    };
+    let home = node.bpffs().join("interceptor");
+    std::fs::create_dir(home.join(version).join("kept")).expect("keep the other version as well");
+    let [a, netns, ..] = scene.pod.place();
+    Run::of(next.command(&node, &["unenroll", &a, &netns])).expect_success();
+    assert!(
+        node.enrolled().is_empty() && directories(&node) == only_next,
+        "{:#?}",
+        node.pins()
+    );
+    scene.pod.enroll(&[]);
+    upgrade(&node, &next.program, &[]).expect_success();
+    assert_eq!(directories(&node), only_next);
+    assert_eq!([scene.outbound(), scene.inbound()], BOTH_WAYS);
 }
 
 #[test]
