@@ -14,7 +14,6 @@ use prometheus_client::registry::Registry;
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
-    task::spawn_blocking,
     time::Instant,
 };
 
@@ -35,6 +34,7 @@ use crate::{
     metrics::Metrics,
     numbers::Numbers,
     pods::Pods,
+    programs,
     refresh::Refresher,
     repair::Repairer,
     requests::Requests,
@@ -47,6 +47,8 @@ use crate::{
 
 /// How long the first look at the pods of the node may wait for commands that hold its lock.
 const ADOPTION: Duration = Duration::from_mins(1);
+/// What people are told if this process could not take the programs off the node.
+const STAYS: &str = "the kernel programs stay loaded until `interceptor agent uninstall` or `interceptor clean --all`";
 /// How long blocking work may still take at the end.
 const LAST_WORK: Duration = Duration::from_secs(5);
 
@@ -110,11 +112,10 @@ async fn live(args: &Args, log: LogHandle) -> Result<()> {
         "listening"
     );
 
-    if pods_there == 0 {
-        spawn_blocking(move || drop(kernel.tried().clone()));
-    } else {
+    if pods_there > 0 {
         kernel.set_fit(); // they could not be enrolled otherwise
     }
+    let programs = tokio::spawn(programs::keep(turns.clone(), kernel));
     tokio::spawn(watch);
     tokio::spawn(garbage::collect(turns.clone(), metrics.clone()));
     tokio::spawn(file_system::follow(turns.clone(), metrics.clone()));
@@ -148,9 +149,10 @@ async fn live(args: &Args, log: LogHandle) -> Result<()> {
         let keeping = thread::Builder::new().name("installer".to_owned());
         keeping.spawn(move || installer.keep()).context("Failed to start a thread")?;
     }
-    server.serve(Requests { pods, turns, metrics }, end).await;
+    server.serve(Requests { pods, turns: turns.clone(), metrics }, end).await;
+    programs.abort();
     match installer {
-        Some(installer) => leave(args, &client, &installer, &run_directory).await,
+        Some(installer) => leave(args, &client, &installer, &run_directory, &turns).await,
         None => Ok(()),
     }
 }
@@ -169,7 +171,13 @@ fn signaled() -> Result<impl Future<Output = ()>> {
 }
 
 /// Takes the plugin off the node if the agent is being uninstalled.
-async fn leave(args: &Args, client: &Client, installer: &Installer, run_directory: &RunDirectory) -> Result<()> {
+async fn leave(
+    args: &Args,
+    client: &Client,
+    installer: &Installer,
+    run_directory: &RunDirectory,
+    turns: &Turns,
+) -> Result<()> {
     let name = &args.daemon_set.daemonset_name;
     let fate = match args.entry.pod_namespace.name() {
         Some(namespace) => uninstall::fate(client, [namespace, name], &args.node_name).await,
@@ -187,6 +195,12 @@ async fn leave(args: &Args, client: &Client, installer: &Installer, run_director
         uninstall::take_off(&installation).await?;
     }
     by_hand::remove_sockets(args.run_dir.path())?;
+    // What may be loading them is completed before.
+    match turns.take(Instant::now() + LAST_WORK, Enrollments::release).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!("{STAYS}: {error}"),
+        Err(error) => tracing::warn!("{STAYS}: {error}"),
+    }
     if args.daemon_set.uninstall_clean {
         by_hand::purge(&args.bpffs, Some(run_directory))?;
     }

@@ -38,7 +38,7 @@ pub(crate) fn bad_pod(faults: &Faults) -> Answer {
 /// The work did not begin in time, or did not end well.
 pub(crate) fn no_turn(error: &TurnError) -> Answer {
     match error {
-        TurnError::Late => refused(codes::TRY_AGAIN, format!("{error}; kubelet tries again")),
+        TurnError::Late | TurnError::Gone => refused(codes::TRY_AGAIN, format!("{error}; kubelet tries again")),
         TurnError::Panicked => refused(codes::INTERNAL, error.to_string()),
     }
 }

@@ -5,7 +5,7 @@ use std::{fs, io::ErrorKind, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use interceptor::{
-    Node, iptables, namespaces,
+    EnrollError, Node, iptables, namespaces,
     records::{Record, Records, RulesRecord, RunDirectory, UnprotectedRecord},
 };
 use interceptor_wire::SOCKET_NAME;
@@ -57,9 +57,19 @@ pub(crate) fn uninstall(args: &UninstallArgs) -> Result<()> {
         .block_on(take_off(&installation))?;
     remove_sockets(args.run_dir.path())?;
     if args.purge {
-        purge(&args.bpffs, run_directory.as_ref()).context("The CNI plugin is off the node, but pods are not")?;
+        purge(&args.bpffs, run_directory.as_ref()).context("The CNI plugin is off the node, but pods are not")
+    } else {
+        release(&args.bpffs).context("The CNI plugin is off the node, but the kernel programs are not")
     }
-    Ok(())
+}
+
+/// Takes the kernel programs off the node, which an agent has kept for pods to come. With pods, they go with the last
+/// one.
+fn release(bpffs: &Path) -> Result<()> {
+    match Node::open(bpffs) {
+        Err(EnrollError::NotBpffs { .. } | EnrollError::NoSuchDirectory { .. }) => Ok(()), // then nothing is loaded
+        node => Ok(node?.release(LOCK)?),
+    }
 }
 
 /// Ends the interception of all pods. The records go last: they have the names of pods.

@@ -38,6 +38,7 @@ pub(crate) struct Health {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Obstacle {
     Kernel,
+    Programs,
     Bpffs,
     Socket,
     Pods,
@@ -45,11 +46,12 @@ pub(crate) enum Obstacle {
 }
 
 impl Obstacle {
-    const ALL: [Self; 5] = [Self::Kernel, Self::Bpffs, Self::Socket, Self::Pods, Self::Plugin];
+    const ALL: [Self; 6] = [Self::Kernel, Self::Programs, Self::Bpffs, Self::Socket, Self::Pods, Self::Plugin];
 
     const fn label(self) -> &'static str {
         match self {
             Self::Kernel => "kernel",
+            Self::Programs => "programs",
             Self::Bpffs => "bpffs",
             Self::Socket => "socket",
             Self::Pods => "pods",
@@ -81,7 +83,13 @@ impl Health {
             (Some(Fitness::Lacking(why)), OnUnsupported::Fail) => Some(format!("the kernel lacks something: {why}")),
             (Some(Fitness::Untold(why)), _) => Some(format!("whether the kernel lacks something is not known: {why}")),
         };
-        let bpffs = Node::open(&self.bpffs).err().map(|error| error.to_string());
+        let node = Node::open(&self.bpffs);
+        let programs = match (self.kernel.known(), &node) {
+            (Some(Fitness::Fit), Ok(node)) => without_programs(node),
+            // That is in the way already, or pods get something else.
+            (None | Some(Fitness::Fit | Fitness::Lacking(_) | Fitness::Untold(_)), _) => None,
+        };
+        let bpffs = node.err().map(|error| error.to_string());
         let listening = self.listening.load(Ordering::Relaxed);
         let listening = (!listening).then(|| "the socket is not there yet".to_owned());
         let pods =
@@ -89,9 +97,18 @@ impl Health {
         let plugin = self.installer.as_ref().and_then(Installer::obstacle);
         Obstacle::ALL
             .into_iter()
-            .zip([kernel, bpffs, listening, pods, plugin])
+            .zip([kernel, programs, bpffs, listening, pods, plugin])
             .filter_map(|(obstacle, why)| Some((obstacle, why?)))
             .collect()
+    }
+}
+
+/// Why a pod would have to wait for programs.
+fn without_programs(node: &Node) -> Option<String> {
+    match node.is_kept() {
+        Ok(true) => None,
+        Ok(false) => Some("the kernel programs are not loaded yet".to_owned()),
+        Err(error) => Some(error.to_string()),
     }
 }
 

@@ -34,6 +34,11 @@ impl Numbers {
         self.lock().get(&number).cloned()
     }
 
+    /// Whether a sandbox was noted.
+    pub(crate) fn has(&self, sandbox: &str) -> bool {
+        self.lock().values().any(|of| of == sandbox)
+    }
+
     pub(crate) fn forget(&self, sandbox: &str) {
         self.lock().retain(|_, of| of != sandbox);
     }

@@ -1,26 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What each verb of the plugin does. It knows no socket.
 
-use std::{os::fd::OwnedFd, time::Duration};
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use interceptor::{EnrollError, Enrolled, Wanted};
 use interceptor_config::kubernetes::{Decision, Pod, decide};
 use interceptor_wire::{Answer, Attachment, Descriptors, Did, Received, Request};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     answers::{bad_pod, failed, no_turn, not_found, refused},
     codes,
-    enrollments::{Enrollments, Intercepted, State},
+    enrollments::{Candidate, Enrollments, Intercepted, Ready, State},
     metrics::{AddOutcome, Metrics},
+    peer::Peer,
     pods::Pods,
-    turns::{TurnError, Turns},
+    turns::{TurnError, Turns, Until},
 };
 
-/// How long a request may wait for its turn. The plugin waits about as long for the answer.
-const PATIENCE: Duration = Duration::from_secs(8);
-/// The same for DEL, which the plugin does not wait long for: it is done all the same.
-const PATIENCE_OF_DEL: Duration = Duration::from_mins(1);
+/// How long a request may wait for its turn: longer than any plugin waits (`request_timeout_ms` is 60 s at most). When
+/// the plugin goes, so does its request. But DEL is done all the same.
+const PATIENCE: Duration = Duration::from_secs(70);
+/// How long to wait until `lo` is up: some runtimes run the plugin that brings it up beside the others
+/// ([`cni.go`](https://github.com/containerd/go-cni/blob/06e386d189bc1d3641c9566fe7e1d0d88dec4b2c/cni.go)).
+const LO: Duration = Duration::from_secs(1);
+/// Between two looks at it.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What answers requests.
 #[derive(Clone)]
@@ -31,21 +36,22 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    pub(crate) async fn answer(&self, Received { request, descriptors }: Received) -> Answer {
+    pub(crate) async fn answer(&self, Received { request, descriptors }: Received, peer: Peer<'_>) -> Answer {
+        let until = Until::gone(peer, PATIENCE);
         match request {
-            Request::Add(attachment) => self.add(attachment, descriptors).await,
+            Request::Add(attachment) => self.add(attachment, descriptors, until).await,
             Request::Del(attachment) => self.del(attachment, descriptors.netns).await,
-            Request::Check(attachment) => self.check(attachment, descriptors.netns).await,
-            Request::Status => self.status().await,
+            Request::Check(attachment) => self.check(attachment, descriptors.netns, until).await,
+            Request::Status => self.status(),
             Request::Gc { valid: _ } => self.gc().await,
         }
     }
 
-    async fn add(&self, attachment: Attachment, descriptors: Descriptors<OwnedFd>) -> Answer {
+    async fn add(&self, attachment: Attachment, descriptors: Descriptors<OwnedFd>, until: Until<'_>) -> Answer {
         let start = Instant::now();
         let (pod, sandbox) = (name(&attachment), attachment.container_id.to_string());
         let answer = self
-            .try_add(attachment, descriptors, start + PATIENCE)
+            .try_add(attachment, descriptors, until)
             .await
             .unwrap_or_else(|refusal| refusal);
         let elapsed = start.elapsed();
@@ -70,7 +76,7 @@ impl Requests {
         &self,
         attachment: Attachment,
         descriptors: Descriptors<OwnedFd>,
-        deadline: Instant,
+        until: Until<'_>,
     ) -> Result<Answer, Answer> {
         let wanted = attachment.pod.as_ref().ok_or_else(|| {
             refused(
@@ -86,7 +92,7 @@ impl Requests {
                 for warning in warnings.into_iter().chain(wanted.notes()) {
                     tracing::warn!(pod, ?warning, "the pod asks for what is not done");
                 }
-                self.enroll(attachment, descriptors, wanted, deadline).await
+                self.enroll(attachment, descriptors, *wanted, until).await
             }
         }
     }
@@ -95,8 +101,8 @@ impl Requests {
         &self,
         attachment: Attachment,
         descriptors: Descriptors<OwnedFd>,
-        wanted: Box<Wanted>,
-        deadline: Instant,
+        wanted: Wanted,
+        until: Until<'_>,
     ) -> Result<Answer, Answer> {
         let (pod, sandbox) = (name(&attachment), attachment.container_id.to_string());
         let pod_name = pod
@@ -105,10 +111,12 @@ impl Requests {
         let netns = descriptors
             .netns
             .ok_or_else(|| refused(codes::NETWORK_NAMESPACE, "The plugin found no network namespace (CNI_NETNS)"))?;
-        let work = self.turns.take(deadline, move |enrollments| {
-            enrollments.intercept(&attachment, pod_name, (netns, descriptors.cgroup), *wanted)
-        });
-        let Enrolled { plan, unknown_interfaces, unguarded } = match done(work.await)? {
+        let candidate = Candidate { attachment, pod: pod_name, netns, cgroup: descriptors.cgroup, wanted };
+        let intercepted = self.intercept(candidate, until).await;
+        if intercepted.is_err() {
+            self.turns.give_up(&sandbox);
+        }
+        let Enrolled { plan, unknown_interfaces, unguarded } = match intercepted? {
             Intercepted::Enrolled(enrolled) => enrolled,
             Intercepted::Rules(why) => {
                 tracing::info!(pod, sandbox, ?why, "the pod has rules of iptables");
@@ -135,12 +143,39 @@ impl Requests {
         Ok(Answer::Done { did: Did::Enrolled, why: "the pod has a sidecar".to_owned() })
     }
 
+    async fn intercept(&self, candidate: Candidate, until: Until<'_>) -> Result<Intercepted, Answer> {
+        let ready = self.prepare(Arc::new(candidate), until).await?;
+        done(self.turns.take(until, move |enrollments| enrollments.intercept(ready)).await)
+    }
+
+    /// A pod whose `lo` is not up yet keeps no place while it waits.
+    async fn prepare(&self, candidate: Arc<Candidate>, until: Until<'_>) -> Result<Ready, Answer> {
+        let (mut deadline, mut waits) = (None, false);
+        loop {
+            let candidate = Arc::clone(&candidate);
+            let prepared = self
+                .turns
+                .prepare(until, move |enrollments| enrollments.prepare(&candidate))
+                .await;
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + LO);
+            match prepared {
+                Ok(Err(EnrollError::LoopbackDown)) if Instant::now() < deadline => {
+                    if !waits {
+                        tracing::debug!("waiting for the pod's `lo`");
+                    }
+                    waits = true;
+                    sleep(PAUSE).await;
+                }
+                prepared => return done(prepared),
+            }
+        }
+    }
+
     async fn del(&self, attachment: Attachment, netns: Option<OwnedFd>) -> Answer {
         let (pod, sandbox) = (name(&attachment), attachment.container_id.to_string());
-        let deadline = Instant::now() + PATIENCE_OF_DEL;
-        let work = self
-            .turns
-            .take(deadline, move |enrollments| enrollments.end(&attachment, netns));
+        let work = self.turns.take(Instant::now() + PATIENCE, move |enrollments| {
+            enrollments.end(&attachment, netns)
+        });
         match done(work.await) {
             Ok(existed) => {
                 if existed {
@@ -160,11 +195,17 @@ impl Requests {
         }
     }
 
-    async fn check(&self, attachment: Attachment, netns: Option<OwnedFd>) -> Answer {
-        self.try_check(attachment, netns).await.unwrap_or_else(|refusal| refusal)
+    async fn check(&self, attachment: Attachment, netns: Option<OwnedFd>, until: Until<'_>) -> Answer {
+        let checked = self.try_check(attachment, netns, until).await;
+        checked.unwrap_or_else(|refusal| refusal)
     }
 
-    async fn try_check(&self, attachment: Attachment, netns: Option<OwnedFd>) -> Result<Answer, Answer> {
+    async fn try_check(
+        &self,
+        attachment: Attachment,
+        netns: Option<OwnedFd>,
+        until: Until<'_>,
+    ) -> Result<Answer, Answer> {
         let checked = |why: &str| Ok(Answer::Done { did: Did::Checked, why: why.to_owned() });
         let wanted = attachment
             .pod
@@ -173,8 +214,7 @@ impl Requests {
         let pod = self.pods.find(wanted).await.map_err(|error| not_found(&error))?;
         let is_wanted = wants_interception(&pod)?;
         let netns = netns.ok_or_else(|| refused(codes::NETWORK_NAMESPACE, "The pod's network namespace is gone"))?;
-        let deadline = Instant::now() + PATIENCE;
-        let state = done(self.turns.take(deadline, move |enrollments| enrollments.state(netns)).await)?;
+        let state = done(self.turns.prepare(until, move |enrollments| enrollments.state(netns)).await)?;
         match (is_wanted, state) {
             (true, State::Complete) => checked("the pod is enrolled"),
             (false, _) => checked("the pod needs no interception"),
@@ -196,10 +236,8 @@ impl Requests {
         }
     }
 
-    async fn status(&self) -> Answer {
-        let deadline = Instant::now() + PATIENCE;
-        let opened = self.turns.take(deadline, |enrollments| enrollments.node().map(drop)).await;
-        match done(opened) {
+    fn status(&self) -> Answer {
+        match self.turns.try_node().map_err(|error| failed(&error)) {
             Ok(()) => Answer::Done { did: Did::Ready, why: "pods can be enrolled".to_owned() },
             Err(Answer::Refused { msg, retry, code: _ }) => Answer::Refused { code: codes::NOT_AVAILABLE, msg, retry },
             Err(answer) => answer,
@@ -209,8 +247,7 @@ impl Requests {
     /// What the runtime lists is not believed: a list that forgets a pod, such as that of another network of this
     /// node, would end the interception of a running pod. A network namespace that is gone is a fact.
     async fn gc(&self) -> Answer {
-        let deadline = Instant::now() + PATIENCE_OF_DEL;
-        match done(self.turns.take(deadline, Enrollments::collect).await) {
+        match done(self.turns.take(Instant::now() + PATIENCE, Enrollments::collect).await) {
             Ok(collected) => {
                 self.metrics.collected(collected);
                 Answer::Done { did: Did::Collected, why: format!("{collected} pods were gone") }

@@ -18,6 +18,7 @@ use crate::{
     answers::{overloaded, refused},
     codes,
     metrics::{Closed, Metrics},
+    peer::Peer,
     requests::Requests,
 };
 
@@ -126,7 +127,7 @@ impl Connection {
                     format!("The node agent of Interceptor refused the request: {malformed}"),
                 )
             }
-            Ok(Ok(Ok(received))) => answer(&requests, received, &places).await,
+            Ok(Ok(Ok(received))) => answer(&requests, received, Peer::new(&self.socket), &places).await,
         };
         let sent = timeout(
             MESSAGE,
@@ -140,9 +141,9 @@ impl Connection {
     }
 }
 
-async fn answer(requests: &Requests, received: Received, places: &Semaphore) -> Answer {
+async fn answer(requests: &Requests, received: Received, peer: Peer<'_>, places: &Semaphore) -> Answer {
     match places.try_acquire() {
-        Ok(_place) => requests.answer(received).await,
+        Ok(_place) => requests.answer(received, peer).await,
         Err(_none) => {
             requests.metrics.closed(Closed::TooMany);
             overloaded(REQUESTS)

@@ -35,8 +35,6 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(3);
 /// After which each pod is looked at again.
 const REST: Duration = Duration::from_secs(30);
-/// How long a look may wait for its turn.
-const PATIENCE: Duration = Duration::from_mins(1);
 /// The reason and the text of the event.
 const EVENT: [&str; 2] = [
     "NotIntercepted",
@@ -82,7 +80,7 @@ impl Watchman {
     }
 
     async fn look(&self, memory: &mut Memory) {
-        let known = match self.turns.take(Instant::now() + PATIENCE, Enrollments::uids).await {
+        let known = match self.turns.look(Enrollments::uids).await {
             Ok(Ok(known)) => known,
             Ok(Err(error)) => return tracing::debug!("pods without interception are not looked for: {error}"),
             Err(error) => return tracing::debug!("pods without interception are not looked for: {error}"),
@@ -168,7 +166,7 @@ impl Watchman {
             return Ok(None);
         };
         let pod = current.name().parse().map_err(str::to_owned)?;
-        let work = self.turns.take(Instant::now() + PATIENCE, move |enrollments| {
+        let work = self.turns.look(move |enrollments| {
             let netns = Netns::from_fd(found.netns.try_clone().map_err(anyhow::Error::from)?)?;
             let state = enrollments.state(found.netns)?;
             Ok((state, netns.cookie(), netns.inode()))

@@ -23,7 +23,8 @@ pub(crate) struct DaemonSetArgs {
 
 /// Take the CNI plugin off this node: first its entry, then its program
 ///
-/// No agent may run, because it would put the plugin back. Running pods stay intercepted.
+/// No agent may run, because it would put the plugin back. Running pods stay intercepted. The kernel programs go with
+/// the last of them, or at once if there is none.
 #[derive(Debug, Parser)]
 #[command(name = "uninstall", max_term_width = 120)]
 pub(crate) struct UninstallArgs {
@@ -38,7 +39,7 @@ pub(crate) struct UninstallArgs {
     #[arg(long)]
     pub(crate) purge: bool,
 
-    /// Where the BPF file system is mounted, for --purge
+    /// Where the BPF file system is mounted
     #[arg(long, value_name = "DIR", env = "INTERCEPTOR_BPFFS", default_value = "/sys/fs/bpf")]
     pub(crate) bpffs: PathBuf,
 

@@ -39,6 +39,16 @@ impl Enrollments {
         }
     }
 
+    /// Loads the programs and shared maps of the node if they are not there, and keeps them.
+    pub(crate) fn keep(&self) -> Result<(), EnrollError> {
+        self.node()?.keep(LOCK)
+    }
+
+    /// Ends that: without pods, nothing of the programs stays.
+    pub(crate) fn release(&self) -> Result<(), EnrollError> {
+        self.node()?.release(LOCK)
+    }
+
     /// Matches what is enrolled with the records. Removes records of pods that are not enrolled, and changes no
     /// enrollment.
     pub(crate) fn adopt(&self) -> Result<Adopted, EnrollError> {

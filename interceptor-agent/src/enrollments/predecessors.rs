@@ -7,13 +7,21 @@ use std::collections::BTreeSet;
 use anyhow::anyhow;
 use interceptor::{EnrollError, Node, records::Record};
 
-use super::{Enrollments, LOCK, NO_CGROUP};
+use super::{Enrollments, LOCK, intercept::NO_CGROUP};
 
 impl Enrollments {
     /// Ends every other enrollment of the cgroup. They are of sandboxes of the pod that died.
     pub(super) fn end_others(&self, node: &Node, new: &Record) -> Result<(), EnrollError> {
-        let (enrolled, records) = (node.enrollments()?, self.read());
+        let enrolled = node.enrollments()?;
         let has_cgroup = |id: u64| id == new.cgroup_id && id != NO_CGROUP;
+        let others = enrolled
+            .iter()
+            .filter(|(cookie, enrollment)| has_cgroup(enrollment.cgroup_id) && *cookie != new.netns_cookie);
+        let old: BTreeSet<u64> = others.map(|(cookie, _)| *cookie).collect();
+        if old.is_empty() && self.rules.read().is_empty() {
+            return Ok(()); // as nearly always; so no record has to be read
+        }
+        let records = self.read();
         let is_enrolled = |record: &Record| {
             let mut enrolled = enrolled.iter();
             enrolled.any(|(cookie, entry)| record.is_of(*cookie, entry.netns_inode))
@@ -27,10 +35,6 @@ impl Enrollments {
         if let Some(other) = records.iter().find(is_of_another) {
             return Err(cgroup_of_another(new, other));
         }
-        let others = enrolled
-            .iter()
-            .filter(|(cookie, enrollment)| has_cgroup(enrollment.cgroup_id) && *cookie != new.netns_cookie);
-        let old: BTreeSet<u64> = others.map(|(cookie, _)| *cookie).collect();
         for cookie in &old {
             tracing::info!(
                 pod = %new.pod, cookie, new = new.netns_cookie,

@@ -83,7 +83,9 @@ impl Enrollments {
         }
         let wanted = record.wanted()?;
         let target = Pod::new(netns, Cgroup::with_id(record.cgroup_id)?);
-        self.put_in_force(node, record.clone(), &target, &wanted)?;
+        self.numbers.note(target.netns(), &record.sandbox);
+        let prepared = node.prepare(target.netns(), &wanted)?;
+        self.put_in_force(node, record.clone(), &target, &prepared)?;
         Ok(Again::Enrolled)
     }
 }

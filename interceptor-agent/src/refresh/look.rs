@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One look at a pod: its network is read again, and its policy follows with the settings of its record. It blocks.
+//! A look at a pod: its network is read again, and its policy follows with the settings of its record. Whatever a pod
+//! makes its network look like, only that look waits for it. Everything here blocks.
 
 use anyhow::anyhow;
-use interceptor::{Change, EnrollError, Netns, Node, Wanted, namespaces::processes, records::Record};
+use interceptor::{Change, EnrollError, Netns, Node, Prepared, namespaces::processes, records::Record};
 
 use crate::enrollments::{Enrollments, LOCK};
 
@@ -11,6 +12,8 @@ use crate::enrollments::{Enrollments, LOCK};
 pub(super) enum Looked {
     /// The pod is not enrolled any more.
     Gone,
+    /// The pod is not enrolled yet.
+    TooEarly,
     Unchanged,
     /// What the pod's network had lost was put back.
     Mended,
@@ -20,24 +23,59 @@ pub(super) enum Looked {
     OfAnother,
 }
 
-pub(super) fn look(enrollments: &Enrollments, sandbox: &str) -> Result<Looked, EnrollError> {
-    let Some(mut record) = enrollments.records().get(sandbox)? else {
-        return Ok(Looked::Gone);
+/// What is to be done.
+#[derive(Debug)]
+pub(super) enum Found {
+    Nothing(Looked),
+    /// The policy, or the record, has to follow.
+    Change(Box<Due>),
+}
+
+/// A policy that has to follow.
+#[derive(Debug)]
+pub(super) struct Due {
+    record: Record,
+    netns: Netns,
+    prepared: Prepared,
+}
+
+/// Looks at a pod, and changes nothing.
+pub(super) fn look(enrollments: &Enrollments, sandbox: &str) -> Result<Found, EnrollError> {
+    let Some(record) = enrollments.records().get(sandbox)? else {
+        // What is heard of a pod that is being enrolled is looked at when it is.
+        let waits = enrollments.numbers().has(sandbox);
+        return Ok(Found::Nothing(if waits { Looked::TooEarly } else { Looked::Gone }));
     };
     let node = enrollments.node()?;
     let Some(fingerprint) = fingerprint(&node, &record)? else {
-        return Ok(Looked::Gone);
+        // The record comes before the pod is in force, and with its fingerprint after that.
+        let is_new = record.fingerprint.is_none();
+        return Ok(Found::Nothing(if is_new { Looked::TooEarly } else { Looked::Gone }));
     };
     let netns = record.open_netns(processes()).ok_or_else(|| not_found(&record))?;
     enrollments.numbers().note(&netns, sandbox);
-    let wanted = record.wanted()?;
+    let prepared = node.prepare_refresh(&netns, &record.wanted()?)?;
+    let change = node.plan_prepared(&netns, &prepared)?.plan.change;
     let is_ours = record.fingerprint.is_none_or(|ours| ours == fingerprint);
     // A run that was killed before it wrote the record leaves what this one would put in force.
-    if !is_ours && would_switch(&node, &netns, &wanted)? {
-        return Ok(Looked::OfAnother);
+    Ok(if !is_ours && change == Change::Switch {
+        Found::Nothing(Looked::OfAnother)
+    } else if change == Change::Nothing && record.fingerprint == Some(fingerprint) {
+        Found::Nothing(Looked::Unchanged)
+    } else {
+        Found::Change(Box::new(Due { record, netns, prepared }))
+    })
+}
+
+/// Puts in force what a look found.
+pub(super) fn follow(enrollments: &Enrollments, due: Due) -> Result<Looked, EnrollError> {
+    let Due { mut record, netns, prepared } = due;
+    if enrollments.records().get(&record.sandbox)?.as_ref() != Some(&record) {
+        return Ok(Looked::TooEarly); // it was enrolled anew meanwhile, or ended
     }
-    let change = node.refresh(&netns, &wanted, LOCK)?.plan.change;
-    let now_in_force = self::fingerprint(&node, &record)?;
+    let node = enrollments.node()?;
+    let change = node.refresh_prepared(&netns, &prepared, LOCK)?.plan.change;
+    let now_in_force = fingerprint(&node, &record)?;
     if record.fingerprint != now_in_force {
         record.fingerprint = now_in_force;
         enrollments.records().write(&record)?;
@@ -61,10 +99,6 @@ fn fingerprint(node: &Node, record: &Record) -> Result<Option<u64>, EnrollError>
     let enrollment = node.enrollment(record.netns_cookie)?;
     let enrollment = enrollment.filter(|enrollment| record.is_of(record.netns_cookie, enrollment.netns_inode));
     Ok(enrollment.map(|enrollment| enrollment.fingerprint))
-}
-
-fn would_switch(node: &Node, netns: &Netns, wanted: &Wanted) -> Result<bool, EnrollError> {
-    Ok(node.plan_refresh(netns, wanted)?.plan.change == Change::Switch)
 }
 
 fn not_found(record: &Record) -> EnrollError {

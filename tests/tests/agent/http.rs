@@ -33,13 +33,14 @@ fn the_agent_is_ready_once_it_knows_the_pods_and_says_what_is_in_the_way() {
     assert_eq!(status, 503);
     assert!(text.contains(&lab.node.bpffs().display().to_string()), "{text}");
     let (_, text) = get(agent.metrics, "/metrics");
-    for (obstacle, expected) in [("bpffs", 1), ("kernel", 0), ("pods", 0), ("socket", 0), ("plugin", 0)] {
+    let obstacles = ["kernel", "programs", "pods", "socket", "plugin"].map(|obstacle| (obstacle, 0));
+    for (obstacle, expected) in obstacles.into_iter().chain([("bpffs", 1)]) {
         let line = format!("interceptor_obstacles{{obstacle=\"{obstacle}\"}} {expected}");
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
     let flags = nix::mount::MsFlags::empty();
     nix::mount::mount(Some("bpf"), &lab.node.bpffs(), Some("bpf"), flags, None::<&str>).expect("mount it again");
-    assert_eq!(agent.readiness().0, 200);
+    wait_until("the programs are loaded again", || agent.readiness().0 == 200);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod lab;
 mod lookup;
 mod names;
 mod plugin;
+mod programs;
 mod refresh;
 mod repair;
 mod restart;
