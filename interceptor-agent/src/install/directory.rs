@@ -25,6 +25,9 @@ pub(super) const TEMPORARY: &str = ".tmp.interceptor.";
 /// So many temporary files of one name are there at once, or something is wrong.
 const MAX_TEMPORARY: u32 = 100;
 
+/// What a directory is called that stands where a file is expected. Runtimes read none.
+pub(super) const A_DIRECTORY: &str = "a directory";
+
 /// An open directory.
 #[derive(Debug)]
 pub(super) struct Directory {
@@ -112,11 +115,12 @@ impl Directory {
             Ok(fd) => File::from(fd),
             Err(Errno::ENOENT) => return Ok(None),
             Err(Errno::ELOOP) => return Err(not_a_file("a symbolic link")),
+            Err(Errno::ENXIO) => return Err(not_a_file("no regular file")), // a socket
             Err(errno) => return Err(failed("open", &path(), errno)),
         };
         let metadata = file.metadata().map_err(|source| failed("look at", &path(), source))?;
         if !metadata.is_file() {
-            return Err(not_a_file("no regular file"));
+            return Err(not_a_file(if metadata.is_dir() { A_DIRECTORY } else { "no regular file" }));
         }
         let mut text = Vec::new();
         file.take(limit + 1)
@@ -169,7 +173,8 @@ impl Directory {
     pub(super) fn sweep(&self) -> Result<(), InstallError> {
         for name in self.names()?.iter().filter(|name| name.contains(TEMPORARY)) {
             match unlinkat(&self.fd, name.as_str(), UnlinkatFlags::NoRemoveDir) {
-                Ok(()) | Err(Errno::ENOENT) => {}
+                // No run leaves a directory.
+                Ok(()) | Err(Errno::ENOENT | Errno::EISDIR) => {}
                 Err(errno) => return Err(failed("remove", &self.path_of(name), errno)),
             }
         }

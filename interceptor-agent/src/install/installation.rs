@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     binary::{self, Program},
-    directory::{Directory, Replaced},
+    directory::{A_DIRECTORY, Directory, Replaced},
     entry::{Entry, PLUGIN},
     error::InstallError,
     plan::{Candidate, Layout, MAX_TEXT, Plan, Planner, Put, Undo, is_configuration},
@@ -205,8 +205,9 @@ fn candidates(lists: &Directory) -> Result<Vec<Candidate>, InstallError> {
     for name in lists.names()?.into_iter().filter(|name| is_configuration(name)) {
         let found = match lists.read(&name, MAX_TEXT) {
             Ok(Some(found)) => Ok(found),
-            // Gone since the list of names was made.
-            Ok(None) => continue,
+            // Gone since the list of names was made; or passed over by runtimes, too
+            // (`ConfFiles` of https://github.com/containernetworking/cni/blob/v1.3.0/libcni/conf.go).
+            Ok(None) | Err(InstallError::NotAFile { what: A_DIRECTORY, .. }) => continue,
             Err(InstallError::NotAFile { what, .. }) => Err(what),
             Err(error) => return Err(error),
         };

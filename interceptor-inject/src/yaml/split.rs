@@ -25,8 +25,8 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The documents of a file. Directives, such as `%YAML 1.2`, belong to the document below. Above them, a line `...` ends
-/// a document.
+/// The documents of a file. Directives, such as `%YAML 1.2`, belong to the document below. Above them, a line `...`
+/// ends a document.
 pub(crate) fn split(file: &str) -> Vec<Source<'_>> {
     let mut sources = Vec::new();
     let (mut start, mut first_line) = (0, 1);

@@ -2,7 +2,7 @@
 //! Others write to the same directories, by mistake or on purpose.
 
 use std::{
-    os::unix::fs::symlink,
+    os::unix::{fs::symlink, net::UnixListener},
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
@@ -42,6 +42,18 @@ fn a_pipe_is_refused_and_not_waited_for() {
     mkfifo(&node.net("a.conf"), Mode::S_IRUSR).unwrap();
     let error = node.refuses(CHAINED).to_string();
     assert!(error.contains("a.conf is no regular file"), "{error}");
+}
+
+#[test]
+fn a_socket_is_refused_and_a_directory_passed_over() {
+    let node = Node::with(&[("b.conflist", LIST)]);
+    for name in ["a.conf", "c.conflist.tmp.interceptor.17.0"] {
+        fs::create_dir(node.net(name)).unwrap();
+    }
+    node.installs_into(CHAINED, "b.conflist");
+    let _socket = UnixListener::bind(node.net("a.conflist")).unwrap();
+    let error = node.refuses(CHAINED).to_string();
+    assert!(error.contains("a.conflist is no regular file"), "{error}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::super::{node_args::NodeArgs, output::Format, pods::RunDirFlag};
 use crate::records::PodName;
 
-/// Show verdicts on connections while they fall, and the rule that decides
+/// Show verdicts on connections as they happen, and the rule that decides
 ///
 /// Prints a line for each verdict, and for each one that could not be carried out: time (UTC), pod, direction,
 /// protocol, process with its user and group, source, destination, verdict, reason. `interceptor status` has a

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `interceptor trace`: follows the verdicts on connections while they fall. It changes nothing but who gets to see
+//! `interceptor trace`: follows the verdicts on connections as they happen. It changes nothing but who gets to see
 //! them.
 
 mod args;

@@ -22,8 +22,8 @@ const IPTABLES_CHAIN: &[u8] = b"ISTIO_OUTPUT\0";
 /// ([`constants.go`](https://github.com/istio/istio/blob/master/tools/istio-nftables/pkg/constants/constants.go)).
 const NFTABLES_CHAIN: &[u8] = b"istio-output\0";
 
-/// How many bytes of rules are looked at. Istio's have some KB. Whoever has `CAP_NET_ADMIN` in the pod may write as many
-/// as memory allows, and must neither fill this process's memory nor keep other pods waiting.
+/// How many bytes of rules are looked at. Istio's have some KB. Whoever has `CAP_NET_ADMIN` in the pod may write as
+/// many as memory allows, and must neither fill this process's memory nor keep other pods waiting.
 const LARGEST: usize = 32 << 20;
 
 /// Istio's rules in a pod.

@@ -18,8 +18,8 @@ use rtnetlink::{
 
 use crate::kernel::pod::netns::Netns;
 
-/// How many routes and rules are looked at. Whoever has `CAP_NET_ADMIN` in the pod may make as many as memory allows, and
-/// must neither fill this process's memory nor keep other pods waiting.
+/// How many routes and rules are looked at. Whoever has `CAP_NET_ADMIN` in the pod may make as many as memory allows,
+/// and must neither fill this process's memory nor keep other pods waiting.
 const MOST: usize = 65_536;
 
 /// Talks to rtnetlink in a network namespace.
