@@ -23,8 +23,8 @@ pub(super) struct Built {
 /// The programs of `interceptor-tests` that run in the machine: `interceptor-init` is its first process.
 const RUN_IN_THE_MACHINE: [&str; 3] = ["interceptor-demo", "interceptor-differential", "interceptor-init"];
 
-/// Of the others, those that the verdict table and the demo start. They are few, because everything that they are made of
-/// is compiled once more.
+/// Of the others, those that the verdict table and the demo start. They are few, because everything that they are made
+/// of is compiled once more.
 const RUN_FOREIGN: [&str; 4] = ["interceptor", "interceptor-http", "interceptor-probe", "interceptor-sidecar"];
 
 /// Builds all suites, and the programs that they start and that are run in the machine.
