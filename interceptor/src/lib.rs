@@ -8,6 +8,7 @@
 mod accounts;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod enrolled;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -21,6 +22,7 @@ mod prepared;
 pub mod records;
 
 pub use accounts::SystemAccounts;
+pub use enrolled::Enrolled;
 pub use error::{EnrollError, Missing, Process};
 pub use interceptor_config::Wanted;
 pub use interceptor_policy::Reason;
@@ -44,6 +46,6 @@ pub use kernel::{
     pod::{cgroup::Cgroup, istio_rules::IstioRules, netns::Netns, tproxy::MarkedRouting},
     programs::build::Build,
 };
-pub use node::{Enrolled, Node};
+pub use node::Node;
 pub use pod::Pod;
 pub use prepared::Prepared;

@@ -7,7 +7,7 @@ use interceptor_config::{CompiledPolicy, Wanted};
 use interceptor_policy::Enrollment;
 
 use crate::{
-    Cgroup, EnrollError, Pod, Prepared,
+    Cgroup, EnrollError, Enrolled, Pod, Prepared,
     kernel::{
         enroll::{
             execute, keep,
@@ -34,18 +34,6 @@ pub struct Node {
     bpffs: Bpffs,
 }
 
-/// A pod that was enrolled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Enrolled {
-    /// What was done, step by step.
-    pub plan: Plan,
-    /// Interfaces that the configuration excludes and the pod does not have. Connections through them are intercepted
-    /// if the pod gets them later.
-    pub unknown_interfaces: Vec<String>,
-    /// Why the pod is not guarded, although nobody asked for that: this kernel cannot.
-    pub unguarded: Option<String>,
-}
-
 impl Node {
     /// The node with this BPF file system, usually `/sys/fs/bpf`.
     pub fn open(bpffs: &Path) -> Result<Self, EnrollError> {
@@ -61,8 +49,8 @@ impl Node {
         })
     }
 
-    /// Does of [`Self::enroll`] what changes nothing and waits for nobody, so that it may be done for many pods at once:
-    /// reads the pod's network, and compiles its policy.
+    /// Does of [`Self::enroll`] what changes nothing and waits for nobody, so that it may be done for many pods at
+    /// once: reads the pod's network, and compiles its policy.
     pub fn prepare(&self, netns: &Netns, wanted: &Wanted) -> Result<Prepared, EnrollError> {
         without_rules(netns)?;
         Prepared::read(&self.bpffs, netns, wanted)
