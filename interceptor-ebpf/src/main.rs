@@ -20,6 +20,7 @@ mod credentials;
 mod ctx;
 mod dns_agent;
 mod family;
+mod former_slots;
 mod hooks;
 mod kernel_memory;
 mod maps;

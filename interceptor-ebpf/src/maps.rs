@@ -11,6 +11,8 @@ use aya_ebpf::{
     },
     macros::btf_map,
 };
+#[cfg(feature = "other-abi")]
+use interceptor_policy::FormerSlotValue;
 use interceptor_policy::{
     Address, AddressClass, AddressKey, AskedServer, Caller, CellClaim, Counters, Enrollment, ListenerKey, LostEvents,
     MAX_LISTENERS, MAX_PODS, MAX_TRACES, NodeState, NumberClass, NumberKey, Owner, ProxyListener, SlotKey, SlotValue,
@@ -31,21 +33,28 @@ pub(crate) type SlotTrie = LpmTrie<SlotKey, SlotWords, { SlotKey::MAX_ENTRIES as
 /// A [`SlotValue`], of which programs change single words.
 pub(crate) type SlotWords = [UnsafeCell<u64>; size_of::<SlotValue>() / size_of::<u64>()];
 
+/// A table of slots of the former version of the ABI. Programs of this one only read it.
+#[cfg(feature = "other-abi")]
+pub(crate) type FormerSlotTrie = LpmTrie<SlotKey, FormerSlotWords, { SlotKey::MAX_ENTRIES as usize }>;
+#[cfg(feature = "other-abi")]
+pub(crate) type FormerSlotWords = [UnsafeCell<u64>; size_of::<FormerSlotValue>() / size_of::<u64>()];
+
 /// The ring buffer of a trace. The loader makes one for each, of the size that it likes.
 pub(crate) type TraceRing = RingBuf<TraceEvent, 65_536>;
 
 /// Defines maps. A map that the lists in [`names`] do not name does not compile, and neither does a list that names a
 /// map more than there are.
 macro_rules! maps {
-    ($(static $name:ident: $type:ty;)+) => {
+    ($($(#[$condition:meta])? static $name:ident: $type:ty;)+) => {
         $(
+            $(#[$condition])?
             #[btf_map]
             pub(crate) static $name: $type = <$type>::new();
         )+
 
-        const DEFINED: &[MapName] = &[$(names::$name),+];
+        const DEFINED: &[MapName] = &[$($(#[$condition])? names::$name),+];
         const _: () = assert!(
-            DEFINED.len() == names::ALL.len() + names::ACCELERATION.len(),
+            DEFINED.len() == names::ALL.len() + names::FORMER.len() + names::ACCELERATION.len(),
             "interceptor_policy::maps lists a map that is not defined here"
         );
     };
@@ -62,6 +71,8 @@ maps! {
     static PRIMARY_ADDRS: HashMap<AddressKey, Address, 65_536, SPARSE>;
 
     static SLOTS: HashOfMaps<u64, SlotTrie, MAX_PODS, SPARSE>;
+    #[cfg(feature = "other-abi")]
+    static FORMER_SLOTS: HashOfMaps<u64, FormerSlotTrie, MAX_PODS, SPARSE>;
     static SLOT_CLAIMS: HashMap<CellClaim, u32, 1024>;
     static LISTENERS: SockHash<ListenerKey, MAX_LISTENERS>;
     static LOOKUP_CALLER: PerCpuArray<Caller, 1>;

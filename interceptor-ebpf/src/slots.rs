@@ -16,6 +16,7 @@ use interceptor_policy::{
 };
 
 use crate::{
+    former_slots,
     maps::{SLOT_CLAIMS, SLOTS, SlotTrie, SlotWords},
     pod::Pod,
     search::{Search, find_first},
@@ -59,6 +60,10 @@ impl Pod<'_> {
             if cell.slot(slot.cell()).same(slot) {
                 return Some(cell.destination);
             }
+        }
+        let former = former_slots::destination(self, slot);
+        if former.is_some() {
+            return former;
         }
         self.count(Reason::SlotForgotten);
         None
@@ -112,7 +117,7 @@ impl<'a> SlotTable<'a> {
             write(free, u64::from(number) + 1);
         } else {
             // All the cells from `next` on are in use.
-            write(free, next.saturating_add(TRIED_IN_ORDER).min(Slot::CELLS).into());
+            write(free, next.saturating_add(TRIED_IN_ORDER).min(Slot::END).into());
         }
         let taken = self.replace(number, destination, now);
         release(pod, number);
@@ -134,7 +139,7 @@ impl<'a> SlotTable<'a> {
                 let _removed = self.0.remove(&Key::new(SlotKey::BITS, key));
             }
         }
-        let cell = Cell { destination, generation };
+        let cell = Cell::new(destination, generation);
         let slot = cell.slot(number);
         self.insert(SlotKey::of_cell(number), cell.into())?;
         self.insert(SlotKey::of_destination(destination), Use::new(slot, now).into())?;
@@ -163,7 +168,7 @@ impl<'a> SlotTable<'a> {
         if entry.is_some() {
             return entry;
         }
-        self.insert(SlotKey::FREE_CELLS, FreeCells::default().into())?;
+        self.insert(SlotKey::FREE_CELLS, FreeCells::ALL.into())?;
         self.entry(SlotKey::FREE_CELLS)
     }
 
@@ -194,7 +199,7 @@ impl Search for CellSearch<'_> {
     #[inline(always)]
     fn accepts(&self, candidate: u32) -> bool {
         let number = number_of(self.next, self.random, candidate);
-        if number >= Slot::CELLS || !self.table.is_free(number, self.now) || !claim(self.pod, number) {
+        if number >= Slot::END || !self.table.is_free(number, self.now) || !claim(self.pod, number) {
             return false;
         }
         // Another program may have given it to a destination before it was claimed.
@@ -206,7 +211,7 @@ impl Search for CellSearch<'_> {
     }
 }
 
-/// The number of the cell that is tried as this candidate. From [`Slot::CELLS`] on there is none.
+/// The number of the cell that is tried as this candidate. From [`Slot::END`] on there is none.
 #[inline(always)]
 fn number_of(next: u32, random: u32, candidate: u32) -> u32 {
     if candidate < TRIED_IN_ORDER {
@@ -235,9 +240,8 @@ fn claimed(pod: u64, number: u32) -> CellClaim {
 
 /// The words of an entry.
 #[inline(always)]
-fn value(entry: &SlotWords) -> SlotValue {
-    let [a, b, c] = entry;
-    [read(a), read(b), read(c)]
+pub(crate) fn value<const WORDS: usize>(entry: &[UnsafeCell<u64>; WORDS]) -> [u64; WORDS] {
+    core::array::from_fn(|word| read(&entry[word]))
 }
 
 /// Reads a word that other programs may write. Words are read and written whole.

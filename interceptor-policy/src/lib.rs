@@ -30,6 +30,8 @@ pub use abi::{
     LostEvents, MAX_LISTENERS, MAX_PODS, MAX_TRACES, NodeState, NumberClass, NumberKey, NumberSpace, Policy,
     PolicyFlags, ProxyListener, SlotKey, SlotValue, TraceEvent, TracePlace, Traces, Use,
 };
+#[cfg(feature = "other-abi")]
+pub use abi::{FormerCell, FormerSlotValue};
 pub use action::{Action, ConnectError};
 pub use address::Address;
 pub use decide::DNS_SERVICE_PORT;

@@ -100,10 +100,22 @@ lists! {
     }
 }
 
+/// A map of a former version of the ABI. Programs of this one look up there what they do not find in their own, while
+/// they take over from it and while they give pods back. Pinned beside [`ALL`]. Most versions need none.
+#[cfg(not(feature = "other-abi"))]
+pub const FORMER: &[MapName] = &[];
+
+#[cfg(feature = "other-abi")]
+pub const FORMER: &[MapName] = &[FORMER_SLOTS];
+
+/// [`SLOTS`] of the former version, whose tables have another layout.
+#[cfg(feature = "other-abi")]
+pub const FORMER_SLOTS: MapName = MapName("FORMER_SLOTS");
+
 /// Whether the kernel object may have a map of this name: one of these lists, or a data section of the programs. Data
 /// sections hold the constants that the loader sets. Their names start with a dot, and nobody pins them.
 pub fn is_known(name: &str) -> bool {
-    let mut listed = [ALL, ACCELERATION].into_iter().flatten();
+    let mut listed = [ALL, FORMER, ACCELERATION].into_iter().flatten();
     name.starts_with('.') || listed.any(|known| known.0 == name)
 }
 

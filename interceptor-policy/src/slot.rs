@@ -10,15 +10,20 @@ use crate::address::Address;
 /// It is in the low bits of the local address that the connection really goes to. So the programs find the destination
 /// again without any state per connection, and every destination has the whole range of ephemeral ports.
 ///
-/// The low 16 bits are a cell of the pod's table, the next 5 bits a generation. A cell that is given to another
+/// The low 17 bits are a cell of the pod's table, the next 4 bits a generation. A cell that is given to another
 /// destination gets the next generation. So the address of a connection that is older leads to no destination instead
 /// of to the wrong one.
+///
+/// A version of the ABI gives out the cells of one half only, from [`Self::FIRST`] on. The other half is for a version
+/// that keeps its tables in another layout. While the one takes over from the other, programs of both give out slots,
+/// and never the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(transparent)]
 pub struct Slot(u32);
 
-const CELL_BITS: u32 = 16;
-const GENERATION_BITS: u32 = 5;
+const HALF_BITS: u32 = 16;
+const CELL_BITS: u32 = HALF_BITS + 1;
+const GENERATION_BITS: u32 = 4;
 const SLOT_BITS: u32 = CELL_BITS + GENERATION_BITS;
 const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
 /// Set when the connection has a loopback source although the application left the source open. Both ends are shown the
@@ -34,14 +39,20 @@ const PREFIX_V6: [u32; 2] = [0xfd69_6e74_u32.to_be(), 0x6572_6365_u32.to_be()];
 const RANGE_V6: u32 = 0x8000_0000;
 
 impl Slot {
-    /// How many cells a pod has. The last number is none: nobody can connect to 127.255.255.255, which is a broadcast
-    /// address.
-    pub const CELLS: u32 = (1 << CELL_BITS) - 1;
+    /// How many cells a pod has. The last number of a half is none: nobody can connect to 127.255.255.255, which is a
+    /// broadcast address.
+    pub const CELLS: u32 = (1 << HALF_BITS) - 1;
+
+    /// The first cell that this version gives out. Whoever changes the layout of the tables takes the other half.
+    pub const FIRST: u32 = if cfg!(feature = "other-abi") { 1 << HALF_BITS } else { 0 };
+
+    /// The cells that this version gives out are those before this one.
+    pub const END: u32 = Self::FIRST + Self::CELLS;
 
     /// How many slots a cell is given to, one after the other, before the first of them is in use again.
     pub const GENERATIONS: u32 = 1 << GENERATION_BITS;
 
-    /// The slot of a cell, below [`Self::CELLS`], in a generation. Generations go round.
+    /// The slot of a cell, of either half, in a generation. Generations go round.
     #[inline(always)]
     pub const fn new(cell: u32, generation: u32) -> Self {
         Self((generation % Self::GENERATIONS) << CELL_BITS | cell)
@@ -55,6 +66,12 @@ impl Slot {
     #[inline(always)]
     pub const fn generation(self) -> u32 {
         self.0 >> CELL_BITS
+    }
+
+    /// Whether this version gives out the cell. Otherwise it is of the other half.
+    #[inline(always)]
+    pub const fn is_own_cell(cell: u32) -> bool {
+        cell.wrapping_sub(Self::FIRST) < Self::CELLS
     }
 
     /// Equality, as a number.
@@ -118,7 +135,7 @@ impl SlotAddress {
 /// The `n`-th of the cells that are tried one after the other for a destination that gets a cell which was used before.
 #[inline(always)]
 pub const fn nth_cell(random: u32, n: u32) -> u32 {
-    mix(random ^ n.wrapping_mul(0x9e37_79b9)) % Slot::CELLS
+    Slot::FIRST + mix(random ^ n.wrapping_mul(0x9e37_79b9)) % Slot::CELLS
 }
 
 /// The finalizer of [MurmurHash3](https://github.com/aappleby/smhasher/wiki/MurmurHash3), a bijection with full
@@ -145,7 +162,7 @@ mod tests {
         fn a_slot_survives_its_address(
             words: [u32; 4],
             ip: u32,
-            cell in 0..Slot::CELLS,
+            cell in (0..2 * Slot::CELLS + 1).prop_filter("the last number of a half is none", |cell| *cell != Slot::CELLS),
             generation: u32,
             source_is_pod: bool,
             transparent: bool,
@@ -183,8 +200,8 @@ mod tests {
         for random in 0..1000 {
             for n in 0..32 {
                 let cell = nth_cell(random, n);
-                assert!(cell < Slot::CELLS);
-                tried[(cell >> 10) as usize] += 1;
+                assert!(Slot::is_own_cell(cell));
+                tried[((cell - Slot::FIRST) >> 10) as usize] += 1;
             }
         }
         assert!(tried.iter().all(|count| (400..600).contains(count)), "{tried:?}");

@@ -6,6 +6,8 @@ mod bits;
 mod class;
 mod counters;
 mod enrollment;
+#[cfg(feature = "other-abi")]
+mod former;
 mod keys;
 mod listeners;
 mod lookup;
@@ -17,6 +19,8 @@ mod version;
 pub use class::{AddressClass, NumberClass};
 pub use counters::Counters;
 pub use enrollment::{Enrollment, MAX_PODS, NodeState};
+#[cfg(feature = "other-abi")]
+pub use former::{FormerCell, FormerSlotValue};
 pub use keys::{AddressKey, NumberKey, NumberSpace};
 pub use listeners::{
     LISTENERS_PER_KIND, LISTENERS_PER_POD, ListenerFamily, ListenerKey, ListenerScope, MAX_LISTENERS, ProxyListener,

@@ -53,8 +53,9 @@ impl SlotKey {
     /// The length of every key, in bits.
     pub const BITS: u32 = 192;
 
-    /// How many entries a table can have: one [`Cell`] and one [`Use`] for each cell, and [`FreeCells`].
-    pub const MAX_ENTRIES: u32 = 2 * Slot::CELLS + 1;
+    /// How many entries a table can have: one [`Cell`] and one [`Use`] for each cell, [`FreeCells`], and one [`Cell`]
+    /// for each that another version of the ABI gave out.
+    pub const MAX_ENTRIES: u32 = 3 * Slot::CELLS + 1;
 
     /// The key of the [`FreeCells`].
     pub const FREE_CELLS: Self = Self { first: 0, kind: FREE_CELLS, rest: [0; 3], padding: 0 };
@@ -63,6 +64,11 @@ impl SlotKey {
     #[inline(always)]
     pub const fn of_cell(cell: u32) -> Self {
         Self { first: cell, kind: CELL, rest: [0; 3], padding: 0 }
+    }
+
+    /// The number of the cell if it is the key of a [`Cell`].
+    pub const fn cell(&self) -> Option<u32> {
+        if self.kind == CELL { Some(self.first) } else { None }
     }
 
     /// The key of a [`Use`].
@@ -82,7 +88,10 @@ impl SlotKey {
 /// every pod's table
 /// ([`bpf_map_meta_equal`](https://github.com/torvalds/linux/blob/v6.1/kernel/bpf/map_in_map.c#L74)). Programs read and
 /// write it word by word.
-pub type SlotValue = [u64; 3];
+pub type SlotValue = [u64; WORDS];
+
+/// In the version of the ABI for tests, a value is longer, and every field has another place.
+const WORDS: usize = 3 + cfg!(feature = "other-abi") as usize;
 
 /// Defines how an entry is read from a value, and written to one. The sizes are compared when this is compiled.
 macro_rules! values {
@@ -110,12 +119,24 @@ values!(Cell, Use, FreeCells);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Cell {
+    #[cfg(feature = "other-abi")]
+    pub moved: u64,
     pub destination: Destination,
     /// The slot's generation. It counts on, and the slot has the low bits.
     pub generation: u32,
 }
 
 impl Cell {
+    #[inline(always)]
+    pub const fn new(destination: Destination, generation: u32) -> Self {
+        Self {
+            #[cfg(feature = "other-abi")]
+            moved: 0,
+            destination,
+            generation,
+        }
+    }
+
     /// The slot of the cell with this number.
     #[inline(always)]
     pub const fn slot(&self, number: u32) -> Slot {
@@ -127,6 +148,8 @@ impl Cell {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct Use {
+    #[cfg(feature = "other-abi")]
+    pub moved: u64,
     pub slot: Slot,
     /// Seconds since the machine started.
     pub last: u32,
@@ -137,11 +160,17 @@ impl Use {
     /// For how many seconds a slot keeps its destination after the last connection to it.
     pub const KEPT: u32 = 30;
     /// The word of the value that has [`Self::last`].
-    pub const LAST: usize = 0;
+    pub const LAST: usize = WORDS - 3;
 
     #[inline(always)]
     pub const fn new(slot: Slot, now: u32) -> Self {
-        Self { slot, last: now, padding: [0; 4] }
+        Self {
+            #[cfg(feature = "other-abi")]
+            moved: 0,
+            slot,
+            last: now,
+            padding: [0; 4],
+        }
     }
 
     /// Whether the destination keeps its slot.
@@ -152,17 +181,32 @@ impl Use {
 }
 
 /// Where the cells begin that were never used. A table in which no cell was used has no such entry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub struct FreeCells {
-    /// Most cells before this one were used. At [`Slot::CELLS`] there is no other.
+    #[cfg(feature = "other-abi")]
+    pub moved: u64,
+    /// Most cells before this one were used. At [`Slot::END`] there is no other.
     pub next: u64,
     pub padding: [u64; 2],
 }
 
 impl FreeCells {
     /// The word of the value that has [`Self::next`].
-    pub const NEXT: usize = 0;
+    pub const NEXT: usize = WORDS - 3;
+    /// No cell was used.
+    pub const ALL: Self = Self::beginning_with(Slot::FIRST);
+
+    /// Cells from this one on.
+    #[inline(always)]
+    pub const fn beginning_with(next: u32) -> Self {
+        Self {
+            #[cfg(feature = "other-abi")]
+            moved: 0,
+            next: next as u64,
+            padding: [0; 2],
+        }
+    }
 }
 
 /// A cell that a program is giving to a destination.
@@ -193,7 +237,7 @@ mod tests {
     proptest! {
         /// One destination's entry is never another entry.
         #[test]
-        fn entries_of_different_kinds_have_different_keys(words: [u32; 4], port: u16, cell in 0..Slot::CELLS) {
+        fn entries_of_different_kinds_have_different_keys(words: [u32; 4], port: u16, cell in Slot::FIRST..Slot::END) {
             let use_key = SlotKey::of_destination(Destination::new(Address(words), port));
             prop_assert_ne!(use_key, SlotKey::of_cell(cell));
             prop_assert_ne!(use_key, SlotKey::FREE_CELLS);

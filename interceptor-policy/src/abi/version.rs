@@ -5,7 +5,7 @@
 /// the path of all pins, so two versions share a map only if one knows the other.
 ///
 /// Add a row to `kernel/node/versions.rs` of the loader if pods of the version before can be taken over.
-pub const ABI_VERSION: u32 = 14 + cfg!(feature = "other-abi") as u32;
+pub const ABI_VERSION: u32 = 15 + cfg!(feature = "other-abi") as u32;
 
 #[cfg(all(test, not(feature = "other-abi")))]
 mod tests {
@@ -29,13 +29,14 @@ mod tests {
         maps,
         owner::Owner,
         reason::Reason,
+        slot::Slot,
     };
 
     #[test]
     fn the_version_changes_with_the_layout() {
         let hash = layout();
         assert!(
-            (ABI_VERSION, hash) == (14, 0x5ab8_7ecc_59ad_f276),
+            (ABI_VERSION, hash) == (15, 0x6ca6_871d_eac4_1f6c),
             "the layout changed: raise ABI_VERSION and write {hash:#018x} here"
         );
     }
@@ -138,6 +139,8 @@ mod tests {
         hash.number(MAX_TRACES as u64);
         hash.number(u64::from(LISTENERS_PER_KIND));
         hash.number(u64::from(SlotKey::MAX_ENTRIES));
+        hash.number(u64::from(Slot::FIRST));
+        hash.number(u64::from(Slot::GENERATIONS));
         for name in [maps::ALL, maps::ACCELERATION].into_iter().flatten() {
             hash.text(name.as_str());
         }

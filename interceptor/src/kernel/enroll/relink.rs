@@ -19,7 +19,7 @@ use crate::kernel::{
     node::{acceleration, builds::pins, guard, layout::Layout},
     programs::{
         lookup_stub,
-        table::{ACCELERATION_CGROUP_PROGRAMS, CGROUP_PROGRAMS, GUARD, ProgramInfo, SK_LOOKUP},
+        table::{self, ACCELERATION_CGROUP_PROGRAMS, CGROUP_PROGRAMS, GUARD, ProgramInfo, SK_LOOKUP},
     },
     sys,
 };
@@ -46,8 +46,19 @@ pub(super) fn attach_all(layout: &Layout, programs: &Path, of_acceleration: &Pat
     Ok(())
 }
 
+/// Gives the links of all cgroups the programs in `programs` that give out slots, or those that do not.
+pub(super) fn attach_to_cgroups(layout: &Layout, programs: &Path, that_give_out_slots: bool) -> Result<()> {
+    let infos: Vec<_> = CGROUP_PROGRAMS
+        .into_iter()
+        .filter(|info| table::gives_out_slots(*info) == that_give_out_slots)
+        .collect();
+    pins(&layout.cgroups())?
+        .iter()
+        .try_for_each(|cgroup| update_links(cgroup, infos.iter().copied(), programs))
+}
+
 /// Gives the links that are pinned in `links` the programs of the same names.
-fn update_links<const N: usize>(links: &Path, infos: [ProgramInfo; N], programs: &Path) -> Result<()> {
+fn update_links(links: &Path, infos: impl IntoIterator<Item = ProgramInfo>, programs: &Path) -> Result<()> {
     for info in infos {
         let (link, program) = (links.join(info.name), programs.join(info.name));
         if link.exists() && program.exists() {

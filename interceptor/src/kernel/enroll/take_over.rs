@@ -5,25 +5,25 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use interceptor_policy::ABI_VERSION;
+use interceptor_policy::{ABI_VERSION, maps};
 
 use crate::kernel::{
     enroll::{relink, told::Upgrade, way_back::WayBack},
     node::{
         bpffs::Bpffs,
         builds::pins,
-        conversion,
+        changed_tables, conversion,
         layout::Layout,
         links,
         lock::Lock,
         moving::{self, Move},
-        other_version::OtherVersion,
+        other_version::{ChangedTables, OtherVersion},
         removal,
         staging::Staged,
         versions::{self, KNOWN},
     },
     programs::build::Build,
-    sys::tree::create_directory,
+    sys::{self, tree::create_directory},
 };
 
 /// What came of an attempt.
@@ -115,7 +115,7 @@ fn give_back(bpffs: &Bpffs, lock: &Lock, layout: &Layout, step: Move, other: &Ot
         let from = moving::earlier_version(layout)?.map(|version| layout.earlier(version));
         let from = from.map(|earlier| Build::of(&earlier.programs())).transpose()?.flatten();
         let to = Build::of(&layout.programs())?.context("Nothing tells the build of the programs")?;
-        settle(layout)?;
+        settle(layout, Some(other), step.from == other.number)?;
         let step = Move { from: step.to, to: step.from, back: true };
         return Ok(Upgrade { from, ..describe(layout, step, to)? });
     }
@@ -133,13 +133,31 @@ fn move_pods(bpffs: &Bpffs, lock: &Lock, step: Move, new: &Layout, other: &Other
     }
     // The node agent keeps programs there for pods to come.
     removal::remove_version(bpffs, lock, &to)?;
-    conversion::convert(other, step.to == other.number, &bpffs.layout_of(step.from), new)?;
+    let to_other = step.to == other.number;
+    conversion::convert(other, to_other, &bpffs.layout_of(step.from), new)?;
     step.publish(bpffs, new, lock)?;
-    settle(&to)
+    settle(&to, Some(other), to_other)
 }
 
-/// Gives links the programs of the version that has the pods now.
-pub(super) fn settle(layout: &Layout) -> Result<()> {
+/// Finishes what a run began that was killed, if links may have programs of the version that had the pods of this one
+/// before.
+pub(super) fn finish(layout: &Layout) -> Result<()> {
+    if !moving::is_unfinished(layout) {
+        return Ok(());
+    }
+    let Some(version) = moving::earlier_version(layout)? else {
+        return moving::settle(layout);
+    };
+    let other = versions::known(version);
+    // Slots of a version that this build does not know can be copied only by a build that knows both.
+    if other.is_none() && !conversion::is_shared(maps::SLOTS, &layout.earlier(version), layout)? {
+        known(version)?;
+    }
+    settle(layout, other, false)
+}
+
+/// Gives links the programs of the version that has the pods now. That is the other one with `to_other`.
+fn settle(layout: &Layout, other: Option<&OtherVersion>, to_other: bool) -> Result<()> {
     let acceleration = layout.acceleration();
     if acceleration.root().exists() {
         create_directory(&acceleration.links())?;
@@ -148,8 +166,22 @@ pub(super) fn settle(layout: &Layout) -> Result<()> {
             links::detach_acceleration(&cgroup)?;
         }
     }
+    if let Some(tables) = other.and_then(|other| other.tables.as_ref()) {
+        settle_tables(layout, tables, to_other)?;
+    }
     relink::attach_all(layout, &layout.programs(), &acceleration.programs())?;
     moving::settle(layout)
+}
+
+/// The order is what [`changed_tables`] says.
+fn settle_tables(layout: &Layout, tables: &ChangedTables, to_other: bool) -> Result<()> {
+    let version = moving::earlier_version(layout)?.context("The version is missing that had the pods before")?;
+    if !to_other {
+        relink::attach_to_cgroups(layout, &layout.programs(), false)?;
+    }
+    relink::attach_to_cgroups(layout, &layout.programs(), true)?;
+    sys::wait_for_programs().context("Failed to wait for running programs (by a map of maps)")?;
+    changed_tables::copy(tables, to_other, &layout.earlier(version), layout)
 }
 
 /// The version to take pods over from and where it is. With `back`, one that took this version's pods over.

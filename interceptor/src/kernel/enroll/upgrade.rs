@@ -63,6 +63,7 @@ pub(crate) fn upgrade(bpffs: &Bpffs, wait: Duration) -> Result<Option<Upgrade>> 
             None => finish(&node)?,
             Some(staged) if staged.has_acceleration() != node.layout.acceleration().root().exists() => continue,
             Some(staged) => {
+                take_over::finish(&node.layout)?;
                 way_back::mark(&node.layout.programs())?;
                 staged.publish_programs(&node.layout, &lock)?;
                 switch(&node)?;
@@ -157,10 +158,9 @@ fn finish(node: &PinnedNode) -> Result<()> {
     if layout.programs_next().exists() || layout.acceleration().programs_next().exists() {
         attach_all(layout, &layout.programs(), &layout.acceleration().programs())?;
         keep_as_before(layout)?;
-    } else if moving::is_unfinished(layout) {
-        take_over::settle(layout)?;
+        return Ok(());
     }
-    Ok(())
+    take_over::finish(layout)
 }
 
 /// Attaches the next programs everywhere, and makes them the node's.

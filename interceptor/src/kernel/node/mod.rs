@@ -4,6 +4,7 @@
 pub(crate) mod acceleration;
 pub(crate) mod bpffs;
 pub(crate) mod builds;
+pub(crate) mod changed_tables;
 pub(crate) mod conversion;
 mod entries;
 mod generations;

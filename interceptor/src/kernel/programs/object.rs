@@ -177,7 +177,7 @@ fn open(shared: Option<&Path>, acceleration: AccelerationMaps<'_>) -> Result<Ebp
     for (name, value) in &constants {
         loader.override_global(name, value, true);
     }
-    for name in maps::ALL.iter().map(|name| name.as_str()) {
+    for name in maps::ALL.iter().chain(maps::FORMER).map(|name| name.as_str()) {
         if let Some(directory) = shared {
             loader.map_pin_path(name, directory.join(name));
         }

@@ -101,6 +101,14 @@ impl ProgramInfo {
     }
 }
 
+/// Whether the program gives out slots. The others read them, if they look at slots at all.
+pub(crate) const fn gives_out_slots(info: ProgramInfo) -> bool {
+    matches!(
+        info.attach_type,
+        BPF_CGROUP_INET4_CONNECT | BPF_CGROUP_INET6_CONNECT | BPF_CGROUP_UDP4_SENDMSG | BPF_CGROUP_UDP6_SENDMSG
+    )
+}
+
 const fn row(name: &'static str, attach_type: bpf_attach_type, since: &'static str, needed: Needed) -> ProgramInfo {
     ProgramInfo { name, attach_type, since, needed }
 }

@@ -20,7 +20,7 @@ pub(crate) use bpf::{
     Instruction, bpf_link_create, bpf_link_create_at_interface, bpf_link_update, bpf_obj_get, bpf_obj_pin,
     bpf_prog_attach, bpf_prog_load_sk_lookup, bpf_prog_query, bpf_raw_tracepoint_open,
 };
-pub(crate) use clock::time_since_start;
+pub(crate) use clock::{time_awake, time_since_start};
 pub(crate) use fdinfo::fdinfo;
 pub(crate) use grace_period::wait_for_programs;
 pub(crate) use interrupted::{retry, retry_loading};

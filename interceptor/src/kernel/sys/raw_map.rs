@@ -29,7 +29,7 @@ pub(super) struct ElementAttr {
     pub(super) flags: u64,
 }
 
-/// A pinned map.
+/// A map.
 pub(crate) struct RawMap {
     data: MapData,
     info: MapInfo,
@@ -42,16 +42,51 @@ pub(crate) struct RawMap {
 impl RawMap {
     /// Opens what is pinned there.
     pub(crate) fn open(pin: &Path) -> Result<Self> {
-        let context = || format!("Failed to open the map {}", pin.display());
-        let data = MapData::from_pin(pin).with_context(context)?;
-        let info = data.info().with_context(context)?;
-        let kind = info.map_type().with_context(context)?;
+        let opened = MapData::from_pin(pin).map_err(anyhow::Error::from).and_then(Self::new);
+        opened.with_context(|| format!("Failed to open the map {}", pin.display()))
+    }
+
+    /// Opens the map with this id. Needs `CAP_SYS_ADMIN`. Linux 4.13.
+    pub(crate) fn of_id(id: u32) -> Result<Self> {
+        let opened = MapData::from_id(id).map_err(anyhow::Error::from).and_then(Self::new);
+        opened.with_context(|| format!("Failed to open the map with the id {id}"))
+    }
+
+    /// Makes an empty trie. A key has four bytes more than its data, for the length of the prefix. Linux 4.11.
+    pub(crate) fn new_trie(key_size: u32, value_size: u32, max_entries: u32) -> Result<Self> {
+        const BPF_F_NO_PREALLOC: u32 = 1;
+        let kind = MapType::LpmTrie as u32;
+        let trie = aya_obj::Map::new_from_params(kind, key_size, value_size, max_entries, BPF_F_NO_PREALLOC);
+        let made = MapData::create(trie, "trie", None)
+            .map_err(anyhow::Error::from)
+            .and_then(Self::new);
+        made.context("Failed to make a trie")
+    }
+
+    fn new(data: MapData) -> Result<Self> {
+        let info = data.info()?;
+        let kind = info.map_type()?;
         let is_per_cpu = matches!(kind, MapType::PerCpuHash | MapType::LruPerCpuHash | MapType::PerCpuArray);
         let cpus = aya::util::nr_cpus();
         let cpus = cpus.map_err(|(path, error)| anyhow::anyhow!("Failed to count the processors ({path}): {error}"))?;
         let size = info.value_size() as usize;
         let (values, stride) = if is_per_cpu { (cpus, size.next_multiple_of(8)) } else { (1, size) };
         Ok(Self { data, info, values, stride })
+    }
+
+    /// The map in a map of maps. `None` if there is no such entry.
+    pub(crate) fn map_at(&self, key: &[u8]) -> Result<Option<Self>> {
+        let id = match self.get(key)?.as_deref() {
+            Some([id]) => u32::from_ne_bytes(id.as_slice().try_into().context("A map of maps has ids as values")?),
+            _ => return Ok(None),
+        };
+        Self::of_id(id).map(Some)
+    }
+
+    /// Puts a map into a map of maps. The kernel then waits for all programs that are running.
+    pub(crate) fn set_map_at(&self, key: &[u8], map: &Self) -> io::Result<()> {
+        let fd = map.data.fd().as_fd().as_raw_fd();
+        self.set(key, &[fd.to_ne_bytes().to_vec()])
     }
 
     /// What the kernel says of it.

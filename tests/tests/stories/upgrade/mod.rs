@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Another build takes over a node whose pods are at work.
 
+mod earlier;
 mod versions;
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
