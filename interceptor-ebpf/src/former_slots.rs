@@ -26,6 +26,6 @@ pub(crate) fn destination(pod: Pod<'_>, slot: Slot) -> Option<Destination> {
     // SAFETY: a table lives as long as any program that can see it.
     let table = unsafe { crate::maps::FORMER_SLOTS.get(&pod.netns_cookie) }?;
     let entry = table.get(&Key::new(SlotKey::BITS, SlotKey::of_cell(slot.cell())))?;
-    let cell = FormerCell::from(crate::slots::value(entry));
+    let cell = FormerCell::from(crate::slot_words::value(entry));
     if cell.slot(slot.cell()).same(slot) { Some(cell.destination) } else { None }
 }

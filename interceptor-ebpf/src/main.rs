@@ -32,6 +32,7 @@ mod rules;
 mod search;
 mod sender;
 mod sk_storage;
+mod slot_words;
 mod slots;
 mod socket;
 mod source;

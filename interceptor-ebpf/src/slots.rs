@@ -20,6 +20,7 @@ use crate::{
     maps::{SLOT_CLAIMS, SLOTS, SlotTrie, SlotWords},
     pod::Pod,
     search::{Search, find_first},
+    slot_words::{read, value, write},
 };
 
 /// How many cells are tried one after the other, beginning with the first that may never have been used.
@@ -236,24 +237,4 @@ fn release(pod: u64, number: u32) {
 #[inline(always)]
 fn claimed(pod: u64, number: u32) -> CellClaim {
     CellClaim { netns_cookie: pod, cell: number.into() }
-}
-
-/// The words of an entry.
-#[inline(always)]
-pub(crate) fn value<const WORDS: usize>(entry: &[UnsafeCell<u64>; WORDS]) -> [u64; WORDS] {
-    core::array::from_fn(|word| read(&entry[word]))
-}
-
-/// Reads a word that other programs may write. Words are read and written whole.
-#[inline(always)]
-fn read(word: &UnsafeCell<u64>) -> u64 {
-    // SAFETY: an entry lives as long as any program that can see it.
-    unsafe { word.get().read_volatile() }
-}
-
-/// Writes a word that other programs may read or write.
-#[inline(always)]
-fn write(word: &UnsafeCell<u64>, value: u64) {
-    // SAFETY: as above. Programs may write to entries.
-    unsafe { word.get().write_volatile(value) };
 }

@@ -162,7 +162,7 @@ mod tests {
         fn a_slot_survives_its_address(
             words: [u32; 4],
             ip: u32,
-            cell in (0..2 * Slot::CELLS + 1).prop_filter("the last number of a half is none", |cell| *cell != Slot::CELLS),
+            cell in (0..2 * Slot::CELLS + 1).prop_filter("no cell ends a half", |cell| *cell != Slot::CELLS),
             generation: u32,
             source_is_pod: bool,
             transparent: bool,

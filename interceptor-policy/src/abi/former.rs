@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Entries in tables of slots as the former version of the ABI writes them, for programs of this one that take over from
-//! it. Only the version for tests has another layout than its former one.
+//! Entries in tables of slots as the former version of the ABI writes them, for programs of this one that take over
+//! from it. Only the version for tests has another layout than its former one.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute};
 

@@ -66,8 +66,8 @@ pub(crate) fn convert(other: &OtherVersion, to_other: bool, from: &Layout, to: &
 }
 
 /// Ends the enrollments of an earlier version, unless both have the same map of pods, and removes its tables of slots,
-/// unless both have the same. No link has its programs, but sockets in the table of accelerated connections may: without
-/// the entry, they send by TCP.
+/// unless both have the same. No link has its programs, but sockets in the table of accelerated connections may:
+/// without the entry, they send by TCP.
 pub(crate) fn retire_pods(earlier: &Layout, layout: &Layout) -> Result<()> {
     if !is_shared(maps::SLOTS, earlier, layout)? {
         changed_tables::retire(earlier)?;
