@@ -23,5 +23,5 @@ pub(crate) mod programs;
 pub(crate) mod sys;
 
 pub use pod::process::processes;
-#[cfg(feature = "cli")]
+#[cfg(feature = "records")]
 pub(crate) use sys::named_file;

@@ -37,6 +37,15 @@ pub(crate) fn run() -> Result<()> {
             .args(["--all-targets", "--", "-D", "warnings"])
             .current_dir(root),
     )?;
+    // The command `interceptor` turns on all features, so the workspace does not show what other front ends get.
+    for features in [&["--features", "records"][..], &[]] {
+        exec(
+            cargo(["clippy", "--package", "interceptor", "--lib", "--no-default-features"])
+                .args(features)
+                .args(["--", "-D", "warnings"])
+                .current_dir(root),
+        )?;
+    }
     exec(&mut kernel_clippy(&workspace)?)?;
     exec(
         cargo(["doc", "--no-deps"])
