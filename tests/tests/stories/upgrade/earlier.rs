@@ -3,9 +3,9 @@
 
 use std::{env, path::PathBuf};
 
-use testkit::{Node, OtherBuild, Run, istio_rules::DEFAULT_FLAGS, records::Tally, scene::Scene};
+use testkit::{Node, OtherBuild, Run, istio_rules::DEFAULT_FLAGS, scene::Scene};
 
-use super::{BOTH_WAYS, upgrade};
+use super::{BOTH_WAYS, expect_no_failure, held::Held, upgrade};
 
 /// docs/testing.md says how to get the program of an earlier build.
 #[test]
@@ -20,8 +20,8 @@ fn pods_of_an_earlier_build_are_taken_over_or_left_alone_and_all_of_it_can_be_re
     let place = [a.as_str(), &netns, &b, &cgroup];
     Run::of(earlier.command(&node, &[&["istio-iptables"], DEFAULT_FLAGS, &place].concat())).expect_success();
     let _sidecar = scene.sidecar(&[]);
-    let mut held = scene.pod.app().hold(scene.server(), scene.client_flags());
-    let seen = held.look();
+    let mut held = Held::default();
+    held.add(&scene);
     let load = [scene.pod.app().load(scene.server()), scene.outside.root().load(scene.app())];
 
     let pins = node.pins();
@@ -32,14 +32,8 @@ fn pods_of_an_earlier_build_are_taken_over_or_left_alone_and_all_of_it_can_be_re
         assert_eq!(node.pins(), pins);
     }
     assert_eq!([scene.outbound(), scene.inbound()], BOTH_WAYS);
-    held.expect_echo("the connection that was there goes on");
-    let now = held.look();
-    assert_eq!((now.peer, now.local), (seen.peer, seen.local), "its addresses stay");
-    for mut load in load {
-        load.close_stdin();
-        let Tally { succeeded, failed } = load.json();
-        assert!(succeeded > 0 && failed.is_empty(), "{succeeded} succeeded, {failed:?}");
-    }
+    held.expect_unchanged();
+    expect_no_failure(load);
     Run::of(node.command(&["clean", "--all"])).expect_success();
     assert!(!node.bpffs().join("interceptor").exists(), "{:#?}", node.pins());
 }

@@ -2,6 +2,7 @@
 //! Another build takes over a node whose pods are at work.
 
 mod earlier;
+mod held;
 mod versions;
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
@@ -9,12 +10,13 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 use rstest::rstest;
 use serde::Deserialize;
 use testkit::{
-    Node, OtherBuild, Run,
+    Node, OtherBuild, Process, Run,
     records::Tally,
     scale,
     scene::{Outcome, Scene, Stack},
 };
 
+use self::held::Held;
 use crate::{
     killed_loader::{at_growing_moments, duration_of, kill_after},
     tproxy,
@@ -39,24 +41,18 @@ fn no_connection_fails_while_builds_take_turns(#[case] stack: Stack, #[case] fla
     } else {
         scene.sidecar(&[])
     };
-    let mut held = scene.pod.app().hold(scene.server(), scene.client_flags());
-    let seen = held.look();
+    let mut held = Held::default();
+    held.add(&scene);
     let load = [scene.pod.app().load(scene.server()), scene.outside.root().load(scene.app())];
 
     for _ in 0..scale("INTERCEPTOR_TEST_TURNS", 3, 1) {
         for program in [&other.program, &node.interceptor().to_owned()] {
             upgrade(&node, program, &[]).expect_success();
             assert_eq!([scene.outbound(), scene.inbound()], BOTH_WAYS);
-            held.expect_echo("the connection that was there goes on");
-            let now = held.look();
-            assert_eq!((now.peer, now.local), (seen.peer, seen.local), "its addresses stay");
+            held.expect_unchanged();
         }
     }
-    for mut load in load {
-        load.close_stdin();
-        let Tally { succeeded, failed } = load.json();
-        assert!(succeeded > 0 && failed.is_empty(), "{succeeded} succeeded, {failed:?}");
-    }
+    expect_no_failure(load);
     scene.pod.clean();
     assert!(!node.bpffs().join("interceptor").exists(), "{:#?}", node.pins());
 }
@@ -207,4 +203,13 @@ fn builds(node: &Node) -> BTreeSet<String> {
     }
     let pods: Vec<PodBuilds> = node.run(&["status", "--output", "json"]).json();
     pods.into_iter().flat_map(|pod| pod.builds).collect()
+}
+
+/// Ends what has made connections all the time.
+fn expect_no_failure(load: [Process; 2]) {
+    for mut load in load {
+        load.close_stdin();
+        let Tally { succeeded, failed } = load.json();
+        assert!(succeeded > 0 && failed.is_empty(), "{succeeded} succeeded, {failed:?}");
+    }
 }

@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Another version of the ABI takes over a node whose pods are at work, and gives them back.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use rstest::rstest;
 use serde::Deserialize;
 use testkit::{
-    Node, OpenConnection, OtherBuild, Run,
-    records::Tally,
-    scale,
+    Node, OtherBuild, Run, scale,
     scene::{Scene, Stack},
     timeout,
 };
 
-use super::{BOTH_WAYS, upgrade};
+use super::{BOTH_WAYS, expect_no_failure, held::Held, upgrade};
 use crate::{
     killed_loader::{at_growing_moments, duration_of, kill_after},
     tproxy,
@@ -62,11 +57,7 @@ fn no_connection_fails_while_versions_take_turns(#[case] stack: Stack, #[case] f
             counted = counters;
         }
     }
-    for mut load in load {
-        load.close_stdin();
-        let Tally { succeeded, failed } = load.json();
-        assert!(succeeded > 0 && failed.is_empty(), "{succeeded} succeeded, {failed:?}");
-    }
+    expect_no_failure(load);
     scene.pod.clean();
     assert!(!node.bpffs().join("interceptor").exists(), "{:#?}", node.pins());
 }
@@ -228,26 +219,6 @@ fn directories(node: &Node) -> BTreeSet<String> {
     let names = pins.iter().filter(|pin| pin.parent() == Some(&home));
     let names = names.filter_map(|pin| pin.file_name()?.to_str().map(str::to_owned));
     names.filter(|name| name.starts_with('v')).collect()
-}
-
-/// Connections that were made under one version or the other.
-#[derive(Default)]
-struct Held(Vec<(OpenConnection, [Option<SocketAddr>; 2])>);
-
-impl Held {
-    fn add(&mut self, scene: &Scene<'_>) {
-        let mut connection = scene.pod.app().hold(scene.server(), scene.client_flags());
-        let seen = connection.look();
-        self.0.push((connection, [seen.peer, seen.local]));
-    }
-
-    fn expect_unchanged(&mut self) {
-        for (connection, addresses) in &mut self.0 {
-            connection.expect_echo("the connection that was there goes on");
-            let seen = connection.look();
-            assert_eq!([seen.peer, seen.local], *addresses, "its addresses stay");
-        }
-    }
 }
 
 /// What both builds say together of the pods of the node.
